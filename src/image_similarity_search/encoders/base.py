@@ -1,0 +1,47 @@
+"""What an encoder is."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.types import FloatArray, PixelArray
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns pictures into embeddings.
+
+    ``testing.check_encoder`` tells whether an object keeps these promises.
+    """
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        ...
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What it wants to see of a picture; applied before ``encode`` is called."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Two encoders with equal fingerprints promise equal embeddings.
+
+        It must change whenever anything that changes an embedding does (weights, preprocessing).
+        """
+        ...
+
+    def encode(self, pixels: PixelArray) -> FloatArray:
+        """Embed ``(n, crop, crop, 3)`` uint8 RGB pixels as ``(n, dim)`` finite float32.
+
+        A picture's embedding must not depend on the others of its batch. Called by one thread
+        at a time. ``n`` may be 0.
+        """
+        ...

@@ -1,0 +1,74 @@
+"""What an encoder wants to see of a picture, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import PixelArray
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+_INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
+
+Channels = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Resize the short side to ``resize`` pixels, cut a square of ``crop`` pixels from the centre.
+
+    ``mean`` and ``std`` (per RGB channel, of values in 0..1) are for encoders that want
+    ``(pixel / 255 - mean) / std``; an encoder with the normalisation built in ignores them.
+    """
+
+    resize: int = 256
+    crop: int = 224
+    interpolation: Interpolation = "bicubic"
+    mean: Channels = (0.0, 0.0, 0.0)
+    std: Channels = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.resize < 1:
+            raise ConfigError("resize", self.resize, "a number of pixels, at least 1")
+        if not 1 <= self.crop <= self.resize:
+            raise ConfigError("crop", self.crop, f"1 to {self.resize} pixels (the resize)")
+        if self.interpolation not in _INTERPOLATIONS:
+            raise ConfigError(
+                "interpolation", self.interpolation, f"one of {', '.join(_INTERPOLATIONS)}"
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal preprocessing; part of an encoder's fingerprint."""
+        channels = ",".join(f"{value:g}" for value in (*self.mean, *self.std))
+        return f"resize={self.resize};crop={self.crop};{self.interpolation};{channels}"
+
+    def view(self, image: Image.Image) -> PixelArray:
+        """The pixels ``(crop, crop, 3)``, uint8 RGB, that an encoder gets of an RGB image."""
+        from PIL import Image
+
+        width, height = image.size
+        short = min(width, height)
+        # sizes and offsets exactly as torchvision's Resize and CenterCrop compute them
+        scaled_width, scaled_height = (
+            int(self.resize * width / short),
+            int(self.resize * height / short),
+        )
+        left = round((scaled_width - self.crop) / 2)
+        top = round((scaled_height - self.crop) / 2)
+        x_scale, y_scale = width / scaled_width, height / scaled_height
+        # only what the crop shows is resized: the same pixels as resize then crop, for less work
+        box = (
+            left * x_scale,
+            top * y_scale,
+            min((left + self.crop) * x_scale, width),
+            min((top + self.crop) * y_scale, height),
+        )
+        resample = Image.Resampling[self.interpolation.upper()]
+        return np.asarray(image.resize((self.crop, self.crop), resample, box=box))

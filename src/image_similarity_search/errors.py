@@ -1,0 +1,196 @@
+"""Every error this package raises, as one tree.
+
+::
+
+    ImageSearchError
+    ├── ImageError                      a picture (or folder of pictures) can't be used
+    │   ├── ImageNotFoundError          no such file, or no such image in the collection
+    │   ├── FolderNotFoundError         no such folder
+    │   ├── ImageUnreadableError        the file is there but is no picture we can decode
+    │   └── ImageTooLargeError          more pixels than the limit
+    ├── EncoderError                    the model can't be used
+    │   ├── UnknownEncoderError         no encoder has this name
+    │   ├── EncoderUnavailableError     known, but something it needs is missing
+    │   └── EncoderOutputError          it returned something that is no embedding
+    ├── CollectionError                 what is stored can't be used as asked
+    │   ├── CollectionNotFoundError     nothing is stored there
+    │   ├── CollectionMismatchError     it was made with another model, metric, folder …
+    │   ├── CollectionNewerError        it was made by a newer version of this package
+    │   ├── CollectionCorruptError      it is damaged
+    │   ├── CollectionReadOnlyError     it can be searched but not changed
+    │   └── CollectionLockedError       another process is writing to it
+    ├── StoreError                      the index of embeddings can't be used
+    │   ├── StoreUnavailableError       it can't be reached, read or made
+    │   └── StoreDimensionError         embeddings of another dimension
+    └── ConfigError                     an argument has a value that is not allowed
+
+A message says what is wrong, which value, what was expected and what to do; the values
+are attributes too. Exceptions of other libraries are translated where they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ImageSearchError(Exception):
+    """The root of the tree: catch this to catch everything that this package raises."""
+
+
+class ImageError(ImageSearchError):
+    """A picture can't be used. ``path`` names it, ``reason`` says why in a few words."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class ImageNotFoundError(ImageError):
+    """No such file, or no image of that path or id in the collection."""
+
+
+class FolderNotFoundError(ImageError):
+    """No such folder. What the collection holds of it is left as it is."""
+
+
+class ImageUnreadableError(ImageError):
+    """The bytes can't be had, or are no picture that can be decoded."""
+
+
+class ImageTooLargeError(ImageError):
+    """The picture has ``pixels`` pixels, more than ``limit``."""
+
+    def __init__(self, path: object, pixels: int, limit: int) -> None:
+        super().__init__(
+            path,
+            f"too large: {pixels:,} pixels, the limit is {limit:,} (raise max_pixels to allow it)",
+        )
+        self.pixels = pixels
+        self.limit = limit
+
+
+class EncoderError(ImageSearchError):
+    """The model can't be used."""
+
+
+class UnknownEncoderError(EncoderError):
+    """No encoder is called ``name``; ``known`` are the names there are."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(f"no encoder is called {name!r}; there are: {', '.join(self.known)}")
+
+
+class EncoderUnavailableError(EncoderError):
+    """The encoder ``name`` needs something that is missing; ``remedy`` says what to do."""
+
+    def __init__(self, name: str, problem: str, remedy: str) -> None:
+        super().__init__(f"encoder {name!r} can't be used: {problem}. {remedy}")
+        self.name = name
+        self.problem = problem
+        self.remedy = remedy
+
+
+class EncoderOutputError(EncoderError):
+    """The encoder ``name`` returned something that is no embedding."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"encoder {name!r} returned {problem}")
+        self.name = name
+        self.problem = problem
+
+
+class CollectionError(ImageSearchError):
+    """What is stored can't be used as asked."""
+
+
+class CollectionNotFoundError(CollectionError):
+    """Nothing is stored at ``path``."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"no collection at {path}: make one with 'iss index FOLDER'")
+        self.path = path
+
+
+class CollectionMismatchError(CollectionError):
+    """The collection was made with another ``what``: ``stored``, while ``given`` was asked."""
+
+    def __init__(self, what: str, stored: object, given: object, remedy: str) -> None:
+        super().__init__(
+            f"this collection's {what} is {stored!s}, but {given!s} was asked for. {remedy}"
+        )
+        self.what = what
+        self.stored = stored
+        self.given = given
+        self.remedy = remedy
+
+
+class CollectionNewerError(CollectionError):
+    """The collection has format ``found``; this version reads up to ``supported``."""
+
+    def __init__(self, path: object, found: int, supported: int) -> None:
+        super().__init__(
+            f"{path} has storage format {found}, this version reads up to {supported}: "
+            "upgrade image-similarity-search"
+        )
+        self.path = path
+        self.found = found
+        self.supported = supported
+
+
+class CollectionCorruptError(CollectionError):
+    """What is stored at ``path`` is damaged."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} is damaged: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class CollectionReadOnlyError(CollectionError):
+    """The collection at ``path`` can be searched but not changed."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} can't be written to: {reason}. Give another index folder")
+        self.path = path
+        self.reason = reason
+
+
+class CollectionLockedError(CollectionError):
+    """Another process is writing to the collection at ``path``."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"another process is writing to {path}: try again when it is done "
+            "(searching works meanwhile)"
+        )
+        self.path = path
+
+
+class StoreError(ImageSearchError):
+    """The index of embeddings can't be used."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store can't be reached, read or made."""
+
+
+class StoreDimensionError(StoreError):
+    """Embeddings of dimension ``given`` were handed to a store of dimension ``expected``."""
+
+    def __init__(self, expected: int, given: int) -> None:
+        super().__init__(f"the store holds embeddings of dimension {expected}, not {given}")
+        self.expected = expected
+        self.given = given
+
+
+class ConfigError(ImageSearchError):
+    """The argument ``name`` has the value ``value``; ``expected`` says what is allowed."""
+
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        super().__init__(f"{name} is {value!r}; expected {expected}")
+        self.name = name
+        self.value = value
+        self.expected = expected

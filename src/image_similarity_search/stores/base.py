@@ -1,0 +1,53 @@
+"""What a store is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from image_similarity_search.types import FloatArray, IdArray
+
+
+class Store(Protocol):
+    """Finds the nearest embeddings. Derived from the catalog: it can always be made anew.
+
+    Vectors are *comparable* (``vectors.comparable``): unit length for ``cosine``, as they are
+    for the other metrics. What a store returns are candidates; the collection computes the
+    distances that a user sees from the catalog's own embeddings.
+
+    Attributes:
+        generation: the catalog's generation that the store reflects; 0 when new.
+    """
+
+    generation: int
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def __len__(self) -> int:
+        """How many vectors it holds."""
+        ...
+
+    def upsert(self, ids: IdArray, rows: FloatArray) -> None:
+        """Put ``rows`` ``(n, dim)`` under ``ids`` ``(n,)``; an id that is there is replaced.
+
+        Raises:
+            StoreDimensionError: the rows have another dimension.
+        """
+        ...
+
+    def delete(self, ids: IdArray) -> int:
+        """Take ``ids`` out; those not there are passed over. Returns how many were there."""
+        ...
+
+    def search(self, queries: FloatArray, k: int, allowed: IdArray | None = None) -> list[IdArray]:
+        """The ids of the ``k`` nearest to each of ``queries`` ``(q, dim)``, nearest first.
+
+        With ``allowed``, only among these ids. Fewer than ``k`` come back only where there are
+        fewer. An inexact store may err in order and miss some; an exact one does not, ties apart.
+
+        Raises:
+            StoreDimensionError: the queries have another dimension.
+        """
+        ...

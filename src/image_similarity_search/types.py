@@ -1,0 +1,130 @@
+"""The plain values that pass between the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Metric = Literal["cosine", "l2", "l1", "ip"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+FloatArray: TypeAlias = NDArray[np.float32]
+HalfArray: TypeAlias = NDArray[np.float16]
+IdArray: TypeAlias = NDArray[np.int64]
+PixelArray: TypeAlias = NDArray[np.uint8]
+
+State = Literal["indexed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """What the catalog knows of one image.
+
+    Attributes:
+        id: the image's number in this collection; never used twice.
+        path: absolute path; bytes that are no UTF-8 are kept as surrogates (``os.fsencode``
+            gives them back).
+        size: bytes.
+        mtime_ns: time of last change, nanoseconds since the epoch.
+        content_hash: BLAKE2b-128 of the file's bytes in hex, or None where they couldn't be read.
+        width: pixels, as a person sees the picture (upright); None when skipped.
+        height: the same.
+        state: ``indexed`` (has an embedding) or ``skipped`` (a bad file, remembered).
+        reason: why it was skipped.
+        metadata: whatever the user attached.
+    """
+
+    id: int
+    path: str
+    size: int
+    mtime_ns: int
+    content_hash: str | None
+    width: int | None
+    height: int | None
+    state: State
+    reason: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer to a search.
+
+    ``distance`` is in the collection's metric, smaller is more alike; ``score`` is
+    ``1 / (1 + distance)``, 1.0 for an identical picture (for the metric ``ip``: the inner
+    product itself, with ``distance`` its negative).
+    """
+
+    image: ImageRecord
+    distance: float
+    score: float
+
+    @property
+    def id(self) -> int:
+        """The image's id."""
+        return self.image.id
+
+    @property
+    def path(self) -> str:
+        """The image's absolute path."""
+        return self.image.path
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long job is: ``done`` of ``total`` images (None while still counting)."""
+
+    phase: Literal["scanning", "indexing"]
+    done: int
+    total: int | None
+
+
+ProgressCallback: TypeAlias = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What a sync (or an add) did, in numbers of images.
+
+    Attributes:
+        indexed: new images that are now in the collection.
+        updated: images whose file had changed.
+        unchanged: images already there that needed no work.
+        moved: images whose file was moved or renamed; their embedding was kept.
+        removed: images whose file is gone.
+        skipped: bad files met in this run or remembered from before.
+        encoded: how many pictures went through the encoder (copies and moves do not).
+        others: files that are no pictures.
+        unreadable_folders: folders that couldn't be listed; what is known of them was kept.
+        seconds: wall time.
+        encode_seconds: wall time of decoding and encoding alone.
+    """
+
+    indexed: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    removed: int = 0
+    skipped: int = 0
+    encoded: int = 0
+    others: int = 0
+    unreadable_folders: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    encode_seconds: float = 0.0
+
+    @property
+    def images_per_second(self) -> float:
+        """Pictures encoded per second of decoding and encoding; 0.0 when there were none."""
+        return self.encoded / self.encode_seconds if self.encode_seconds else 0.0
+
+
+class SyncInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a sync. What was done is kept; ``report`` says what that is."""
+
+    def __init__(self, report: SyncReport) -> None:
+        super().__init__("interrupted; what was done is kept")
+        self.report = report

@@ -1,0 +1,79 @@
+"""Arithmetic on embeddings: the stored form, distances and scores.
+
+An embedding is stored as a float16 unit vector and its float32 norm. Queries are rounded the
+same way before they are compared, so that the same picture is at distance exactly 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from image_similarity_search.types import FloatArray, HalfArray, Metric
+
+_CHUNK = 8192  # rows per step of a difference, which bounds its temporary memory
+
+
+def pack(embeddings: FloatArray) -> tuple[HalfArray, FloatArray]:
+    """Split embeddings ``(n, dim)`` into float16 unit vectors ``(n, dim)`` and norms ``(n,)``.
+
+    A zero vector keeps norm 0 and a zero unit vector.
+    """
+    rows = np.ascontiguousarray(embeddings, dtype=np.float32)
+    # float64, because the square of a large float32 component may overflow
+    norms = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1))
+    safe = np.where(norms > 0, norms, 1.0)
+    return (rows / safe[:, None]).astype(np.float16), norms.astype(np.float32)
+
+
+def unpack(units: HalfArray, norms: FloatArray, metric: Metric) -> FloatArray:
+    """Turn the stored form into the float32 vectors ``(n, dim)`` that ``metric`` compares.
+
+    ``cosine`` compares unit vectors, the other metrics the encoder's own values.
+    """
+    rows = units.astype(np.float32)
+    if metric != "cosine":
+        rows *= norms[:, None]
+        return rows
+    lengths = np.sqrt(np.square(rows).sum(axis=1))  # rounding to float16 left them a hair off 1
+    rows /= np.where(lengths > 0, lengths, 1.0)[:, None]
+    return rows
+
+
+def comparable(embeddings: FloatArray, metric: Metric) -> FloatArray:
+    """Round embeddings ``(n, dim)`` as the catalog does, then make them comparable."""
+    return unpack(*pack(embeddings), metric)
+
+
+def distances(query: FloatArray, rows: FloatArray, metric: Metric) -> FloatArray:
+    """Exact distances ``(n,)`` from one comparable vector ``(dim,)`` to ``rows`` ``(n, dim)``.
+
+    ``cosine``: 1 - cos. ``l2``: Euclidean (not squared). ``l1``: sum of absolute differences.
+    ``ip``: the negative inner product, so that smaller is more alike there too.
+    """
+    out = np.empty(len(rows), dtype=np.float32)
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        out[start : start + _CHUNK] = _distances(query, part, metric)
+    return out
+
+
+def _distances(query: FloatArray, rows: FloatArray, metric: Metric) -> FloatArray:
+    if metric == "ip":
+        return np.asarray(-(rows @ query), dtype=np.float32)
+    difference = rows - query
+    if metric == "l1":
+        return np.asarray(np.abs(difference).sum(axis=1), dtype=np.float32)
+    squared = np.square(difference).sum(axis=1)
+    if metric == "l2":
+        return np.asarray(np.sqrt(squared), dtype=np.float32)
+    # 1 - cos of unit vectors, written as a difference so that equal vectors give exactly 0;
+    # a zero vector has no direction: its cosine with anything but itself counts as 0
+    one_is_zero = rows.any(axis=1) != query.any()
+    return np.where(one_is_zero, np.float32(1), squared / 2).astype(np.float32)
+
+
+def scores(distances_: FloatArray, metric: Metric) -> FloatArray:
+    """``1 / (1 + distance)``; for ``ip`` the inner product."""
+    if metric == "ip":
+        return -distances_
+    return np.asarray(1 / (1 + distances_), dtype=np.float32)
