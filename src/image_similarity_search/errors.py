@@ -17,7 +17,7 @@
     │   ├── CollectionMismatchError     it was made with another model, metric, folder …
     │   ├── CollectionNewerError        it was made by a newer version of this package
     │   ├── CollectionCorruptError      it is damaged
-    │   ├── CollectionReadOnlyError     it can be searched but not changed
+    │   ├── CollectionUnwritableError   it can't be changed: read-only, disk full …
     │   └── CollectionLockedError       another process is writing to it
     ├── StoreError                      the index of embeddings can't be used
     │   ├── StoreUnavailableError       it can't be reached, read or made
@@ -149,11 +149,14 @@ class CollectionCorruptError(CollectionError):
         self.reason = reason
 
 
-class CollectionReadOnlyError(CollectionError):
-    """The collection at ``path`` can be searched but not changed."""
+class CollectionUnwritableError(CollectionError):
+    """The collection at ``path`` can't be changed; what it holds is kept."""
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path} can't be written to: {reason}. Give another index folder")
+        super().__init__(
+            f"{path} can't be written to: {reason}. What it holds is kept; "
+            "make room or give another index folder"
+        )
         self.path = path
         self.reason = reason
 

@@ -122,6 +122,29 @@ class SyncReport:
         return self.encoded / self.encode_seconds if self.encode_seconds else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """What a collection is made of.
+
+    ``catalog_bytes`` and ``store_bytes`` are sizes on disk; ``store`` says in words what finds
+    the nearest; ``roots`` are the folders that were indexed.
+    """
+
+    index_dir: str
+    encoder: str
+    fingerprint: str
+    dim: int
+    metric: Metric
+    index: str
+    store: str
+    indexed: int
+    skipped: int
+    roots: list[str]
+    generation: int
+    catalog_bytes: int
+    store_bytes: int
+
+
 class SyncInterrupted(KeyboardInterrupt):
     """Ctrl-C during a sync. What was done is kept; ``report`` says what that is."""
 

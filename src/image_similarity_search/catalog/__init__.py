@@ -1,1 +1,5 @@
-"""."""
+"""The catalog: the truth about every image, and its embedding, in one SQLite file.
+
+``schema`` is the storage format, ``database`` the connection, ``lock`` the one writer, and
+``catalog`` what can be asked and told.
+"""

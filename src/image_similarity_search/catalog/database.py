@@ -1,0 +1,186 @@
+"""One SQLite file: opened as it can be, with SQLite's errors turned into ours."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from image_similarity_search.catalog.schema import (
+    APPLICATION_ID,
+    FORMAT_VERSION,
+    PAGE_SIZE,
+    SCHEMA,
+)
+from image_similarity_search.errors import (
+    CollectionCorruptError,
+    CollectionError,
+    CollectionLockedError,
+    CollectionNewerError,
+    CollectionNotFoundError,
+    CollectionUnwritableError,
+)
+
+_BUSY_SECONDS = 10.0
+_MMAP_BYTES = 1 << 40  # as much as there is: pages are read when touched
+_UNWRITABLE = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+)
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """A connection that several threads may share, one statement or transaction at a time."""
+
+    def __init__(self, path: str) -> None:
+        """Open the existing file ``path``.
+
+        Raises:
+            CollectionNotFoundError: there is no such file, or it was never finished.
+            CollectionNewerError: a newer version of this package made it.
+            CollectionCorruptError: it is no SQLite database, or not ours.
+        """
+        if not os.path.isfile(path):
+            raise CollectionNotFoundError(os.path.dirname(path))
+        self.path = path
+        self._lock = threading.RLock()
+        with self._translated():
+            self._connection = _connect(path)
+        try:
+            self._check_format()
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, path: str, meta: dict[str, str]) -> Database:
+        """Make the file ``path`` with the schema and ``meta``, in one transaction, and open it.
+
+        The caller holds the writer lock. A file that an interrupted creation left is finished.
+        """
+        with _translated(path):
+            connection = _connect(path, create=True)
+            try:
+                connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(
+                    f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                    f"PRAGMA user_version = {FORMAT_VERSION};"
+                )
+                connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                connection.execute("COMMIT")
+            finally:
+                connection.close()
+        return cls(path)
+
+    def close(self) -> None:
+        """Close the connection; closing twice is fine."""
+        self._connection.close()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a query."""
+        with self._lock, self._translated():
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        """The first row of a query, or None."""
+        with self._lock, self._translated():
+            row: Row | None = self._connection.execute(sql, parameters).fetchone()
+            return row
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """The first column of the first row of a query, which must have one."""
+        row = self.row(sql, parameters)
+        if row is None:
+            raise CollectionCorruptError(self.path, f"no row for: {sql}")
+        return row[0]
+
+    def write(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement that changes rows; returns the id of the row inserted last."""
+        with self._lock, self._translated():
+            return self._connection.execute(sql, parameters).lastrowid or 0
+
+    def write_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run a statement that changes rows once for each item of ``parameters``."""
+        with self._lock, self._translated():
+            self._connection.executemany(sql, parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; other threads wait."""
+        with self._lock:
+            self.write("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.write("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _check_format(self) -> None:
+        if self.value("PRAGMA application_id") != APPLICATION_ID:
+            if self.value("SELECT count(*) FROM sqlite_schema") == 0:
+                raise CollectionNotFoundError(os.path.dirname(self.path))
+            raise CollectionCorruptError(self.path, "an SQLite file, but of another program")
+        found = self.value("PRAGMA user_version")
+        if found > FORMAT_VERSION:
+            raise CollectionNewerError(self.path, found, FORMAT_VERSION)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        with _translated(self.path):
+            yield
+
+
+def _connect(path: str, *, create: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(os.fsencode(path))}?{_mode(path, create)}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,  # transactions are begun and ended by name
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: a crash can't corrupt
+    connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
+    return connection
+
+
+def _mode(path: str, create: bool) -> str:
+    if create:
+        return "mode=rwc"
+    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
+        return "mode=rw"
+    # WAL needs to write beside the file even to read; where it can't, nobody else can change it
+    wal = path + "-wal"
+    return "mode=ro" if os.path.exists(wal) and os.path.getsize(wal) else "mode=ro&immutable=1"
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _translation(path, error) from error
+
+
+def _translation(path: str, error: sqlite3.DatabaseError) -> CollectionError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return CollectionLockedError(path)
+    if code in _UNWRITABLE:
+        return CollectionUnwritableError(path, str(error))
+    if code in _CORRUPT:
+        return CollectionCorruptError(path, str(error))
+    return CollectionError(f"{path}: {error}")

@@ -1,0 +1,129 @@
+"""Where images are: roots, folders below them, and the names in them.
+
+A path is stored as its root, its folder relative to that root and its name, each as bytes:
+names on disk need not be text. Roots never lie within one another, so that a file has one
+place only; images outside every root belong to the loose root, with absolute folders.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.schema import LOOSE_ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image is in the catalog."""
+
+    folder_id: int
+    name: str
+
+
+def canonical(path: str | os.PathLike[str]) -> str:
+    """The absolute path under which a file is known: its folder's real path and its own name."""
+    folder, name = os.path.split(os.path.abspath(os.fspath(path)))
+    return os.path.join(os.path.realpath(folder), name) if name else os.path.realpath(folder)
+
+
+def joined(root: bytes, folder: bytes, name: bytes) -> str:
+    """The absolute path of an image, from its three stored parts."""
+    inner = os.fsdecode(folder).replace("/", os.sep)
+    return os.path.join(os.fsdecode(root), inner, os.fsdecode(name))
+
+
+def relative(path: str, root: str) -> str | None:
+    """``path`` relative to ``root`` with ``/`` between its parts; None when it is not below it."""
+    if path == root:
+        return ""
+    start = root if root.endswith(os.sep) else root + os.sep
+    return path[len(start) :].replace(os.sep, "/") if path.startswith(start) else None
+
+
+class Places:
+    """The roots and folders of a catalog."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def roots(self) -> dict[int, str]:
+        """The folders that were indexed, by id; without the loose root."""
+        rows = self._database.rows("SELECT id, path FROM roots WHERE id != ?", (LOOSE_ROOT,))
+        return {id_: os.fsdecode(path) for id_, path in rows}
+
+    def locate(self, folder: str) -> tuple[int, str]:
+        """The root that the absolute ``folder`` belongs to, and its path there."""
+        for id_, root in self.roots().items():
+            inner = relative(folder, root)
+            if inner is not None:
+                return id_, inner
+        return LOOSE_ROOT, folder
+
+    def require_root(self, path: str) -> tuple[int, str]:
+        """As ``locate``, but ``path`` becomes a root when no root holds it.
+
+        Roots and loose images below the new root become part of it. Call within a transaction.
+        """
+        root_id, inner = self.locate(path)
+        if root_id != LOOSE_ROOT:
+            return root_id, inner
+        within = {id_: root for id_, root in self.roots().items() if relative(root, path)}
+        new_id = self._database.write("INSERT INTO roots (path) VALUES (?)", (os.fsencode(path),))
+        for id_, root in within.items():
+            self._adopt(id_, root, new_id, path)
+            self._database.write("DELETE FROM roots WHERE id = ?", (id_,))
+        self._adopt(LOOSE_ROOT, "", new_id, path)
+        return new_id, ""
+
+    def _adopt(self, old_id: int, old_root: str, new_id: int, new_root: str) -> None:
+        rows = self._database.rows("SELECT id, path FROM folders WHERE root_id = ?", (old_id,))
+        for folder_id, folder in rows:
+            inner = relative(os.path.join(old_root, os.fsdecode(folder)).rstrip(os.sep), new_root)
+            if inner is not None:
+                self._database.write(
+                    "UPDATE folders SET root_id = ?, path = ? WHERE id = ?",
+                    (new_id, os.fsencode(inner), folder_id),
+                )
+
+    def require_folder(self, root_id: int, folder: str) -> int:
+        """The id of a folder, made when it is new."""
+        key = (root_id, os.fsencode(folder))
+        known = self._database.row("SELECT id FROM folders WHERE root_id = ? AND path = ?", key)
+        if known:
+            return int(known[0])
+        return self._database.write("INSERT INTO folders (root_id, path) VALUES (?, ?)", key)
+
+    def require_place(self, path: str) -> Place:
+        """The place of the canonical ``path``; its folder is made when it is new."""
+        folder, name = os.path.split(path)
+        return Place(self.require_folder(*self.locate(folder)), name)
+
+    def folders_below(self, root_id: int, folder: str) -> dict[str, int]:
+        """The known folders at and below ``folder``, as path: id."""
+        rows = self._database.rows("SELECT path, id FROM folders WHERE root_id = ?", (root_id,))
+        known = {os.fsdecode(path): int(id_) for path, id_ in rows}
+        if not folder:
+            return known
+        return {p: i for p, i in known.items() if p == folder or p.startswith(folder + "/")}
+
+    def forget_empty(self) -> None:
+        """Drop folders without images, then roots without folders."""
+        self._database.write(
+            "DELETE FROM folders WHERE NOT EXISTS"
+            " (SELECT 1 FROM images WHERE images.folder_id = folders.id)"
+        )
+        self._database.write(
+            "DELETE FROM roots WHERE id != ? AND NOT EXISTS"
+            " (SELECT 1 FROM folders WHERE folders.root_id = roots.id)",
+            (LOOSE_ROOT,),
+        )
+
+    def folder_ids_below(self, path: str) -> list[int]:
+        """The folders at and below the absolute ``path``, of whatever root."""
+        ids = list(self.folders_below(*self.locate(path)).values())
+        for root_id, root in self.roots().items():
+            if relative(root, path):  # below it, so not the one that locate found
+                ids += self.folders_below(root_id, "").values()
+        return ids

@@ -1,0 +1,96 @@
+"""The command ``iss``: its subcommands, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from image_similarity_search._version import __version__
+from image_similarity_search.cli import exits
+from image_similarity_search.errors import ImageSearchError
+
+_PACKAGE = "image_similarity_search.cli.commands"
+
+# name: module; a module is imported when its command is used, or when help lists them all
+_COMMANDS = {
+    "index": "index",
+    "search": "search",
+    "add": "add",
+    "remove": "remove",
+    "info": "info",
+    "rebuild": "rebuild",
+    "demo": "demo",
+    "completion": "completion",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"{_PACKAGE}.{_COMMANDS[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  iss index ~/Pictures
+  iss search holiday.jpg
+  iss search holiday.jpg -k 20 --html hits.html
+  iss search holiday.jpg --paths -0 | xargs -0 cp -t similar/
+
+"""
+    + exits.HELP,
+)
+@click.version_option(__version__, "-V", "--version", prog_name="iss")
+def app() -> None:
+    """Find pictures that look like a picture: index a folder once, then search it by example."""
+
+
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line and end the process with its status."""
+    signal.signal(signal.SIGTERM, _interrupt)  # as for Ctrl-C: what was done is kept
+    logging.basicConfig(format="iss: %(message)s", stream=sys.stderr, level=logging.WARNING)
+    sys.exit(_status(arguments))
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    try:
+        result: Any = app.main(arguments, prog_name="iss", standalone_mode=False)
+    except ImageSearchError as error:
+        _say(f"iss: {error}")
+        return exits.status_of(error)
+    except click.ClickException as error:
+        error.show()
+        return exits.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        _say("iss: interrupted")
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        # the reader, such as head, has seen enough; nothing may be flushed into the pipe any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK
+    return result if isinstance(result, int) else exits.OK
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(message.encode(errors="replace").decode() + "\n")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,52 @@
+"""``iss add``."""
+
+from __future__ import annotations
+
+from typing import IO
+
+import click
+
+from image_similarity_search.cli import exits, options, output
+from image_similarity_search.types import Metric
+
+
+@click.command(
+    "add",
+    epilog="""\b
+Examples:
+  iss add new.jpg other.png
+  find inbox -name '*.jpg' -print0 | iss add -0 --files-from -
+""",
+)
+@click.argument("images", nargs=-1, type=click.Path())
+@options.files_from
+@options.null
+@options.index_dir
+@options.model
+@options.metric
+@options.as_json
+def command(
+    images: tuple[str, ...],
+    files_from: IO[bytes] | None,
+    null: bool,
+    index_dir: str,
+    model: str | None,
+    metric: Metric | None,
+    as_json: bool,
+) -> int:
+    """Add single picture files, or update them; they may lie anywhere."""
+    from image_similarity_search.collection import Collection
+
+    paths = options.all_paths(images, files_from, null)
+    if not paths:
+        raise click.UsageError("say which: paths or --files-from FILE")
+    with Collection.open(index_dir, encoder=model, metric=metric, create=True) as collection:
+        records = collection.add(*paths)
+    bad = [record for record in records if record.state == "skipped"]
+    for record in bad:
+        output.say(f"{record.path}: {record.reason}")
+    if as_json:
+        output.write_json([output.record_as_json(record) for record in records])
+    else:
+        output.write(f"added {len(records) - len(bad):,}, skipped {len(bad):,}")
+    return exits.BAD_IMAGE if bad else exits.OK

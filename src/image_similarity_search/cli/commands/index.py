@@ -1,0 +1,88 @@
+"""``iss index``."""
+
+from __future__ import annotations
+
+import click
+
+from image_similarity_search.cli import exits, options, output
+from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.types import Metric, SyncInterrupted, SyncReport
+
+
+@click.command(
+    "index",
+    epilog="""\b
+Examples:
+  iss index ~/Pictures
+  iss index ~/Pictures --exclude 'thumbs' --exclude '*.gif'
+  iss index products/ --index-dir products.index --metric l2
+""",
+)
+@click.argument("folder", type=click.Path())
+@options.index_dir
+@options.model
+@options.metric
+@click.option(
+    "--index", "kind", metavar="KIND", help="The kind of store: auto or exact [default: auto]."
+)
+@click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")
+@click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too.")
+@click.option("--all-files", is_flag=True, help="Try every file as a picture, whatever its name.")
+@options.as_json
+def command(
+    folder: str,
+    index_dir: str,
+    model: str | None,
+    metric: Metric | None,
+    kind: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_symlinks: bool,
+    all_files: bool,
+    as_json: bool,
+) -> int:
+    """Make the pictures in FOLDER searchable; run it again to bring the collection up to date.
+
+    New and changed pictures are encoded, moved ones recognised, vanished ones forgotten. It may
+    be interrupted at any time and goes on from there when it is run again.
+    """
+    from image_similarity_search.collection import Collection
+
+    status = exits.OK
+    with Collection.open(
+        index_dir, encoder=model, metric=metric, index=kind, create=_is_folder(folder)
+    ) as collection:
+        try:
+            with ProgressBar() as progress:
+                report = collection.sync(
+                    folder,
+                    include=include,
+                    exclude=exclude,
+                    follow_symlinks=follow_symlinks,
+                    all_files=all_files,
+                    progress=progress,
+                )
+        except SyncInterrupted as interrupt:
+            output.say("interrupted; what was done is kept, run it again to go on")
+            report, status = interrupt.report, exits.INTERRUPTED
+    _tell(report, as_json, interrupted=status != exits.OK)
+    return status
+
+
+def _is_folder(folder: str) -> bool:
+    """A misspelt folder must not leave an empty collection behind."""
+    import os
+
+    return os.path.isdir(folder)
+
+
+def _tell(report: SyncReport, as_json: bool, *, interrupted: bool) -> None:
+    for folder in report.unreadable_folders:
+        output.say(f"can't be read, and kept as it was: {folder}")
+    if as_json:
+        output.write_json(output.report_as_json(report, interrupted=interrupted))
+        return
+    output.write(output.report_in_words(report))
+    if report.skipped:
+        output.say("'iss info --skipped' lists the skipped files, each with its reason")

@@ -1,0 +1,27 @@
+"""``iss rebuild``."""
+
+from __future__ import annotations
+
+import click
+
+from image_similarity_search.cli import options, output
+
+
+@click.command(
+    "rebuild",
+    epilog="""\b
+Examples:
+  iss rebuild
+  iss rebuild --index exact
+""",
+)
+@click.option("--index", "kind", metavar="KIND", help="Change the kind of store: auto or exact.")
+@options.index_dir
+def command(kind: str | None, index_dir: str) -> None:
+    """Make the store anew from the catalog. No picture is decoded."""
+    from image_similarity_search.collection import Collection
+
+    with Collection.open(index_dir) as collection:
+        collection.rebuild(kind)
+        info = collection.info()
+    output.write(f"rebuilt: {info.indexed:,} images, {info.store}")

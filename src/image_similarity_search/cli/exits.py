@@ -1,0 +1,46 @@
+"""What the exit status says; the one table of it."""
+
+from __future__ import annotations
+
+from image_similarity_search.errors import (
+    CollectionError,
+    ConfigError,
+    EncoderError,
+    ImageError,
+    ImageSearchError,
+    StoreError,
+)
+
+OK = 0
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+# the first class that fits counts
+EXIT_STATUS: dict[type[ImageSearchError], int] = {
+    ConfigError: USAGE,
+    ImageError: 3,
+    CollectionError: 4,
+    EncoderError: 5,
+    StoreError: 6,
+    ImageSearchError: FAILED,
+}
+
+BAD_IMAGE = EXIT_STATUS[ImageError]
+
+HELP = """\b
+Exit status:
+  0    done
+  1    another failure
+  2    wrong usage, or an option with a value that is not allowed
+  3    a picture or folder is missing or unreadable
+  4    the collection is missing, of another model, locked, damaged
+  5    the model is unknown or can't be used
+  6    the store can't be used
+  130  interrupted (what was done is kept)
+"""
+
+
+def status_of(error: ImageSearchError) -> int:
+    """The exit status for an error."""
+    return next(code for kind, code in EXIT_STATUS.items() if isinstance(error, kind))

@@ -1,0 +1,49 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+index_dir: Callable[[_Command], _Command] = click.option(
+    "--index-dir",
+    default="index_data",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Where the collection is kept.",
+)
+as_json: Callable[[_Command], _Command] = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON."
+)
+null: Callable[[_Command], _Command] = click.option(
+    "-0", "--null", is_flag=True, help="Paths end with a NUL byte instead of a newline."
+)
+model: Callable[[_Command], _Command] = click.option(
+    "--model",
+    metavar="NAME",
+    help="The model a new collection is made with [default: efficientnet-lite0].",
+)
+metric: Callable[[_Command], _Command] = click.option(
+    "--metric",
+    type=click.Choice(["cosine", "l2", "l1", "ip"]),
+    help="How a new collection measures distance [default: cosine].",
+)
+files_from: Callable[[_Command], _Command] = click.option(
+    "--files-from",
+    metavar="FILE",
+    type=click.File("rb"),
+    help="Read paths from FILE too, one a line (or NUL-separated with -0); '-' is standard input.",
+)
+
+
+def all_paths(paths: Iterable[str], file: Any | None, null_separated: bool) -> list[str]:
+    """The paths given as arguments and those in a file."""
+    listed = file.read().split(b"\0" if null_separated else b"\n") if file else []
+    encoding = sys.getfilesystemencoding()
+    return [*paths, *(path.decode(encoding, "surrogateescape") for path in listed if path)]

@@ -1,0 +1,102 @@
+"""What is printed: data on standard output, talk on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from image_similarity_search.types import Hit, ImageRecord, SyncReport
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """Text on one line that can do nothing to a terminal and can be encoded."""
+    escaped = _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+    encoding = sys.stdout.encoding or "utf-8"
+    return escaped.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def say(message: str) -> None:
+    """A line for the person who watches, on standard error."""
+    print(printable(message), file=sys.stderr)  # noqa: T201 - the one place that talks
+
+
+def write(line: str) -> None:
+    """A line of data for a person, on standard output."""
+    print(printable(line))  # noqa: T201 - the one place that writes lines
+
+
+def write_text(text: str) -> None:
+    """Lines of data as they are."""
+    sys.stdout.write(text + "\n")
+
+
+def write_json(value: Any) -> None:
+    """One JSON document; undecodable bytes of paths are lone surrogates, as in Python."""
+    write_text(json.dumps(value, indent=2))
+
+
+def write_paths(paths: Iterable[str], *, null: bool) -> None:
+    """Paths as they are on disk, byte for byte."""
+    end = b"\0" if null else b"\n"
+    sys.stdout.flush()
+    for path in paths:
+        sys.stdout.buffer.write(os.fsencode(path) + end)
+    sys.stdout.buffer.flush()
+
+
+def hit_as_json(rank: int, hit: Hit) -> dict[str, Any]:
+    """A hit as ``--json`` prints it."""
+    return {
+        "rank": rank,
+        "id": hit.id,
+        "path": hit.path,
+        "score": hit.score,
+        "distance": hit.distance,
+        "width": hit.image.width,
+        "height": hit.image.height,
+    }
+
+
+def record_as_json(record: ImageRecord) -> dict[str, Any]:
+    """An image as ``--json`` prints it."""
+    return {
+        "id": record.id,
+        "path": record.path,
+        "size": record.size,
+        "width": record.width,
+        "height": record.height,
+        "state": record.state,
+        "reason": record.reason,
+    }
+
+
+def report_as_json(report: SyncReport, *, interrupted: bool) -> dict[str, Any]:
+    """A sync report as ``--json`` prints it."""
+    return {
+        "indexed": report.indexed,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "moved": report.moved,
+        "removed": report.removed,
+        "skipped": report.skipped,
+        "encoded": report.encoded,
+        "other_files": report.others,
+        "unreadable_folders": report.unreadable_folders,
+        "seconds": round(report.seconds, 3),
+        "images_per_second": round(report.images_per_second, 1),
+        "interrupted": interrupted,
+    }
+
+
+def report_in_words(report: SyncReport) -> str:
+    """A sync report as a line."""
+    counts = ("indexed", "updated", "unchanged", "moved", "removed", "skipped")
+    line = ", ".join(f"{name} {getattr(report, name):,}" for name in counts)
+    rate = f" ({report.images_per_second:.0f} images/s)" if report.encoded else ""
+    return f"{line} in {report.seconds:.1f} s{rate}"

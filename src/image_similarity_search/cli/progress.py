@@ -1,0 +1,72 @@
+"""How far a job is, on standard error: a bar on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from image_similarity_search.cli.output import say
+from image_similarity_search.types import Progress
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class ProgressBar:
+    """Shows ``Progress`` with rate and time left; a context manager, called with each step."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._started = self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show a step."""
+        if sys.stderr.isatty():
+            self._draw(progress)
+        elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            say(self._line(progress))
+
+    def _draw(self, progress: Progress) -> None:
+        from tqdm import tqdm
+
+        if progress.total == 0:
+            return
+        if self._bar is None or self._bar.desc != progress.phase:
+            if self._bar is not None:
+                self._bar.close()
+            self._bar = tqdm(
+                desc=progress.phase,
+                total=progress.total,
+                unit=" images",
+                leave=False,
+                dynamic_ncols=True,
+                file=sys.stderr,
+            )
+        self._bar.update(progress.done - self._bar.n)
+
+    def _line(self, progress: Progress) -> str:
+        if not progress.total:
+            return f"{progress.phase}: {progress.done:,} images"
+        if progress.done == 0:
+            self._started = time.monotonic()
+            return f"{progress.phase}: 0 of {progress.total:,} images"
+        rate = progress.done / max(time.monotonic() - self._started, 1e-9)
+        left = (progress.total - progress.done) / rate
+        return (
+            f"{progress.phase}: {progress.done:,} of {progress.total:,} images,"
+            f" {rate:.0f} images/s, {left:.0f} s left"
+        )

@@ -1,0 +1,76 @@
+"""What a collection is made with, and the refusal of anything else."""
+
+from __future__ import annotations
+
+from image_similarity_search.catalog.catalog import Identity
+from image_similarity_search.encoders import registry
+from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.errors import CollectionMismatchError, ConfigError
+from image_similarity_search.stores.faiss_store import KINDS
+from image_similarity_search.types import METRICS, Metric
+
+_ELSEWHERE = "Give another index folder to index with it, or leave it out to use what is stored."
+
+
+def identity_of(
+    encoder: str | Encoder | None, metric: Metric | None, index: str | None
+) -> tuple[Encoder, Identity]:
+    """The encoder and the identity of a new collection; defaults stand in for None.
+
+    Raises:
+        ConfigError: no such metric or index.
+        UnknownEncoderError: no such encoder.
+        EncoderUnavailableError: it needs something that is missing.
+    """
+    check_choices(metric, index)
+    if encoder is None or isinstance(encoder, str):
+        encoder = registry.create(encoder or registry.DEFAULT_ENCODER)
+    identity = Identity(
+        encoder=encoder.name,
+        fingerprint=encoder.fingerprint,
+        dim=encoder.dim,
+        metric=metric or "cosine",
+        index=index or "auto",
+    )
+    return encoder, identity
+
+
+def check_choices(metric: str | None, index: str | None) -> None:
+    """Refuse a metric or a kind of index that there is not, with a ConfigError."""
+    if metric is not None and metric not in METRICS:
+        raise ConfigError("metric", metric, f"one of {', '.join(METRICS)}")
+    if index is not None and index not in KINDS:
+        raise ConfigError("index", index, f"one of {', '.join(KINDS)}")
+
+
+def refuse_other(
+    stored: Identity, encoder: str | Encoder | None, metric: Metric | None, index: str | None
+) -> None:
+    """Raise CollectionMismatchError where something else is asked than what is stored."""
+    check_choices(metric, index)
+    if isinstance(encoder, str):
+        _refuse("model", stored.encoder, encoder, _ELSEWHERE)
+    elif encoder is not None:
+        _refuse("model", stored.fingerprint, encoder.fingerprint, _ELSEWHERE)
+        _refuse("dimension", stored.dim, encoder.dim, _ELSEWHERE)
+    if metric is not None:
+        _refuse("metric", stored.metric, metric, _ELSEWHERE)
+    if index is not None:
+        _refuse("index", stored.index, index, f"Change it with 'iss rebuild --index {index}'.")
+
+
+def checked_encoder(stored: Identity) -> Encoder:
+    """The encoder that a collection was made with.
+
+    Raises:
+        UnknownEncoderError: it has no name that is known here: hand it to ``Collection.open``.
+        CollectionMismatchError: the one of this name has another fingerprint or dimension now.
+    """
+    encoder = registry.create(stored.encoder)
+    refuse_other(stored, encoder, None, None)
+    return encoder
+
+
+def _refuse(what: str, stored: object, given: object, remedy: str) -> None:
+    if stored != given:
+        raise CollectionMismatchError(what, stored, given, remedy)

@@ -1,0 +1,53 @@
+"""What a search may be given, turned into pixels."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import PixelArray
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
+"""A picture: the path of a file, a file's bytes, a PIL image, or an array of pixels."""
+
+Query: TypeAlias = "Picture | int"
+"""A picture, or the id of an image of the collection."""
+
+
+def pixels_of(picture: Picture, preprocessing: Preprocessing) -> PixelArray:
+    """What an encoder sees of ``picture``: ``(crop, crop, 3)`` uint8 RGB.
+
+    Raises:
+        ImageError: the file is missing or is no picture.
+        ConfigError: it is none of the things a picture may be given as.
+    """
+    from PIL import Image
+
+    from image_similarity_search.images import decode
+
+    if isinstance(picture, (str, os.PathLike)):
+        path = os.fspath(picture)
+        data = decode.read_file(path)
+        image = decode.decode(data, name=path, min_side=preprocessing.resize).image
+    elif isinstance(picture, bytes):
+        image = decode.decode(picture, min_side=preprocessing.resize).image
+    elif isinstance(picture, Image.Image):
+        image = decode.from_image(picture)
+    elif isinstance(picture, np.ndarray):
+        image = decode.from_array(picture)
+    else:
+        raise ConfigError(
+            "query",
+            picture,
+            "the path or the bytes of a picture file, a PIL image, a uint8 array (h, w, 3),"
+            " or the id of an image of this collection",
+        )
+    return preprocessing.view(image)

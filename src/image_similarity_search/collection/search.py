@@ -1,0 +1,75 @@
+"""From a vector to hits: candidates of the store, ranked exactly by the catalog."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.store_keeper import StoreKeeper
+from image_similarity_search.errors import ConfigError, ImageNotFoundError
+from image_similarity_search.types import FloatArray, Hit, IdArray
+
+
+class Searcher:
+    """Searches one catalog with the help of its store."""
+
+    def __init__(self, catalog: Catalog, keeper: StoreKeeper) -> None:
+        self._catalog = catalog
+        self._keeper = keeper
+
+    def stored(self, id_: int) -> FloatArray:
+        """The comparable vector ``(dim,)`` of an indexed image.
+
+        Raises:
+            ImageNotFoundError: no indexed image has this id.
+        """
+        found = self._catalog.embeddings(np.array([id_], dtype=np.int64))
+        if not len(found.ids):
+            raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
+        row: FloatArray = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)[0]
+        return row
+
+    def nearest(
+        self, row: FloatArray, k: int, threshold: float | None, left_out: int | None
+    ) -> list[Hit]:
+        """The ``k`` images nearest to a comparable vector ``(dim,)``, by (distance, id).
+
+        Raises:
+            ConfigError: ``k`` is less than 1.
+        """
+        if k < 1:
+            raise ConfigError("k", k, "a number of images, at least 1")
+        ids, distances = self._ranked(row, k if left_out is None else k + 1)
+        scores = vectors.scores(distances, self._catalog.identity.metric)
+        keep = ids != (-1 if left_out is None else left_out)
+        if threshold is not None:
+            keep &= scores >= threshold
+        ids, distances, scores = ids[keep][:k], distances[keep][:k], scores[keep][:k]
+        records = self._catalog.records(ids.tolist())
+        return [
+            Hit(records[id_], float(distance), float(score))
+            for id_, distance, score in zip(ids.tolist(), distances, scores, strict=True)
+            if id_ in records  # another process may have removed it just now
+        ]
+
+    def _ranked(self, row: FloatArray, k: int) -> tuple[IdArray, FloatArray]:
+        """The nearest ids by (exact distance, id), and their distances; ``k`` or more of them."""
+        metric = self._catalog.identity.metric
+        depth = k
+        while True:
+            candidates, count = self._candidates(row, depth)
+            found = self._catalog.embeddings(candidates)
+            rows = vectors.unpack(found.units, found.norms, metric)
+            distances = vectors.distances(row, rows, metric)
+            order = np.lexsort((found.ids, distances))
+            ids, distances = found.ids[order], distances[order]
+            all_seen = len(candidates) >= count or len(ids) <= k
+            if all_seen or distances[-1] > distances[k - 1]:
+                return ids, distances
+            depth *= 2  # which of the equals at the border are candidates is chance: look further
+
+    def _candidates(self, row: FloatArray, k: int) -> tuple[IdArray, int]:
+        """Ids among which the ``k`` nearest are, with one to spare, and how many images are."""
+        with self._keeper.current() as store:
+            return store.search(row[None], store.candidates(k) + 1)[0], len(store)

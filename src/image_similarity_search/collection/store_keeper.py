@@ -1,0 +1,124 @@
+"""Keeps the store in step with the catalog, and its file in step with the store."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.lock import store_lock
+from image_similarity_search.errors import CollectionError, StoreError, StoreUnavailableError
+from image_similarity_search.stores import index_file
+from image_similarity_search.stores.faiss_store import FaissStore
+
+FILE_NAME = "faiss.index"
+
+# A store of up to so many vectors is written after every change, a larger one when one
+# percent of it changed: what is missing is read from the catalog when it is opened next.
+_ALWAYS_SAVED = 5_000
+_SAVED_SHARE = 0.01
+
+_log = logging.getLogger(__name__)
+
+
+class StoreKeeper:
+    """The store of the collection in ``folder``."""
+
+    def __init__(self, catalog: Catalog, folder: str) -> None:
+        self.path = os.path.join(folder, FILE_NAME)
+        self._catalog = catalog
+        self._folder = folder
+        # a new collection has no file yet, and that is nothing to report
+        self._store = self._new() if catalog.generation == 0 else None
+        self._seen = catalog.generation
+        self._changes = 0  # since the file was written
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def current(self) -> Iterator[FaissStore]:
+        """The store, as of the catalog's present generation, to this thread alone."""
+        with self._lock:
+            if self._store is None:
+                self._store = self._checked(self._load())
+            elif self._store.generation != self._catalog.generation:
+                self._store = self._checked(self._store)
+            self._seen = self._store.generation
+            if self._changes > self._allowed_changes(self._store):
+                self._save(self._store)
+            yield self._store
+
+    def refresh(self) -> None:
+        """Bring store and file up to date after a change, or where the file is missing."""
+        if self._catalog.generation != self._seen or not os.path.exists(self.path):
+            with self.current():
+                pass
+
+    def rebuild(self) -> None:
+        """Make the store and its file anew from the catalog, without decoding a picture."""
+        with self._lock:
+            self._store = self._rebuilt()
+            self._save(self._store)
+
+    def _new(self) -> FaissStore:
+        identity = self._catalog.identity
+        return FaissStore(identity.dim, identity.metric, identity.index)
+
+    def _load(self) -> FaissStore:
+        identity = self._catalog.identity
+        try:
+            return index_file.load(
+                self.path,
+                dim=identity.dim,
+                metric=identity.metric,
+                kind=identity.index,
+                identity=identity.id,
+            )
+        except StoreUnavailableError as error:
+            _log.warning("%s; it is made anew from the catalog", error)
+            return self._new()
+
+    def _checked(self, store: FaissStore) -> FaissStore:
+        """The store, caught up; made anew where it contradicts the catalog."""
+        generation = self._catalog.generation
+        if store.generation > generation:
+            _log.warning("%s is ahead of the catalog: it is made anew", self.path)
+            return self._rebuilt()
+        self._catch_up(store, generation)
+        now, count = self._catalog.generation_and_count()
+        # while another process writes, the count may be of a later moment: next time, then
+        if now == generation and len(store) != count:
+            _log.warning("%s contradicts the catalog: it is made anew", self.path)
+            return self._rebuilt()
+        return store
+
+    def _rebuilt(self) -> FaissStore:
+        store = self._new()
+        self._catch_up(store, self._catalog.generation)
+        return store
+
+    def _catch_up(self, store: FaissStore, generation: int) -> None:
+        """Apply what the catalog saw since the store's generation."""
+        if store.generation:
+            self._changes += store.delete(self._catalog.removed_since(store.generation))
+        for part in self._catalog.embeddings_since(store.generation):
+            rows = vectors.unpack(part.units, part.norms, self._catalog.identity.metric)
+            store.upsert(part.ids, rows)
+            self._changes += len(part.ids)
+        store.generation = generation
+
+    @staticmethod
+    def _allowed_changes(store: FaissStore) -> int:
+        return 0 if len(store) <= _ALWAYS_SAVED else int(len(store) * _SAVED_SHARE)
+
+    def _save(self, store: FaissStore) -> None:
+        """Write the file; where that can't be done now, the store serves from memory."""
+        try:
+            with store_lock(self._folder):
+                index_file.save(store, self.path, self._catalog.identity.id)
+            self._changes = 0
+        except (CollectionError, StoreError) as error:
+            _log.info("the store's file is not written now: %s", error)

@@ -1,0 +1,212 @@
+"""Make the catalog say what a folder holds."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from image_similarity_search.catalog.catalog import Catalog, FileStat, Known
+from image_similarity_search.catalog.places import Place
+from image_similarity_search.collection.indexing import EmbedViews, Indexer
+from image_similarity_search.collection.pipeline import Job
+from image_similarity_search.collection.worklist import Work, Worklist
+from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.errors import FolderNotFoundError, ImageError
+from image_similarity_search.images import decode
+from image_similarity_search.images.walk import FoundFolder, walk
+from image_similarity_search.types import (
+    Progress,
+    ProgressCallback,
+    SyncInterrupted,
+    SyncReport,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WalkOptions:
+    """Which files of a folder count; see ``images.walk.walk``."""
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    follow_symlinks: bool = False
+    all_files: bool = False
+    skip: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What a walk found to do."""
+
+    todo: Worklist = field(default_factory=Worklist)
+    vanished: dict[int, int] = field(default_factory=dict)  # id: size in bytes
+
+
+class Sync:
+    """One sync of one folder; the caller holds the writer lock."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        preprocessing: Preprocessing,
+        embed: EmbedViews,
+        folder: str,
+        options: WalkOptions,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self._catalog = catalog
+        self._folder = os.path.realpath(folder)
+        self._options = options
+        self._progress = progress or (lambda _: None)
+        self._report = SyncReport()
+        self._indexer = Indexer(catalog, preprocessing, embed, self._report)
+        self._settled = 0  # files that needed no decoding
+
+    def run(self) -> SyncReport:
+        """Bring the catalog up to date.
+
+        Raises:
+            FolderNotFoundError: the folder is not there; nothing was changed.
+            SyncInterrupted: Ctrl-C; what was done is kept.
+        """
+        if not os.path.isdir(self._folder):
+            raise FolderNotFoundError(self._folder, "no such folder; nothing was changed")
+        started = time.perf_counter()
+        scan = _Scan()
+        try:
+            self._root_id, self._start = self._require_root()
+            self._scan(scan)
+            self._index(scan)
+            self._forget(scan)
+        except KeyboardInterrupt as interrupt:
+            raise SyncInterrupted(self._report) from interrupt
+        finally:
+            scan.todo.close()
+            self._report.seconds = time.perf_counter() - started
+        return self._report
+
+    def _require_root(self) -> tuple[int, str]:
+        root_id, start = self._catalog.places.locate(self._folder)
+        if root_id in self._catalog.places.roots():
+            return root_id, start
+        with self._catalog.transaction():
+            return self._catalog.places.require_root(self._folder)
+
+    # First what there is to do …
+
+    def _scan(self, scan: _Scan) -> None:
+        places = self._catalog.places
+        root = places.roots()[self._root_id]
+        unvisited = places.folders_below(self._root_id, self._start)
+        seen = 0
+        options = self._options
+        for found in walk(
+            root,
+            self._start,
+            include=options.include,
+            exclude=options.exclude,
+            follow_symlinks=options.follow_symlinks,
+            all_files=options.all_files,
+            skip=options.skip,
+        ):
+            if found.error is not None:
+                self._report.unreadable_folders.append(
+                    f"{os.path.join(root, found.path)}: {found.error}"
+                )
+                unvisited = _without(unvisited, found.path)
+                continue
+            folder_id = unvisited.pop(found.path, None)
+            self._compare(found, self._files_in(folder_id), scan)
+            seen += len(found.files)
+            self._progress(Progress("scanning", seen, None))
+        for folder_id in unvisited.values():
+            self._vanish(self._files_in(folder_id).values(), scan)
+
+    def _files_in(self, folder_id: int | None) -> dict[str, Known]:
+        return self._catalog.files_in(folder_id) if folder_id is not None else {}
+
+    def _compare(self, found: FoundFolder, known: dict[str, Known], scan: _Scan) -> None:
+        self._report.others += found.others
+        for file in found.files:
+            stat = FileStat(file.size, file.mtime_ns)
+            old = known.pop(file.name, None)
+            if old is None or old.stat != stat or _never_read(old):
+                scan.todo.append(Work(found.path, file.name, stat, old.id if old else None))
+            elif old.skipped:
+                self._report.skipped += 1
+            else:
+                self._report.unchanged += 1
+        self._vanish(known.values(), scan)
+
+    def _vanish(self, files: Iterable[Known], scan: _Scan) -> None:
+        scan.vanished |= {known.id: known.stat.size for known in files}
+
+    # … then do it
+
+    def _index(self, scan: _Scan) -> None:
+        total, done = len(scan.todo), 0
+        self._progress(Progress("indexing", done, total))
+        for count in self._indexer.run(self._unsettled(scan)):
+            done += count
+            self._progress(Progress("indexing", done + self._settled, total))
+
+    def _unsettled(self, scan: _Scan) -> Iterator[Job]:
+        """The files that must be decoded: not those that were plainly moved or only touched."""
+        sizes = set(scan.vanished.values()) | self._sizes_of_missing_roots()
+        for job in self._jobs(scan.todo):
+            may_be_known = job.known_id is not None or job.stat.size in sizes
+            if may_be_known and self._settle_by_hash(job):
+                self._settled += 1
+            else:
+                yield job
+
+    def _settle_by_hash(self, job: Job) -> bool:
+        try:
+            content_hash = decode.content_hash(decode.read_file(job.path))
+        except ImageError:
+            return False  # the pipeline will say why
+        with self._catalog.transaction():
+            return self._indexer.settle(job, content_hash)
+
+    def _sizes_of_missing_roots(self) -> set[int]:
+        """A folder that was moved as a whole is a root that is gone and one that is new."""
+        places = self._catalog.places
+        return {
+            known.stat.size
+            for root_id, root in places.roots().items()
+            if not os.path.isdir(root)
+            for folder_id in places.folders_below(root_id, "").values()
+            for known in self._catalog.files_in(folder_id).values()
+        }
+
+    def _jobs(self, todo: Worklist) -> Iterator[Job]:
+        places = self._catalog.places
+        root = places.roots()[self._root_id]
+        folder: str | None = None
+        for work in todo:
+            if work.folder != folder:
+                folder = work.folder
+                folder_id = places.require_folder(self._root_id, folder)
+            path = os.path.join(root, folder, work.name)
+            yield Job(path, Place(folder_id, work.name), work.stat, work.known_id)
+
+    def _forget(self, scan: _Scan) -> None:
+        gone = scan.vanished.keys() - self._indexer.moved
+        if gone or self._indexer.moved:
+            with self._catalog.transaction():
+                self._catalog.remove(gone)
+                self._catalog.places.forget_empty()
+        self._report.removed = len(gone)
+
+
+def _never_read(known: Known) -> bool:
+    """A bad file that could not even be read may be readable now, with nothing else changed."""
+    return known.skipped and known.content_hash is None
+
+
+def _without(folders: dict[str, int], path: str) -> dict[str, int]:
+    """The folders that are not at or below ``path``."""
+    if not path:
+        return {}
+    return {p: i for p, i in folders.items() if p != path and not p.startswith(path + "/")}

@@ -1,0 +1,137 @@
+"""The class that the well-known recipe has, over a ``Collection``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from types import TracebackType
+from typing import Self, TypedDict
+
+from image_similarity_search.catalog.places import relative
+from image_similarity_search.collection import DEFAULT_INDEX_DIR, Collection
+from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.errors import (
+    CollectionLockedError,
+    CollectionMismatchError,
+    CollectionNotFoundError,
+    CollectionUnwritableError,
+    FolderNotFoundError,
+    ImageUnreadableError,
+)
+from image_similarity_search.types import Metric
+
+_log = logging.getLogger(__name__)
+
+
+class SimilarImage(TypedDict):
+    """One result: a path below the folder that was given, and a score up to 1.0."""
+
+    path: str
+    score: float
+
+
+class ImageSimilaritySearch:
+    """Finds the pictures of a folder that look like a given one.
+
+    The index in ``index_dir`` is made at the first start. Later starts load it and bring it up
+    to date with the folder: only new and changed pictures are encoded. A folder that is not
+    there (an unplugged disk, say) leaves the index as it is.
+
+    Args:
+        image_dir: the folder of pictures.
+        index_dir: where the index is kept.
+        model: the encoder's name, or an encoder; by default what the index was made with.
+        metric: ``cosine``, ``l2``, ``l1`` or ``ip``; by default what the index was made with.
+
+    Raises:
+        FolderNotFoundError: there is neither the folder nor an index of it.
+        CollectionMismatchError: the index was made with another model or metric, or it is of
+            another folder.
+
+    Example:
+        >>> searcher = ImageSimilaritySearch("images")  # doctest: +SKIP
+        >>> searcher.find_similar("query.jpg", k=5)  # doctest: +SKIP
+        [{'path': 'images/a.jpg', 'score': 0.93}, ...]
+    """
+
+    def __init__(
+        self,
+        image_dir: str | os.PathLike[str],
+        index_dir: str | os.PathLike[str] = DEFAULT_INDEX_DIR,
+        *,
+        model: str | Encoder | None = None,
+        metric: Metric | None = None,
+    ) -> None:
+        self.image_dir = os.fspath(image_dir)
+        self._root = os.path.realpath(self.image_dir)
+        there = os.path.isdir(self._root)
+        try:
+            self.collection = Collection.open(index_dir, encoder=model, metric=metric, create=there)
+        except CollectionNotFoundError as error:
+            raise FolderNotFoundError(self.image_dir, "no such folder, and no index") from error
+        try:
+            self._refuse_another_folder()
+            if there:
+                self._bring_up_to_date()
+        except BaseException:
+            self.close()
+            raise
+
+    def find_similar(self, query: str | os.PathLike[str], k: int = 5) -> list[SimilarImage]:
+        """The ``k`` pictures most like the file ``query``, the most alike first.
+
+        Raises:
+            ImageNotFoundError: there is no such file.
+            ImageUnreadableError: it is no picture.
+        """
+        hits = self.collection.search(os.fspath(query), k)
+        return [{"path": self._as_given(hit.path), "score": hit.score} for hit in hits]
+
+    def add_image_to_index(self, image: str | os.PathLike[str]) -> None:
+        """Add one picture, from wherever it lies.
+
+        Raises:
+            ImageNotFoundError: there is no such file.
+            ImageUnreadableError: it is no picture.
+        """
+        (record,) = self.collection.add(image)
+        if record.state == "skipped":
+            raise ImageUnreadableError(record.path, record.reason or "not a picture")
+
+    def close(self) -> None:
+        """Close the index; closing twice is fine."""
+        self.collection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _bring_up_to_date(self) -> None:
+        try:
+            self.collection.sync(self._root)
+        except (CollectionLockedError, CollectionUnwritableError) as error:
+            _log.warning("%s; searching goes on with the index as it is", error)
+
+    def _refuse_another_folder(self) -> None:
+        for root in self.collection.roots():
+            apart = relative(root, self._root) is None and relative(self._root, root) is None
+            if apart and os.path.isdir(root):  # one that is gone may have been moved to here
+                raise CollectionMismatchError(
+                    "folder",
+                    root,
+                    self._root,
+                    "Give each folder an index_dir of its own, or use Collection, which may hold"
+                    " several folders.",
+                )
+
+    def _as_given(self, path: str) -> str:
+        """A path as the user would write it: below ``image_dir`` as that was given."""
+        inner = relative(path, self._root)
+        return path if inner is None else os.path.join(self.image_dir, *inner.split("/"))
