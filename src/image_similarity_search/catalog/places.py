@@ -106,7 +106,8 @@ class Places:
         known = {os.fsdecode(path): int(id_) for path, id_ in rows}
         if not folder:
             return known
-        return {p: i for p, i in known.items() if p == folder or p.startswith(folder + "/")}
+        start = folder.rstrip("/") + "/"
+        return {p: i for p, i in known.items() if p == folder or p.startswith(start)}
 
     def forget_empty(self) -> None:
         """Drop folders without images, then roots without folders."""

@@ -1,0 +1,131 @@
+"""``iss demo``."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from image_similarity_search.cli import output
+from image_similarity_search.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from image_similarity_search.collection import Collection
+    from image_similarity_search.types import Hit
+
+_K = 8
+_QUERIES = 3
+_SAME = 0.999  # a score from here on is a copy
+_TRIED = 200  # images of the user's own looked at to choose the queries
+
+
+@click.command(
+    "demo",
+    epilog="""\b
+Examples:
+  iss demo
+  iss demo ~/Pictures
+""",
+)
+@click.argument("pictures", required=False, type=click.Path())
+@click.option(
+    "--to",
+    "folder",
+    default="demo",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Where the index, the page and the demo's own pictures go.",
+)
+def command(pictures: str | None, folder: str) -> None:
+    """Index PICTURES, search them, and show the answers here and as a page.
+
+    Without PICTURES the demo uses pictures of its own.
+    """
+    from image_similarity_search.collection import Collection
+
+    source = ""
+    queries: Sequence[str | int] = ()
+    if pictures is None:
+        from image_similarity_search.cli.demo.pictures import make_demo_pictures
+
+        made = make_demo_pictures(folder)
+        pictures, queries, source = made.folder, made.queries, made.source
+        output.write(f"Pictures: {source}")
+    output.write(f"Indexing {pictures}")
+    # an index for each folder: what an earlier demo was shown must not turn up in this one
+    mark = zlib.crc32(os.fsencode(os.path.realpath(pictures)))
+    index_dir = os.path.join(folder, f"index_data_{mark:08x}")
+    with Collection.open(index_dir, create=os.path.isdir(pictures)) as collection:
+        with ProgressBar() as progress:
+            report = collection.sync(pictures, progress=progress)
+        output.write(f"  {output.report_in_words(report)}")
+        answers = [
+            (query, collection.search(query, _K)) for query in queries or _telling(collection)
+        ]
+        for query, hits in answers:
+            _print_answer(collection, query, hits)
+        page = _write_page(folder, collection, answers, source)
+    output.write("")
+    output.write(f"The same as a page: {Path(page).as_uri()}")
+    output.write(f"Search on with:     iss search IMAGE --index-dir {index_dir}")
+
+
+def _telling(collection: Collection) -> list[int]:
+    """The images with the most alike, yet not identical, neighbours: they show most."""
+    found: list[tuple[float, int, set[int]]] = []
+    for record in islice(collection, _TRIED):
+        hits = collection.search(record.id, _K)
+        alike = [hit.score for hit in hits if hit.score < _SAME]
+        if alike:
+            found.append((alike[0], record.id, {hit.id for hit in hits}))
+    chosen: list[int] = []
+    shown: set[int] = set()
+    for _, id_, answer in sorted(found, key=lambda item: -item[0]):
+        if id_ not in shown and len(chosen) < _QUERIES:
+            chosen.append(id_)
+            shown |= answer
+    return chosen
+
+
+def _name(collection: Collection, query: str | int) -> str:
+    return collection.get(query).path if isinstance(query, int) else query
+
+
+def _print_answer(collection: Collection, query: str | int, hits: Sequence[Hit]) -> None:
+    output.write("")
+    output.write(f"Most like {_name(collection, query)}")
+    for hit in hits:
+        output.write(f"  {hit.score:.4f}  {hit.path}")
+
+
+def _write_page(
+    folder: str,
+    collection: Collection,
+    answers: Sequence[tuple[str | int, Sequence[Hit]]],
+    source: str,
+) -> str:
+    from image_similarity_search.cli.gallery import GalleryQuery, render_gallery
+    from image_similarity_search.cli.thumbnails import thumbnail
+
+    count = len(collection)
+    sections = []
+    for query, hits in answers:
+        path = _name(collection, query)
+        note = f"{len(hits)} of {count:,} pictures"
+        sections.append(
+            GalleryQuery(os.path.basename(path), hits, thumbnail(path, 480), path, note)
+        )
+    page = os.path.abspath(os.path.join(folder, "gallery.html"))
+    with open(page, "w", encoding="utf-8") as file:
+        file.write(
+            render_gallery(
+                sections, thumbnail=thumbnail, title="Image Similarity Search demo", footer=source
+            )
+        )
+    return page

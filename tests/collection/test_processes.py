@@ -1,0 +1,147 @@
+"""Several processes, and processes that end: with real ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import CountingEncoder, MakePicture, draw
+
+from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.collection import Collection
+from image_similarity_search.errors import CollectionLockedError, CollectionUnwritableError
+
+# slow enough a picture that a signal finds it at work
+_INDEX = """
+import sys, time
+from image_similarity_search import Collection
+from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
+
+class Slow(ColourTextureEncoder):
+    def encode(self, pixels):
+        time.sleep(0.1)
+        return super().encode(pixels)
+
+with Collection.open(sys.argv[2], encoder=Slow(), create=True) as collection:
+    print("ready", flush=True)
+    collection.sync(sys.argv[1], progress=lambda step: print(step.done, flush=True))
+"""
+
+
+def start(folder: Path, index: Path) -> subprocess.Popen[str]:
+    """A process that indexes, stopped at its first batch or later."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _INDEX, str(folder), str(index)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if line.strip() in ("32", "64", "96"):
+            break
+    return process
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for seed in range(400):
+        draw(seed, (32, 32)).save(folder / f"{seed:03}.bmp")
+    return folder
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_ended_run_keeps_what_was_done_and_the_next_goes_on(
+    many: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    with start(many, tmp_path / "i") as process:
+        process.send_signal(how)
+        process.communicate(timeout=30)
+    assert process.returncode != 0
+    encoder = CountingEncoder()
+    with Collection.open(tmp_path / "i", encoder=encoder) as collection:
+        done = len(collection)
+        assert 32 <= done < 400
+        assert len(collection.search(next(iter(collection)).id, k=500)) == done - 1
+        report = collection.sync(many)
+        assert (report.unchanged, report.indexed) == (done, 400 - done)
+        assert encoder.count == 400 - done
+        assert len({record.path for record in collection}) == len(collection) == 400
+
+
+def test_a_second_writer_fails_clearly_and_a_reader_searches(many: Path, tmp_path: Path) -> None:
+    with start(many, tmp_path / "i") as process:
+        with Collection.open(tmp_path / "i", encoder=CountingEncoder()) as collection:
+            with pytest.raises(CollectionLockedError, match="another process is writing"):
+                collection.sync(many)
+            before = len(collection.search(many / "000.bmp", k=500))
+            assert before >= 32
+            deadline = time.monotonic() + 20
+            while len(collection.search(many / "000.bmp", k=500)) == before:
+                assert time.monotonic() < deadline, "what was committed is not seen"
+        process.kill()
+        process.communicate()
+
+
+def test_a_killed_writers_lock_does_not_stay(many: Path, tmp_path: Path) -> None:
+    with start(many, tmp_path / "i") as process:
+        process.kill()
+        process.communicate()
+    with writer_lock(str(tmp_path / "i")):
+        pass
+
+
+_READ_ONLY = """
+import sys
+from image_similarity_search import Collection
+from image_similarity_search.errors import CollectionUnwritableError
+with Collection.open(sys.argv[2]) as collection:
+    print(len(collection.search(sys.argv[1], k=50)))
+    try:
+        collection.remove(1)
+    except CollectionUnwritableError as error:
+        print("refused")
+"""
+
+
+def _as_anybody() -> list[str]:
+    """What makes a command obey file permissions, which root does not."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if not setpriv:
+        pytest.skip("runs as root, to whom nothing is read-only, and there is no setpriv")
+    return [setpriv, "--bounding-set", "-dac_override,-dac_read_search"]
+
+
+def test_a_read_only_index_can_be_searched_but_not_changed(
+    tmp_path: Path, make_picture: MakePicture
+) -> None:
+    query = make_picture(tmp_path / "p" / "a.png", 1)
+    index = tmp_path / "i"
+    with Collection.open(index, encoder="colour-texture", create=True) as collection:
+        collection.sync(query.parent)
+    (index / "writer.lock").unlink(missing_ok=True)
+    index.chmod(0o555)
+    result = subprocess.run(
+        [*_as_anybody(), sys.executable, "-c", _READ_ONLY, str(query), str(index)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    index.chmod(0o755)
+    assert result.stdout.split() == ["1", "refused"], result.stderr
+
+
+def test_where_nothing_can_be_made_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CollectionUnwritableError, match="Not a directory"):
+        Collection.open(tmp_path / "file" / "index", encoder="colour-texture", create=True)

@@ -1,0 +1,255 @@
+"""What a sync makes of new, changed, moved, vanished and bad files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import CountingEncoder, MakePicture
+
+from image_similarity_search.collection import Collection
+from image_similarity_search.errors import FolderNotFoundError
+from image_similarity_search.types import Progress, SyncReport
+
+
+def counts(report: SyncReport) -> dict[str, int]:
+    """The counts of a report that are not zero."""
+    names = ("indexed", "updated", "unchanged", "moved", "removed", "skipped")
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
+
+
+def paths(collection: Collection) -> set[str]:
+    return {record.path for record in collection}
+
+
+def ids(collection: Collection) -> dict[str, int]:
+    return {record.path: record.id for record in collection}
+
+
+def test_new_pictures_are_indexed_with_what_is_known_of_them(
+    collection: Collection, photos: Path
+) -> None:
+    report = collection.sync(photos)
+    assert counts(report) == {"indexed": 12}
+    record = collection.get(photos / "picture 0.jpg")
+    assert (record.width, record.height) == (96, 72)
+    assert record.size == (photos / "picture 0.jpg").stat().st_size
+    assert record.mtime_ns == (photos / "picture 0.jpg").stat().st_mtime_ns
+    assert record.state == "indexed"
+    assert paths(collection) == {str(path) for path in photos.rglob("*.*")}
+
+
+def test_indexing_twice_changes_nothing(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    before = (ids(collection), collection.info())
+    report = collection.sync(photos)
+    assert counts(report) == {"unchanged": 12}
+    assert encoder.count == 12
+    assert (ids(collection), collection.info()) == before
+
+
+def test_a_changed_file_is_encoded_again_under_its_id(
+    collection: Collection, photos: Path, make_picture: MakePicture, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    before = ids(collection)
+    changed = make_picture(photos / "picture 0.jpg", 99)
+    assert counts(collection.sync(photos)) == {"updated": 1, "unchanged": 11}
+    assert encoder.count == 13
+    assert ids(collection) == before
+    assert collection.search(changed, k=1)[0].score == 1.0
+
+
+def test_a_touched_file_is_not_encoded_again(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    os.utime(photos / "picture 0.jpg", ns=(1, 1))
+    assert counts(collection.sync(photos)) == {"unchanged": 12}
+    assert encoder.count == 12
+    assert collection.get(photos / "picture 0.jpg").mtime_ns == 1
+
+
+def test_a_moved_file_keeps_its_id_and_is_not_encoded_again(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    old = photos / "picture 0.jpg"
+    id_ = collection.get(old).id
+    new = photos / "elsewhere" / "renamed.jpg"
+    new.parent.mkdir()
+    old.rename(new)
+    assert counts(collection.sync(photos)) == {"moved": 1, "unchanged": 11}
+    assert collection.get(new).id == id_
+    assert str(old) not in paths(collection)
+    assert encoder.count == 12
+
+
+def test_two_equal_files_that_move_are_two_moves(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    shutil.copy(photos / "picture 0.jpg", photos / "copy.jpg")
+    collection.sync(photos)
+    assert encoder.count == 12
+    (photos / "new").mkdir()
+    (photos / "picture 0.jpg").rename(photos / "new" / "a.jpg")
+    (photos / "copy.jpg").rename(photos / "new" / "b.jpg")
+    assert counts(collection.sync(photos)) == {"moved": 2, "unchanged": 11}
+    assert encoder.count == 12
+
+
+def test_a_file_moved_onto_another_replaces_it(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    old, new = photos / "picture 0.jpg", photos / "würfel & co" / "picture 3.jpg"
+    id_ = collection.get(old).id
+    old.replace(new)
+    collection.sync(photos)
+    assert len(collection) == 11
+    assert collection.get(new).id == id_
+    assert encoder.count == 12
+    assert [hit.path for hit in collection.search(new, k=1)] == [str(new)]
+
+
+def test_a_copied_file_is_not_encoded_again(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    shutil.copy(photos / "picture 0.jpg", photos / "copy.jpg")
+    assert counts(collection.sync(photos)) == {"indexed": 1, "unchanged": 12}
+    assert encoder.count == 12
+    hits = collection.search(photos / "picture 0.jpg", k=2)
+    assert [hit.score for hit in hits] == [1.0, 1.0]
+
+
+def test_a_moved_folder_is_recognised_as_a_whole(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    before = {Path(path).name: id_ for path, id_ in ids(collection).items()}
+    pictures = photos.rename(photos.parent / "pictures")
+    assert counts(collection.sync(pictures)) == {"moved": 12}
+    assert encoder.count == 12
+    assert {Path(path).name: id_ for path, id_ in ids(collection).items()} == before
+    assert collection.roots() == [str(pictures)]
+
+
+def test_vanished_files_leave(collection: Collection, photos: Path) -> None:
+    collection.sync(photos)
+    (photos / "picture 0.jpg").unlink()
+    shutil.rmtree(photos / "holiday")
+    assert counts(collection.sync(photos)) == {"removed": 7, "unchanged": 5}
+    assert paths(collection) == {str(path) for path in photos.rglob("*.*")}
+
+
+def test_a_missing_folder_empties_nothing(collection: Collection, photos: Path) -> None:
+    collection.sync(photos)
+    photos.rename(photos.parent / "unplugged")
+    with pytest.raises(FolderNotFoundError, match="no such folder"):
+        collection.sync(photos)
+    assert len(collection) == 12
+
+
+def test_a_bad_file_is_remembered_and_not_tried_again_until_it_changes(
+    collection: Collection, photos: Path, make_picture: MakePicture
+) -> None:
+    bad = photos / "bad.jpg"
+    bad.write_bytes(b"this is no picture")
+    assert counts(collection.sync(photos)) == {"indexed": 12, "skipped": 1}
+    (record,) = collection.skipped()
+    assert (record.path, record.state) == (str(bad), "skipped")
+    assert record.reason
+    assert len(collection) == 12
+    assert counts(collection.sync(photos)) == {"unchanged": 12, "skipped": 1}
+    make_picture(bad, 50)
+    assert counts(collection.sync(photos)) == {"unchanged": 12, "updated": 1}
+    assert not list(collection.skipped())
+
+
+def test_a_picture_that_goes_bad_is_not_found_any_more(
+    collection: Collection, photos: Path
+) -> None:
+    collection.sync(photos)
+    (photos / "picture 0.jpg").write_bytes(b"damaged")
+    assert counts(collection.sync(photos)) == {"unchanged": 11, "skipped": 1}
+    assert len(collection.search(photos / "picture 4.png", k=20)) == 11
+
+
+def test_excluded_files_do_not_count(collection: Collection, photos: Path) -> None:
+    assert counts(collection.sync(photos, exclude=["holiday"])) == {"indexed": 6}
+    assert counts(collection.sync(photos, include=["*.png"])) == {
+        "indexed": 2,
+        "unchanged": 2,
+        "removed": 4,
+    }
+
+
+def test_the_collections_own_folder_is_not_searched_for_pictures(
+    photos: Path, encoder: CountingEncoder, make_picture: MakePicture
+) -> None:
+    index = photos / "index_data"
+    make_picture(index / "thumbnail.jpg", 70)
+    with Collection.open(index, encoder=encoder, create=True) as collection:
+        assert counts(collection.sync(photos)) == {"indexed": 12}
+
+
+def test_a_folder_below_a_known_one_is_part_of_it(collection: Collection, photos: Path) -> None:
+    collection.sync(photos)
+    assert counts(collection.sync(photos / "holiday")) == {"unchanged": 6}
+    assert collection.roots() == [str(photos)]
+    (photos / "holiday" / "picture 1.png").unlink()
+    assert counts(collection.sync(photos / "holiday")) == {"unchanged": 5, "removed": 1}
+    assert len(collection) == 11
+
+
+def test_a_folder_above_a_known_one_takes_it_over(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos / "holiday")
+    collection.add(photos / "picture 0.jpg")
+    assert counts(collection.sync(photos)) == {"unchanged": 7, "indexed": 5}
+    assert collection.roots() == [str(photos)]
+    assert encoder.count == 12
+
+
+def test_another_folder_is_left_alone(
+    collection: Collection, photos: Path, tmp_path: Path, make_picture: MakePicture
+) -> None:
+    other = make_picture(tmp_path / "other" / "one.jpg", 40)
+    collection.sync(photos)
+    assert counts(collection.sync(other.parent)) == {"indexed": 1}
+    assert len(collection) == 13
+    assert collection.roots() == sorted([str(photos), str(other.parent)])
+
+
+def test_progress_counts_every_file(collection: Collection, photos: Path) -> None:
+    seen: list[Progress] = []
+    collection.sync(photos, progress=seen.append)
+    assert [step for step in seen if step.phase == "scanning"][-1].done == 12
+    assert seen[-1] == Progress("indexing", 12, 12)
+
+
+def test_an_empty_folder_is_no_failure(collection: Collection, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert counts(collection.sync(tmp_path / "empty")) == {}
+    assert len(collection) == 0
+    assert collection.roots() == [str(tmp_path / "empty")]
+
+
+def test_names_need_not_be_text(
+    collection: Collection, tmp_path: Path, make_picture: MakePicture
+) -> None:
+    folder = tmp_path / "odd names"
+    for seed, name in enumerate(
+        (b"new\nline.jpg", b"not utf-8 \xff\xfe.jpg", "ünï çode.jpg".encode())
+    ):
+        make_picture(folder / os.fsdecode(name), seed)
+    assert counts(collection.sync(folder)) == {"indexed": 3}
+    assert paths(collection) == {str(path) for path in folder.iterdir()}
+    path = folder / os.fsdecode(b"not utf-8 \xff\xfe.jpg")
+    assert collection.search(path, k=1)[0].path == str(path)

@@ -1,0 +1,80 @@
+"""Pictures and encoders that many tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_similarity_search.collection import Collection
+from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
+from image_similarity_search.types import FloatArray, PixelArray
+
+MakePicture = Callable[..., Path]
+
+
+class CountingEncoder(ColourTextureEncoder):
+    """Counts the pictures it encodes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def encode(self, pixels: PixelArray) -> FloatArray:
+        self.count += len(pixels)
+        return super().encode(pixels)
+
+
+def draw(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
+    """A picture of coloured blocks, another for each seed."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def make_picture() -> MakePicture:
+    """Writes a picture file and returns its path."""
+
+    def make(path: Path | str, seed: int, **options: object) -> Path:
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draw(seed).save(target, **options)  # type: ignore[arg-type]  # Pillow's own options
+        return target
+
+    return make
+
+
+@pytest.fixture
+def photos(tmp_path: Path, make_picture: MakePicture) -> Path:
+    """A folder of twelve pictures, some in folders below it."""
+    folder = tmp_path / "photos"
+    for seed in range(12):
+        below = ("", "holiday", "holiday/beach", "würfel & co")[seed % 4]
+        suffix = (".jpg", ".png", ".webp")[seed % 3]
+        make_picture(folder / below / f"picture {seed}{suffix}", seed)
+    return folder
+
+
+@pytest.fixture
+def encoder() -> CountingEncoder:
+    return CountingEncoder()
+
+
+@pytest.fixture
+def collection(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Collection]:
+    """An empty collection with a counting encoder."""
+    with Collection.open(tmp_path / "index", encoder=encoder, create=True) as made:
+        yield made
+
+
+@pytest.fixture
+def test_data() -> Path:
+    """The folder of real pictures that ISS_TEST_DATA names; without it the test is skipped."""
+    folder = os.environ.get("ISS_TEST_DATA")
+    if not folder:
+        pytest.skip("ISS_TEST_DATA names no folder of real pictures (photos/, ukbench/, odd/)")
+    return Path(folder)
