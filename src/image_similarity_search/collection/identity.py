@@ -51,8 +51,7 @@ def refuse_other(
     if isinstance(encoder, str):
         _refuse("model", stored.encoder, encoder, _ELSEWHERE)
     elif encoder is not None:
-        _refuse("model", stored.fingerprint, encoder.fingerprint, _ELSEWHERE)
-        _refuse("dimension", stored.dim, encoder.dim, _ELSEWHERE)
+        _refuse_encoder(stored, encoder, _ELSEWHERE)
     if metric is not None:
         _refuse("metric", stored.metric, metric, _ELSEWHERE)
     if index is not None:
@@ -67,8 +66,13 @@ def checked_encoder(stored: Identity) -> Encoder:
         CollectionMismatchError: the one of this name has another fingerprint or dimension now.
     """
     encoder = registry.create(stored.encoder)
-    refuse_other(stored, encoder, None, None)
+    _refuse_encoder(stored, encoder, "The model changed since: index again, in another folder.")
     return encoder
+
+
+def _refuse_encoder(stored: Identity, encoder: Encoder, remedy: str) -> None:
+    _refuse("model", stored.fingerprint, encoder.fingerprint, remedy)
+    _refuse("dimension", stored.dim, encoder.dim, remedy)
 
 
 def _refuse(what: str, stored: object, given: object, remedy: str) -> None:

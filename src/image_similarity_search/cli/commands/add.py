@@ -7,6 +7,7 @@ from typing import IO
 import click
 
 from image_similarity_search.cli import exits, options, output
+from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.types import Metric
 
 
@@ -40,7 +41,10 @@ def command(
     paths = options.all_paths(images, files_from, null)
     if not paths:
         raise click.UsageError("say which: paths or --files-from FILE")
-    with Collection.open(index_dir, encoder=model, metric=metric, create=True) as collection:
+    with (
+        Collection.open(index_dir, encoder=model, metric=metric, create=True) as collection,
+        codecs_silenced(),
+    ):
         records = collection.add(*paths)
     bad = [record for record in records if record.state == "skipped"]
     for record in bad:

@@ -13,6 +13,8 @@ import click
 
 from image_similarity_search.cli import output
 from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.errors import FolderNotFoundError
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -57,12 +59,15 @@ def command(pictures: str | None, folder: str) -> None:
         made = make_demo_pictures(folder)
         pictures, queries, source = made.folder, made.queries, made.source
         output.write(f"Pictures: {source}")
+    pictures = os.path.expanduser(pictures)  # make passes on a ~ that no shell has seen
+    if not os.path.isdir(pictures):
+        raise FolderNotFoundError(pictures, "no such folder")
     output.write(f"Indexing {pictures}")
     # an index for each folder: what an earlier demo was shown must not turn up in this one
     mark = zlib.crc32(os.fsencode(os.path.realpath(pictures)))
     index_dir = os.path.join(folder, f"index_data_{mark:08x}")
-    with Collection.open(index_dir, create=os.path.isdir(pictures)) as collection:
-        with ProgressBar() as progress:
+    with Collection.open(index_dir, create=True) as collection:
+        with codecs_silenced(), ProgressBar() as progress:
             report = collection.sync(pictures, progress=progress)
         output.write(f"  {output.report_in_words(report)}")
         answers = [

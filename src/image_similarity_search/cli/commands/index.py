@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.errors import FolderNotFoundError
 from image_similarity_search.types import Metric, SyncInterrupted, SyncReport
 
 
@@ -49,12 +53,14 @@ def command(
     """
     from image_similarity_search.collection import Collection
 
+    if not os.path.isdir(folder):  # a misspelt one must not leave an empty collection behind
+        raise FolderNotFoundError(folder, "no such folder; nothing was changed")
     status = exits.OK
     with Collection.open(
-        index_dir, encoder=model, metric=metric, index=kind, create=_is_folder(folder)
+        index_dir, encoder=model, metric=metric, index=kind, create=True
     ) as collection:
         try:
-            with ProgressBar() as progress:
+            with codecs_silenced(), ProgressBar() as progress:
                 report = collection.sync(
                     folder,
                     include=include,
@@ -70,13 +76,6 @@ def command(
     return status
 
 
-def _is_folder(folder: str) -> bool:
-    """A misspelt folder must not leave an empty collection behind."""
-    import os
-
-    return os.path.isdir(folder)
-
-
 def _tell(report: SyncReport, as_json: bool, *, interrupted: bool) -> None:
     for folder in report.unreadable_folders:
         output.say(f"can't be read, and kept as it was: {folder}")
@@ -84,5 +83,7 @@ def _tell(report: SyncReport, as_json: bool, *, interrupted: bool) -> None:
         output.write_json(output.report_as_json(report, interrupted=interrupted))
         return
     output.write(output.report_in_words(report))
+    if report.others:
+        output.say(f"{report.others:,} other files are no pictures by name or content")
     if report.skipped:
         output.say("'iss info --skipped' lists the skipped files, each with its reason")

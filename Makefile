@@ -1,0 +1,45 @@
+# The two commands of the README: `make demo` and `make test`. Both set up what they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PICTURES ?=
+
+# Photographs under free licences lie inside these packages; they are looked into, not imported.
+DEMO_PACKAGES := scikit-image==0.26.0 scikit-learn==1.9.1
+
+.PHONY: demo test check test-wheel bench clean
+
+demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
+	@if [ -z "$(PICTURES)" ]; then $(BIN)/pip install --quiet --no-deps $(DEMO_PACKAGES); fi
+	@$(BIN)/iss demo $(if $(PICTURES),"$(PICTURES)")
+
+test: $(VENV)/.installed-dev  ## the tests
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-wheel: $(VENV)/.installed-dev  ## the tests against the wheel that users get
+	rm -rf dist .venv-wheel
+	$(BIN)/python -m build --wheel --outdir dist .
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/pip install --quiet "$$(ls dist/*.whl)[dev]"
+	.venv-wheel/bin/python -c "import image_similarity_search as p; assert 'site-packages' in p.__file__"
+	.venv-wheel/bin/pytest
+
+clean:  ## what these commands made
+	rm -rf $(VENV) .venv-wheel build dist demo
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,285 @@
+"""The command line on real folders: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import MakePicture, draw
+
+from image_similarity_search.cli import exits
+
+ISS = [sys.executable, "-m", "image_similarity_search"]
+
+
+class Iss:
+    """Runs ``iss`` in a folder, as a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(
+        self, *arguments: str | Path, status: int = exits.OK, stdin: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        done = subprocess.run(
+            [*ISS, *map(os.fspath, arguments)],
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr.decode()
+        return done
+
+    def json(self, *arguments: str | Path) -> object:
+        return json.loads(self(*arguments, "--json").stdout)
+
+
+@pytest.fixture
+def iss(tmp_path: Path) -> Iss:
+    return Iss(tmp_path)
+
+
+@pytest.fixture
+def indexed(iss: Iss, photos: Path) -> Iss:
+    """An ``iss`` that has indexed the photos without a neural network, which is quick."""
+    iss("index", photos, "--model", "colour-texture")
+    return iss
+
+
+def lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
+    return done.stdout.decode(errors="surrogateescape").splitlines()
+
+
+def test_index_says_at_the_end_what_it_did(iss: Iss, photos: Path) -> None:
+    (photos / "bad.jpg").write_bytes(b"no picture")
+    (photos / "notes.txt").write_text("no picture either")
+    done = iss("index", photos)
+    (line,) = lines(done)
+    assert line.startswith("indexed 12, updated 0, unchanged 0, moved 0, removed 0, skipped 1 in ")
+    assert line.endswith(" images/s)")
+    assert b"iss info --skipped" in done.stderr
+    assert b"1 other files" in done.stderr
+    assert (iss.folder / "index_data" / "catalog.sqlite").is_file()
+    assert (iss.folder / "index_data" / "faiss.index").is_file()
+    (line,) = lines(iss("index", photos))
+    assert line.startswith("indexed 0, updated 0, unchanged 12, ")
+    (line,) = lines(iss("info", "--skipped"))
+    assert line == f"{photos / 'bad.jpg'}: not a picture in a format that is read here"
+
+
+def test_index_as_json(iss: Iss, photos: Path) -> None:
+    report = iss.json("index", photos, "--model", "colour-texture", "--exclude", "holiday")
+    assert isinstance(report, dict)
+    assert (report["indexed"], report["encoded"], report["interrupted"]) == (6, 6, False)
+
+
+def test_search_prints_scores_and_paths(indexed: Iss, photos: Path) -> None:
+    found = lines(indexed("search", photos / "picture 0.jpg", "-k", "3"))
+    assert len(found) == 3
+    assert found[0] == f"1.0000  {photos / 'picture 0.jpg'}"
+    found = lines(indexed("search", photos / "picture 0.jpg", "--threshold", "1"))
+    assert found == [f"1.0000  {photos / 'picture 0.jpg'}"]
+
+
+def test_search_as_json_and_by_id(indexed: Iss, photos: Path) -> None:
+    answer = indexed.json("search", photos / "picture 0.jpg", "-k", "2")
+    assert isinstance(answer, dict)
+    best = answer["hits"][0]
+    assert (best["rank"], best["score"], best["distance"]) == (1, 1.0, 0.0)
+    assert (best["path"], best["width"], best["height"]) == (str(photos / "picture 0.jpg"), 96, 72)
+    by_id = indexed.json("search", "--id", str(best["id"]), "-k", "1")
+    assert isinstance(by_id, dict)
+    assert by_id["hits"][0]["path"] == answer["hits"][1]["path"]
+
+
+def test_search_reads_a_picture_from_standard_input(indexed: Iss, photos: Path) -> None:
+    data = (photos / "picture 0.jpg").read_bytes()
+    assert lines(indexed("search", "-", "-k", "1", stdin=data))[0].startswith("1.0000")
+
+
+def test_search_writes_a_page(indexed: Iss, photos: Path) -> None:
+    done = indexed("search", photos / "picture 0.jpg", "-k", "4", "--html", "page.html")
+    page = (indexed.folder / "page.html").read_text(encoding="utf-8")
+    assert page.count("data:image/") == 5
+    assert "picture 0.jpg" in page
+    assert b"page.html" in done.stderr
+    done = indexed("search", photos / "picture 0.jpg", "--html", "no/page.html", status=3)
+    assert b"can't be written" in done.stderr
+
+
+def test_any_name_survives(iss: Iss, tmp_path: Path, make_picture: MakePicture) -> None:
+    names = [b"new\nline.png", b"not utf-8 \xff.png", b"  spaces  .png", b"\x1b[31mred.png"]
+    folder = tmp_path / "odd"
+    for seed, name in enumerate(names):
+        make_picture(folder / os.fsdecode(name), seed)
+    iss("index", folder, "--model", "colour-texture")
+    query = folder / os.fsdecode(names[0])
+    done = iss("search", query, "--paths", "-0")
+    expected = {os.fsencode(folder) + b"/" + name for name in names}
+    assert set(done.stdout.split(b"\0")) == expected | {b""}
+    assert done.stdout.startswith(os.fsencode(query) + b"\0")
+    assert len(lines(iss("search", query))) == len(names)
+    assert b"\x1b" not in iss("search", query).stdout
+    answer = iss.json("search", query)
+    assert isinstance(answer, dict)
+    assert {os.fsencode(hit["path"]) for hit in answer["hits"]} == expected
+    listed = b"\0".join(expected)
+    assert lines(iss("remove", "-0", "--files-from", "-", stdin=listed)) == ["removed 4"]
+
+
+def test_add_and_remove(indexed: Iss, tmp_path: Path, make_picture: MakePicture) -> None:
+    one, two = (make_picture(tmp_path / f"new {seed}.png", seed) for seed in (50, 51))
+    assert lines(indexed("add", one, two)) == ["added 2, skipped 0"]
+    assert lines(indexed("search", one, "-k", "1")) == [f"1.0000  {one}"]
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no")
+    done = indexed("add", bad, status=exits.BAD_IMAGE)
+    assert b"not a picture" in done.stderr
+    assert lines(indexed("remove", one, two)) == ["removed 2"]
+    done = indexed("remove", one, status=exits.BAD_IMAGE)
+    assert b"not in this collection" in done.stderr
+
+
+def test_info_says_what_is_there(indexed: Iss, photos: Path) -> None:
+    text = indexed("info").stdout.decode()
+    for part in ("12 indexed, 0 skipped", str(photos), "colour-texture", "cosine", "exact"):
+        assert part in text
+    info = indexed.json("info")
+    assert isinstance(info, dict)
+    assert (info["indexed"], info["roots"], info["dim"]) == (12, [str(photos)], 1152)
+
+
+def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
+    query = (photos / "picture 0.jpg").read_bytes()
+    before = indexed("search", "-", stdin=query).stdout
+    for path in photos.rglob("*.*"):
+        path.unlink()
+    (line,) = lines(indexed("rebuild", "--index", "exact"))
+    assert line.startswith("rebuilt: 12 images, exact")
+    assert indexed("search", "-", stdin=query).stdout == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["search", "missing.jpg"], 3, "missing.jpg: no such file"),
+        (["search", "photos/picture 0.jpg", "-k", "0"], 2, "k is 0; expected"),
+        (["search"], 2, "give either IMAGE or --id"),
+        (["search", "--id", "999"], 3, "no indexed image has this id"),
+        (["search", "a.jpg", "--index-dir", "none"], 4, "make one with 'iss index FOLDER'"),
+        (["index", "nowhere"], 3, "nowhere: no such folder"),
+        (["index", "photos", "--metric", "l2"], 4, "metric is cosine, but l2"),
+        (["index", "photos", "--model", "nonsense"], 4, "colour-texture, but nonsense"),
+        (["index", "photos", "--model", "nonsense", "--index-dir", "i"], 5, "there are: "),
+        (["index", "photos", "--index", "nonsense", "--index-dir", "i"], 2, "one of auto, exact"),
+        (["add"], 2, "say which"),
+        (["remove"], 2, "say which"),
+        (["rebuild", "--index", "nonsense"], 2, "one of auto, exact"),
+        (["frobnicate"], 2, "No such command"),
+    ],
+)
+def test_mistakes_are_said_and_have_a_status(
+    indexed: Iss, arguments: list[str], status: int, words: str
+) -> None:
+    done = indexed(*arguments, status=status)
+    assert words in done.stderr.decode()
+    assert not done.stdout
+    assert b"Traceback" not in done.stderr
+    assert not (indexed.folder / "i").exists()
+
+
+def test_no_codec_writes_to_the_terminal(iss: Iss, tmp_path: Path) -> None:
+    folder = tmp_path / "tiffs"
+    folder.mkdir()
+    draw(1).save(folder / "a.tif", compression="tiff_lzw")
+    data = (folder / "a.tif").read_bytes()
+    (folder / "a.tif").write_bytes(data[:8] + b"\xff" * 40 + data[48:])
+    (folder / "b.tif").write_bytes(data[: len(data) // 2])
+    done = iss("index", folder, "--model", "colour-texture")
+    assert b"skipped" in done.stdout
+    assert done.stderr.decode().splitlines() == [
+        "'iss info --skipped' lists the skipped files, each with its reason"
+    ]
+
+
+def test_help_has_examples_and_the_statuses() -> None:
+    text = subprocess.run([*ISS, "--help"], capture_output=True, check=True, text=True).stdout
+    assert "Examples:" in text
+    for status in {0, 130, *exits.EXIT_STATUS.values()}:
+        assert f"  {status} " in text
+    for name in ("index", "search", "add", "remove", "info", "rebuild", "demo", "completion"):
+        assert f"  {name} " in text
+        of_one = subprocess.run(
+            [*ISS, name, "--help"], capture_output=True, check=True, text=True
+        ).stdout
+        assert f"iss {name}" in of_one.split("Examples:")[1]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(iss: Iss, shell: str) -> None:
+    assert "_ISS_COMPLETE" in iss("completion", shell).stdout.decode()
+
+
+def test_completion_completes() -> None:
+    environment = os.environ | {
+        "_ISS_COMPLETE": "bash_complete",
+        "COMP_WORDS": "iss se",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run(ISS, capture_output=True, check=False, text=True, env=environment)
+    assert done.stdout == "plain,search\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(indexed: Iss, photos: Path) -> None:
+    command = f"{' '.join(ISS)} search '{photos / 'picture 0.jpg'}' --paths | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=indexed.folder,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.stdout == f"{photos / 'picture 0.jpg'}\n"
+    assert "rror" not in done.stderr
+
+
+def _images_kept(catalog: Path) -> int:
+    with contextlib.suppress(sqlite3.OperationalError):  # not there yet
+        with contextlib.closing(sqlite3.connect(f"{catalog.as_uri()}?mode=ro", uri=True)) as file:
+            return int(file.execute("SELECT count(*) FROM images").fetchone()[0])
+    return 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_so_and_keeps_what_was_done(
+    iss: Iss, tmp_path: Path, how: signal.Signals
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for seed in range(100):
+        draw(seed, (1200, 1200)).save(folder / f"{seed}.bmp")
+    with subprocess.Popen(
+        [*ISS, "index", folder, "--model", "colour-texture"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not _images_kept(tmp_path / "index_data" / "catalog.sqlite"):
+            assert process.poll() is None
+        process.send_signal(how)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == exits.INTERRUPTED, err
+    assert "what was done is kept" in err
+    assert "Traceback" not in err
+    kept = int(out.split(",")[0].removeprefix("indexed "))
+    (line,) = lines(iss("index", folder))
+    assert line.startswith(f"indexed {100 - kept}, updated 0, unchanged {kept},")

@@ -1,0 +1,48 @@
+"""The error tree: complete, drawn, and mapped to exit statuses."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+from image_similarity_search import errors
+from image_similarity_search.cli import exits
+from image_similarity_search.errors import ImageSearchError
+
+_CLASSES = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if kind.__module__ == errors.__name__
+]
+
+
+def test_all_are_of_one_tree() -> None:
+    assert all(issubclass(kind, ImageSearchError) for kind in _CLASSES)
+
+
+def test_the_drawing_is_the_tree() -> None:
+    drawn: dict[str, str] = {}
+    branch = ""
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r"    (│   |    )?[├└]── (\w+)", line)
+        if match and match[1]:
+            drawn[match[2]] = branch
+        elif match:
+            branch = match[2]
+            drawn[branch] = "ImageSearchError"
+    actual = {
+        kind.__name__: kind.__bases__[0].__name__
+        for kind in _CLASSES
+        if kind is not ImageSearchError
+    }
+    assert drawn == actual
+
+
+def test_every_error_has_an_exit_status() -> None:
+    for kind in _CLASSES:
+        assert exits.status_of(kind.__new__(kind)) in exits.EXIT_STATUS.values()
+
+
+def test_no_status_means_two_things() -> None:
+    statuses = [*exits.EXIT_STATUS.values(), exits.OK, exits.INTERRUPTED]
+    assert len(statuses) == len(set(statuses))
