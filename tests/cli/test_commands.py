@@ -29,7 +29,7 @@ class Iss:
         self, *arguments: str | Path, status: int = exits.OK, stdin: bytes = b""
     ) -> subprocess.CompletedProcess[bytes]:
         done = subprocess.run(
-            [*ISS, *map(os.fspath, arguments)],
+            [*ISS, *(os.fspath(argument) for argument in arguments)],
             cwd=self.folder,
             input=stdin,
             capture_output=True,
@@ -252,10 +252,12 @@ def test_a_reader_that_has_seen_enough_is_no_failure(indexed: Iss, photos: Path)
 
 
 def _images_kept(catalog: Path) -> int:
-    with contextlib.suppress(sqlite3.OperationalError):  # not there yet
-        with contextlib.closing(sqlite3.connect(f"{catalog.as_uri()}?mode=ro", uri=True)) as file:
-            return int(file.execute("SELECT count(*) FROM images").fetchone()[0])
-    return 0
+    if not catalog.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(f"{catalog.as_uri()}?mode=ro", uri=True)) as file:
+        if not file.execute("SELECT 1 FROM sqlite_schema WHERE name = 'images'").fetchone():
+            return 0
+        return int(file.execute("SELECT count(*) FROM images").fetchone()[0])
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
@@ -65,6 +66,7 @@ def app() -> None:
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and end the process with its status."""
     signal.signal(signal.SIGTERM, _interrupt)  # as for Ctrl-C: what was done is kept
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file, its reason says
     logging.basicConfig(format="iss: %(message)s", stream=sys.stderr, level=logging.WARNING)
     sys.exit(_status(arguments))
 

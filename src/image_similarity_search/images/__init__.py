@@ -1,1 +1,5 @@
-"""."""
+"""From a folder to upright RGB pixels.
+
+``formats`` says what counts as a picture, ``walk`` finds the files, ``decode`` reads one. Only
+``decode`` imports Pillow, so import these modules by name, when they are needed.
+"""

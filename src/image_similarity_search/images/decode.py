@@ -1,0 +1,387 @@
+"""One picture file to upright RGB pixels, whatever it was before."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import hashlib
+import importlib
+import itertools
+import math
+import os
+import re
+import stat
+import struct
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from image_similarity_search.errors import (
+    ConfigError,
+    ImageError,
+    ImageNotFoundError,
+    ImageTooLargeError,
+    ImageUnreadableError,
+)
+from image_similarity_search.images.formats import SNIFF_BYTES, PictureFormat, format_of
+
+if TYPE_CHECKING:
+    from PIL.ImageCms import ImageCmsTransform
+
+DEFAULT_MAX_PIXELS = 178_956_970
+"""Pixels of one picture: Pillow's own bound of a decompression bomb (half a gigabyte of RGB)."""
+
+MAX_FILE_BYTES = 2 * 1024**3
+"""Larger files are not read: no picture within the pixel limit needs as much."""
+
+_MAX_PROFILE_BYTES = 8 * 1024**2  # real colour profiles have up to some 3 MB
+_ROUNDING = 2  # levels of 256
+_REASON_LENGTH = 200
+_ENDS_EARLY = re.compile("truncated|requires a buffer|EOF", re.IGNORECASE)
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded picture.
+
+    Attributes:
+        image: upright, mode RGB; possibly smaller than the picture (see ``decode``).
+        width: pixels of the full picture, upright.
+        height: the same.
+        format: the file's format, as in ``formats.FORMATS``.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    format: str
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a regular file.
+
+    Raises:
+        ImageNotFoundError: there is no such file.
+        ImageUnreadableError: it is no regular file, larger than ``MAX_FILE_BYTES``, or can't
+            be read.
+    """
+    try:
+        _check_regular(path, os.stat(path))
+        # should a pipe have taken the file's place meanwhile, opening it must not wait
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(path, flags), "rb") as file:
+            _check_regular(path, os.fstat(file.fileno()))
+            return file.read()
+    except ValueError:  # a NUL in the name
+        raise ImageNotFoundError(path, "no such file") from None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise ImageNotFoundError(path, "no such file") from None
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ImageUnreadableError(path, reason) from error
+
+
+def _check_regular(path: str, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageUnreadableError(path, "a folder, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageUnreadableError(path, "not a regular file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise ImageUnreadableError(
+            path, f"the file has {status.st_size:,} bytes, the limit is {MAX_FILE_BYTES:,}"
+        )
+
+
+def content_hash(data: bytes) -> str:
+    """BLAKE2b-128 of the data, in hex: equal for equal files."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def decode(
+    data: bytes,
+    *,
+    name: object = "picture",
+    min_side: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Decoded:
+    """Decode a picture: upright, RGB in the sRGB colour space, transparency over white.
+
+    Of an animation or a document it is the first frame. A broken EXIF block or colour profile
+    is passed over: it says nothing of the pixels.
+
+    Args:
+        data: the file's bytes.
+        name: what errors call the picture.
+        min_side: the short side, in pixels, that is needed. A larger picture may be decoded
+            smaller, for speed, with a short side of no less than twice this. None: in full.
+        max_pixels: the limit, checked before any pixel is decoded.
+
+    Raises:
+        ImageUnreadableError: no picture, in no format that is read here, or damaged.
+        ImageTooLargeError: more than ``max_pixels`` pixels.
+        ConfigError: ``min_side`` or ``max_pixels`` is no positive number.
+    """
+    _check_limits(min_side, max_pixels)
+    picture_format = format_of(data[:SNIFF_BYTES])
+    if picture_format is None:
+        reason = "not a picture in a format that is read here" if data else "the file is empty"
+        raise ImageUnreadableError(name, reason)
+    try:
+        return _decode_as(picture_format, data, name, min_side, max_pixels)
+    except ImageError:
+        raise
+    except Exception as error:  # the codecs raise anything
+        raise ImageUnreadableError(name, _reason(error, picture_format.name)) from error
+
+
+def from_image(
+    image: Image.Image,
+    *,
+    name: object = "picture",
+    min_side: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Image.Image:
+    """A copy of a Pillow image as ``decode`` would give it; the arguments are the same.
+
+    Raises:
+        ImageUnreadableError: it can't be loaded or converted.
+        ImageTooLargeError: more than ``max_pixels`` pixels.
+        ConfigError: it is no Pillow image, or a limit is no positive number.
+    """
+    _check_limits(min_side, max_pixels)
+    if not isinstance(image, Image.Image):
+        raise ConfigError("image", type(image).__name__, "a Pillow image")
+    _check_size(image, name, max_pixels)
+    try:
+        image.load()
+        return _upright_rgb(image, _orientation(image), min_side)
+    except Exception as error:
+        raise ImageUnreadableError(name, _reason(error, image.format or image.mode)) from error
+
+
+def from_array(
+    array: object,
+    *,
+    name: object = "picture",
+    min_side: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Image.Image:
+    """A uint8 array as an RGB image: ``(h, w)`` grey, ``(h, w, 3)`` RGB or ``(h, w, 4)`` RGBA.
+
+    Raises:
+        ImageTooLargeError: more than ``max_pixels`` pixels.
+        ConfigError: another shape or type, or a limit is no positive number.
+    """
+    import numpy as np
+
+    pixels = np.asarray(array)
+    shaped = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if pixels.dtype != np.uint8 or not shaped or not pixels.size:
+        raise ConfigError(
+            "array",
+            f"{pixels.dtype} of shape {pixels.shape}",
+            "uint8 of shape (height, width), (height, width, 3) or (height, width, 4)",
+        )
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return from_image(image, name=name, min_side=min_side, max_pixels=max_pixels)
+
+
+def _check_limits(min_side: int | None, max_pixels: int) -> None:
+    if min_side is not None and min_side < 1:
+        raise ConfigError("min_side", min_side, "a number of pixels, at least 1, or None")
+    if max_pixels < 1:
+        raise ConfigError("max_pixels", max_pixels, "a number of pixels, at least 1")
+
+
+def _check_size(image: Image.Image, name: object, max_pixels: int) -> None:
+    if not image.width or not image.height:
+        raise ImageUnreadableError(name, "the picture has no pixels")
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise ImageTooLargeError(name, pixels, max_pixels)
+
+
+def _decode_as(
+    picture_format: PictureFormat,
+    data: bytes,
+    name: object,
+    min_side: int | None,
+    max_pixels: int,
+) -> Decoded:
+    # the reader itself, not Image.open: that one knows only Pillow's global limit, warns at it,
+    # and imports readers that this file does not need
+    reader = getattr(importlib.import_module(picture_format.module), picture_format.reader)
+    image: Image.Image = reader(BytesIO(data), "")
+    _check_size(image, name, max_pixels)
+    most = picture_format.max_pixels_per_byte
+    if most is not None and image.width * image.height > most * len(data):
+        raise EOFError  # this reader would go on, slowly, after the end of the file
+    full = image.size
+    if min_side is not None and picture_format.name == "JPEG":
+        image.draft(None, (2 * min_side, 2 * min_side))
+    scaled = image.size != full
+    image.load()
+    if not scaled:
+        full = image.size  # some headers don't say: TIFF turns itself upright, HEIF crops
+    orientation = _orientation(image)
+    width, height = full if orientation < 5 else (full[1], full[0])
+    upright = _upright_rgb(image, orientation, min_side)
+    return Decoded(image=upright, width=width, height=height, format=picture_format.name)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation that is still to be applied to a loaded image; 1 is upright."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # a broken EXIF block raises anything
+        return 1
+    return value if isinstance(value, int) and value in _UPRIGHT else 1
+
+
+def _upright_rgb(image: Image.Image, orientation: int, min_side: int | None) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    image = _with_8_bits(image)
+    if orientation in _UPRIGHT:
+        # before anything is resized, so that all eight orientations give the same pixels
+        image = image.transpose(_UPRIGHT[orientation])
+    if min_side is not None:
+        image = _reduced(image, min(image.size) // (2 * min_side))
+    if image.mode not in ("LA", "RGBA"):
+        return _in_srgb(image, profile)
+    alpha = image.getchannel("A")
+    opaque = _in_srgb(image.convert(image.mode[:-1]), profile)
+    if alpha.getextrema() == (255, 255):
+        return opaque
+    over_white = Image.new("RGB", image.size, "white")
+    over_white.paste(opaque, mask=alpha)
+    return over_white
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """About ``factor`` x ``factor`` pixels averaged into one, colours weighed by their alpha."""
+    if factor < 2:
+        return image
+    # not Image.reduce, whose incomplete squares at the edges would stretch the picture
+    size = (math.ceil(image.width / factor), math.ceil(image.height / factor))
+    return image.resize(size, Image.Resampling.BOX)
+
+
+def _with_8_bits(image: Image.Image) -> Image.Image:
+    """The image in one of the modes L, LA, RGB, RGBA, CMYK and LAB."""
+    if image.mode.startswith("I;16"):
+        return _from_16_bits(image)
+    if image.mode == "I" and image.format == "PPM":
+        return _from_16_bits(image)  # Pillow reads a PGM of 16 bits as 32-bit integers
+    if image.mode in ("I", "F"):
+        return _from_own_range(image)
+    if image.mode in ("L", "1", "La", "LA"):
+        return image.convert("LA" if image.has_transparency_data else "L")
+    if image.mode in ("CMYK", "LAB"):
+        return image
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    import numpy as np
+
+    values = np.asarray(image)
+    grey = (values >> 8).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255  # white, as transparency is everywhere
+    return Image.fromarray(grey)
+
+
+def _from_own_range(image: Image.Image) -> Image.Image:
+    """Values of any range, spread from black (the least) to white (the greatest)."""
+    import numpy as np
+
+    values = np.asarray(image, dtype=np.float32)
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    if low == high:
+        return Image.new("L", image.size)
+    with np.errstate(all="ignore"):
+        spread = (values - low) * (255 / (high - low))
+        spread = np.nan_to_num(spread, nan=0.0, posinf=255.0, neginf=0.0)
+        return Image.fromarray(np.clip(np.rint(spread), 0, 255).astype(np.uint8))
+
+
+def _in_srgb(image: Image.Image, profile: object) -> Image.Image:
+    """An opaque image as a new RGB image without any metadata."""
+    rgb = _converted_by_profile(image, profile) or image.convert("RGB")
+    rgb.info.clear()  # the orientation is applied: nobody must find it there and apply it again
+    return rgb
+
+
+def _converted_by_profile(image: Image.Image, profile: object) -> Image.Image | None:
+    """The image in sRGB, or None where its profile changes nothing, is broken or of no use."""
+    if image.mode == "LAB":
+        profile = None
+    elif not isinstance(profile, bytes) or not 0 < len(profile) <= _MAX_PROFILE_BYTES:
+        return None
+    transform = _to_srgb(image.mode, profile)
+    return transform.apply(image) if transform else None
+
+
+@functools.lru_cache(maxsize=8)  # the pictures of one camera share a profile
+def _to_srgb(mode: str, profile: bytes | None) -> ImageCmsTransform | None:
+    from PIL import ImageCms
+
+    try:
+        # without the cache of the last pixel, one transform may serve several threads
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(BytesIO(profile)) if profile else _lab_profile(),
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            flags=ImageCms.Flags.NOCACHE,
+        )
+    except Exception:  # the profile is broken, or one for another mode
+        return None
+    return None if _changes_nothing(transform, mode) else transform
+
+
+def _lab_profile() -> Any:
+    from PIL import ImageCms
+
+    return ImageCms.createProfile("LAB")
+
+
+def _changes_nothing(transform: ImageCmsTransform, mode: str) -> bool:
+    """Whether a transform moves no colour by more than rounding: the profile was sRGB."""
+    from PIL import ImageChops
+
+    if mode not in ("L", "RGB"):
+        return False
+    colours = list(itertools.product(range(0, 256, 51), repeat=len(mode)))
+    probe = Image.frombytes(mode, (len(colours), 1), bytes(itertools.chain(*colours)))
+    difference = ImageChops.difference(transform.apply(probe), probe.convert("RGB"))
+    return max(difference.tobytes()) <= _ROUNDING
+
+
+def _reason(error: Exception, format_name: str) -> str:
+    """A codec's exception in a few words, on one line and without memory addresses."""
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"damaged {format_name} file: it holds a picture of far too many pixels"
+    message = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, EOFError | IndexError | struct.error) or _ENDS_EARLY.search(message):
+        return f"truncated {format_name} file"
+    if message == "not identified by this driver":
+        message = "its header makes no sense"
+    message = re.sub(r"\s*<[^>]* at 0x[^>]*>", "", message)
+    return f"damaged {format_name} file: {message[:_REASON_LENGTH]}"

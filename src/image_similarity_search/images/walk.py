@@ -1,0 +1,295 @@
+"""Finding the picture files below a folder: every one once, in the same order each time."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from image_similarity_search.images.formats import (
+    SNIFF_BYTES,
+    is_other_name,
+    is_picture_name,
+    looks_like_picture,
+)
+
+_JUNK = {  # in lower case; names that start with a dot are passed over anyway
+    "@eadir": "thumbnails that a Synology NAS makes",
+    "#recycle": "bin of a Synology NAS",
+    "#snapshot": "older states of the same files on a Synology NAS",
+    "@recycle": "bin of a QNAP NAS",
+    "@recently-snapshot": "older states of the same files on a QNAP NAS",
+    "$recycle.bin": "bin of Windows",
+    "recycler": "bin of old Windows",
+    "system volume information": "Windows' own",
+    "thumbs.db": "thumbnails of Windows",
+    "ehthumbs.db": "thumbnails of Windows",
+    "desktop.ini": "folder settings of Windows",
+    "__macosx": "resource forks that macOS puts into zip files",
+    "lost+found": "pieces that a file system check rescued",
+    "node_modules": "other people's code, with its icons",
+    "__pycache__": "compiled Python",
+}
+
+_Identity = tuple[int, int]  # device and inode
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A picture file; of a link, its name and what it points to.
+
+    Attributes:
+        name: the name in its folder; bytes that are no UTF-8 are kept as surrogates.
+        size: bytes.
+        mtime_ns: time of last change, nanoseconds since the epoch.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFolder:
+    """What one folder holds.
+
+    Attributes:
+        path: relative to the root, with "/" between the parts; "" is the root.
+        files: its pictures, by name.
+        others: how many of its files are no pictures; hidden, junk and excluded ones don't count.
+        error: why it couldn't be listed (then ``files`` is empty), or None.
+    """
+
+    path: str
+    files: list[FoundFile]
+    others: int
+    error: str | None
+
+
+def walk(
+    root: str,
+    start: str = "",
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    follow_symlinks: bool = False,
+    all_files: bool = False,
+    skip: Collection[str] = (),
+) -> Iterator[FoundFolder]:
+    """Visit a folder and all folders below it, depth first, each one's names in order.
+
+    Hidden and junk names are passed over, and so are pipes, sockets, devices and broken links.
+    A linked file counts where the walk doesn't come to the real one by itself, and only the
+    first of several links to it. Hard links are separate files. A folder that can't be listed
+    (also one whose path is too long) is reported by its ``error``, nothing below it is visited,
+    and the walk goes on.
+
+    Args:
+        root: the folder that paths are relative to. It may itself be hidden.
+        start: the folder to start in, relative to the root.
+        include: patterns (``fnmatch``, in any case), of which a file must match one, by its
+            name or by its path relative to the root.
+        exclude: patterns of files and folders to pass over, matched likewise.
+        follow_symlinks: enter linked folders too: never one that the walk comes to by itself,
+            never one twice.
+        all_files: find every regular file, not only pictures.
+        skip: absolute real paths of folders not to enter.
+    """
+    rules = _Rules(include, exclude, all_files, skip)
+    return _Walk(root, start, rules, follow_symlinks).folders()
+
+
+class _Rules:
+    """Which names are passed over, and which files count as pictures."""
+
+    def __init__(
+        self,
+        include: Sequence[str],
+        exclude: Sequence[str],
+        all_files: bool,
+        skip: Collection[str],
+    ) -> None:
+        self._include = _any_of(include)
+        self._exclude = _any_of(exclude)
+        self._all_files = all_files
+        self._skip = frozenset(os.path.normcase(path) for path in skip)
+
+    def passes_over(self, name: str, path: str) -> bool:
+        """Whether a file or folder is hidden, junk or excluded."""
+        if name.startswith(".") or name.lower() in _JUNK:
+            return True
+        return self._exclude is not None and _matches(self._exclude, name, path)
+
+    def enters(self, real_path: str) -> bool:
+        return os.path.normcase(real_path) not in self._skip
+
+    def includes(self, name: str, path: str) -> bool:
+        return self._include is None or _matches(self._include, name, path)
+
+    def is_picture(self, name: str, full_path: str) -> bool:
+        if self._all_files or is_picture_name(name):
+            return True
+        return not is_other_name(name) and looks_like_picture(_first_bytes(full_path))
+
+
+def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:
+    if not patterns:
+        return None
+    alternatives = "|".join(fnmatch.translate(pattern.rstrip("/")) for pattern in patterns)
+    return re.compile(alternatives, re.IGNORECASE)
+
+
+def _matches(patterns: re.Pattern[str], name: str, path: str) -> bool:
+    return bool(patterns.match(name) or patterns.match(path))
+
+
+def _first_bytes(path: str) -> bytes:
+    # without waiting, should a pipe have taken the file's place meanwhile
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags), "rb", buffering=0) as file:
+            return file.read(SNIFF_BYTES) or b""
+    except OSError:
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: str  # relative to the root
+    real: str  # absolute, without links
+
+
+class _Walk:
+    """One walk: what is pending, and what it came to by way of links."""
+
+    def __init__(self, root: str, start: str, rules: _Rules, follow_symlinks: bool) -> None:
+        self._root = root
+        self._rules = rules
+        self._follow = follow_symlinks
+        self._linked_files: set[_Identity] = set()
+        # the root and every linked folder that is entered: what is below them is come to
+        self._bases = [_Folder("", os.path.realpath(root))]
+        path = start.strip("/")
+        first = _Folder(path, os.path.realpath(os.path.join(root, path)))
+        if self._path_of(first.real) is None:
+            self._bases.append(first)
+        self._pending = [first]
+
+    def folders(self) -> Iterator[FoundFolder]:
+        while self._pending:
+            yield self._visit(self._pending.pop())
+
+    def _visit(self, folder: _Folder) -> FoundFolder:
+        try:
+            with os.scandir(os.path.join(self._root, folder.path)) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+            return self._sort_out(folder, entries)
+        except OSError as error:
+            return FoundFolder(folder.path, [], 0, (error.strerror or str(error)).lower())
+
+    def _sort_out(self, folder: _Folder, entries: list[os.DirEntry[str]]) -> FoundFolder:
+        files: list[FoundFile] = []
+        below: list[_Folder] = []
+        others = 0
+        for entry in entries:
+            path = _join(folder.path, entry.name)
+            if self._rules.passes_over(entry.name, path):
+                continue
+            found: _Folder | os.stat_result | None
+            if _is_link(entry):
+                found = self._behind_link(entry, path)
+            else:
+                found = self._itself(entry, path, os.path.join(folder.real, entry.name))
+            if isinstance(found, _Folder):
+                below.append(found)
+            elif found is not None and self._rules.includes(entry.name, path):
+                if not self._rules.is_picture(entry.name, entry.path):
+                    others += 1
+                elif self._is_new(entry, found):
+                    files.append(FoundFile(entry.name, found.st_size, found.st_mtime_ns))
+        self._pending.extend(reversed(below))
+        return FoundFolder(folder.path, files, others, None)
+
+    def _itself(
+        self, entry: os.DirEntry[str], path: str, real: str
+    ) -> _Folder | os.stat_result | None:
+        """The folder to enter, or the status of the regular file, that an entry is."""
+        if entry.is_dir(follow_symlinks=False):
+            come_to_by_link = any(real == base.real for base in self._bases)
+            enter = self._rules.enters(real) and not come_to_by_link
+            return _Folder(path, real) if enter else None
+        if not entry.is_file(follow_symlinks=False):
+            return None
+        try:
+            return entry.stat(follow_symlinks=False)
+        except FileNotFoundError:  # gone since it was listed
+            return None
+
+    def _behind_link(self, entry: os.DirEntry[str], path: str) -> _Folder | os.stat_result | None:
+        """The folder to enter, or the status of the regular file, that a link points to.
+
+        None where the walk comes to it by itself, or to none.
+        """
+        try:
+            status = os.stat(entry.path)
+        except OSError:  # it points nowhere, or to itself
+            return None
+        real = os.path.realpath(entry.path)
+        by_itself = self._path_of(real)
+        if stat.S_ISDIR(status.st_mode):
+            if not self._follow or by_itself is not None or not self._rules.enters(real):
+                return None
+            linked = _Folder(path, real)
+            self._bases.append(linked)
+            return linked
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        name = os.path.basename(real)
+        if (
+            by_itself is not None
+            and self._rules.includes(name, by_itself)
+            and self._rules.is_picture(name, real)
+        ):
+            return None
+        return status
+
+    def _is_new(self, entry: os.DirEntry[str], status: os.stat_result) -> bool:
+        """Whether no link met before led to this file; of a link, remember where it leads."""
+        identity = (status.st_dev, status.st_ino)
+        if _is_link(entry):
+            is_new = identity not in self._linked_files
+            self._linked_files.add(identity)
+            return is_new
+        # a file in a folder that was entered by a link may have been linked to before
+        return not self._follow or identity not in self._linked_files
+
+    def _path_of(self, real: str) -> str | None:
+        """The path by which the walk comes to a real path without more links, or None."""
+        for base in self._bases:
+            path = self._path_below(base, real)
+            if path is not None:
+                return path
+        return None
+
+    def _path_below(self, base: _Folder, real: str) -> str | None:
+        prefix = os.path.join(base.real, "")
+        if not os.path.join(real, "").startswith(prefix):
+            return None
+        path, so_far = base.path, base.real
+        for name in real[len(prefix) :].split(os.sep) if real != base.real else []:
+            path, so_far = _join(path, name), os.path.join(so_far, name)
+            if self._rules.passes_over(name, path) or not self._rules.enters(so_far):
+                return None
+        return path
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    is_junction = getattr(entry, "is_junction", None)  # Python 3.12, and only Windows has any
+    return entry.is_symlink() or bool(is_junction and is_junction())
