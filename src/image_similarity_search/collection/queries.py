@@ -40,9 +40,9 @@ def pixels_of(picture: Picture, preprocessing: Preprocessing) -> PixelArray:
     elif isinstance(picture, bytes):
         image = decode.decode(picture, min_side=preprocessing.resize).image
     elif isinstance(picture, Image.Image):
-        image = decode.from_image(picture)
+        image = decode.from_image(picture, min_side=preprocessing.resize)
     elif isinstance(picture, np.ndarray):
-        image = decode.from_array(picture)
+        image = decode.from_array(picture, min_side=preprocessing.resize)
     else:
         raise ConfigError(
             "query",

@@ -12,7 +12,11 @@ class Store(Protocol):
 
     Vectors are *comparable* (``vectors.comparable``): unit length for ``cosine``, as they are
     for the other metrics. What a store returns are candidates; the collection computes the
-    distances that a user sees from the catalog's own embeddings.
+    distances that a user sees from the catalog's own embeddings: ask for ``candidates(k)``,
+    re-rank them exactly, keep ``k``.
+
+    Searches may run at the same time; a change (``upsert``, ``delete``) must run alone.
+    ``testing.check_store`` tells whether an object keeps these promises.
 
     Attributes:
         generation: the catalog's generation that the store reflects; 0 when new.
@@ -32,8 +36,11 @@ class Store(Protocol):
     def upsert(self, ids: IdArray, rows: FloatArray) -> None:
         """Put ``rows`` ``(n, dim)`` under ``ids`` ``(n,)``; an id that is there is replaced.
 
+        Ids are 0 or more. Of an id given twice the last row counts. ``n`` may be 0.
+
         Raises:
             StoreDimensionError: the rows have another dimension.
+            ConfigError: not one id per row, or a negative id.
         """
         ...
 
@@ -45,9 +52,20 @@ class Store(Protocol):
         """The ids of the ``k`` nearest to each of ``queries`` ``(q, dim)``, nearest first.
 
         With ``allowed``, only among these ids. Fewer than ``k`` come back only where there are
-        fewer. An inexact store may err in order and miss some; an exact one does not, ties apart.
+        fewer. An inexact store may err in order and miss some. An exact one does not, but for
+        ties: which of the equally distant ones (to float32 rounding) come back at the border,
+        and in which order, is arbitrary.
 
         Raises:
             StoreDimensionError: the queries have another dimension.
+            ConfigError: ``k`` is less than 1.
+        """
+        ...
+
+    def candidates(self, k: int) -> int:
+        """How many to search for so that an exact re-rank of them finds the ``k`` nearest.
+
+        A little over ``k`` for an exact store (rounding may swap near ties), as many as its
+        errors demand for an inexact one. May be more than it holds.
         """
         ...

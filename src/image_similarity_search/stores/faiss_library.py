@@ -1,0 +1,56 @@
+"""FAISS as this package uses it: imported late, few threads for little work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from image_similarity_search.errors import StoreUnavailableError
+from image_similarity_search.types import Metric
+
+# a scan of fewer values than this takes milliseconds; on a busy machine waking and awaiting
+# other threads was measured to take longer
+_ONE_THREAD_VALUES = 2**25
+
+
+def faiss_library() -> Any:
+    """The module ``faiss``, imported when first asked for.
+
+    Untyped: its stubs, where it has any, don't know what it adds to its C++ classes.
+
+    Raises:
+        StoreUnavailableError: it can't be imported.
+    """
+    try:
+        return import_module("faiss")
+    except ImportError as error:
+        raise StoreUnavailableError(
+            f"FAISS can't be imported ({error}): pip install faiss-cpu"
+        ) from error
+
+
+def faiss_metric(metric: Metric) -> int:
+    """FAISS's number for ``metric`` on comparable vectors."""
+    faiss = faiss_library()
+    codes: dict[Metric, int] = {
+        "cosine": faiss.METRIC_INNER_PRODUCT,  # of unit vectors
+        "ip": faiss.METRIC_INNER_PRODUCT,
+        "l2": faiss.METRIC_L2,
+        "l1": faiss.METRIC_L1,
+    }
+    return codes[metric]
+
+
+@contextmanager
+def fitting_threads(values: int) -> Iterator[None]:
+    """Let FAISS scan ``values`` values with one thread if they are few, else as it likes."""
+    faiss = faiss_library()
+    before = faiss.omp_get_max_threads()
+    if values < _ONE_THREAD_VALUES:
+        faiss.omp_set_num_threads(1)  # OpenMP keeps this setting per calling thread
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

@@ -1,0 +1,168 @@
+"""Keeping a FAISS store in a file.
+
+The file is a plain FAISS index, which ``faiss.read_index`` opens, followed by a trailer that
+FAISS never looks at: what the index is, as JSON, then the JSON's length and CRC-32 and a magic
+word, at the very end. The JSON holds the length and CRC-32 of the FAISS bytes: FAISS may crash
+on damaged bytes, so it gets to see none.
+
+The file can always be made anew from the catalog; so whatever is wrong with it is one and the
+same error, and the caller rebuilds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from image_similarity_search.errors import StoreUnavailableError
+from image_similarity_search.stores.faiss_library import faiss_library
+from image_similarity_search.stores.faiss_store import FLAT_LIMIT, FaissStore
+from image_similarity_search.types import Metric
+
+_FORMAT = 1
+_MAGIC = b"ISSINDEX"
+_FOOTER = struct.Struct("<II8s")  # length and CRC-32 of the JSON, magic word
+_CHUNK = 2**20
+
+
+def save(store: FaissStore, path: str | os.PathLike[str], identity: str) -> None:
+    """Write ``store`` to ``path``, whole or not at all; ``identity`` says whose it is.
+
+    Raises:
+        StoreUnavailableError: it can't be written.
+    """
+    aside = f"{os.fspath(path)}.tmp"  # there is one writer: a killed one's leftover is written over
+    try:
+        try:
+            with open(aside, "wb") as file:
+                _write(store, file, identity)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        except BaseException:
+            with suppress(OSError):
+                os.remove(aside)
+            raise
+    except OSError as error:
+        raise StoreUnavailableError(f"{path} can't be written: {error}") from error
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    dim: int,
+    metric: Metric,
+    kind: str,
+    identity: str,
+    flat_limit: int = FLAT_LIMIT,
+) -> FaissStore:
+    """Read the store that ``save`` wrote to ``path``.
+
+    Raises:
+        StoreUnavailableError: it is missing, damaged, or not the one that was asked for. The
+            message says which; the store must be made anew from the catalog.
+    """
+    store = FaissStore(dim, metric, kind, flat_limit=flat_limit)
+    expected = {"identity": identity, "dim": dim, "metric": metric, "kind": kind}
+    try:
+        with open(path, "rb") as file:
+            trailer = _read_trailer(file)
+            for what, value in expected.items():
+                if trailer.get(what) != value:
+                    raise StoreUnavailableError(
+                        f"its {what} is {trailer.get(what)!r}, not {value!r}"
+                    )
+            _read_index(file, trailer, store)
+    except (OSError, StoreUnavailableError) as error:
+        raise StoreUnavailableError(f"{path} can't be used: {error}") from error
+    return store
+
+
+def _write(store: FaissStore, file: BinaryIO, identity: str) -> None:
+    faiss = faiss_library()
+    output = _Summed(file)
+    # through Python, since FAISS itself can't open every path that Windows can
+    faiss.write_index(store.index, faiss.PyCallbackIOWriter(output.write))
+    trailer = json.dumps(
+        {
+            "format": _FORMAT,
+            "identity": identity,
+            "generation": store.generation,
+            "kind": store.kind,
+            "dim": store.dim,
+            "metric": store.metric,
+            "count": len(store),
+            "bytes": output.length,
+            "crc32": output.crc,
+        }
+    ).encode()
+    file.write(trailer)
+    file.write(_FOOTER.pack(len(trailer), zlib.crc32(trailer), _MAGIC))
+
+
+def _read_trailer(file: BinaryIO) -> dict[str, Any]:
+    """The JSON at the end of the file, known to be undamaged."""
+    size = file.seek(0, os.SEEK_END)
+    if size < _FOOTER.size:
+        raise StoreUnavailableError("the file is cut short")
+    file.seek(size - _FOOTER.size)
+    length, crc, magic = _FOOTER.unpack(file.read(_FOOTER.size))
+    if magic != _MAGIC:
+        raise StoreUnavailableError("it does not end as an index file does")
+    begin = size - _FOOTER.size - length
+    if begin < 0:
+        raise StoreUnavailableError("the trailer is damaged")
+    file.seek(begin)
+    text = file.read(length)
+    if zlib.crc32(text) != crc:
+        raise StoreUnavailableError("the trailer is damaged")
+    trailer: dict[str, Any] = json.loads(text)
+    if trailer.get("format") != _FORMAT:
+        raise StoreUnavailableError(f"its format is {trailer.get('format')!r}, not {_FORMAT}")
+    if trailer["bytes"] != begin:
+        raise StoreUnavailableError(f"{begin} bytes of index, not {trailer['bytes']}")
+    return trailer
+
+
+def _read_index(file: BinaryIO, trailer: dict[str, Any], store: FaissStore) -> None:
+    """Fill ``store`` from the FAISS bytes, once they are known to be undamaged."""
+    faiss = faiss_library()
+    if _crc(file, trailer["bytes"]) != trailer["crc32"]:
+        raise StoreUnavailableError("the index is damaged")
+    file.seek(0)
+    try:
+        index = faiss.read_index(faiss.PyCallbackIOReader(file.read))
+    except RuntimeError as error:
+        raise StoreUnavailableError(f"FAISS can't read it: {error}") from error
+    store.adopt(index)
+    if len(store) != trailer["count"]:
+        raise StoreUnavailableError(f"{len(store)} vectors, not {trailer['count']}")
+    store.generation = trailer["generation"]
+
+
+def _crc(file: BinaryIO, length: int) -> int:
+    """CRC-32 of the file's first ``length`` bytes."""
+    file.seek(0)
+    crc = 0
+    while length > 0 and (chunk := file.read(min(_CHUNK, length))):
+        crc = zlib.crc32(chunk, crc)
+        length -= len(chunk)
+    return crc
+
+
+class _Summed:
+    """A file being written, with the length and CRC-32 of what went through."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.length = 0
+        self.crc = 0
+
+    def write(self, data: bytes) -> int:
+        self.crc = zlib.crc32(data, self.crc)
+        self.length += len(data)
+        return self._file.write(data)

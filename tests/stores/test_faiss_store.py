@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from image_similarity_search import vectors
+from image_similarity_search.errors import ConfigError, StoreUnavailableError
+from image_similarity_search.stores import FaissStore, faiss_store
+from image_similarity_search.stores.faiss_library import faiss_library
+from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
+
+
+def _clustered(count: int, dim: int, seed: int = 0) -> FloatArray:
+    """Clusters that all lie in about the same direction, as embeddings of pictures do."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(count // 40, dim))
+    rows = centres[rng.integers(0, len(centres), count)] + 0.6 * rng.normal(size=(count, dim))
+    return np.asarray(rows + 6 * np.abs(rng.normal(size=dim)), dtype=np.float32)
+
+
+def _ids(count: int, first: int = 0) -> IdArray:
+    return np.arange(first, first + count, dtype=np.int64)
+
+
+def test_importing_the_stores_does_not_import_faiss() -> None:
+    program = "import sys, image_similarity_search.stores; print('faiss' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.strip() == b"False"
+
+
+def test_without_faiss_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(StoreUnavailableError, match="pip install faiss-cpu"):
+        FaissStore(4, "cosine")
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(ConfigError, match="auto, exact"):
+        FaissStore(4, "cosine", "flatt")
+    with pytest.raises(ConfigError, match="cosine, l2, l1, ip"):
+        FaissStore(4, "euclid")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="dim"):
+        FaissStore(0, "cosine")
+    store = FaissStore(4, "cosine")
+    with pytest.raises(ConfigError, match="rows"):
+        store.upsert(_ids(4), np.zeros(4, dtype=np.float32))
+
+
+def test_rows_of_any_layout_and_type_are_taken() -> None:
+    rows = np.asfortranarray(_clustered(40, 6)[::2].astype(np.float64))
+    store = FaissStore(6, "l2")
+    store.upsert(_ids(20).astype(np.int32), rows)  # type: ignore[arg-type]
+    assert [int(found[0]) for found in store.search(rows, 1)] == list(range(20))  # type: ignore[arg-type]
+
+
+def test_auto_changes_to_one_bit_beyond_the_limit_and_not_back() -> None:
+    flat, one_bit = "auto: FAISS Flat, exact", "auto: RaBitQfs, 1-bit scan + exact re-rank"
+    rows = vectors.comparable(_clustered(120, 32), "cosine")
+    store = FaissStore(32, "cosine", flat_limit=100)
+    store.upsert(_ids(100), rows[:100])
+    assert store.describe() == flat
+    assert store.memory_bytes() == 100 * (32 * 4 + 8)
+
+    store.upsert(_ids(100), rows[:100])  # the same ids: no more vectors than before
+    assert store.describe() == flat
+
+    store.delete(_ids(5))
+    store.upsert(_ids(20, 100), rows[100:])
+    assert store.describe() == one_bit
+    assert store.memory_bytes() < 115 * 32
+    assert sorted(store.search(rows[:1], 200)[0]) == list(range(5, 120))
+
+    index = store.index
+    store.delete(_ids(115))
+    store.upsert(_ids(110, 200), rows[:110])
+    store.delete(_ids(110, 200))
+    assert store.describe() == one_bit
+    assert store.index is index  # not made anew
+    assert sorted(store.search(rows[:1], 200)[0]) == list(range(115, 120))
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("exact", "cosine"), ("auto", "l1"), ("auto", "ip")])
+def test_what_stays_exact(kind: str, metric: Metric) -> None:
+    store = FaissStore(8, metric, kind, flat_limit=10)
+    store.upsert(_ids(80), _clustered(80, 8))
+    assert store.is_exact
+    assert kind in store.describe()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_one_bit_recall(metric: Metric) -> None:
+    # without the centre the bits of such vectors are nearly all alike: recall@10 is 0.82
+    rows = vectors.comparable(_clustered(6000, 256), metric)
+    queries = rows[-50:]
+    store, exact = FaissStore(256, metric, flat_limit=500), FaissStore(256, metric, "exact")
+    for start in range(0, 5950, 400):  # the centre is that of the first 800
+        part = slice(start, min(start + 400, 5950))
+        store.upsert(_ids(5950)[part], rows[part])
+        exact.upsert(_ids(5950)[part], rows[part])
+    assert not store.is_exact
+    found = store.search(queries, 100)
+    best = exact.search(queries, 10)
+    hits = [len(np.intersect1d(a, b)) for a, b in zip(found, best, strict=True)]
+    assert np.mean(hits) >= 9.9
+
+
+def test_candidates() -> None:
+    exact = FaissStore(4, "cosine", "exact")
+    assert 10 < exact.candidates(10) < 50
+    assert FaissStore(4, "ip", flat_limit=0).candidates(10) == exact.candidates(10)
+    store = FaissStore(4, "cosine", flat_limit=0)
+    store.upsert(_ids(1), np.ones((1, 4), dtype=np.float32))
+    assert store.candidates(1) == store.candidates(10) == 300
+    assert store.candidates(100) == 2000
+
+
+def test_candidates_grow_with_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FaissStore(4, "cosine", flat_limit=0)
+    store.upsert(_ids(1), np.ones((1, 4), dtype=np.float32))
+    monkeypatch.setattr(FaissStore, "__len__", lambda self: 1_000_000)
+    assert 900 < store.candidates(10) < 1000
+
+
+@pytest.mark.parametrize("flat_limit", [0, 5000])
+def test_deleted_vectors_are_buried_and_later_removed(flat_limit: int) -> None:
+    store = FaissStore(8, "cosine", flat_limit=flat_limit)
+    store.upsert(_ids(600), vectors.comparable(_clustered(600, 8), "cosine"))
+    assert store.delete(_ids(200)) == 200
+    assert (len(store), store.index.ntotal) == (400, 600)
+    assert store.delete(_ids(200)) == 0
+    assert store.delete(_ids(100, 200)) == 100
+    assert (len(store), store.index.ntotal) == (300, 300)
+
+
+def test_filters_and_many_queries_are_answered_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = vectors.comparable(_clustered(400, 16), "cosine")
+    store = FaissStore(16, "cosine", flat_limit=0)
+    store.upsert(_ids(400), rows)
+    whole = store.search(rows, 7, _ids(20, 100))
+    monkeypatch.setattr(faiss_store, "_LABELS_AT_ONCE", 500)
+    parts = store.search(rows, 7, _ids(20, 100))
+    assert [list(ids) for ids in parts] == [list(ids) for ids in whole]
+    assert {len(ids) for ids in parts} == {7}
+
+
+def test_searching_leaves_the_number_of_threads_alone() -> None:
+    faiss = faiss_library()
+    before = faiss.omp_get_max_threads()
+    store = FaissStore(4, "l1")
+    store.upsert(_ids(3), np.eye(3, 4, dtype=np.float32))
+    faiss.omp_set_num_threads(3)
+    try:
+        store.search(np.ones((1, 4), dtype=np.float32), 1)
+        assert faiss.omp_get_max_threads() == 3
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+@pytest.mark.parametrize("flat_limit", [0, 5000])
+def test_searches_from_many_threads(flat_limit: int) -> None:
+    rows = vectors.comparable(_clustered(800, 32), "cosine")
+    store = FaissStore(32, "cosine", flat_limit=flat_limit)
+    store.upsert(_ids(800), rows)
+
+    def first(at: int) -> list[int]:
+        return [int(id_) for id_ in store.search(rows[at : at + 1], 5, _ids(400))[0]]
+
+    alone = [first(at) for at in range(100)]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(first, range(100))) == alone
+
+
+# a change is (delete?, ids); the rows that go in are drawn from a small grid, so that ties and
+# zero vectors happen
+_CHANGES = st.lists(
+    st.tuples(st.booleans(), st.lists(st.integers(0, 40), max_size=25), st.integers(0, 2**31)),
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_CHANGES, st.sampled_from(METRICS), st.sampled_from([0, 15, 1000]))
+def test_against_a_dict(
+    changes: list[tuple[bool, list[int], int]], metric: Metric, flat_limit: int
+) -> None:
+    dim = 5
+    store = FaissStore(dim, metric, flat_limit=flat_limit)
+    held: dict[int, FloatArray] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faiss_store, "_BURIED_LEAST", 4)
+        for is_delete, numbers, seed in changes:
+            ids = np.array(numbers, dtype=np.int64)
+            if is_delete:
+                assert store.delete(ids) == len(held.keys() & set(numbers))
+                held = {id_: row for id_, row in held.items() if id_ not in numbers}
+            else:
+                grid = np.random.default_rng(seed).integers(-2, 3, (len(ids), dim))
+                rows = vectors.comparable(grid.astype(np.float32), metric)
+                store.upsert(ids, rows)
+                held.update(zip(numbers, rows, strict=True))
+            assert len(store) == len(held)
+            _agree(store, held, metric)
+
+
+def _agree(store: FaissStore, held: dict[int, FloatArray], metric: Metric) -> None:
+    queries = vectors.comparable(np.array([[1, 2, -1, 0, 1], [-2, 1, 1, 3, 1]], np.float32), metric)
+    for allowed in (None, np.arange(0, 41, 3, dtype=np.int64)):
+        among = [id_ for id_ in held if allowed is None or id_ % 3 == 0]
+        rows = np.array([held[id_] for id_ in among], dtype=np.float32).reshape(-1, store.dim)
+        for query in queries:
+            best = np.sort(vectors.distances(query, rows, metric))[:4]
+            found = store.search(query[None], store.candidates(4), allowed)[0]
+            assert set(found.tolist()) <= set(among)
+            assert len(found) == min(store.candidates(4), len(among))
+            got = np.array([held[id_] for id_ in found.tolist()], dtype=np.float32)
+            ranked = np.sort(vectors.distances(query, got.reshape(-1, store.dim), metric))[:4]
+            np.testing.assert_allclose(ranked, best, rtol=1e-4, atol=1e-4)
