@@ -29,6 +29,9 @@ test-wheel: $(VENV)/.installed-dev  ## the tests against the wheel that users ge
 	.venv-wheel/bin/python -c "import image_similarity_search as p; assert 'site-packages' in p.__file__"
 	.venv-wheel/bin/pytest
 
+bench: $(VENV)/.installed-dev  ## the figures; PHOTOS=DIR, and UKBENCH=DIR if you have it
+	$(BIN)/python benchmarks/figures.py --photos "$(PHOTOS)" $(if $(UKBENCH),--ukbench "$(UKBENCH)")
+
 clean:  ## what these commands made
 	rm -rf $(VENV) .venv-wheel build dist demo
 

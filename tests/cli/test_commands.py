@@ -174,6 +174,9 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["search", "photos/picture 0.jpg", "-k", "0"], 2, "k is 0; expected"),
         (["search"], 2, "give either IMAGE or --id"),
         (["search", "--id", "999"], 3, "no indexed image has this id"),
+        (["search", "--id", "9" * 40], 3, "no indexed image has this id"),
+        (["search", "photos/picture 0.jpg", "--threshold", "nan"], 2, "threshold is nan"),
+        (["add", "photos"], 3, "a folder: index it"),
         (["search", "a.jpg", "--index-dir", "none"], 4, "make one with 'iss index FOLDER'"),
         (["index", "nowhere"], 3, "nowhere: no such folder"),
         (["index", "photos", "--metric", "l2"], 4, "metric is cosine, but l2"),
@@ -194,6 +197,16 @@ def test_mistakes_are_said_and_have_a_status(
     assert not done.stdout
     assert b"Traceback" not in done.stderr
     assert not (indexed.folder / "i").exists()
+
+
+def test_a_damaged_store_is_made_anew_and_that_is_said(indexed: Iss, photos: Path) -> None:
+    (indexed.folder / "index_data" / "faiss.index").write_bytes(b"damaged")
+    done = indexed("search", photos / "picture 0.jpg")
+    assert done.stderr.startswith(b"iss: ")
+    assert b"made anew" in done.stderr
+    (indexed.folder / "index_data" / "faiss.index").unlink()
+    assert b"made anew" in indexed("index", photos).stderr
+    assert not indexed("search", photos / "picture 0.jpg").stderr
 
 
 def test_no_codec_writes_to_the_terminal(iss: Iss, tmp_path: Path) -> None:

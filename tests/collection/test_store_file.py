@@ -100,6 +100,14 @@ def test_a_file_from_the_future_of_a_restored_catalog_is_not_believed(
         assert len(collection.search(photos / "picture 0.jpg", k=20)) == 12
 
 
+def test_another_process_may_change_the_kind(index: Path, photos: Path) -> None:
+    with reopen(index) as one, reopen(index) as other:
+        before = one.search(photos / "picture 0.jpg")
+        other.rebuild("exact")
+        assert one.search(photos / "picture 0.jpg") == before
+        assert one.info().store.startswith("exact")
+
+
 def test_rebuilding_decodes_no_picture(index: Path, photos: Path) -> None:
     query = (photos / "picture 0.jpg").read_bytes()
     shutil.rmtree(photos)

@@ -238,7 +238,52 @@ def test_an_empty_folder_is_no_failure(collection: Collection, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     assert counts(collection.sync(tmp_path / "empty")) == {}
     assert len(collection) == 0
-    assert collection.roots() == [str(tmp_path / "empty")]
+    assert not collection.roots()
+
+
+def test_an_emptied_folder_may_be_an_unplugged_disk(collection: Collection, photos: Path) -> None:
+    collection.sync(photos)
+    away = photos.rename(photos.parent / "disk")
+    photos.mkdir()
+    report = collection.sync(photos)
+    assert counts(report) == {}
+    assert "it is empty" in report.unreadable_folders[0]
+    assert len(collection) == 12
+    photos.rmdir()
+    away.rename(photos)
+    assert counts(collection.sync(photos)) == {"unchanged": 12}
+
+
+def test_a_bad_file_is_tried_again_when_that_is_asked(
+    collection: Collection, photos: Path, make_picture: MakePicture
+) -> None:
+    bad = photos / "bad.jpg"
+    bad.write_bytes(b"this is no picture")
+    os.utime(bad, ns=(5, 5))
+    collection.sync(photos)
+    make_picture(bad, 50)
+    with bad.open("r+b") as file:
+        file.truncate(18)  # the size that it had
+    os.utime(bad, ns=(5, 5))
+    assert counts(collection.sync(photos)) == {"unchanged": 12, "skipped": 1}
+    (before,) = collection.skipped()
+    assert counts(collection.sync(photos, retry_skipped=True)) == {"unchanged": 12, "skipped": 1}
+    (after,) = collection.skipped()
+    assert before.reason != after.reason
+
+
+def test_images_in_linked_folders_are_reached_by_that_path(
+    collection: Collection, photos: Path, tmp_path: Path, make_picture: MakePicture
+) -> None:
+    make_picture(tmp_path / "elsewhere" / "linked.png", 90)
+    (photos / "link").symlink_to(tmp_path / "elsewhere")
+    assert counts(collection.sync(photos)) == {"indexed": 12}
+    assert counts(collection.sync(photos, follow_symlinks=True)) == {"indexed": 1, "unchanged": 12}
+    path = photos / "link" / "linked.png"
+    assert collection.get(path).path == str(path)
+    assert collection.add(path) == [collection.get(path)]
+    assert len(collection) == 13
+    assert collection.remove(path) == 1
 
 
 def test_names_need_not_be_text(

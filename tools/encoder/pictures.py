@@ -133,8 +133,8 @@ def _tinted(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _noisy(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    pixels = np.asarray(image, np.float32)
-    pixels = pixels + rng.normal(0.0, float(rng.uniform(3, 30)), pixels.shape)
+    noise = rng.normal(0.0, float(rng.uniform(3, 30)), (image.height, image.width, 3))
+    pixels = np.asarray(image, np.float64) + noise
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 

@@ -119,7 +119,7 @@ class Catalog:
 
     def _begin(self) -> None:
         self.places = Places(self._database)
-        self.identity = self._read_identity()
+        self.read_identity()
 
     def close(self) -> None:
         """Close the file."""
@@ -160,13 +160,19 @@ class Catalog:
 
     def record(self, id_: int) -> ImageRecord | None:
         """The image of this id."""
+        if abs(id_) >= 2**63:  # more than SQLite's integers hold
+            return None
         row = self._database.row(_RECORD + " WHERE images.id = ?", (id_,))
         return _record(row) if row else None
 
     def set_index(self, kind: str) -> None:
-        """Record another kind of store."""
+        """Record another kind of store; call within a transaction."""
         self._database.write("UPDATE meta SET value = ? WHERE key = 'index'", (kind,))
-        self.identity = self._read_identity()
+        self.read_identity()
+
+    def forget_removals(self) -> None:
+        """Drop what stores need to catch up; those that are behind will be made anew."""
+        self._database.write("DELETE FROM removals")
 
     def records(self, ids: Iterable[int]) -> dict[int, ImageRecord]:
         """The images of these ids, those that there are."""
@@ -275,7 +281,9 @@ class Catalog:
         for id_, norm, unit, checksum in rows:
             if len(unit) != dim * _UNIT_DTYPE.itemsize or _checksum(unit, norm) != checksum:
                 raise CollectionCorruptError(
-                    self._database.path, f"the embedding of image {id_} has a wrong checksum"
+                    self._database.path,
+                    f"the embedding of image {id_} has a wrong checksum; take it out"
+                    f" ('iss remove --id {id_}') and index its folder again",
                 )
         return Embeddings(
             ids=np.array([row[0] for row in rows], dtype=np.int64),
@@ -362,10 +370,11 @@ class Catalog:
             "DELETE FROM embeddings WHERE image_id = ?", ((id_,) for id_ in ids)
         )
 
-    def _read_identity(self) -> Identity:
+    def read_identity(self) -> Identity:
+        """What the collection was made with, read again: another process may change ``index``."""
         meta: dict[str, Any] = dict(self._database.rows("SELECT key, value FROM meta"))
         try:
-            return Identity(
+            self.identity = Identity(
                 encoder=meta["encoder"],
                 fingerprint=meta["fingerprint"],
                 dim=int(meta["dim"]),
@@ -375,6 +384,7 @@ class Catalog:
             )
         except (KeyError, ValueError) as error:
             raise CollectionCorruptError(self._database.path, f"meta: {error!r}") from error
+        return self.identity
 
 
 def _record(row: Row) -> ImageRecord:

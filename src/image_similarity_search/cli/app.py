@@ -16,6 +16,7 @@ import click
 
 from image_similarity_search._version import __version__
 from image_similarity_search.cli import exits
+from image_similarity_search.cli.output import say
 from image_similarity_search.errors import ImageSearchError
 
 _PACKAGE = "image_similarity_search.cli.commands"
@@ -67,7 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and end the process with its status."""
     signal.signal(signal.SIGTERM, _interrupt)  # as for Ctrl-C: what was done is kept
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file, its reason says
-    logging.basicConfig(format="iss: %(message)s", stream=sys.stderr, level=logging.WARNING)
+    logging.basicConfig(handlers=[_Talk()], level=logging.WARNING)
     sys.exit(_status(arguments))
 
 
@@ -75,13 +76,13 @@ def _status(arguments: Sequence[str] | None) -> int:
     try:
         result: Any = app.main(arguments, prog_name="iss", standalone_mode=False)
     except ImageSearchError as error:
-        _say(f"iss: {error}")
+        say(f"iss: {error}")
         return exits.status_of(error)
     except click.ClickException as error:
         error.show()
         return exits.USAGE
     except (click.Abort, KeyboardInterrupt):
-        _say("iss: interrupted")
+        say("iss: interrupted")
         return exits.INTERRUPTED
     except BrokenPipeError:
         # the reader, such as head, has seen enough; nothing may be flushed into the pipe any more
@@ -90,8 +91,11 @@ def _status(arguments: Sequence[str] | None) -> int:
     return result if isinstance(result, int) else exits.OK
 
 
-def _say(message: str) -> None:
-    sys.stderr.write(message.encode(errors="replace").decode() + "\n")
+class _Talk(logging.Handler):
+    """Warnings of the library, on what standard error is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"iss: {record.getMessage()}")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from types import TracebackType
@@ -18,7 +19,8 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._started = self._last_line = time.monotonic()
+        self._phase = ""
+        self._phase_started = self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -34,6 +36,8 @@ class ProgressBar:
 
     def __call__(self, progress: Progress) -> None:
         """Show a step."""
+        if progress.phase != self._phase:
+            self._phase, self._phase_started = progress.phase, time.monotonic()
         if sys.stderr.isatty():
             self._draw(progress)
         elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
@@ -48,12 +52,15 @@ class ProgressBar:
         if self._bar is None or self._bar.desc != progress.phase:
             if self._bar is not None:
                 self._bar.close()
+            screen = shutil.get_terminal_size()
             self._bar = tqdm(
                 desc=progress.phase,
                 total=progress.total,
                 unit=" images",
                 leave=False,
-                dynamic_ncols=True,
+                # tqdm itself shows nothing where a terminal doesn't know its size
+                ncols=min(100, screen.columns),
+                nrows=screen.lines,
                 file=sys.stderr,
             )
         self._bar.update(progress.done - self._bar.n)
@@ -61,10 +68,9 @@ class ProgressBar:
     def _line(self, progress: Progress) -> str:
         if not progress.total:
             return f"{progress.phase}: {progress.done:,} images"
-        if progress.done == 0:
-            self._started = time.monotonic()
+        if not progress.done:
             return f"{progress.phase}: 0 of {progress.total:,} images"
-        rate = progress.done / max(time.monotonic() - self._started, 1e-9)
+        rate = progress.done / max(time.monotonic() - self._phase_started, 1e-9)
         left = (progress.total - progress.done) / rate
         return (
             f"{progress.phase}: {progress.done:,} of {progress.total:,} images,"

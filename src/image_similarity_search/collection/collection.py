@@ -92,7 +92,7 @@ class Collection:
             ConfigError: no such metric or index.
             UnknownEncoderError: no such encoder.
         """
-        folder = os.path.abspath(os.fspath(index_dir))
+        folder = os.path.realpath(index_dir)
         try:
             catalog = Catalog(folder)
         except CollectionNotFoundError:
@@ -160,6 +160,7 @@ class Collection:
         exclude: Sequence[str] = (),
         follow_symlinks: bool = False,
         all_files: bool = False,
+        retry_skipped: bool = False,
         progress: ProgressCallback | None = None,
     ) -> SyncReport:
         """Make the collection hold what ``folder`` and the folders below it hold, now.
@@ -174,6 +175,7 @@ class Collection:
             exclude: patterns of files and folders that don't count, by name or relative path.
             follow_symlinks: enter linked folders too (linked files are followed anyway).
             all_files: try every file as a picture, whatever its name.
+            retry_skipped: try bad files again that have not changed.
             progress: called now and then.
 
         Raises:
@@ -181,7 +183,9 @@ class Collection:
             CollectionLockedError: another process is writing.
             SyncInterrupted: Ctrl-C; what was done is kept.
         """
-        options = WalkOptions(include, exclude, follow_symlinks, all_files, (self._folder,))
+        options = WalkOptions(
+            include, exclude, follow_symlinks, all_files, retry_skipped, skip=(self._folder,)
+        )
         with writer_lock(self._folder):
             sync = Sync(
                 self._catalog,
@@ -208,10 +212,11 @@ class Collection:
             ImageNotFoundError: one of them is no file; none was added.
             CollectionLockedError: another process is writing.
         """
-        files = [canonical(path) for path in paths]
+        files = [self._path_of(path) for path in paths]
         for path in files:
             if not os.path.isfile(path):
-                raise ImageNotFoundError(path, "no such file; nothing was added")
+                reason = "a folder: index it" if os.path.isdir(path) else "no such file"
+                raise ImageNotFoundError(path, f"{reason}; nothing was added")
         with writer_lock(self._folder):
             jobs = [job for path in dict.fromkeys(files) if (job := self._job(path))]
             indexer = Indexer(
@@ -232,8 +237,8 @@ class Collection:
             ImageNotFoundError: one of them is not in the collection; none was removed.
             CollectionLockedError: another process is writing.
         """
-        ids = {id_ for image in images for id_ in self._ids_of(image)}
         with writer_lock(self._folder):
+            ids = {id_ for image in images for id_ in self._ids_of(image)}
             with self._catalog.transaction():
                 self._catalog.remove(ids)
                 self._catalog.places.forget_empty()
@@ -250,9 +255,11 @@ class Collection:
             CollectionLockedError: another process is writing.
         """
         with writer_lock(self._folder):
-            if index is not None:
-                check_choices(None, index)
-                self._catalog.set_index(index)
+            check_choices(None, index)
+            with self._catalog.transaction():
+                if index is not None:
+                    self._catalog.set_index(index)
+                self._catalog.forget_removals()
             self._keeper.rebuild()
 
     # Asking it
@@ -301,7 +308,7 @@ class Collection:
         """
         if isinstance(image, int | np.integer):
             return self._required(self._catalog.record(int(image)), f"id {image}")
-        path = canonical(image)
+        path = self._path_of(image)
         return self._required(self._catalog.record_at(path), path)
 
     def roots(self) -> list[str]:
@@ -350,6 +357,8 @@ class Collection:
         """Comparable vectors ``(dim,)`` of queries; the pictures among them are encoded at once."""
         pictures = [query for query in queries if not isinstance(query, int | np.integer)]
         rows = self.embed(pictures) if pictures else np.empty((0, 1), dtype=np.float32)
+        if not np.isfinite(rows).all():
+            raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
         embedded = iter(vectors.comparable(rows, self._catalog.identity.metric))
         return [
             self._searcher.stored(int(query))
@@ -377,11 +386,18 @@ class Collection:
         place = self._catalog.places.require_place(path)
         return Job(path, place, stat, known.id if known else None)
 
+    def _path_of(self, path: str | os.PathLike[str]) -> str:
+        """The path under which the catalog knows a file, or would."""
+        as_given = os.path.abspath(os.fspath(path))
+        # one that was found in a linked folder is known by the link
+        return as_given if self._catalog.record_at(as_given) else canonical(path)
+
     def _ids_of(self, image: int | str | os.PathLike[str]) -> Sequence[int]:
         if isinstance(image, int | np.integer):
             return [self.get(image).id]
-        record = self._catalog.record_at(canonical(image))
-        ids = [record.id] if record else self._catalog.ids_below(canonical(image))
+        path = self._path_of(image)
+        record = self._catalog.record_at(path)
+        ids = [record.id] if record else self._catalog.ids_below(path)
         if not ids:
             raise ImageNotFoundError(image, "not in this collection; nothing was removed")
         return ids

@@ -11,7 +11,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog, Picture
-from image_similarity_search.collection.pipeline import BATCH, Bad, Job, Loaded, load_all
+from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded, load_all
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.types import FloatArray, ImageRecord, PixelArray, SyncReport
 
@@ -42,7 +42,7 @@ class Indexer:
     def run(self, jobs: Iterable[Job]) -> Iterator[int]:
         """Load, encode and keep ``jobs``; yields the number of files done after each batch."""
         started = time.perf_counter()
-        batch: list[Loaded | Bad] = []
+        batch: list[Loaded | Bad | Gone] = []
         try:
             for item in load_all(jobs, self._preprocessing):
                 batch.append(item)
@@ -60,11 +60,11 @@ class Indexer:
 
         Call within a transaction.
         """
-        twins = self._catalog.records_with_content(content_hash)
+        twins = self._indexed_with_content(content_hash)
         twin = next((t for t in twins if t.id == job.known_id), None)
         if twin:
             self._catalog.move(twin.id, job.place, job.stat)  # touched: only its time is new
-            self._count_known(twin)
+            self._report.unchanged += 1
             return True
         twin = next((t for t in twins if not os.path.lexists(t.path)), None)
         if twin:
@@ -74,22 +74,14 @@ class Indexer:
             return True
         if not twins:
             return False
-        self._copy(twins[0], job)
+        self._put(job, self._catalog.picture(twins[0].id))
         return True
 
-    def _count_known(self, twin: ImageRecord) -> None:
-        if twin.state == "skipped":
-            self._report.skipped += 1
-        else:
-            self._report.unchanged += 1
+    def _indexed_with_content(self, content_hash: str) -> list[ImageRecord]:
+        records = self._catalog.records_with_content(content_hash)
+        return [record for record in records if record.state == "indexed"]
 
-    def _copy(self, twin: ImageRecord, job: Job) -> None:
-        if twin.state == "skipped":
-            self._skip(Bad(job, twin.content_hash, twin.reason or ""))
-            return
-        self._put(job, self._catalog.picture(twin.id))
-
-    def _keep(self, batch: list[Loaded | Bad]) -> None:
+    def _keep(self, batch: list[Loaded | Bad | Gone]) -> None:
         """Encode what is new in a batch, then keep all of it in one transaction."""
         if not batch:
             return
@@ -98,7 +90,7 @@ class Indexer:
             for item in batch:
                 if isinstance(item, Bad):
                     self._skip(item)
-                elif not self.settle(item.job, item.content_hash):
+                elif isinstance(item, Loaded) and not self.settle(item.job, item.content_hash):
                     picture = pictures[item.content_hash]
                     if picture:
                         self._put(item.job, picture)
@@ -110,7 +102,7 @@ class Indexer:
         """Encode each new content once; None where the embedding is not finite."""
         new = {item.content_hash: item for item in loaded}
         for content_hash in list(new):
-            if self._catalog.records_with_content(content_hash):
+            if self._indexed_with_content(content_hash):
                 del new[content_hash]
         if not new:
             return {}

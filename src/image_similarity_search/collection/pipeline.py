@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from image_similarity_search.catalog.catalog import FileStat
 from image_similarity_search.catalog.places import Place
 from image_similarity_search.encoders.preprocessing import Preprocessing
-from image_similarity_search.errors import ImageError
+from image_similarity_search.errors import ImageError, ImageNotFoundError
 from image_similarity_search.images import decode
 from image_similarity_search.processors import available_processors
 from image_similarity_search.types import PixelArray
@@ -50,22 +50,31 @@ class Bad:
     reason: str
 
 
-def load(job: Job, preprocessing: Preprocessing) -> Loaded | Bad:
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A file that vanished after it was seen; the next sync will know what that means."""
+
+    job: Job
+
+
+def load(job: Job, preprocessing: Preprocessing) -> Loaded | Bad | Gone:
     """Read, hash and decode one file; never raises for what the file holds."""
     content_hash = None
     try:
         data = decode.read_file(job.path)
         content_hash = decode.content_hash(data)
         decoded = decode.decode(data, name=job.path, min_side=preprocessing.resize)
+    except ImageNotFoundError:
+        return Gone(job)
     except ImageError as error:
         return Bad(job, content_hash, error.reason)
     pixels = preprocessing.view(decoded.image)
     return Loaded(job, content_hash, decoded.width, decoded.height, pixels)
 
 
-def load_all(jobs: Iterable[Job], preprocessing: Preprocessing) -> Iterator[Loaded | Bad]:
+def load_all(jobs: Iterable[Job], preprocessing: Preprocessing) -> Iterator[Loaded | Bad | Gone]:
     """Load files in a thread a processor, in order, at most two batches ahead of the caller."""
-    ahead: deque[Future[Loaded | Bad]] = deque()
+    ahead: deque[Future[Loaded | Bad | Gone]] = deque()
     pool = ThreadPoolExecutor(available_processors(), thread_name_prefix="decode")
     try:
         with warnings.catch_warnings():

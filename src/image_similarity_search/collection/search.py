@@ -24,9 +24,10 @@ class Searcher:
         Raises:
             ImageNotFoundError: no indexed image has this id.
         """
-        found = self._catalog.embeddings(np.array([id_], dtype=np.int64))
-        if not len(found.ids):
+        record = self._catalog.record(id_)
+        if record is None or record.state == "skipped":
             raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
+        found = self._catalog.embeddings(np.array([id_], dtype=np.int64))
         row: FloatArray = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)[0]
         return row
 
@@ -40,6 +41,8 @@ class Searcher:
         """
         if k < 1:
             raise ConfigError("k", k, "a number of images, at least 1")
+        if threshold is not None and np.isnan(threshold):
+            raise ConfigError("threshold", threshold, "a score")
         ids, distances = self._ranked(row, k if left_out is None else k + 1)
         scores = vectors.scores(distances, self._catalog.identity.metric)
         keep = ids != (-1 if left_out is None else left_out)

@@ -53,9 +53,11 @@ class StoreKeeper:
 
     def refresh(self) -> None:
         """Bring store and file up to date after a change, or where the file is missing."""
-        if self._catalog.generation != self._seen or not os.path.exists(self.path):
-            with self.current():
-                pass
+        missing = not os.path.exists(self.path)
+        if missing or self._catalog.generation != self._seen:
+            with self.current() as store:
+                if missing and len(store):
+                    self._save(store)
 
     def rebuild(self) -> None:
         """Make the store and its file anew from the catalog, without decoding a picture."""
@@ -84,6 +86,8 @@ class StoreKeeper:
     def _checked(self, store: FaissStore) -> FaissStore:
         """The store, caught up; made anew where it contradicts the catalog."""
         generation = self._catalog.generation
+        if store.kind != self._catalog.read_identity().index:
+            return self._checked(self._load())  # another process changed it
         if store.generation > generation:
             _log.warning("%s is ahead of the catalog: it is made anew", self.path)
             return self._rebuilt()

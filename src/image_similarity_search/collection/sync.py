@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,12 +27,13 @@ from image_similarity_search.types import (
 
 @dataclass(frozen=True, slots=True)
 class WalkOptions:
-    """Which files of a folder count; see ``images.walk.walk``."""
+    """Which files of a folder count; see ``Collection.sync``."""
 
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     follow_symlinks: bool = False
     all_files: bool = False
+    retry_skipped: bool = False
     skip: Sequence[str] = ()
 
 
@@ -99,6 +101,12 @@ class Sync:
         places = self._catalog.places
         root = places.roots()[self._root_id]
         unvisited = places.folders_below(self._root_id, self._start)
+        if unvisited and _is_empty(self._folder):
+            self._report.unreadable_folders.append(
+                f"{self._folder}: it is empty, as where a disk is not mounted"
+                " ('iss remove' forgets what it held)"
+            )
+            return
         seen = 0
         options = self._options
         for found in walk(
@@ -131,13 +139,17 @@ class Sync:
         for file in found.files:
             stat = FileStat(file.size, file.mtime_ns)
             old = known.pop(file.name, None)
-            if old is None or old.stat != stat or _never_read(old):
+            if old is None or old.stat != stat or self._to_be_tried_again(old):
                 scan.todo.append(Work(found.path, file.name, stat, old.id if old else None))
             elif old.skipped:
                 self._report.skipped += 1
             else:
                 self._report.unchanged += 1
         self._vanish(known.values(), scan)
+
+    def _to_be_tried_again(self, old: Known) -> bool:
+        # a bad file that could not even be read may be readable now, with nothing else changed
+        return old.skipped and (old.content_hash is None or self._options.retry_skipped)
 
     def _vanish(self, files: Iterable[Known], scan: _Scan) -> None:
         scan.vanished |= {known.id: known.stat.size for known in files}
@@ -193,16 +205,18 @@ class Sync:
 
     def _forget(self, scan: _Scan) -> None:
         gone = scan.vanished.keys() - self._indexer.moved
-        if gone or self._indexer.moved:
+        nothing_there = not self._catalog.places.folders_below(self._root_id, "")
+        if gone or self._indexer.moved or nothing_there:
             with self._catalog.transaction():
                 self._catalog.remove(gone)
                 self._catalog.places.forget_empty()
         self._report.removed = len(gone)
 
 
-def _never_read(known: Known) -> bool:
-    """A bad file that could not even be read may be readable now, with nothing else changed."""
-    return known.skipped and known.content_hash is None
+def _is_empty(folder: str) -> bool:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return next(entries, None) is None
+    return False
 
 
 def _without(folders: dict[str, int], path: str) -> dict[str, int]:

@@ -33,6 +33,7 @@ Examples:
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")
 @click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too.")
 @click.option("--all-files", is_flag=True, help="Try every file as a picture, whatever its name.")
+@click.option("--retry-skipped", is_flag=True, help="Try unchanged bad files again.")
 @options.as_json
 def command(
     folder: str,
@@ -44,6 +45,7 @@ def command(
     exclude: tuple[str, ...],
     follow_symlinks: bool,
     all_files: bool,
+    retry_skipped: bool,
     as_json: bool,
 ) -> int:
     """Make the pictures in FOLDER searchable; run it again to bring the collection up to date.
@@ -67,6 +69,7 @@ def command(
                     exclude=exclude,
                     follow_symlinks=follow_symlinks,
                     all_files=all_files,
+                    retry_skipped=retry_skipped,
                     progress=progress,
                 )
         except SyncInterrupted as interrupt:

@@ -1,0 +1,141 @@
+"""The encoders that have a name keep the promises of one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib import resources
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import draw
+from PIL import Image
+
+from image_similarity_search.collection import Collection
+from image_similarity_search.encoders import registry
+from image_similarity_search.encoders.onnx import OnnxEncoder
+from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.errors import (
+    ConfigError,
+    EncoderOutputError,
+    EncoderUnavailableError,
+    UnknownEncoderError,
+)
+from image_similarity_search.testing import check_encoder
+
+_MODELS = resources.files("image_similarity_search") / "encoders" / "models"
+_BUNDLED = _MODELS / "efficientnet-lite0-int8.onnx"
+
+# the transposition that stores an upright picture under each EXIF orientation
+_STORED_AS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@pytest.mark.parametrize("name", registry.ENCODERS)
+def test_it_keeps_its_promises(name: str) -> None:
+    encoder = registry.create(name)
+    check_encoder(encoder)
+    assert encoder.name == name
+    assert encoder.dim == registry.ENCODERS[name].dim
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnknownEncoderError, match="efficientnet-lite0, colour-texture"):
+        registry.create("resnet5")
+
+
+def test_the_card_is_of_the_file_that_ships() -> None:
+    card = (_MODELS / "efficientnet-lite0-int8.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(_BUNDLED.read_bytes()).hexdigest() in card
+    assert re.search(r"Apache", card)
+    assert (_MODELS / "LICENSE.efficientnet-lite0").is_file()
+    assert len(_BUNDLED.read_bytes()) < 5_000_000
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_an_embedding_is_the_same_to_the_bit_in_any_batch(batch: int) -> None:
+    encoder = registry.create("efficientnet-lite0")
+    views = np.stack([encoder.preprocessing.view(draw(seed, (300, 260))) for seed in range(7)])
+    together = encoder.encode(views)
+    apart = [encoder.encode(views[start : start + batch]) for start in range(0, 7, batch)]
+    assert (np.concatenate(apart) == together).all()
+
+
+def test_all_eight_orientations_have_the_same_embedding(tmp_path: Path) -> None:
+    upright = draw(3, (400, 300))
+    files = []
+    for orientation, transposition in _STORED_AS.items():
+        stored = upright.transpose(transposition) if transposition is not None else upright
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        out = BytesIO()
+        stored.save(out, "PNG", exif=exif)
+        files.append(out.getvalue())
+    with Collection.open(tmp_path / "i", create=True) as collection:
+        embeddings = collection.embed(files)
+    assert (embeddings == embeddings[0]).all()
+
+
+def test_a_missing_or_broken_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(EncoderUnavailableError, match=r"'mine'.*can't be read"):
+        OnnxEncoder("mine", str(tmp_path / "none.onnx"), Preprocessing(), dim=4)
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    with pytest.raises(EncoderUnavailableError, match="Is it a complete ONNX file"):
+        OnnxEncoder("mine", str(broken), Preprocessing(), dim=4)
+
+
+def test_another_shape_than_promised_is_refused() -> None:
+    with resources.as_file(_BUNDLED) as path:
+        encoder = OnnxEncoder("mine", str(path), Preprocessing(), dim=7)
+    with pytest.raises(EncoderOutputError, match=r"shape \(1, 1280\), expected \(1, 7\)"):
+        encoder.encode(np.zeros((1, 224, 224, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (256, 256), (37, 1000), (500, 2), (1, 1)])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_the_view_is_what_resize_then_crop_shows(size: tuple[int, int], interpolation: str) -> None:
+    preprocessing = Preprocessing(64, 48, interpolation)  # type: ignore[arg-type]
+    image = draw(5, size)
+    whole = (int(64 * size[0] / min(size)), int(64 * size[1] / min(size)))
+    if max(whole) < 5000:
+        resized = image.resize(whole, Image.Resampling[interpolation.upper()])
+        left, top = (round((side - 48) / 2) for side in whole)
+        expected = np.asarray(resized.crop((left, top, left + 48, top + 48)), dtype=int)
+        difference = np.abs(expected - preprocessing.view(image))
+        assert difference.mean() < 0.6
+    assert preprocessing.view(image).shape == (48, 48, 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ((0, 0), "resize"),
+        ((10, 11), "crop"),
+        ((10, 0), "crop"),
+        ((10, 10, "best"), "interpolation"),
+    ],
+)
+def test_preprocessing_that_makes_no_sense_is_refused(
+    values: tuple[int, int, str], word: str
+) -> None:
+    with pytest.raises(ConfigError, match=word):
+        Preprocessing(*values)  # type: ignore[arg-type]
+
+
+def test_other_preprocessing_is_another_fingerprint() -> None:
+    prints = {
+        Preprocessing(*values).fingerprint  # type: ignore[arg-type]
+        for values in [(256, 224), (256, 225), (257, 224), (256, 224, "bilinear")]
+    } | {Preprocessing(mean=(0.5, 0.5, 0.5)).fingerprint, Preprocessing(std=(2, 2, 2)).fingerprint}
+    assert len(prints) == 6

@@ -1,0 +1,1 @@
+"""Makes and checks the bundled encoder: see README.md."""
