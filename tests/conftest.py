@@ -20,6 +20,8 @@ MakePicture = Callable[..., Path]
 class CountingEncoder(ColourTextureEncoder):
     """Counts the pictures it encodes."""
 
+    thread_safe = False  # counting is not
+
     def __init__(self) -> None:
         self.count = 0
 

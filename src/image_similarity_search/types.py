@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the command line's --help comes here, and needs no numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 Metric = Literal["cosine", "l2", "l1", "ip"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
-FloatArray: TypeAlias = NDArray[np.float32]
-HalfArray: TypeAlias = NDArray[np.float16]
-IdArray: TypeAlias = NDArray[np.int64]
-PixelArray: TypeAlias = NDArray[np.uint8]
+FloatArray: TypeAlias = "NDArray[np.float32]"
+HalfArray: TypeAlias = "NDArray[np.float16]"
+IdArray: TypeAlias = "NDArray[np.int64]"
+PixelArray: TypeAlias = "NDArray[np.uint8]"
 
 State = Literal["indexed", "skipped"]
 

@@ -14,6 +14,7 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import FILE_NAME, Catalog, FileStat
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.places import canonical
+from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.identity import (
     check_choices,
     checked_encoder,
@@ -39,7 +40,6 @@ from image_similarity_search.types import (
     Hit,
     ImageRecord,
     Metric,
-    PixelArray,
     ProgressCallback,
     SyncInterrupted,
     SyncReport,
@@ -64,8 +64,8 @@ class Collection:
         """For ``open``."""
         self._folder = folder
         self._catalog = catalog
-        self._encoder = encoder
-        self._encoding = threading.Lock()
+        self._embedding = Embedder(encoder) if encoder else None
+        self._making = threading.Lock()
         self._keeper = StoreKeeper(catalog, folder)
         self._searcher = Searcher(catalog, self._keeper)
 
@@ -189,8 +189,7 @@ class Collection:
         with writer_lock(self._folder):
             sync = Sync(
                 self._catalog,
-                self.encoder.preprocessing,
-                self._embed_views,
+                self._embedder(),
                 os.fspath(folder),
                 options,
                 progress,
@@ -219,10 +218,7 @@ class Collection:
                 raise ImageNotFoundError(path, f"{reason}; nothing was added")
         with writer_lock(self._folder):
             jobs = [job for path in dict.fromkeys(files) if (job := self._job(path))]
-            indexer = Indexer(
-                self._catalog, self.encoder.preprocessing, self._embed_views, SyncReport()
-            )
-            for _ in indexer.run(jobs):
+            for _ in Indexer(self._catalog, self._embedder(), SyncReport()).run(jobs):
                 pass
             self._keeper.refresh()
         return [self._required(self._catalog.record_at(path), path) for path in files]
@@ -292,12 +288,12 @@ class Collection:
 
     def embed(self, pictures: Sequence[Picture]) -> FloatArray:
         """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``."""
-        encoder = self.encoder
+        embedder = self._embedder()
+        encoder = embedder.encoder
         parts = [np.empty((0, encoder.dim), dtype=np.float32)]
         for start in range(0, len(pictures), BATCH):
             part = pictures[start : start + BATCH]
-            views = [pixels_of(picture, encoder.preprocessing) for picture in part]
-            parts.append(self._embed_views(views))
+            parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
         return np.concatenate(parts)
 
     def get(self, image: int | str | os.PathLike[str]) -> ImageRecord:
@@ -348,10 +344,13 @@ class Collection:
         Raises:
             CollectionMismatchError: the one of this name now gives other embeddings.
         """
-        with self._encoding:
-            if self._encoder is None:
-                self._encoder = checked_encoder(self._catalog.identity)
-            return self._encoder
+        return self._embedder().encoder
+
+    def _embedder(self) -> Embedder:
+        with self._making:
+            if self._embedding is None:
+                self._embedding = Embedder(checked_encoder(self._catalog.identity))
+            return self._embedding
 
     def _query_vectors(self, queries: Sequence[Query]) -> list[FloatArray]:
         """Comparable vectors ``(dim,)`` of queries; the pictures among them are encoded at once."""
@@ -366,15 +365,6 @@ class Collection:
             else next(embedded)
             for query in queries
         ]
-
-    def _embed_views(self, views: Sequence[PixelArray]) -> FloatArray:
-        encoder = self.encoder
-        with self._encoding:
-            embeddings = np.asarray(encoder.encode(np.stack(views)), dtype=np.float32)
-        expected = (len(views), encoder.dim)
-        if embeddings.shape != expected:
-            raise EncoderOutputError(encoder.name, f"shape {embeddings.shape}, expected {expected}")
-        return embeddings
 
     def _job(self, path: str) -> Job | None:
         """What is to be done to add the file ``path``; None when it is known and unchanged."""

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from collections import deque
+from collections.abc import Iterable, Iterator, Set
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog, Picture
+from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded, load_all
-from image_similarity_search.encoders.preprocessing import Preprocessing
-from image_similarity_search.types import FloatArray, ImageRecord, PixelArray, SyncReport
+from image_similarity_search.types import ImageRecord, SyncReport
 
-EmbedViews: TypeAlias = Callable[[Sequence[PixelArray]], FloatArray]
-"""Embeds what an encoder sees of pictures as ``(n, dim)``."""
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Loaded files, the contents among them that are being encoded, and what that will give."""
+
+    items: list[Loaded | Bad | Gone]
+    new: Set[str]
+    pictures: Future[dict[str, Picture | None]]
 
 
 class Indexer:
@@ -26,33 +35,28 @@ class Indexer:
     touched. ``moved`` are the ids whose file was found elsewhere.
     """
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        preprocessing: Preprocessing,
-        embed: EmbedViews,
-        report: SyncReport,
-    ) -> None:
+    def __init__(self, catalog: Catalog, embedder: Embedder, report: SyncReport) -> None:
         self._catalog = catalog
-        self._preprocessing = preprocessing
-        self._embed = embed
+        self._embedder = embedder
         self._report = report
         self.moved: set[int] = set()
 
     def run(self, jobs: Iterable[Job]) -> Iterator[int]:
         """Load, encode and keep ``jobs``; yields the number of files done after each batch."""
         started = time.perf_counter()
-        batch: list[Loaded | Bad | Gone] = []
+        underway: deque[_Batch] = deque()
+        pool = ThreadPoolExecutor(self._embedder.at_once, thread_name_prefix="encode")
+        loaded = load_all(jobs, self._embedder.encoder.preprocessing)
         try:
-            for item in load_all(jobs, self._preprocessing):
-                batch.append(item)
-                if len(batch) == BATCH:
-                    self._keep(batch)
-                    yield len(batch)
-                    batch = []
-            self._keep(batch)
-            yield len(batch)
+            while items := list(islice(loaded, BATCH)):
+                underway.append(self._begin(items, underway, pool))
+                if len(underway) > self._embedder.at_once:
+                    yield self._keep(underway.popleft())
+            while underway:
+                yield self._keep(underway.popleft())
         finally:
+            loaded.close()
+            pool.shutdown(cancel_futures=True)
             self._report.encode_seconds += time.perf_counter() - started
 
     def settle(self, job: Job, content_hash: str) -> bool:
@@ -81,33 +85,45 @@ class Indexer:
         records = self._catalog.records_with_content(content_hash)
         return [record for record in records if record.state == "indexed"]
 
-    def _keep(self, batch: list[Loaded | Bad | Gone]) -> None:
-        """Encode what is new in a batch, then keep all of it in one transaction."""
-        if not batch:
-            return
-        pictures = self._encode([item for item in batch if isinstance(item, Loaded)])
+    def _begin(
+        self, items: list[Loaded | Bad | Gone], before: Iterable[_Batch], pool: Executor
+    ) -> _Batch:
+        """Begin to encode each content that neither the catalog nor a batch before holds."""
+        new = {item.content_hash: item for item in items if isinstance(item, Loaded)}
+        for content_hash in list(new):
+            waited_for = any(content_hash in batch.new for batch in before)
+            if waited_for or self._indexed_with_content(content_hash):
+                del new[content_hash]
+        return _Batch(items, new.keys(), pool.submit(self._encode, list(new.values())))
+
+    def _keep(self, batch: _Batch) -> int:
+        """Keep a batch in one transaction, as soon as it is encoded."""
+        pictures = batch.pictures.result()
+        self._report.encoded += len(pictures)
         with self._catalog.transaction():
-            for item in batch:
+            for item in batch.items:
                 if isinstance(item, Bad):
                     self._skip(item)
                 elif isinstance(item, Loaded) and not self.settle(item.job, item.content_hash):
-                    picture = pictures[item.content_hash]
-                    if picture:
-                        self._put(item.job, picture)
-                    else:
-                        reason = "the encoder gave no finite embedding"
-                        self._skip(Bad(item.job, item.content_hash, reason))
+                    self._put_new(item, pictures)
+        return len(batch.items)
 
-    def _encode(self, loaded: list[Loaded]) -> dict[str, Picture | None]:
-        """Encode each new content once; None where the embedding is not finite."""
-        new = {item.content_hash: item for item in loaded}
-        for content_hash in list(new):
-            if self._indexed_with_content(content_hash):
-                del new[content_hash]
+    def _put_new(self, item: Loaded, pictures: dict[str, Picture | None]) -> None:
+        if item.content_hash not in pictures:
+            # an image had this content when the batch was begun, and has another by now
+            pictures |= self._encode([item])
+            self._report.encoded += 1
+        picture = pictures[item.content_hash]
+        if picture:
+            self._put(item.job, picture)
+        else:
+            self._skip(Bad(item.job, item.content_hash, "the encoder gave no finite embedding"))
+
+    def _encode(self, new: list[Loaded]) -> dict[str, Picture | None]:
+        """Encode pictures, by content; None where the embedding is not finite."""
         if not new:
             return {}
-        embeddings = self._embed([item.pixels for item in new.values()])
-        self._report.encoded += len(new)
+        embeddings = self._embedder.embed([item.pixels for item in new])
         finite = np.asarray(np.isfinite(embeddings).all(axis=1))
         units, norms = vectors.pack(np.where(finite[:, None], embeddings, 0))
         return {
@@ -116,7 +132,7 @@ class Indexer:
             )
             if finite[row]
             else None
-            for row, item in enumerate(new.values())
+            for row, item in enumerate(new)
         }
 
     def _put(self, job: Job, picture: Picture) -> None:

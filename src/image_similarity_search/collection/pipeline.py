@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from image_similarity_search.images import decode
 from image_similarity_search.processors import available_processors
 from image_similarity_search.types import PixelArray
 
-BATCH = 32
+BATCH = 8
 """Pictures encoded, and kept, together."""
 
 
@@ -72,17 +72,19 @@ def load(job: Job, preprocessing: Preprocessing) -> Loaded | Bad | Gone:
     return Loaded(job, content_hash, decoded.width, decoded.height, pixels)
 
 
-def load_all(jobs: Iterable[Job], preprocessing: Preprocessing) -> Iterator[Loaded | Bad | Gone]:
-    """Load files in a thread a processor, in order, at most two batches ahead of the caller."""
+def load_all(jobs: Iterable[Job], preprocessing: Preprocessing) -> Generator[Loaded | Bad | Gone]:
+    """Load files in a thread a processor, in order, a bounded number ahead of the caller."""
     ahead: deque[Future[Loaded | Bad | Gone]] = deque()
-    pool = ThreadPoolExecutor(available_processors(), thread_name_prefix="decode")
+    processors = available_processors()
+    depth = BATCH * (1 + processors)
+    pool = ThreadPoolExecutor(processors, thread_name_prefix="decode")
     try:
         with warnings.catch_warnings():
             # what a codec thinks of a file is in the file's reason, not on the terminal
             warnings.filterwarnings("ignore", module=r"PIL\.")
             for job in jobs:
                 ahead.append(pool.submit(load, job, preprocessing))
-                if len(ahead) >= 2 * BATCH:
+                if len(ahead) >= depth:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()

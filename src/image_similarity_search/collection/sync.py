@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from image_similarity_search.catalog.catalog import Catalog, FileStat, Known
 from image_similarity_search.catalog.places import Place
-from image_similarity_search.collection.indexing import EmbedViews, Indexer
+from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.pipeline import Job
 from image_similarity_search.collection.worklist import Work, Worklist
-from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import FolderNotFoundError, ImageError
 from image_similarity_search.images import decode
 from image_similarity_search.images.walk import FoundFolder, walk
@@ -51,8 +51,7 @@ class Sync:
     def __init__(
         self,
         catalog: Catalog,
-        preprocessing: Preprocessing,
-        embed: EmbedViews,
+        embedder: Embedder,
         folder: str,
         options: WalkOptions,
         progress: ProgressCallback | None,
@@ -62,7 +61,7 @@ class Sync:
         self._options = options
         self._progress = progress or (lambda _: None)
         self._report = SyncReport()
-        self._indexer = Indexer(catalog, preprocessing, embed, self._report)
+        self._indexer = Indexer(catalog, embedder, self._report)
         self._settled = 0  # files that needed no decoding
 
     def run(self) -> SyncReport:

@@ -41,7 +41,8 @@ class Encoder(Protocol):
     def encode(self, pixels: PixelArray) -> FloatArray:
         """Embed ``(n, crop, crop, 3)`` uint8 RGB pixels as ``(n, dim)`` finite float32.
 
-        A picture's embedding must not depend on the others of its batch. Called by one thread
-        at a time. ``n`` may be 0.
+        A picture's embedding must not depend on the others of its batch. ``n`` may be 0.
+        Called by one thread at a time, unless the encoder has an attribute ``thread_safe`` that
+        is true: then by as many as there are processors, so each call should use but one.
         """
         ...

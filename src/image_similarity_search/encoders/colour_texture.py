@@ -26,6 +26,7 @@ class ColourTextureEncoder:
     """
 
     name = "colour-texture"
+    thread_safe = True
     dim = _GRID * _GRID * (_LEVELS**3 + _DIRECTIONS)
     preprocessing = Preprocessing(resize=_SIDE, crop=_SIDE, interpolation="box")
     fingerprint = f"colour-texture;1;{preprocessing.fingerprint}"

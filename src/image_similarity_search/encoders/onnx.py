@@ -9,7 +9,6 @@ import numpy as np
 
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import EncoderOutputError, EncoderUnavailableError
-from image_similarity_search.processors import available_processors
 from image_similarity_search.types import FloatArray, PixelArray
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class OnnxEncoder:
-    """Runs the model in the file ``path``.
+    """Runs the model in the file ``path``. Several threads may call it at once.
 
     The model's input is either uint8 ``(n, h, w, 3)`` pixels, normalised inside the graph, or
     float32 ``(n, 3, h, w)``, for which ``preprocessing``'s mean and std are applied here. Its
@@ -28,7 +27,7 @@ class OnnxEncoder:
         path: the ONNX file.
         preprocessing: what the model wants to see of a picture.
         dim: length of an embedding, where it is known beforehand (checked at the first use).
-        threads: processor threads, all of them by default.
+        threads: processor threads that one call uses.
 
     Raises:
         EncoderUnavailableError: the file is missing or ONNX Runtime can't load it.
@@ -41,8 +40,9 @@ class OnnxEncoder:
         preprocessing: Preprocessing,
         *,
         dim: int,
-        threads: int | None = None,
+        threads: int = 1,
     ) -> None:
+        self.thread_safe = True
         self.name = name
         self.dim = dim
         self.preprocessing = preprocessing
@@ -55,7 +55,7 @@ class OnnxEncoder:
             ) from error
         checksum = hashlib.sha256(model).hexdigest()
         self.fingerprint = f"{name};sha256={checksum[:16]};{preprocessing.fingerprint}"
-        self._session = _session(name, model, threads or available_processors())
+        self._session = _session(name, model, threads)
         (self._input,) = self._session.get_inputs()
         self._takes_pixels = self._input.type == "tensor(uint8)"
 

@@ -288,7 +288,7 @@ def _with_8_bits(image: Image.Image) -> Image.Image:
         return _from_own_range(image)
     if image.mode in ("L", "1", "La", "LA"):
         return image.convert("LA" if image.has_transparency_data else "L")
-    if image.mode in ("CMYK", "LAB"):
+    if image.mode in ("CMYK", "LAB") or (image.mode == "RGB" and not image.has_transparency_data):
         return image
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 

@@ -1,0 +1,43 @@
+"""An encoder at work: checked, and called by no more threads at once than it allows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.errors import EncoderOutputError
+from image_similarity_search.processors import available_processors
+from image_similarity_search.types import FloatArray, PixelArray
+
+
+class Embedder:
+    """Calls one encoder for many threads.
+
+    Attributes:
+        encoder: the encoder.
+        at_once: how many calls make it busy: one for each processor where its ``thread_safe`` is
+            true, otherwise one.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.at_once = available_processors() if getattr(encoder, "thread_safe", False) else 1
+        self._calls = threading.Semaphore(self.at_once)
+
+    def embed(self, views: Sequence[PixelArray]) -> FloatArray:
+        """Embed what the encoder sees of pictures, ``(crop, crop, 3)`` each, as ``(n, dim)``.
+
+        Raises:
+            EncoderOutputError: what came back has another shape.
+        """
+        with self._calls:
+            embeddings = np.asarray(self.encoder.encode(np.stack(views)), dtype=np.float32)
+        expected = (len(views), self.encoder.dim)
+        if embeddings.shape != expected:
+            raise EncoderOutputError(
+                self.encoder.name, f"shape {embeddings.shape}, expected {expected}"
+            )
+        return embeddings
