@@ -1,0 +1,1 @@
+"""The pictures that the demo shows what it does with."""
