@@ -119,7 +119,11 @@ class Catalog:
 
     def _begin(self) -> None:
         self.places = Places(self._database)
-        self.read_identity()
+        try:
+            self.read_identity()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""

@@ -151,9 +151,13 @@ def _connect(path: str, *, create: bool = False) -> sqlite3.Connection:
         isolation_level=None,  # transactions are begun and ended by name
         check_same_thread=False,
     )
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: a crash can't corrupt
-    connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: a crash can't corrupt
+        connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

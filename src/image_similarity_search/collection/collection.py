@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from image_similarity_search import vectors
-from image_similarity_search.catalog.catalog import FILE_NAME, Catalog, FileStat
+from image_similarity_search.catalog.catalog import FILE_NAME, Catalog, FileStat, Identity
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.places import canonical
 from image_similarity_search.collection.embedding import Embedder
@@ -93,39 +93,20 @@ class Collection:
             UnknownEncoderError: no such encoder.
         """
         folder = os.path.realpath(index_dir)
+        made = None if isinstance(encoder, str) else encoder
         try:
             catalog = Catalog(folder)
         except CollectionNotFoundError:
             if not create:
                 raise
-            return cls._create(folder, encoder, metric, index)
+            made, identity = identity_of(encoder, metric, index)
+            catalog = _created(folder, identity)
         try:
-            refuse_other(catalog.identity, encoder, metric, index)
-            return cls(folder, catalog, None if isinstance(encoder, str) else encoder)
+            refuse_other(catalog.identity, made or encoder, metric, index)
+            return cls(folder, catalog, made)
         except BaseException:
             catalog.close()
             raise
-
-    @classmethod
-    def _create(
-        cls,
-        folder: str,
-        encoder: str | Encoder | None,
-        metric: Metric | None,
-        index: str | None,
-    ) -> Self:
-        made, identity = identity_of(encoder, metric, index)
-        try:
-            os.makedirs(folder, exist_ok=True)
-        except OSError as error:
-            raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
-        with writer_lock(folder):
-            try:
-                catalog = Catalog(folder)  # another process may have been quicker
-            except CollectionNotFoundError:
-                return cls(folder, Catalog.create(folder, identity), made)
-        refuse_other(catalog.identity, made, metric, index)
-        return cls(folder, catalog, made)
 
     def close(self) -> None:
         """Close the files; closing twice is fine."""
@@ -397,6 +378,19 @@ class Collection:
         if record is None:
             raise ImageNotFoundError(name, "no such image in this collection")
         return record
+
+
+def _created(folder: str, identity: Identity) -> Catalog:
+    """The catalog of a new collection; the one that another process made just before, if so."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
+    with writer_lock(folder):
+        try:
+            return Catalog(folder)
+        except CollectionNotFoundError:
+            return Catalog.create(folder, identity)
 
 
 def _id_or_none(query: Query) -> int | None:
