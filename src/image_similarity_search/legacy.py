@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from types import TracebackType
 from typing import Self, TypedDict
 
 from image_similarity_search.catalog.places import relative
@@ -105,12 +104,7 @@ class ImageSimilaritySearch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _bring_up_to_date(self) -> None:

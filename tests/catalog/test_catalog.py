@@ -14,7 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from image_similarity_search.catalog.catalog import Catalog, FileStat, Identity, Picture
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.values import FileStat, Identity, Picture
 from image_similarity_search.errors import CollectionCorruptError, ImageSearchError
 
 _DIM = 4

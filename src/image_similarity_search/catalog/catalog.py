@@ -9,15 +9,23 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from image_similarity_search.catalog.database import Database, Row
 from image_similarity_search.catalog.places import Place, Places, joined
+from image_similarity_search.catalog.values import (
+    Counts,
+    Embeddings,
+    FileStat,
+    Identity,
+    Known,
+    Picture,
+)
 from image_similarity_search.errors import CollectionCorruptError
-from image_similarity_search.types import FloatArray, HalfArray, IdArray, ImageRecord, Metric
+from image_similarity_search.types import IdArray, ImageRecord
 
 FILE_NAME = "catalog.sqlite"
 
@@ -30,73 +38,6 @@ _RECORD = (
 _RECORD_OF_IDS = f"{_RECORD} WHERE images.id IN (SELECT value FROM json_each(?))"  # noqa: S608 - both parts are constants
 _ROWS_PER_READ = 4096
 _UNIT_DTYPE = np.dtype("<f2")
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a collection was made with; it never changes, but for ``index``.
-
-    Attributes:
-        encoder: the encoder's name.
-        fingerprint: the encoder's fingerprint.
-        dim: length of an embedding.
-        metric: how distance is measured.
-        index: the kind of store.
-        id: tells this collection from every other.
-    """
-
-    encoder: str
-    fingerprint: str
-    dim: int
-    metric: Metric
-    index: str
-    id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FileStat:
-    """What was seen of a file: its size in bytes and time of last change in nanoseconds."""
-
-    size: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the catalog remembers of a file, to tell whether it changed."""
-
-    id: int
-    stat: FileStat
-    content_hash: str | None
-    skipped: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Embeddings:
-    """Stored embeddings: ids ``(n,)``, float16 unit vectors ``(n, dim)`` and norms ``(n,)``."""
-
-    ids: IdArray
-    units: HalfArray
-    norms: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What indexing a file yields. ``unit`` is its float16 unit vector ``(dim,)``."""
-
-    content_hash: str
-    width: int
-    height: int
-    unit: HalfArray
-    norm: float
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many images the catalog holds."""
-
-    indexed: int
-    skipped: int
 
 
 class Catalog:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from image_similarity_search import vectors
-from image_similarity_search.catalog.catalog import FILE_NAME, Catalog, FileStat, Identity
+from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.places import canonical
+from image_similarity_search.catalog.values import FileStat, Identity
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.identity import (
     check_choices,
@@ -115,12 +115,7 @@ class Collection:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __len__(self) -> int:

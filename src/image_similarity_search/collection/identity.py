@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from image_similarity_search.catalog.catalog import Identity
+from image_similarity_search.catalog.values import Identity
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.errors import CollectionMismatchError, ConfigError

@@ -13,7 +13,8 @@ from itertools import islice
 import numpy as np
 
 from image_similarity_search import vectors
-from image_similarity_search.catalog.catalog import Catalog, Picture
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.values import Picture
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded, load_all
 from image_similarity_search.types import ImageRecord, SyncReport

@@ -8,8 +8,8 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from image_similarity_search.catalog.catalog import FileStat
 from image_similarity_search.catalog.places import Place
+from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import ImageError, ImageNotFoundError
 from image_similarity_search.images import decode

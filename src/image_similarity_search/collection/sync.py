@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from image_similarity_search.catalog.catalog import Catalog, FileStat, Known
+from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import Place
+from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.pipeline import Job

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from image_similarity_search.catalog.catalog import FileStat
+from image_similarity_search.catalog.values import FileStat
 
 _IN_MEMORY_BYTES = 4 << 20
 

@@ -1,0 +1,74 @@
+"""The plain values that the catalog takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from image_similarity_search.types import FloatArray, HalfArray, IdArray, Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a collection was made with; it never changes, but for ``index``.
+
+    Attributes:
+        encoder: the encoder's name.
+        fingerprint: the encoder's fingerprint.
+        dim: length of an embedding.
+        metric: how distance is measured.
+        index: the kind of store.
+        id: tells this collection from every other.
+    """
+
+    encoder: str
+    fingerprint: str
+    dim: int
+    metric: Metric
+    index: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What was seen of a file: its size in bytes and time of last change in nanoseconds."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalog remembers of a file, to tell whether it changed."""
+
+    id: int
+    stat: FileStat
+    content_hash: str | None
+    skipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Stored embeddings: ids ``(n,)``, float16 unit vectors ``(n, dim)`` and norms ``(n,)``."""
+
+    ids: IdArray
+    units: HalfArray
+    norms: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What indexing a file yields. ``unit`` is its float16 unit vector ``(dim,)``."""
+
+    content_hash: str
+    width: int
+    height: int
+    unit: HalfArray
+    norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many images the catalog holds."""
+
+    indexed: int
+    skipped: int
