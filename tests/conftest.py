@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ class CountingEncoder(ColourTextureEncoder):
     def encode(self, pixels: PixelArray) -> FloatArray:
         self.count += len(pixels)
         return super().encode(pixels)
+
+
+def hear_interrupts() -> None:
+    """In a child process: don't ignore SIGINT, as what was started in the background does."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def draw(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:

@@ -75,7 +75,12 @@ def test_another_folder_is_refused_with_both(images: Path, make_picture: MakePic
         ImageSimilaritySearch("others")
     assert str(images) in str(caught.value)
     assert str(images.parent / "others") in str(caught.value)
+    make_picture(images / "below" / "b.jpg", 2)
+    with pytest.raises(CollectionMismatchError):
+        ImageSimilaritySearch("images/below")
     images.rename(images.parent / "renamed")
+    with pytest.raises(CollectionMismatchError):
+        ImageSimilaritySearch("others")
     with ImageSimilaritySearch("renamed") as searcher:
         assert searcher.find_similar("renamed/0.jpg", k=1)[0]["path"] == "renamed/0.jpg"
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from itertools import islice
 from typing import Self, TypedDict
 
 from image_similarity_search.catalog.places import relative
 from image_similarity_search.collection import DEFAULT_INDEX_DIR, Collection
+from image_similarity_search.collection.queries import checked_path
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.errors import (
     CollectionLockedError,
@@ -18,6 +20,8 @@ from image_similarity_search.errors import (
     ImageUnreadableError,
 )
 from image_similarity_search.types import Metric
+
+_LOOKED_AT = 1000  # images
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +65,7 @@ class ImageSimilaritySearch:
         model: str | Encoder | None = None,
         metric: Metric | None = None,
     ) -> None:
-        self.image_dir = os.fspath(image_dir)
+        self.image_dir = checked_path(image_dir)
         self._root = os.path.realpath(self.image_dir)
         there = os.path.isdir(self._root)
         try:
@@ -115,8 +119,8 @@ class ImageSimilaritySearch:
 
     def _refuse_another_folder(self) -> None:
         for root in self.collection.roots():
-            apart = relative(root, self._root) is None and relative(self._root, root) is None
-            if apart and os.path.isdir(root):  # one that is gone may have been moved to here
+            below = relative(root, self._root) is not None  # it becomes part of this folder
+            if not below and (os.path.isdir(root) or not self._was_moved_here(root)):
                 raise CollectionMismatchError(
                     "folder",
                     root,
@@ -124,6 +128,11 @@ class ImageSimilaritySearch:
                     "Give each folder an index_dir of its own, or use Collection, which may hold"
                     " several folders.",
                 )
+
+    def _was_moved_here(self, root: str) -> bool:
+        """Whether a folder that is gone looks like the one that was given."""
+        inner = (relative(record.path, root) for record in islice(self.collection, _LOOKED_AT))
+        return any(path and os.path.exists(os.path.join(self._root, path)) for path in inner)
 
     def _as_given(self, path: str) -> str:
         """A path as the user would write it: below ``image_dir`` as that was given."""

@@ -86,11 +86,12 @@ class CatalogMachine(RuleBasedStateMachine):
         path = f"{folder}/{name}"
         with self.catalog.transaction():
             place = self.catalog.places.require_place(path)
-            self.catalog.move(id_, place, FileStat(9, 9))
+            displaced = self.catalog.move(id_, place, FileStat(9, 9))
         moved = replace(self.model.pop(id_), path=path)
-        replaced = self._id_at(path)
-        if replaced is not None:
-            del self.model[replaced]
+        assert displaced == self._id_at(path)
+        if displaced is not None:
+            there = self.model[displaced]
+            self.model[displaced] = replace(there, path=f"{folder}/\0displaced-{displaced}")
         self.model[id_] = moved
 
     @precondition(lambda self: self.model)
@@ -149,7 +150,7 @@ class CatalogMachine(RuleBasedStateMachine):
             assert records[id_].path == entry.path
             assert records[id_] == self.catalog.record(id_) == self.catalog.record_at(entry.path)
             if entry.seed is not None:
-                twins = self.catalog.records_with_content(f"{entry.seed:032x}")
+                twins = self.catalog.indexed_with_content(f"{entry.seed:032x}", 1000)
                 assert id_ in [twin.id for twin in twins]
 
     @invariant()

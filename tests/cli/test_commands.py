@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import MakePicture, draw
+from conftest import MakePicture, draw, hear_interrupts
 
 from image_similarity_search.cli import exits
 
@@ -185,6 +185,11 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["index", "photos", "--index", "nonsense", "--index-dir", "i"], 2, "one of auto, exact"),
         (["add"], 2, "say which"),
         (["remove"], 2, "say which"),
+        (["remove", ""], 2, "path is ''"),
+        (["search", ""], 2, "path is ''"),
+        (["add", "nowhere.jpg", "--index-dir", "i"], 3, "nothing was added"),
+        (["demo", "photos/none"], 3, "no such folder"),
+        (["demo", "--to", "/proc/nowhere"], 4, "can't be written to"),
         (["rebuild", "--index", "nonsense"], 2, "one of auto, exact"),
         (["frobnicate"], 2, "No such command"),
     ],
@@ -234,6 +239,42 @@ def test_help_has_examples_and_the_statuses() -> None:
             [*ISS, name, "--help"], capture_output=True, check=True, text=True
         ).stdout
         assert f"iss {name}" in of_one.split("Examples:")[1]
+
+
+def test_a_forgotten_0_is_said(indexed: Iss) -> None:
+    done = indexed("add", "--files-from", "-", stdin=b"a.jpg\0b.jpg\0", status=exits.USAGE)
+    assert b"say -0" in done.stderr
+
+
+def test_the_demo_runs_on_pictures_of_its_own(iss: Iss) -> None:
+    done = iss("demo")
+    assert "The same as a page: file://" in done.stdout.decode()
+    page = (iss.folder / "demo" / "gallery.html").read_text(encoding="utf-8")
+    assert page.count("data:image/") == 3 * (1 + 8)
+
+
+def test_the_demo_runs_on_a_folder(iss: Iss, photos: Path) -> None:
+    text = iss("demo", photos).stdout.decode()
+    assert text.count("Most like ") >= 1
+    (iss.folder / "empty").mkdir()
+    assert b"no pictures" in iss("demo", "empty", status=exits.BAD_IMAGE).stderr
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_failure(indexed: Iss, photos: Path, redirection: str) -> None:
+    command = f"{' '.join(ISS)} index '{photos}' {redirection}"
+    done = subprocess.run(["bash", "-c", command], cwd=indexed.folder, check=False)
+    assert done.returncode == exits.OK
+
+
+def test_a_full_disk_behind_standard_output_is_said(indexed: Iss) -> None:
+    command = f"{' '.join(ISS)} info > /dev/full"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=indexed.folder, capture_output=True, check=False
+    )
+    assert done.returncode == exits.FAILED
+    assert done.stderr.startswith(b"iss: ")
+    assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -287,6 +328,7 @@ def test_an_interrupted_run_says_so_and_keeps_what_was_done(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_interrupts,
     ) as process:
         while not _images_kept(tmp_path / "index_data" / "catalog.sqlite"):
             assert process.poll() is None

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CountingEncoder, MakePicture, draw
+from conftest import CountingEncoder, MakePicture, draw, hear_interrupts
 
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection import Collection
@@ -41,6 +41,7 @@ def start(folder: Path, index: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_interrupts,
     )
     assert process.stdout
     for line in process.stdout:
@@ -91,6 +92,33 @@ def test_a_second_writer_fails_clearly_and_a_reader_searches(many: Path, tmp_pat
         process.communicate()
 
 
+_CREATE = """
+import sys
+from image_similarity_search import ImageSimilaritySearch
+with ImageSimilaritySearch(sys.argv[1], sys.argv[2], model="colour-texture") as searcher:
+    print(len(searcher.collection))
+"""
+
+
+def test_processes_that_make_the_same_collection_at_once_all_get_it(
+    photos: Path, tmp_path: Path
+) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _CREATE, str(photos), str(tmp_path / "same")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    with Collection.open(tmp_path / "same") as collection:
+        assert len(collection) == 12
+
+
 def test_a_killed_writers_lock_does_not_stay(many: Path, tmp_path: Path) -> None:
     with start(many, tmp_path / "i") as process:
         process.kill()
@@ -139,6 +167,43 @@ def test_a_read_only_index_can_be_searched_but_not_changed(
     )
     index.chmod(0o755)
     assert result.stdout.split() == ["1", "refused"], result.stderr
+
+
+_WATCH = """
+import sys
+from image_similarity_search import Collection
+with Collection.open(sys.argv[1]) as collection:
+    for line in sys.stdin:
+        print(len(collection.search(int(line), k=50)), flush=True)
+"""
+
+
+def test_a_reader_that_may_not_write_sees_what_the_owner_does(
+    tmp_path: Path, photos: Path, make_picture: MakePicture
+) -> None:
+    index = tmp_path / "i"
+    with Collection.open(index, encoder="colour-texture", create=True) as collection:
+        collection.sync(photos)
+    index.chmod(0o555)
+    with subprocess.Popen(
+        [*_as_anybody(), sys.executable, "-c", _WATCH, str(index)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdin
+        assert reader.stdout
+        for count in (11, 12, 13):
+            reader.stdin.write("1\n")
+            reader.stdin.flush()
+            assert int(reader.stdout.readline()) == count
+            index.chmod(0o755)
+            make_picture(photos / f"new {count}.png", 100 + count)
+            with Collection.open(index) as collection:
+                collection.sync(photos)
+            index.chmod(0o555)
+        reader.stdin.close()
+    index.chmod(0o755)
 
 
 def test_where_nothing_can_be_made_that_is_said(tmp_path: Path) -> None:

@@ -108,6 +108,22 @@ def test_another_process_may_change_the_kind(index: Path, photos: Path) -> None:
         assert one.info().store.startswith("exact")
 
 
+def test_a_restored_catalog_that_caught_up_is_not_mixed_with_the_old_store(
+    index: Path, photos: Path, make_picture: MakePicture
+) -> None:
+    backup = (index / "catalog.sqlite").read_bytes()
+    for history in (300, 400):  # two different futures of the same backup
+        for number, path in enumerate(sorted(photos.rglob("*.*"))):
+            make_picture(path, history + number)
+        with reopen(index) as collection:
+            collection.sync(photos)
+        if history == 300:
+            (index / "catalog.sqlite").write_bytes(backup)
+    with reopen(index) as collection:
+        for path in photos.rglob("*.*"):
+            assert collection.search(path, k=1)[0].path == str(path)
+
+
 def test_rebuilding_decodes_no_picture(index: Path, photos: Path) -> None:
     query = (photos / "picture 0.jpg").read_bytes()
     shutil.rmtree(photos)

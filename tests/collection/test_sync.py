@@ -7,11 +7,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import CountingEncoder, MakePicture
+from conftest import CountingEncoder, MakePicture, draw
 
 from image_similarity_search.collection import Collection
-from image_similarity_search.errors import FolderNotFoundError
-from image_similarity_search.types import Progress, SyncReport
+from image_similarity_search.errors import (
+    CollectionNotFoundError,
+    ConfigError,
+    EncoderOutputError,
+    FolderNotFoundError,
+)
+from image_similarity_search.types import FloatArray, PixelArray, Progress, SyncReport
 
 
 def counts(report: SyncReport) -> dict[str, int]:
@@ -284,6 +289,141 @@ def test_images_in_linked_folders_are_reached_by_that_path(
     assert collection.add(path) == [collection.get(path)]
     assert len(collection) == 13
     assert collection.remove(path) == 1
+
+
+def shift(folder: Path, numbers: list[int], by: int) -> None:
+    for number in numbers:
+        (folder / f"{number}.png").rename(folder / f"{number + by}.png")
+
+
+@pytest.mark.parametrize(("numbers", "by"), [([6, 5, 4, 3, 2, 1], 1), ([2, 3, 4, 5, 6], -1)])
+def test_renumbered_files_are_moves(
+    collection: Collection,
+    tmp_path: Path,
+    make_picture: MakePicture,
+    encoder: CountingEncoder,
+    numbers: list[int],
+    by: int,
+) -> None:
+    folder = tmp_path / "numbered"
+    for number in range(1, 7):
+        make_picture(folder / f"{number}.png", number)
+    collection.sync(folder)
+    before = {record.content_hash: record.id for record in collection}
+    if by < 0:
+        (folder / "1.png").unlink()
+    shift(folder, numbers, by)
+    make_picture(folder / ("1.png" if by > 0 else "6.png"), 99)  # one more at the free end
+    report = collection.sync(folder)
+    assert (report.moved, report.encoded) == (len(numbers), 1)
+    assert report.removed == (by < 0)
+    assert len(collection) == len(list(folder.iterdir()))
+    after = {record.content_hash: record.id for record in collection}
+    assert {after[key] == before[key] for key in before.keys() & after.keys()} == {True}
+    for path in folder.iterdir():
+        assert collection.search(path, k=1)[0].path == str(path)
+
+
+def test_swapped_files_are_moves(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    one, other = photos / "picture 0.jpg", photos / "picture 8.webp"
+    ids_before = collection.get(one).id, collection.get(other).id
+    one.rename(photos / "aside")
+    other.rename(one)
+    (photos / "aside").rename(other)
+    assert counts(collection.sync(photos)) == {"moved": 2, "unchanged": 10}
+    assert (collection.get(other).id, collection.get(one).id) == ids_before
+    assert encoder.count == 12
+
+
+def test_a_touched_file_and_its_copy_both_stay(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    one, other = photos / "picture 0.jpg", photos / "picture 8.webp"
+    shutil.copy(one, other)
+    os.utime(one, ns=(7, 7))
+    collection.sync(photos)
+    assert paths(collection) == {str(path) for path in photos.rglob("*.*")}
+    assert encoder.count == 12
+    assert counts(collection.sync(photos)) == {"unchanged": 12}
+
+
+def test_a_moved_root_is_few_transactions(collection: Collection, photos: Path) -> None:
+    collection.sync(photos)
+    before = collection.info().generation
+    collection.sync(photos.rename(photos.parent / "pictures"))
+    assert collection.info().generation <= before + 3
+
+
+def test_many_equal_files_are_looked_at_a_few_at_a_time(
+    collection: Collection, tmp_path: Path, encoder: CountingEncoder
+) -> None:
+    folder = tmp_path / "placeholders"
+    folder.mkdir()
+    draw(1).save(folder / "0.png")
+    for number in range(1, 300):
+        shutil.copy(folder / "0.png", folder / f"{number}.png")
+    assert counts(collection.sync(folder)) == {"indexed": 300}
+    folder.rename(tmp_path / "moved")
+    assert counts(collection.sync(tmp_path / "moved")) == {"moved": 300}
+    assert encoder.count == 1
+
+
+def test_a_bad_file_that_can_not_be_read_changes_nothing_twice(
+    collection: Collection, photos: Path
+) -> None:
+    big = photos / "big.jpg"
+    big.touch()
+    os.truncate(big, 3 << 30)  # sparse: more than is ever read
+    assert counts(collection.sync(photos)) == {"indexed": 12, "skipped": 1}
+    before = collection.info().generation
+    assert counts(collection.sync(photos)) == {"unchanged": 12, "skipped": 1}
+    assert collection.info().generation == before
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_what_is_no_path_is_refused(collection: Collection, photos: Path, path: str) -> None:
+    collection.sync(photos)
+    for act in (collection.sync, collection.add, collection.remove, collection.search):
+        with pytest.raises(ConfigError, match="path"):
+            act(path)
+    assert len(collection) == 12
+
+
+def test_a_linked_root_is_removed_by_its_link(
+    collection: Collection, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(photos)
+    collection.sync(tmp_path / "link")
+    assert collection.remove(tmp_path / "link") == 12
+
+
+def test_a_deleted_index_folder_is_not_written_to(
+    collection: Collection, photos: Path, tmp_path: Path
+) -> None:
+    collection.sync(photos)
+    shutil.rmtree(tmp_path / "index")
+    with pytest.raises(CollectionNotFoundError):
+        collection.sync(photos)
+    assert not (tmp_path / "index").exists()
+
+
+def test_an_encoder_that_fails_is_named_and_what_was_done_is_kept(
+    tmp_path: Path, photos: Path
+) -> None:
+    class Failing(CountingEncoder):
+        def encode(self, pixels: PixelArray) -> FloatArray:
+            if self.count >= 8:
+                raise ValueError("out of paint")
+            return super().encode(pixels)
+
+    with Collection.open(tmp_path / "f", encoder=Failing(), create=True) as collection:
+        with pytest.raises(EncoderOutputError, match="out of paint"):
+            collection.sync(photos)
+        assert len(collection.search(1, k=20)) == 7
 
 
 def test_names_need_not_be_text(

@@ -73,7 +73,14 @@ class Catalog:
     @property
     def generation(self) -> int:
         """A number that grows with every change."""
-        return int(self._database.value("SELECT value FROM meta WHERE key = 'generation'"))
+        value = self._database.value("SELECT value FROM meta WHERE key = 'generation'")
+        if not str(value).isdecimal():
+            raise CollectionCorruptError(self._database.path, f"its generation is {value!r}")
+        return int(value)
+
+    def check_in_place(self) -> None:
+        """Raise CollectionNotFoundError where the open file was deleted, moved or replaced."""
+        self._database.check_in_place()
 
     def generation_and_count(self) -> tuple[int, int]:
         """The generation and the number of indexed images, of one moment."""
@@ -145,11 +152,12 @@ class Catalog:
             yield from map(_record, rows)
             last = rows[-1][0]
 
-    def records_with_content(self, content_hash: str) -> list[ImageRecord]:
-        """The images whose file has this content, oldest first."""
+    def indexed_with_content(self, content_hash: str, limit: int) -> list[ImageRecord]:
+        """The first ``limit`` indexed images whose file has this content, oldest first."""
         rows = self._database.rows(
-            _RECORD + " WHERE images.content_hash = ? ORDER BY images.id",
-            (bytes.fromhex(content_hash),),
+            _RECORD + " WHERE images.content_hash = ? AND images.state = 'indexed'"
+            " ORDER BY images.id LIMIT ?",
+            (bytes.fromhex(content_hash), limit),
         )
         return [_record(row) for row in rows]
 
@@ -259,21 +267,26 @@ class Catalog:
         self._take_away([id_])
         return id_
 
-    def move(self, id_: int, place: Place, stat: FileStat) -> None:
+    def move(self, id_: int, place: Place, stat: FileStat) -> int | None:
         """The file of an image is now elsewhere, or was touched; its content is the same.
 
-        What was recorded at that place, if anything, is removed.
+        An image that was recorded at that place is displaced: it gets a name that no file has,
+        until its file is found elsewhere too, or it is removed. Returns its id, if there is one.
         """
         there = self._database.row(
             "SELECT id FROM images WHERE folder_id = ? AND name = ? AND id != ?",
             (place.folder_id, os.fsencode(place.name), id_),
         )
         if there:
-            self.remove([there[0]])
+            self._database.write(
+                "UPDATE images SET name = ? WHERE id = ?",
+                (b"\0displaced-%d" % there[0], there[0]),
+            )
         self._database.write(
             "UPDATE images SET folder_id = ?, name = ?, size = ?, mtime_ns = ? WHERE id = ?",
             (place.folder_id, os.fsencode(place.name), stat.size, stat.mtime_ns, id_),
         )
+        return int(there[0]) if there else None
 
     def remove(self, ids: Iterable[int]) -> None:
         """Forget these images."""

@@ -25,6 +25,8 @@ from image_similarity_search.errors import (
     CollectionUnwritableError,
 )
 
+_State = tuple[int, int, bool]
+
 _BUSY_SECONDS = 10.0
 _MMAP_BYTES = 1 << 40  # as much as there is: pages are read when touched
 _UNWRITABLE = (
@@ -54,8 +56,9 @@ class Database:
             raise CollectionNotFoundError(os.path.dirname(path))
         self.path = path
         self._lock = threading.RLock()
+        self._place = _place(path)
         with self._translated():
-            self._connection = _connect(path)
+            self._connection, self._frozen = _open(path)
         try:
             self._check_format()
         except BaseException:
@@ -69,7 +72,7 @@ class Database:
         The caller holds the writer lock. A file that an interrupted creation left is finished.
         """
         with _translated(path):
-            connection = _connect(path, create=True)
+            connection = _connect(path, "mode=rwc")
             try:
                 connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -87,14 +90,21 @@ class Database:
         """Close the connection; closing twice is fine."""
         self._connection.close()
 
+    def check_in_place(self) -> None:
+        """Raise CollectionNotFoundError where the open file is no longer the one at its path."""
+        if not os.path.isfile(self.path) or _place(self.path) != self._place:
+            raise CollectionNotFoundError(os.path.dirname(self.path))
+
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query."""
         with self._lock, self._translated():
+            self._thaw()
             return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, or None."""
         with self._lock, self._translated():
+            self._thaw()
             row: Row | None = self._connection.execute(sql, parameters).fetchone()
             return row
 
@@ -119,14 +129,20 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing; other threads wait."""
         with self._lock:
-            self.write("BEGIN IMMEDIATE")
             try:
+                self.write("BEGIN IMMEDIATE")
                 yield
                 self.write("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _thaw(self) -> None:
+        """Open anew what was opened as unchangeable, where somebody changed it after all."""
+        if self._frozen is not None and self._frozen != _state(self.path):
+            self._connection.close()
+            self._connection, self._frozen = _open(self.path)
 
     def _check_format(self) -> None:
         if self.value("PRAGMA application_id") != APPLICATION_ID:
@@ -143,9 +159,24 @@ class Database:
             yield
 
 
-def _connect(path: str, *, create: bool = False) -> sqlite3.Connection:
+def _open(path: str) -> tuple[sqlite3.Connection, _State | None]:
+    """Open an existing file for as much as can be: to write, to read, or as unchangeable.
+
+    Of one opened as unchangeable the state that it has is returned, too.
+    """
+    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
+        return _connect(path, "mode=rw"), None
+    try:
+        return _connect(path, "mode=ro"), None
+    except sqlite3.OperationalError:
+        # WAL needs files beside the database even to read, and here they can't be made
+        state = _state(path)
+        return _connect(path, "mode=ro&immutable=1"), state
+
+
+def _connect(path: str, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{quote(os.fsencode(path))}?{_mode(path, create)}",
+        f"file:{quote(os.fsencode(path))}?{mode}",
         uri=True,
         timeout=_BUSY_SECONDS,
         isolation_level=None,  # transactions are begun and ended by name
@@ -155,20 +186,23 @@ def _connect(path: str, *, create: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: a crash can't corrupt
         connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
+        connection.execute("SELECT count(*) FROM sqlite_schema")  # the first to touch the file
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _mode(path: str, create: bool) -> str:
-    if create:
-        return "mode=rwc"
-    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
-        return "mode=rw"
-    # WAL needs to write beside the file even to read; where it can't, nobody else can change it
+def _place(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _state(path: str) -> _State:
+    """What changes of a database file that somebody writes to."""
+    status = os.stat(path)
     wal = path + "-wal"
-    return "mode=ro" if os.path.exists(wal) and os.path.getsize(wal) else "mode=ro&immutable=1"
+    return status.st_size, status.st_mtime_ns, os.path.exists(wal) and os.path.getsize(wal) > 0
 
 
 @contextmanager

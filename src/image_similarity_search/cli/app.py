@@ -66,10 +66,17 @@ def app() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and end the process with its status."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # the caller closed it
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for good
     signal.signal(signal.SIGTERM, _interrupt)  # as for Ctrl-C: what was done is kept
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file, its reason says
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     logging.basicConfig(handlers=[_Talk()], level=logging.WARNING)
-    sys.exit(_status(arguments))
+    status = _status(arguments)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.SIG_IGN)  # it is over: another one must not garble the end
+    sys.exit(status)
 
 
 def _status(arguments: Sequence[str] | None) -> int:
@@ -88,6 +95,9 @@ def _status(arguments: Sequence[str] | None) -> int:
         # the reader, such as head, has seen enough; nothing may be flushed into the pipe any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
+    except OSError as error:  # of its own files and streams: those of the library are translated
+        say(f"iss: {error}")
+        return exits.FAILED
     return result if isinstance(result, int) else exits.OK
 
 

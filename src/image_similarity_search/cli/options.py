@@ -45,5 +45,7 @@ files_from: Callable[[_Command], _Command] = click.option(
 def all_paths(paths: Iterable[str], file: Any | None, null_separated: bool) -> list[str]:
     """The paths given as arguments and those in a file."""
     listed = file.read().split(b"\0" if null_separated else b"\n") if file else []
+    if not null_separated and any(b"\0" in line for line in listed):
+        raise click.UsageError("the paths are separated by NUL bytes: say -0")
     encoding = sys.getfilesystemencoding()
     return [*paths, *(path.decode(encoding, "surrogateescape") for path in listed if path)]

@@ -18,7 +18,7 @@ def codecs_silenced() -> Iterator[None]:
     sys.stderr.flush()
     try:
         kept = os.dup(2)
-    except OSError:  # it is closed: there is nothing to keep clean
+    except OSError:  # it was closed: there is nothing to keep clean
         yield
         return
     before = sys.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
@@ -23,14 +24,16 @@ from image_similarity_search.collection.identity import (
 )
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.pipeline import BATCH, Job
-from image_similarity_search.collection.queries import Picture, Query, pixels_of
+from image_similarity_search.collection.queries import Picture, Query, checked_path, pixels_of
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
+from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.errors import (
     CollectionNotFoundError,
     CollectionUnwritableError,
+    EncoderError,
     EncoderOutputError,
     ImageNotFoundError,
 )
@@ -46,6 +49,8 @@ from image_similarity_search.types import (
 )
 
 DEFAULT_INDEX_DIR = "index_data"
+
+_CREATION_SECONDS = 10.0  # how long another process may take to make the same collection
 
 
 class Collection:
@@ -162,17 +167,17 @@ class Collection:
         options = WalkOptions(
             include, exclude, follow_symlinks, all_files, retry_skipped, skip=(self._folder,)
         )
-        with writer_lock(self._folder):
+        with self._writing():
             sync = Sync(
                 self._catalog,
                 self._embedder(),
-                os.fspath(folder),
+                checked_path(folder),
                 options,
                 progress,
             )
             try:
                 report = sync.run()
-            except SyncInterrupted:
+            except (SyncInterrupted, EncoderError):
                 self._keeper.refresh()
                 raise
             self._keeper.refresh()
@@ -192,9 +197,9 @@ class Collection:
             if not os.path.isfile(path):
                 reason = "a folder: index it" if os.path.isdir(path) else "no such file"
                 raise ImageNotFoundError(path, f"{reason}; nothing was added")
-        with writer_lock(self._folder):
+        with self._writing():
             jobs = [job for path in dict.fromkeys(files) if (job := self._job(path))]
-            for _ in Indexer(self._catalog, self._embedder(), SyncReport()).run(jobs):
+            for _ in Indexer(self._catalog, self._embedder(), SyncReport(), Vacated()).run(jobs):
                 pass
             self._keeper.refresh()
         return [self._required(self._catalog.record_at(path), path) for path in files]
@@ -209,7 +214,7 @@ class Collection:
             ImageNotFoundError: one of them is not in the collection; none was removed.
             CollectionLockedError: another process is writing.
         """
-        with writer_lock(self._folder):
+        with self._writing():
             ids = {id_ for image in images for id_ in self._ids_of(image)}
             with self._catalog.transaction():
                 self._catalog.remove(ids)
@@ -226,7 +231,7 @@ class Collection:
             ConfigError: no such kind of index.
             CollectionLockedError: another process is writing.
         """
-        with writer_lock(self._folder):
+        with self._writing():
             check_choices(None, index)
             with self._catalog.transaction():
                 if index is not None:
@@ -352,9 +357,17 @@ class Collection:
         place = self._catalog.places.require_place(path)
         return Job(path, place, stat, known.id if known else None)
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the writer lock, of the collection that is open and no other."""
+        with writer_lock(self._folder):
+            self._catalog.check_in_place()
+            self._keeper.distrust_the_future()
+            yield
+
     def _path_of(self, path: str | os.PathLike[str]) -> str:
         """The path under which the catalog knows a file, or would."""
-        as_given = os.path.abspath(os.fspath(path))
+        as_given = os.path.abspath(checked_path(path))
         # one that was found in a linked folder is known by the link
         return as_given if self._catalog.record_at(as_given) else canonical(path)
 
@@ -363,7 +376,8 @@ class Collection:
             return [self.get(image).id]
         path = self._path_of(image)
         record = self._catalog.record_at(path)
-        ids = [record.id] if record else self._catalog.ids_below(path)
+        # a folder is known by its real path, also where a link leads to it
+        ids = [record.id] if record else self._catalog.ids_below(os.path.realpath(path))
         if not ids:
             raise ImageNotFoundError(image, "not in this collection; nothing was removed")
         return ids
@@ -381,7 +395,7 @@ def _created(folder: str, identity: Identity) -> Catalog:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
-    with writer_lock(folder):
+    with writer_lock(folder, wait=_CREATION_SECONDS):
         try:
             return Catalog(folder)
         except CollectionNotFoundError:

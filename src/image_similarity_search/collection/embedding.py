@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from image_similarity_search.encoders.base import Encoder
-from image_similarity_search.errors import EncoderOutputError
+from image_similarity_search.errors import EncoderError, EncoderOutputError
 from image_similarity_search.processors import available_processors
 from image_similarity_search.types import FloatArray, PixelArray
 
@@ -31,10 +31,16 @@ class Embedder:
         """Embed what the encoder sees of pictures, ``(crop, crop, 3)`` each, as ``(n, dim)``.
 
         Raises:
-            EncoderOutputError: what came back has another shape.
+            EncoderOutputError: an exception came back, or another shape.
         """
-        with self._calls:
-            embeddings = np.asarray(self.encoder.encode(np.stack(views)), dtype=np.float32)
+        try:
+            with self._calls:
+                embeddings = np.asarray(self.encoder.encode(np.stack(views)), dtype=np.float32)
+        except EncoderError:
+            raise
+        except Exception as error:  # an encoder may be anybody's, and raise anything
+            problem = f"an error: {type(error).__name__}: {error}"
+            raise EncoderOutputError(self.encoder.name, problem) from error
         expected = (len(views), self.encoder.dim)
         if embeddings.shape != expected:
             raise EncoderOutputError(

@@ -5,7 +5,12 @@ from __future__ import annotations
 from image_similarity_search.catalog.values import Identity
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
-from image_similarity_search.errors import CollectionMismatchError, ConfigError
+from image_similarity_search.errors import (
+    CollectionMismatchError,
+    ConfigError,
+    EncoderUnavailableError,
+    UnknownEncoderError,
+)
 from image_similarity_search.stores.faiss_store import KINDS
 from image_similarity_search.types import METRICS, Metric
 
@@ -62,10 +67,17 @@ def checked_encoder(stored: Identity) -> Encoder:
     """The encoder that a collection was made with.
 
     Raises:
-        UnknownEncoderError: it has no name that is known here: hand it to ``Collection.open``.
+        EncoderUnavailableError: it is somebody's own: hand it to ``Collection.open``.
         CollectionMismatchError: the one of this name has another fingerprint or dimension now.
     """
-    encoder = registry.create(stored.encoder)
+    try:
+        encoder = registry.create(stored.encoder)
+    except UnknownEncoderError as error:
+        raise EncoderUnavailableError(
+            stored.encoder,
+            "it has no row in the table of encoders",
+            "Open the collection from Python: Collection.open(..., encoder=YOUR_ENCODER).",
+        ) from error
     _refuse_encoder(stored, encoder, "The model changed since: index again, in another folder.")
     return encoder
 

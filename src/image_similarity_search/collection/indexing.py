@@ -7,6 +7,8 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Set
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,7 +19,10 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Picture
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded, load_all
-from image_similarity_search.types import ImageRecord, SyncReport
+from image_similarity_search.collection.vacated import Vacated
+from image_similarity_search.types import SyncReport
+
+_TWINS_LOOKED_AT = 16  # of the images with the same content, which may be thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,17 @@ class Indexer:
     """Takes files into a catalog and counts in ``report`` what became of them.
 
     A file whose content the catalog holds already is not encoded: it was moved, copied or only
-    touched. ``moved`` are the ids whose file was found elsewhere.
+    touched. ``vacated`` are the images that may have moved.
     """
 
-    def __init__(self, catalog: Catalog, embedder: Embedder, report: SyncReport) -> None:
+    def __init__(
+        self, catalog: Catalog, embedder: Embedder, report: SyncReport, vacated: Vacated
+    ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._report = report
-        self.moved: set[int] = set()
+        self._vacated = vacated
+        self._moved: set[int] = set()
 
     def run(self, jobs: Iterable[Job]) -> Iterator[int]:
         """Load, encode and keep ``jobs``; yields the number of files done after each batch."""
@@ -63,28 +71,52 @@ class Indexer:
     def settle(self, job: Job, content_hash: str) -> bool:
         """Keep a file by what the catalog has of the same content; False when it has nothing.
 
-        Call within a transaction.
+        Call within ``transaction``.
         """
-        twins = self._indexed_with_content(content_hash)
-        twin = next((t for t in twins if t.id == job.known_id), None)
-        if twin:
-            self._catalog.move(twin.id, job.place, job.stat)  # touched: only its time is new
+        if job.known_id is not None and self._was_touched(job.known_id, content_hash):
+            self._move(job.known_id, job)
+            self._vacated.keep(job.known_id)
             self._report.unchanged += 1
             return True
-        twin = next((t for t in twins if not os.path.lexists(t.path)), None)
-        if twin:
-            self._catalog.move(twin.id, job.place, job.stat)
-            self.moved.add(twin.id)
-            self._report.moved += 1
-            return True
+        twins = self._catalog.indexed_with_content(content_hash, _TWINS_LOOKED_AT)
         if not twins:
             return False
-        self._put(job, self._catalog.picture(twins[0].id))
+        moved = self._vacated.take(content_hash, replaced=job.known_id is not None)
+        if moved is None:  # one from a folder that this run doesn't look at, perhaps
+            moved = next((twin.id for twin in twins if _is_gone(twin.path)), None)
+        if moved is None:
+            self._put(job, self._catalog.picture(twins[0].id))
+        else:
+            self._move(moved, job)
+            self._moved.add(moved)
+            self._report.moved += 1
         return True
 
-    def _indexed_with_content(self, content_hash: str) -> list[ImageRecord]:
-        records = self._catalog.records_with_content(content_hash)
-        return [record for record in records if record.state == "indexed"]
+    def knows(self, content_hash: str) -> bool:
+        """Whether an indexed image has this content."""
+        return bool(self._catalog.indexed_with_content(content_hash, 1))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction of the catalog; when it fails, its counts are undone too."""
+        before = copy(self._report)
+        try:
+            with self._catalog.transaction():
+                yield
+        except BaseException:
+            for name in SyncReport.__slots__:
+                setattr(self._report, name, getattr(before, name))
+            raise
+
+    def _was_touched(self, known_id: int, content_hash: str) -> bool:
+        known = self._catalog.record(known_id) if known_id not in self._moved else None
+        return known is not None and (known.content_hash, known.state) == (content_hash, "indexed")
+
+    def _move(self, id_: int, job: Job) -> None:
+        displaced = self._catalog.move(id_, job.place, job.stat)
+        record = self._catalog.record(displaced) if displaced is not None else None
+        if record:
+            self._vacated.add_displaced(record.id, record.content_hash)
 
     def _begin(
         self, items: list[Loaded | Bad | Gone], before: Iterable[_Batch], pool: Executor
@@ -93,21 +125,37 @@ class Indexer:
         new = {item.content_hash: item for item in items if isinstance(item, Loaded)}
         for content_hash in list(new):
             waited_for = any(content_hash in batch.new for batch in before)
-            if waited_for or self._indexed_with_content(content_hash):
+            if waited_for or self.knows(content_hash):
                 del new[content_hash]
         return _Batch(items, new.keys(), pool.submit(self._encode, list(new.values())))
 
     def _keep(self, batch: _Batch) -> int:
         """Keep a batch in one transaction, as soon as it is encoded."""
         pictures = batch.pictures.result()
-        self._report.encoded += len(pictures)
-        with self._catalog.transaction():
-            for item in batch.items:
+        items = [item for item in batch.items if not self._is_known_bad(item)]
+        if not items:
+            return len(batch.items)
+        with self.transaction():
+            self._report.encoded += len(pictures)
+            for item in items:
                 if isinstance(item, Bad):
                     self._skip(item)
                 elif isinstance(item, Loaded) and not self.settle(item.job, item.content_hash):
                     self._put_new(item, pictures)
         return len(batch.items)
+
+    def _is_known_bad(self, item: Loaded | Bad | Gone) -> bool:
+        """Whether a bad file is bad as it was known to be: there is nothing to write."""
+        if not isinstance(item, Bad) or item.job.known_id is None:
+            return False
+        known = self._catalog.record(item.job.known_id)
+        same = known and (known.reason, known.size, known.mtime_ns) == (
+            item.reason,
+            item.job.stat.size,
+            item.job.stat.mtime_ns,
+        )
+        self._report.skipped += bool(same)
+        return bool(same)
 
     def _put_new(self, item: Loaded, pictures: dict[str, Picture | None]) -> None:
         if item.content_hash not in pictures:
@@ -137,13 +185,24 @@ class Indexer:
         }
 
     def _put(self, job: Job, picture: Picture) -> None:
-        self._catalog.put(job.place, job.stat, picture)
-        if job.known_id is None:
-            self._report.indexed += 1
-        else:
+        id_ = self._catalog.put(job.place, job.stat, picture)
+        if id_ == job.known_id:
             self._report.updated += 1
+        else:
+            self._report.indexed += 1
 
     def _skip(self, bad: Bad) -> None:
         job = bad.job
         self._catalog.put_skipped(job.place, job.stat, bad.content_hash, bad.reason)
         self._report.skipped += 1
+
+
+def _is_gone(path: str) -> bool:
+    """Whether no file is at ``path``; where that can't be seen, one may be."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a displaced image has a NUL
+        return True
+    except OSError:
+        return False
+    return False

@@ -22,6 +22,18 @@ Query: TypeAlias = "Picture | int"
 """A picture, or the id of an image of the collection."""
 
 
+def checked_path(path: str | os.PathLike[str]) -> str:
+    """The path as text.
+
+    Raises:
+        ConfigError: it is no path: empty, which would be the current folder, or with a NUL.
+    """
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ConfigError("path", path, "the path of a file or folder, as text")
+    return text
+
+
 def pixels_of(picture: Picture, preprocessing: Preprocessing) -> PixelArray:
     """What an encoder sees of ``picture``: ``(crop, crop, 3)`` uint8 RGB.
 
@@ -34,7 +46,7 @@ def pixels_of(picture: Picture, preprocessing: Preprocessing) -> PixelArray:
     from image_similarity_search.images import decode
 
     if isinstance(picture, (str, os.PathLike)):
-        path = os.fspath(picture)
+        path = checked_path(picture)
         data = decode.read_file(path)
         image = decode.decode(data, name=path, min_side=preprocessing.resize).image
     elif isinstance(picture, bytes):
@@ -46,7 +58,7 @@ def pixels_of(picture: Picture, preprocessing: Preprocessing) -> PixelArray:
     else:
         raise ConfigError(
             "query",
-            picture,
+            type(picture).__name__,
             "the path or the bytes of a picture file, a PIL image, a uint8 array (h, w, 3),"
             " or the id of an image of this collection",
         )

@@ -39,9 +39,9 @@ class Searcher:
         Raises:
             ConfigError: ``k`` is less than 1.
         """
-        if k < 1:
+        if not isinstance(k, int | np.integer) or k < 1:
             raise ConfigError("k", k, "a number of images, at least 1")
-        if threshold is not None and np.isnan(threshold):
+        if threshold is not None and not _is_number(threshold):
             raise ConfigError("threshold", threshold, "a score")
         ids, distances = self._ranked(row, k if left_out is None else k + 1)
         scores = vectors.scores(distances, self._catalog.identity.metric)
@@ -76,3 +76,7 @@ class Searcher:
         """Ids among which the ``k`` nearest are, with one to spare, and how many images are."""
         with self._keeper.current() as store:
             return store.search(row[None], store.candidates(k) + 1)[0], len(store)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not np.isnan(value)

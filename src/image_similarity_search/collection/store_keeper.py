@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -11,7 +12,12 @@ from contextlib import contextmanager
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import store_lock
-from image_similarity_search.errors import CollectionError, StoreError, StoreUnavailableError
+from image_similarity_search.errors import (
+    CollectionCorruptError,
+    CollectionError,
+    StoreError,
+    StoreUnavailableError,
+)
 from image_similarity_search.stores import index_file
 from image_similarity_search.stores.faiss_store import FaissStore
 
@@ -51,13 +57,29 @@ class StoreKeeper:
                 self._save(self._store)
             yield self._store
 
+    def distrust_the_future(self) -> None:
+        """Drop a file that is ahead of the catalog, which then was restored from a backup.
+
+        Before a change, which might bring the catalog to the file's generation by another way.
+        """
+        saved = index_file.saved_generation(self.path, self._catalog.identity.id)
+        if saved is not None and saved > self._catalog.generation:
+            _log.warning("%s is ahead of the catalog: it is made anew", self.path)
+            with contextlib.suppress(OSError):
+                os.remove(self.path)
+            self._store = None
+
     def refresh(self) -> None:
         """Bring store and file up to date after a change, or where the file is missing."""
         missing = not os.path.exists(self.path)
-        if missing or self._catalog.generation != self._seen:
+        if not missing and self._catalog.generation == self._seen:
+            return
+        try:
             with self.current() as store:
                 if missing and len(store):
                     self._save(store)
+        except CollectionCorruptError as error:
+            _log.warning("%s", error)  # what was changed is kept all the same
 
     def rebuild(self) -> None:
         """Make the store and its file anew from the catalog, without decoding a picture."""

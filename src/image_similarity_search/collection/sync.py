@@ -6,7 +6,8 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import Place
@@ -14,6 +15,7 @@ from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.pipeline import Job
+from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.worklist import Work, Worklist
 from image_similarity_search.errors import FolderNotFoundError, ImageError
 from image_similarity_search.images import decode
@@ -24,6 +26,8 @@ from image_similarity_search.types import (
     SyncInterrupted,
     SyncReport,
 )
+
+_SETTLED_AT_ONCE = 256  # files looked at before one transaction keeps what is known of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,6 @@ class WalkOptions:
     all_files: bool = False
     retry_skipped: bool = False
     skip: Sequence[str] = ()
-
-
-@dataclass(slots=True)
-class _Scan:
-    """What a walk found to do."""
-
-    todo: Worklist = field(default_factory=Worklist)
-    vanished: dict[int, int] = field(default_factory=dict)  # id: size in bytes
 
 
 class Sync:
@@ -62,8 +58,10 @@ class Sync:
         self._options = options
         self._progress = progress or (lambda _: None)
         self._report = SyncReport()
-        self._indexer = Indexer(catalog, embedder, self._report)
-        self._settled = 0  # files that needed no decoding
+        self._todo = Worklist()
+        self._vacated = Vacated()
+        self._indexer = Indexer(catalog, embedder, self._report, self._vacated)
+        self._done = 0  # files of the worklist
 
     def run(self) -> SyncReport:
         """Bring the catalog up to date.
@@ -72,19 +70,18 @@ class Sync:
             FolderNotFoundError: the folder is not there; nothing was changed.
             SyncInterrupted: Ctrl-C; what was done is kept.
         """
-        if not os.path.isdir(self._folder):
-            raise FolderNotFoundError(self._folder, "no such folder; nothing was changed")
         started = time.perf_counter()
-        scan = _Scan()
         try:
+            if not os.path.isdir(self._folder):
+                raise FolderNotFoundError(self._folder, "no such folder; nothing was changed")
             self._root_id, self._start = self._require_root()
-            self._scan(scan)
-            self._index(scan)
-            self._forget(scan)
+            self._scan()
+            self._index()
+            self._forget()
         except KeyboardInterrupt as interrupt:
             raise SyncInterrupted(self._report) from interrupt
         finally:
-            scan.todo.close()
+            self._todo.close()
             self._report.seconds = time.perf_counter() - started
         return self._report
 
@@ -97,7 +94,7 @@ class Sync:
 
     # First what there is to do …
 
-    def _scan(self, scan: _Scan) -> None:
+    def _scan(self) -> None:
         places = self._catalog.places
         root = places.roots()[self._root_id]
         unvisited = places.folders_below(self._root_id, self._start)
@@ -125,88 +122,96 @@ class Sync:
                 unvisited = _without(unvisited, found.path)
                 continue
             folder_id = unvisited.pop(found.path, None)
-            self._compare(found, self._files_in(folder_id), scan)
+            self._compare(found, self._files_in(folder_id))
             seen += len(found.files)
             self._progress(Progress("scanning", seen, None))
         for folder_id in unvisited.values():
-            self._vanish(self._files_in(folder_id).values(), scan)
+            self._vanish(self._files_in(folder_id).values())
 
     def _files_in(self, folder_id: int | None) -> dict[str, Known]:
         return self._catalog.files_in(folder_id) if folder_id is not None else {}
 
-    def _compare(self, found: FoundFolder, known: dict[str, Known], scan: _Scan) -> None:
+    def _compare(self, found: FoundFolder, known: dict[str, Known]) -> None:
         self._report.others += found.others
         for file in found.files:
             stat = FileStat(file.size, file.mtime_ns)
             old = known.pop(file.name, None)
             if old is None or old.stat != stat or self._to_be_tried_again(old):
-                scan.todo.append(Work(found.path, file.name, stat, old.id if old else None))
+                self._todo.append(Work(found.path, file.name, stat, old.id if old else None))
+                if old:
+                    self._vacated.add_replaced(old)
             elif old.skipped:
                 self._report.skipped += 1
             else:
                 self._report.unchanged += 1
-        self._vanish(known.values(), scan)
+        self._vanish(known.values())
 
     def _to_be_tried_again(self, old: Known) -> bool:
         # a bad file that could not even be read may be readable now, with nothing else changed
         return old.skipped and (old.content_hash is None or self._options.retry_skipped)
 
-    def _vanish(self, files: Iterable[Known], scan: _Scan) -> None:
-        scan.vanished |= {known.id: known.stat.size for known in files}
+    def _vanish(self, files: Iterable[Known]) -> None:
+        for known in files:
+            self._vacated.add_gone(known)
 
     # … then do it
 
-    def _index(self, scan: _Scan) -> None:
-        total, done = len(scan.todo), 0
-        self._progress(Progress("indexing", done, total))
-        for count in self._indexer.run(self._unsettled(scan)):
-            done += count
-            self._progress(Progress("indexing", done + self._settled, total))
+    def _index(self) -> None:
+        self._vacate_missing_roots()
+        self._say_done(0)
+        for count in self._indexer.run(self._unsettled()):
+            self._say_done(count)
 
-    def _unsettled(self, scan: _Scan) -> Iterator[Job]:
+    def _say_done(self, count: int) -> None:
+        self._done += count
+        self._progress(Progress("indexing", self._done, len(self._todo)))
+
+    def _vacate_missing_roots(self) -> None:
+        """A folder that was moved as a whole is a root that is gone and one that is new."""
+        places = self._catalog.places
+        for root_id, root in places.roots().items():
+            if not os.path.isdir(root):
+                for folder_id in places.folders_below(root_id, "").values():
+                    for known in self._files_in(folder_id).values():
+                        self._vacated.add_gone(known, forget=False)
+
+    def _unsettled(self) -> Iterator[Job]:
         """The files that must be decoded: not those that were plainly moved or only touched."""
-        sizes = set(scan.vanished.values()) | self._sizes_of_missing_roots()
-        for job in self._jobs(scan.todo):
-            may_be_known = job.known_id is not None or job.stat.size in sizes
-            if may_be_known and self._settle_by_hash(job):
-                self._settled += 1
-            else:
-                yield job
+        jobs = self._jobs()
+        while part := list(islice(jobs, _SETTLED_AT_ONCE)):
+            known = {job: digest for job in part if (digest := self._known_content(job))}
+            if known:
+                with self._indexer.transaction():
+                    settled = {job for job in known if self._indexer.settle(job, known[job])}
+                self._say_done(len(settled))
+                part = [job for job in part if job not in settled]
+            yield from part
 
-    def _settle_by_hash(self, job: Job) -> bool:
+    def _known_content(self, job: Job) -> str | None:
+        """The hash of a file that may be known by its content, if it is."""
+        if job.known_id is None and job.stat.size not in self._vacated.sizes:
+            return None
         try:
             content_hash = decode.content_hash(decode.read_file(job.path))
         except ImageError:
-            return False  # the pipeline will say why
-        with self._catalog.transaction():
-            return self._indexer.settle(job, content_hash)
+            return None  # the pipeline will say why
+        return content_hash if self._indexer.knows(content_hash) else None
 
-    def _sizes_of_missing_roots(self) -> set[int]:
-        """A folder that was moved as a whole is a root that is gone and one that is new."""
-        places = self._catalog.places
-        return {
-            known.stat.size
-            for root_id, root in places.roots().items()
-            if not os.path.isdir(root)
-            for folder_id in places.folders_below(root_id, "").values()
-            for known in self._catalog.files_in(folder_id).values()
-        }
-
-    def _jobs(self, todo: Worklist) -> Iterator[Job]:
+    def _jobs(self) -> Iterator[Job]:
         places = self._catalog.places
         root = places.roots()[self._root_id]
         folder: str | None = None
-        for work in todo:
+        for work in self._todo:
             if work.folder != folder:
                 folder = work.folder
                 folder_id = places.require_folder(self._root_id, folder)
             path = os.path.join(root, folder, work.name)
             yield Job(path, Place(folder_id, work.name), work.stat, work.known_id)
 
-    def _forget(self, scan: _Scan) -> None:
-        gone = scan.vanished.keys() - self._indexer.moved
-        nothing_there = not self._catalog.places.folders_below(self._root_id, "")
-        if gone or self._indexer.moved or nothing_there:
+    def _forget(self) -> None:
+        gone = self._vacated.to_forget
+        moved = self._report.moved > 0
+        if gone or moved or not self._catalog.places.folders_below(self._root_id, ""):
             with self._catalog.transaction():
                 self._catalog.remove(gone)
                 self._catalog.places.forget_empty()

@@ -68,10 +68,7 @@ class OnnxEncoder:
         if not len(pixels):
             return np.empty((0, self.dim), dtype=np.float32)
         batch = pixels if self._takes_pixels else self._normalise(pixels)
-        try:
-            output = self._session.run(None, {self._input.name: batch})[0]
-        except Exception as error:  # its exceptions share no public base class
-            raise EncoderOutputError(self.name, f"an error: {error}") from error
+        output = self._session.run(None, {self._input.name: batch})[0]
         if output.shape != (len(pixels), self.dim):
             raise EncoderOutputError(
                 self.name, f"shape {output.shape}, expected {(len(pixels), self.dim)}"

@@ -27,6 +27,8 @@ _FORMAT = 1
 _MAGIC = b"ISSINDEX"
 _FOOTER = struct.Struct("<II8s")  # length and CRC-32 of the JSON, magic word
 _CHUNK = 2**20
+# the trailer's checksum is right, and still it may be none that save wrote
+_DAMAGE = (OSError, StoreUnavailableError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def save(store: FaissStore, path: str | os.PathLike[str], identity: str) -> None:
@@ -77,9 +79,19 @@ def load(
                         f"its {what} is {trailer.get(what)!r}, not {value!r}"
                     )
             _read_index(file, trailer, store)
-    except (OSError, StoreUnavailableError) as error:
+    except _DAMAGE as error:
         raise StoreUnavailableError(f"{path} can't be used: {error}") from error
     return store
+
+
+def saved_generation(path: str | os.PathLike[str], identity: str) -> int | None:
+    """The generation of the store in the file; None where it is none of ``identity``'s."""
+    try:
+        with open(path, "rb") as file:
+            trailer = _read_trailer(file)
+            return int(trailer["generation"]) if trailer["identity"] == identity else None
+    except _DAMAGE:
+        return None
 
 
 def _write(store: FaissStore, file: BinaryIO, identity: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import IO
 
 import click
 
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.errors import ImageNotFoundError
 from image_similarity_search.types import Metric
 
 
@@ -41,11 +43,15 @@ def command(
     paths = options.all_paths(images, files_from, null)
     if not paths:
         raise click.UsageError("say which: paths or --files-from FILE")
+    for path in paths:
+        if not os.path.isfile(path):  # a misspelt one must not leave an empty collection behind
+            reason = "a folder: index it" if os.path.isdir(path) else "no such file"
+            raise ImageNotFoundError(path, f"{reason}; nothing was added")
     with (
         Collection.open(index_dir, encoder=model, metric=metric, create=True) as collection,
         codecs_silenced(),
     ):
-        records = collection.add(*paths)
+        records = list({record.id: record for record in collection.add(*paths)}.values())
     bad = [record for record in records if record.state == "skipped"]
     for record in bad:
         output.say(f"{record.path}: {record.reason}")

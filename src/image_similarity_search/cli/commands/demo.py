@@ -14,7 +14,11 @@ import click
 from image_similarity_search.cli import output
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.errors import FolderNotFoundError
+from image_similarity_search.errors import (
+    CollectionUnwritableError,
+    FolderNotFoundError,
+    ImageNotFoundError,
+)
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -56,7 +60,10 @@ def command(pictures: str | None, folder: str) -> None:
     if pictures is None:
         from image_similarity_search.cli.demo.pictures import make_demo_pictures
 
-        made = make_demo_pictures(folder)
+        try:
+            made = make_demo_pictures(folder)
+        except OSError as error:
+            raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
         pictures, queries, source = made.folder, made.queries, made.source
         output.write(f"Pictures: {source}")
     pictures = os.path.expanduser(pictures)  # make passes on a ~ that no shell has seen
@@ -70,6 +77,8 @@ def command(pictures: str | None, folder: str) -> None:
         with codecs_silenced(), ProgressBar() as progress:
             report = collection.sync(pictures, progress=progress)
         output.write(f"  {output.report_in_words(report)}")
+        if not len(collection):
+            raise ImageNotFoundError(pictures, "no pictures in this folder")
         answers = [
             (query, collection.search(query, _K)) for query in queries or _telling(collection)
         ]
@@ -115,7 +124,8 @@ def _write_page(
     answers: Sequence[tuple[str | int, Sequence[Hit]]],
     source: str,
 ) -> str:
-    from image_similarity_search.cli.gallery import GalleryQuery, render_gallery
+    from image_similarity_search.cli.gallery import GalleryQuery
+    from image_similarity_search.cli.page import write_page
     from image_similarity_search.cli.thumbnails import thumbnail
 
     count = len(collection)
@@ -127,10 +137,5 @@ def _write_page(
             GalleryQuery(os.path.basename(path), hits, thumbnail(path, 480), path, note)
         )
     page = os.path.abspath(os.path.join(folder, "gallery.html"))
-    with open(page, "w", encoding="utf-8") as file:
-        file.write(
-            render_gallery(
-                sections, thumbnail=thumbnail, title="Image Similarity Search demo", footer=source
-            )
-        )
+    write_page(page, sections, title="Image Similarity Search demo", footer=source)
     return page

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from image_similarity_search.cli import options, output
-from image_similarity_search.errors import ImageError
+from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.types import Hit
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def command(
     from image_similarity_search.collection import Collection
 
     query = id_ if id_ is not None else _read(str(image))
-    with Collection.open(index_dir) as collection:
+    with Collection.open(index_dir) as collection, codecs_silenced():
         hits = collection.search(query, k, threshold=threshold)
         if html:
             _write_page(html, collection, query, hits)
@@ -80,7 +80,8 @@ def _read(image: str) -> str | bytes:
 def _write_page(
     file: str, collection: Collection, query: str | bytes | int, hits: list[Hit]
 ) -> None:
-    from image_similarity_search.cli.gallery import GalleryQuery, render_gallery
+    from image_similarity_search.cli.gallery import GalleryQuery
+    from image_similarity_search.cli.page import write_page
     from image_similarity_search.cli.thumbnails import thumbnail, thumbnail_of
 
     if isinstance(query, bytes):
@@ -88,9 +89,5 @@ def _write_page(
     else:
         path = collection.get(query).path if isinstance(query, int) else query
         section = GalleryQuery(path, hits, thumbnail(path), path)
-    try:
-        with open(file, "w", encoding="utf-8") as page:
-            page.write(render_gallery([section], thumbnail=thumbnail, title="Similar pictures"))
-    except OSError as error:
-        raise ImageError(file, f"the page can't be written: {error.strerror}") from error
+    write_page(file, [section], title="Similar pictures")
     output.say(f"the page is in {file}")

@@ -1,0 +1,60 @@
+"""Images whose file is not where it was: by their content, so that it is known when it turns up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from image_similarity_search.catalog.values import Known
+
+
+class Vacated:
+    """What a scan found gone or replaced.
+
+    Attributes:
+        sizes: of the files that are gone, in bytes: one that turns up has one of these.
+        to_forget: the ids whose file is gone for good unless it turns up.
+    """
+
+    def __init__(self) -> None:
+        self.sizes: set[int] = set()
+        self.to_forget: set[int] = set()
+        self._kept: set[int] = set()
+        self._gone: defaultdict[str, list[int]] = defaultdict(list)
+        self._replaced: defaultdict[str, list[int]] = defaultdict(list)
+
+    def add_gone(self, known: Known, *, forget: bool = True) -> None:
+        """Nothing is at this image's place any more; ``forget`` it if it doesn't turn up."""
+        self.sizes.add(known.stat.size)
+        if forget:
+            self.to_forget.add(known.id)
+        if known.content_hash and not known.skipped:
+            self._gone[known.content_hash].append(known.id)
+
+    def add_displaced(self, id_: int, content_hash: str | None) -> None:
+        """Another image has taken this one's place."""
+        self.to_forget.add(id_)
+        if content_hash:
+            self._gone[content_hash].append(id_)
+
+    def add_replaced(self, known: Known) -> None:
+        """Another file, or the same but touched, is at this image's place."""
+        if known.content_hash and not known.skipped:
+            self._replaced[known.content_hash].append(known.id)
+
+    def keep(self, id_: int) -> None:
+        """This image's file was only touched: it is where it was."""
+        self._kept.add(id_)
+
+    def take(self, content_hash: str, *, replaced: bool) -> int | None:
+        """An image of this content whose file is gone, or may have been ``replaced``.
+
+        It is given out once, and will not be forgotten.
+        """
+        for images in (self._gone, self._replaced) if replaced else (self._gone,):
+            ids = images.get(content_hash, [])
+            while ids:
+                id_ = ids.pop()
+                if id_ not in self._kept:
+                    self.to_forget.discard(id_)
+                    return id_
+        return None
