@@ -316,3 +316,8 @@ def test_every_dependency_has_its_reason() -> None:
     names = {re.split(r"[^\w-]", requirement)[0] for requirement in wanted}
     text = (DOCS / "decisions" / "0002-dependencies.md").read_text("utf-8")
     assert set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE)) == names
+
+
+@pytest.mark.parametrize("document", ALL, ids=_ids)
+def test_nothing_is_left_to_fill_in(document: Path) -> None:
+    assert "@@" not in document.read_text("utf-8")
