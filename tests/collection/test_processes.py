@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -117,6 +118,23 @@ def test_processes_that_make_the_same_collection_at_once_all_get_it(
         assert process.returncode == 0, err
     with Collection.open(tmp_path / "same") as collection:
         assert len(collection) == 12
+
+
+def test_making_a_collection_waits_for_another_that_is_being_made(tmp_path: Path) -> None:
+    (tmp_path / "i").mkdir()
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with writer_lock(str(tmp_path / "i")):
+            held.set()
+            let_go.wait(10)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(10)
+    threading.Timer(0.5, let_go.set).start()
+    Collection.open(tmp_path / "i", encoder="colour-texture", create=True).close()
+    other.join()
 
 
 def test_a_killed_writers_lock_does_not_stay(many: Path, tmp_path: Path) -> None:

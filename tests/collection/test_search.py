@@ -113,6 +113,23 @@ def test_equals_come_in_order_of_id_also_at_the_border(
     assert [hit.id for hit in collection.search(first[2], k=5)] == [*first[:2], *first[3:6]]
 
 
+def test_equals_come_in_order_of_id_whatever_order_the_store_has(
+    collection: Collection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "same"
+    folder.mkdir()
+    for number in range(60):
+        draw(100 + number).save(folder / f"{number:02}.png")
+    collection.sync(folder)
+    first = sorted(record.id for record in collection)
+    same = draw(1)
+    for numbers in (range(30, 60), range(30)):  # the low ids come last into the store
+        for number in numbers:
+            same.save(folder / f"{number:02}.png")
+        collection.sync(folder)
+    assert [hit.id for hit in collection.search(same, k=5)] == first[:5]
+
+
 def test_many_queries_are_answered_as_one_by_one(
     filled: Collection, photos: Path, encoder: CountingEncoder
 ) -> None:

@@ -73,7 +73,9 @@ def test_another_collections_file_is_not_believed(
         assert len(collection.search(photos / "picture 0.jpg", k=20)) == 12
 
 
-def test_a_stale_file_is_caught_up(index: Path, photos: Path, make_picture: MakePicture) -> None:
+def test_a_stale_file_is_caught_up(
+    index: Path, photos: Path, make_picture: MakePicture, caplog: pytest.LogCaptureFixture
+) -> None:
     old = (index / "faiss.index").read_bytes()
     new = make_picture(photos / "new.png", 61)
     (photos / "picture 0.jpg").unlink()
@@ -82,8 +84,9 @@ def test_a_stale_file_is_caught_up(index: Path, photos: Path, make_picture: Make
         collection.sync(photos)
         expected = collection.search(changed, k=20)
     (index / "faiss.index").write_bytes(old)
-    with reopen(index) as collection:
+    with reopen(index) as collection, caplog.at_level(logging.WARNING):
         assert collection.search(changed, k=20) == expected
+        assert not caplog.text  # caught up, not made anew
         assert collection.search(new, k=1)[0].score == 1.0
         assert len(expected) == 13
 
@@ -111,13 +114,17 @@ def test_another_process_may_change_the_kind(index: Path, photos: Path) -> None:
 def test_a_restored_catalog_that_caught_up_is_not_mixed_with_the_old_store(
     index: Path, photos: Path, make_picture: MakePicture
 ) -> None:
+    for seed in range(500, 550):  # more than a search for one has candidates
+        make_picture(photos / f"{seed}.png", seed)
+    with reopen(index) as collection:
+        collection.sync(photos)
     backup = (index / "catalog.sqlite").read_bytes()
-    for history in (300, 400):  # two different futures of the same backup
+    for history in (1000, 2000):  # two different futures of the same backup
         for number, path in enumerate(sorted(photos.rglob("*.*"))):
             make_picture(path, history + number)
         with reopen(index) as collection:
             collection.sync(photos)
-        if history == 300:
+        if history == 1000:
             (index / "catalog.sqlite").write_bytes(backup)
     with reopen(index) as collection:
         for path in photos.rglob("*.*"):

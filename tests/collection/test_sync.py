@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import CountingEncoder, MakePicture, draw
 
+from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import (
     CollectionNotFoundError,
@@ -16,7 +18,13 @@ from image_similarity_search.errors import (
     EncoderOutputError,
     FolderNotFoundError,
 )
-from image_similarity_search.types import FloatArray, PixelArray, Progress, SyncReport
+from image_similarity_search.types import (
+    FloatArray,
+    PixelArray,
+    Progress,
+    SyncInterrupted,
+    SyncReport,
+)
 
 
 def counts(report: SyncReport) -> dict[str, int]:
@@ -409,6 +417,33 @@ def test_a_deleted_index_folder_is_not_written_to(
     with pytest.raises(CollectionNotFoundError):
         collection.sync(photos)
     assert not (tmp_path / "index").exists()
+
+
+def test_another_collection_in_its_place_is_not_written_to(
+    collection: Collection, photos: Path, tmp_path: Path
+) -> None:
+    collection.sync(photos)
+    (tmp_path / "index").rename(tmp_path / "moved")
+    with Collection.open(tmp_path / "index", encoder="colour-texture", create=True) as other:
+        with pytest.raises(CollectionNotFoundError):
+            collection.sync(photos)
+        assert len(other) == 0
+
+
+def test_an_interrupt_within_a_transaction_counts_what_was_kept(
+    collection: Collection, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, calls = Catalog.put, iter(range(100))
+
+    def interrupted(*arguments: Any) -> int:
+        if next(calls) == 10:
+            raise KeyboardInterrupt
+        return put(*arguments)
+
+    monkeypatch.setattr(Catalog, "put", interrupted)
+    with pytest.raises(SyncInterrupted) as caught:
+        collection.sync(photos)
+    assert caught.value.report.indexed == caught.value.report.encoded == len(collection) == 8
 
 
 def test_an_encoder_that_fails_is_named_and_what_was_done_is_kept(
