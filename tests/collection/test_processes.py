@@ -209,19 +209,25 @@ def test_a_reader_that_may_not_write_sees_what_the_owner_does(
         stdout=subprocess.PIPE,
         text=True,
     ) as reader:
+        assert _asked(reader) == 11
+        index.chmod(0o755)
+        with Collection.open(index) as owner:  # whose changes stay in the write-ahead log
+            for count in (12, 13):
+                make_picture(photos / f"new {count}.png", 100 + count)
+                owner.sync(photos)
+                index.chmod(0o555)
+                assert _asked(reader) == count
+                index.chmod(0o755)
         assert reader.stdin
-        assert reader.stdout
-        for count in (11, 12, 13):
-            reader.stdin.write("1\n")
-            reader.stdin.flush()
-            assert int(reader.stdout.readline()) == count
-            index.chmod(0o755)
-            make_picture(photos / f"new {count}.png", 100 + count)
-            with Collection.open(index) as collection:
-                collection.sync(photos)
-            index.chmod(0o555)
         reader.stdin.close()
-    index.chmod(0o755)
+
+
+def _asked(reader: subprocess.Popen[str]) -> int:
+    assert reader.stdin
+    assert reader.stdout
+    reader.stdin.write("1\n")
+    reader.stdin.flush()
+    return int(reader.stdout.readline())
 
 
 def test_where_nothing_can_be_made_that_is_said(tmp_path: Path) -> None:
