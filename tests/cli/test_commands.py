@@ -66,7 +66,7 @@ def test_index_says_at_the_end_what_it_did(iss: Iss, photos: Path) -> None:
     assert line.startswith("indexed 12, updated 0, unchanged 0, moved 0, removed 0, skipped 1 in ")
     assert line.endswith(" images/s)")
     assert b"iss info --skipped" in done.stderr
-    assert b"1 other files" in done.stderr
+    assert b"content: 1" in done.stderr
     assert (iss.folder / "index_data" / "catalog.sqlite").is_file()
     assert (iss.folder / "index_data" / "faiss.index").is_file()
     (line,) = lines(iss("index", photos))
@@ -176,9 +176,10 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["search", "--id", "999"], 3, "no indexed image has this id"),
         (["search", "--id", "9" * 40], 3, "no indexed image has this id"),
         (["search", "photos/picture 0.jpg", "--threshold", "nan"], 2, "threshold is nan"),
-        (["add", "photos"], 3, "a folder: index it"),
+        (["add", "photos"], 3, "a folder: use 'iss index'"),
         (["search", "a.jpg", "--index-dir", "none"], 4, "make one with 'iss index FOLDER'"),
         (["index", "nowhere"], 3, "nowhere: no such folder"),
+        (["index", "photos/picture 0.jpg"], 3, "a file: add it with 'iss add'"),
         (["index", "photos", "--metric", "l2"], 4, "metric is cosine, but l2"),
         (["index", "photos", "--model", "nonsense"], 4, "colour-texture, but nonsense"),
         (["index", "photos", "--model", "nonsense", "--index-dir", "i"], 5, "there are: "),
@@ -293,7 +294,14 @@ def test_completion_completes() -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(indexed: Iss, photos: Path) -> None:
-    command = f"{' '.join(ISS)} search '{photos / 'picture 0.jpg'}' --paths | head -n 1"
+    iss = " ".join(ISS)
+    for command in ("search --id 1 --json", "info", "--help"):
+        quiet = f"{iss} {command} | true"
+        ended = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", quiet], cwd=indexed.folder, capture_output=True
+        )
+        assert (ended.returncode, ended.stderr) == (exits.OK, b"")
+    command = f"{iss} search '{photos / 'picture 0.jpg'}' --paths | head -n 1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=indexed.folder,

@@ -247,9 +247,14 @@ def test_progress_counts_every_file(collection: Collection, photos: Path) -> Non
     assert seen[-1] == Progress("indexing", 12, 12)
 
 
-def test_an_empty_folder_is_no_failure(collection: Collection, tmp_path: Path) -> None:
+def test_an_empty_folder_is_no_failure(
+    collection: Collection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "empty").mkdir()
     assert counts(collection.sync(tmp_path / "empty")) == {}
+    with Collection.open(tmp_path / "index", encoder=CountingEncoder()) as again:
+        assert again.info().indexed == 0
+    assert not caplog.text
     assert len(collection) == 0
     assert not collection.roots()
 

@@ -60,7 +60,7 @@ def test_rows_of_any_layout_and_type_are_taken() -> None:
 
 
 def test_auto_changes_to_one_bit_beyond_the_limit_and_not_back() -> None:
-    flat, one_bit = "auto: FAISS Flat, exact", "auto: RaBitQfs, 1-bit scan + exact re-rank"
+    flat, one_bit = "auto (FAISS Flat, exact)", "auto (RaBitQfs, 1-bit scan + exact re-rank)"
     rows = vectors.comparable(_clustered(120, 32), "cosine")
     store = FaissStore(32, "cosine", flat_limit=100)
     store.upsert(_ids(100), rows[:100])

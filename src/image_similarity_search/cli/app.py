@@ -54,7 +54,7 @@ Examples:
   iss index ~/Pictures
   iss search holiday.jpg
   iss search holiday.jpg -k 20 --html hits.html
-  iss search holiday.jpg --paths -0 | xargs -0 cp -t similar/
+  iss search holiday.jpg --paths -0 | xargs -0 ls -l
 
 """
     + exits.HELP,
@@ -80,8 +80,14 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _status(arguments: Sequence[str] | None) -> int:
+    stdout = sys.stdout
     try:
         result: Any = app.main(arguments, prog_name="iss", standalone_mode=False)
+        sys.stdout.flush()
+    except SystemExit:
+        if sys.stdout is not stdout:  # click met a broken pipe: it replaces stdout and ends with 1
+            return exits.OK
+        raise
     except ImageSearchError as error:
         say(f"iss: {error}")
         return exits.status_of(error)

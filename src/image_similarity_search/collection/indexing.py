@@ -98,14 +98,15 @@ class Indexer:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction of the catalog; when it fails, its counts are undone too."""
-        before = copy(self._report)
+        """A transaction of the catalog; when it is undone, its counts are undone too."""
+        before, generation = copy(self._report), self._catalog.generation
         try:
             with self._catalog.transaction():
                 yield
         except BaseException:
-            for name in SyncReport.__slots__:
-                setattr(self._report, name, getattr(before, name))
+            if self._catalog.generation == generation:  # an interrupt may come just after the end
+                for name in SyncReport.__slots__:
+                    setattr(self._report, name, getattr(before, name))
             raise
 
     def _was_touched(self, known_id: int, content_hash: str) -> bool:

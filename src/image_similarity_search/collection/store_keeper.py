@@ -102,7 +102,8 @@ class StoreKeeper:
                 identity=identity.id,
             )
         except StoreUnavailableError as error:
-            _log.warning("%s; it is made anew from the catalog", error)
+            if self._catalog.counts().indexed:  # an empty collection has no file
+                _log.warning("%s; it is made anew from the catalog", error)
             return self._new()
 
     def _checked(self, store: FaissStore) -> FaissStore:

@@ -216,9 +216,9 @@ class FaissStore:
         """What it is, in a few words for people."""
         if self.is_exact:
             return (
-                f"{self.kind} (FAISS Flat)" if self.kind == "exact" else "auto: FAISS Flat, exact"
+                f"{self.kind} (FAISS Flat)" if self.kind == "exact" else "auto (FAISS Flat, exact)"
             )
-        return "auto: RaBitQfs, 1-bit scan + exact re-rank"
+        return "auto (RaBitQfs, 1-bit scan + exact re-rank)"
 
     def _nearest(
         self, queries: FloatArray, k: int, fetch: int, wanted: NDArray[np.bool_]

@@ -45,7 +45,7 @@ def command(
         raise click.UsageError("say which: paths or --files-from FILE")
     for path in paths:
         if not os.path.isfile(path):  # a misspelt one must not leave an empty collection behind
-            reason = "a folder: index it" if os.path.isdir(path) else "no such file"
+            reason = "a folder: use 'iss index'" if os.path.isdir(path) else "no such file"
             raise ImageNotFoundError(path, f"{reason}; nothing was added")
     with (
         Collection.open(index_dir, encoder=model, metric=metric, create=True) as collection,

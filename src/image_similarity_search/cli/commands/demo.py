@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 import zlib
 from collections.abc import Sequence
 from itertools import islice
@@ -72,7 +75,7 @@ def command(pictures: str | None, folder: str) -> None:
     output.write(f"Indexing {pictures}")
     # an index for each folder: what an earlier demo was shown must not turn up in this one
     mark = zlib.crc32(os.fsencode(os.path.realpath(pictures)))
-    index_dir = os.path.join(folder, f"index_data_{mark:08x}")
+    index_dir = os.path.abspath(os.path.join(folder, f"index_data_{mark:08x}"))
     with Collection.open(index_dir, create=True) as collection:
         with codecs_silenced(), ProgressBar() as progress:
             report = collection.sync(pictures, progress=progress)
@@ -87,7 +90,14 @@ def command(pictures: str | None, folder: str) -> None:
         page = _write_page(folder, collection, answers, source)
     output.write("")
     output.write(f"The same as a page: {Path(page).as_uri()}")
-    output.write(f"Search on with:     iss search IMAGE --index-dir {index_dir}")
+    output.write(f"Search on with:     {_iss()} search IMAGE --index-dir {shlex.quote(index_dir)}")
+
+
+def _iss() -> str:
+    """How this program is called from here."""
+    called = sys.argv[0]
+    elsewhere = os.path.basename(called) == "iss" and not shutil.which("iss")
+    return shlex.quote(os.path.abspath(called)) if elsewhere else "iss"
 
 
 def _telling(collection: Collection) -> list[int]:

@@ -56,7 +56,8 @@ def command(
     from image_similarity_search.collection import Collection
 
     if not os.path.isdir(folder):  # a misspelt one must not leave an empty collection behind
-        raise FolderNotFoundError(folder, "no such folder; nothing was changed")
+        reason = "a file: add it with 'iss add'" if os.path.isfile(folder) else "no such folder"
+        raise FolderNotFoundError(folder, f"{reason}; nothing was changed")
     status = exits.OK
     with Collection.open(
         index_dir, encoder=model, metric=metric, index=kind, create=True
@@ -87,6 +88,6 @@ def _tell(report: SyncReport, as_json: bool, *, interrupted: bool) -> None:
         return
     output.write(output.report_in_words(report))
     if report.others:
-        output.say(f"{report.others:,} other files are no pictures by name or content")
+        output.say(f"files that are no pictures by name or content: {report.others:,}")
     if report.skipped:
         output.say("'iss info --skipped' lists the skipped files, each with its reason")

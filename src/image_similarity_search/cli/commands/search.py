@@ -22,7 +22,7 @@ Examples:
   iss search query.jpg
   iss search query.jpg -k 20 --threshold 0.7
   iss search query.jpg --html hits.html
-  iss search query.jpg --paths -0 | xargs -0 cp -t similar/
+  iss search query.jpg --paths -0 | xargs -0 ls -l
   iss search --id 17 --json
   curl -s https://example.org/cat.jpg | iss search -
 """,
