@@ -16,7 +16,6 @@ from image_similarity_search.catalog.places import canonical
 from image_similarity_search.catalog.values import FileStat, Identity
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.identity import (
-    check_choices,
     checked_encoder,
     identity_of,
     refuse_other,
@@ -24,6 +23,7 @@ from image_similarity_search.collection.identity import (
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.pipeline import BATCH, Job
 from image_similarity_search.collection.queries import Picture, Query, pixels_of
+from image_similarity_search.collection.recall import measured_recall
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
@@ -41,6 +41,7 @@ from image_similarity_search.types import (
     ImageRecord,
     Metric,
     ProgressCallback,
+    RecallReport,
     SyncInterrupted,
     SyncReport,
 )
@@ -81,8 +82,10 @@ class Collection:
     ) -> Self:
         """Open the collection kept in ``index_dir``; with ``create``, make it when there is none.
 
-        ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto`` or ``exact``) say what
-        a new collection is made with; one that exists remembers, and may be opened without them.
+        ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto``, ``exact``, ``hnsw``,
+        ``ivf``, ``ivf-pq`` or a FAISS factory string) say what a new collection is made with; one
+        that exists remembers, and may be opened without them. Kinds that must be trained are
+        exact until there are enough images.
 
         Raises:
             CollectionNotFoundError: there is none, and ``create`` was not said.
@@ -223,16 +226,12 @@ class Collection:
         No picture is decoded.
 
         Raises:
-            ConfigError: no such kind of index.
+            ConfigError: no such kind of index, or one that can't compare by the metric.
+            StoreTrainingError: there are too few images to train it; nothing was changed.
             CollectionLockedError: another process is writing.
         """
         with writer_lock(self._folder):
-            check_choices(None, index)
-            with self._catalog.transaction():
-                if index is not None:
-                    self._catalog.set_index(index)
-                self._catalog.forget_removals()
-            self._keeper.rebuild()
+            self._keeper.rebuild(index)
 
     # Asking it
 
@@ -296,7 +295,7 @@ class Collection:
         identity, counts = self._catalog.identity, self._catalog.counts()
         catalog = os.path.join(self._folder, FILE_NAME)
         with self._keeper.current() as current:
-            store = current.describe()
+            store, memory = current.describe(), current.memory_bytes()
         return CollectionInfo(
             index_dir=self._folder,
             encoder=identity.encoder,
@@ -311,7 +310,18 @@ class Collection:
             generation=self._catalog.generation,
             catalog_bytes=_size(catalog) + _size(catalog + "-wal"),
             store_bytes=_size(self._keeper.path),
+            memory_bytes=memory,
         )
+
+    def measure_recall(self, k: int = 10, sample: int = 200) -> RecallReport:
+        """How many of the ``k`` nearest a search finds, asked of ``sample`` of the images.
+
+        Each is searched for, as by its id, and compared with a scan of all embeddings.
+
+        Raises:
+            ConfigError: ``k`` or ``sample`` is less than 1.
+        """
+        return measured_recall(self._catalog, self._searcher, k, sample)
 
     @property
     def encoder(self) -> Encoder:
