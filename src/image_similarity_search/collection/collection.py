@@ -13,10 +13,11 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.places import canonical
-from image_similarity_search.catalog.values import FileStat, Identity
+from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.identity import (
     checked_encoder,
+    created,
     identity_of,
     refuse_other,
 )
@@ -30,7 +31,6 @@ from image_similarity_search.collection.sync import Sync, WalkOptions
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.errors import (
     CollectionNotFoundError,
-    CollectionUnwritableError,
     EncoderOutputError,
     ImageNotFoundError,
 )
@@ -103,7 +103,7 @@ class Collection:
             if not create:
                 raise
             made, identity = identity_of(encoder, metric, index)
-            catalog = _created(folder, identity)
+            catalog = created(folder, identity)
         try:
             refuse_other(catalog.identity, made or encoder, metric, index)
             return cls(folder, catalog, made)
@@ -383,19 +383,6 @@ class Collection:
         if record is None:
             raise ImageNotFoundError(name, "no such image in this collection")
         return record
-
-
-def _created(folder: str, identity: Identity) -> Catalog:
-    """The catalog of a new collection; the one that another process made just before, if so."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
-    with writer_lock(folder):
-        try:
-            return Catalog(folder)
-        except CollectionNotFoundError:
-            return Catalog.create(folder, identity)
 
 
 def _id_or_none(query: Query) -> int | None:

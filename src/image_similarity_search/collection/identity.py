@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.values import Identity
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
-from image_similarity_search.errors import CollectionMismatchError, ConfigError
+from image_similarity_search.errors import (
+    CollectionMismatchError,
+    CollectionNotFoundError,
+    CollectionUnwritableError,
+    ConfigError,
+)
 from image_similarity_search.stores.kinds import check_kind
 from image_similarity_search.types import METRICS, Metric
 
@@ -34,6 +43,19 @@ def identity_of(
     )
     check_kind(identity.index, identity.dim, identity.metric)
     return encoder, identity
+
+
+def created(folder: str, identity: Identity) -> Catalog:
+    """The catalog of a new collection; the one that another process made just before, if so."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
+    with writer_lock(folder):
+        try:
+            return Catalog(folder)
+        except CollectionNotFoundError:
+            return Catalog.create(folder, identity)
 
 
 def check_metric(metric: str | None) -> None:
