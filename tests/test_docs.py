@@ -31,7 +31,13 @@ from conftest import MakePicture
 from image_similarity_search.catalog import schema
 from image_similarity_search.cli import exits, output
 from image_similarity_search.cli.app import app
-from image_similarity_search.types import CollectionInfo, Hit, ImageRecord, SyncReport
+from image_similarity_search.types import (
+    CollectionInfo,
+    Hit,
+    ImageRecord,
+    RecallReport,
+    SyncReport,
+)
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -260,12 +266,12 @@ def test_every_command_and_option_is_described_and_no_other() -> None:
 
 def test_every_json_field_is_described() -> None:
     record = ImageRecord(1, "a", 1, 1, None, 1, 1, "indexed")
-    info = CollectionInfo("", "", "", 1, "cosine", "", "", 1, 0, [], 0, 0, 0)
+    info = CollectionInfo("", "", "", 1, "cosine", "", "", 1, 0, [], 0, 0, 0, 0)
     fields = {
         "index": output.report_as_json(SyncReport(), interrupted=False),
         "search": output.hit_as_json(1, Hit(record, 0.0, 1.0)) | {"query": "", "hits": ""},
         "add": output.record_as_json(record),
-        "info": asdict(info),
+        "info": asdict(info) | {"recall": ""} | asdict(RecallReport(1, 1, 1.0, 0.0, 0.0)),
     }
     for name, values in fields.items():
         described = set(re.findall(r"^\| `(\w+)` \|", _sections()[name], re.MULTILINE))

@@ -24,6 +24,7 @@ def test_the_public_names() -> None:
         "Metric",
         "Preprocessing",
         "Progress",
+        "RecallReport",
         "SyncInterrupted",
         "SyncReport",
         "__version__",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ImageRecord,
         Metric,
         Progress,
+        RecallReport,
         SyncInterrupted,
         SyncReport,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "Metric",
     "Preprocessing",
     "Progress",
+    "RecallReport",
     "SyncInterrupted",
     "SyncReport",
     "__version__",
@@ -56,6 +58,7 @@ _HOMES = {
     "Metric": "types",
     "Preprocessing": "encoders.preprocessing",
     "Progress": "types",
+    "RecallReport": "types",
     "SyncInterrupted": "types",
     "SyncReport": "types",
 }

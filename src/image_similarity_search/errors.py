@@ -21,7 +21,8 @@
     │   └── CollectionLockedError       another process is writing to it
     ├── StoreError                      the index of embeddings can't be used
     │   ├── StoreUnavailableError       it can't be reached, read or made
-    │   └── StoreDimensionError         embeddings of another dimension
+    │   ├── StoreDimensionError         embeddings of another dimension
+    │   └── StoreTrainingError          too few embeddings to train it on
     └── ConfigError                     an argument has a value that is not allowed
 
 A message says what is wrong, which value, what was expected and what to do; the values
@@ -186,6 +187,19 @@ class StoreDimensionError(StoreError):
     def __init__(self, expected: int, given: int) -> None:
         super().__init__(f"the store holds embeddings of dimension {expected}, not {given}")
         self.expected = expected
+        self.given = given
+
+
+class StoreTrainingError(StoreError):
+    """A store of kind ``kind`` is trained on ``needed`` embeddings; there are only ``given``."""
+
+    def __init__(self, kind: str, needed: int, given: int) -> None:
+        super().__init__(
+            f"an index of kind {kind} is trained on {needed:,} images or more, and there are"
+            f" {given:,}: nothing was changed"
+        )
+        self.kind = kind
+        self.needed = needed
         self.given = given
 
 

@@ -127,8 +127,9 @@ class SyncReport:
 class CollectionInfo:
     """What a collection is made of.
 
-    ``catalog_bytes`` and ``store_bytes`` are sizes on disk; ``store`` says in words what finds
-    the nearest; ``roots`` are the folders that were indexed.
+    ``catalog_bytes`` and ``store_bytes`` are sizes on disk, ``memory_bytes`` is about what the
+    store takes in memory; ``store`` says in words what finds the nearest; ``roots`` are the
+    folders that were indexed.
     """
 
     index_dir: str
@@ -144,6 +145,27 @@ class CollectionInfo:
     generation: int
     catalog_bytes: int
     store_bytes: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecallReport:
+    """How right searches are, measured on images of the collection.
+
+    Attributes:
+        k: how many hits were asked for.
+        queries: how many images were searched for.
+        recall: the part of the exact ``k`` nearest that was found, 0.0 to 1.0.
+        seconds: of one search, on average.
+        exact_seconds: of comparing one query with every embedding, on average; all queries share
+            one pass through the catalog.
+    """
+
+    k: int
+    queries: int
+    recall: float
+    seconds: float
+    exact_seconds: float
 
 
 class SyncInterrupted(KeyboardInterrupt):

@@ -155,6 +155,20 @@ def test_info_says_what_is_there(indexed: Iss, photos: Path) -> None:
     info = indexed.json("info")
     assert isinstance(info, dict)
     assert (info["indexed"], info["roots"], info["dim"]) == (12, [str(photos)], 1152)
+    assert info["memory_bytes"] == 12 * (1152 * 4 + 8)
+    assert "in memory: 0.1 MB store" in text
+
+
+def test_info_measures_recall(indexed: Iss) -> None:
+    assert (
+        "recall:    1.000 of the 3 nearest, of 12 images; "
+        in indexed("info", "--measure-recall", "-k", "3").stdout.decode()
+    )
+    info = indexed.json("info", "--measure-recall")
+    assert isinstance(info, dict)
+    recall = info["recall"]
+    assert (recall["k"], recall["queries"], recall["recall"]) == (10, 12, 1.0)
+    assert recall["seconds"] > 0 < recall["exact_seconds"]
 
 
 def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
@@ -164,6 +178,8 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         path.unlink()
     (line,) = lines(indexed("rebuild", "--index", "exact"))
     assert line.startswith("rebuilt: 12 images, exact")
+    (line,) = lines(indexed("rebuild", "--index", "hnsw"))
+    assert line == "rebuilt: 12 images, hnsw (FAISS HNSWFlat)"
     assert indexed("search", "-", stdin=query).stdout == before
 
 
@@ -192,6 +208,8 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["demo", "photos/none"], 3, "no such folder"),
         (["demo", "--to", "/proc/nowhere"], 4, "can't be written to"),
         (["rebuild", "--index", "nonsense"], 2, "one of auto, exact"),
+        (["rebuild", "--index", "IVF65536,Flat"], 6, "2,555,904 images or more, and there are 12"),
+        (["info", "--measure-recall", "-k", "0"], 2, "k is 0"),
         (["frobnicate"], 2, "No such command"),
     ],
 )

@@ -12,6 +12,9 @@ import pytest
 from conftest import CountingEncoder, MakePicture
 
 from image_similarity_search.collection import Collection
+from image_similarity_search.errors import ConfigError, StoreTrainingError
+from image_similarity_search.stores import FaissStore, kinds
+from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
 
 @pytest.fixture
@@ -142,3 +145,102 @@ def test_rebuilding_decodes_no_picture(index: Path, photos: Path) -> None:
         assert len(collection.search(query, k=20)) == 12
     with reopen(index) as collection:
         assert collection.info().store.startswith("exact")
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivf", "ivf-pq", "HNSW16", "Flat", "exact", "auto"])
+def test_every_kind_has_the_same_answers(index: Path, photos: Path, kind: str) -> None:
+    with reopen(index) as collection:
+        before = collection.search(photos / "picture 0.jpg", k=12)
+        collection.rebuild(kind)
+        assert collection.info().index == kind
+        assert collection.search(photos / "picture 0.jpg", k=12) == before
+        (photos / "picture 0.jpg").unlink()
+        collection.sync(photos)
+        assert collection.search(before[0].id + 1, k=20)
+        assert before[0].id not in {hit.id for hit in collection.search(before[1].path, k=20)}
+    with reopen(index) as collection:
+        assert len(collection.search(before[1].path, k=20)) == 11
+
+
+def test_what_can_t_be_trained_or_made_is_refused_and_changes_nothing(index: Path) -> None:
+    files = {file.name: file.read_bytes() for file in index.iterdir()}
+    with reopen(index) as collection:
+        with pytest.raises(StoreTrainingError) as caught:
+            collection.rebuild("IVF65536,Flat")
+        with pytest.raises(ConfigError, match="hnsw"):
+            collection.rebuild("nonsense")
+        assert collection.info().index == "auto"
+    assert (caught.value.needed, caught.value.given) == (65536 * 39, 12)
+    assert {file.name: file.read_bytes() for file in index.iterdir()} == files
+
+
+def test_it_is_trained_on_all_when_there_are_enough_and_again_when_it_has_outgrown_that(
+    tmp_path: Path, make_picture: MakePicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kinds, "_PER_CENTROID", 5)
+    monkeypatch.setattr(kinds, "_SAMPLED_PER_CENTROID", 8)
+    trained: list[tuple[int, int]] = []
+    original = FaissStore.train
+
+    def train(self: FaissStore, sample: FloatArray, count: int) -> None:
+        trained.append((len(sample), count))
+        original(self, sample, count)
+
+    monkeypatch.setattr(FaissStore, "train", train)
+    folder, kind = tmp_path / "growing", "IVF2,Flat"
+    with Collection.open(
+        tmp_path / "g", encoder=CountingEncoder(), index=kind, create=True
+    ) as collection:
+        for seed in range(48):
+            picture = make_picture(folder / f"{seed}.png", seed)
+            if seed in (8, 9, 38, 39, 40):
+                collection.sync(folder)
+                assert collection.search(picture, k=1)[0].score == 1.0
+            if seed == 8:
+                assert collection.info().store == f"{kind} (FAISS Flat until 10 vectors)"
+        collection.sync(folder)
+        assert trained == [(10, 10), (16, 40)]
+        assert collection.info().store == f"{kind} (FAISS IVFFlat, 2 of 2 lists searched)"
+    with reopen(tmp_path / "g") as collection:
+        assert len(collection.search(picture, k=60)) == 48
+    assert len(trained) == 2
+
+
+def test_an_index_with_many_deleted_ones_is_made_anew(
+    index: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("image_similarity_search.stores.faiss_store._BURIED_LEAST", 2)
+    with reopen(index) as collection:
+        collection.rebuild("hnsw")
+        for number in (0, 4, 8):
+            (gone,) = photos.rglob(f"picture {number}.*")
+            gone.unlink()
+        collection.sync(photos)
+        assert len(collection.search(1 + len(photos.name), k=20)) == 8
+    assert faiss.read_index(str(index / "faiss.index")).ntotal == 9
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_recall_is_measured_on_the_images_themselves(
+    tmp_path: Path, photos: Path, metric: Metric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Collection.open(
+        tmp_path / "m", encoder=CountingEncoder(), metric=metric, create=True
+    ) as collection:
+        assert collection.measure_recall().queries == 0
+        collection.sync(photos)
+        report = collection.measure_recall(k=3, sample=7)
+        assert (report.k, report.queries, report.recall) == (3, 7, 1.0)
+        assert report.seconds > 0 < report.exact_seconds
+        with pytest.raises(ConfigError, match="sample"):
+            collection.measure_recall(sample=0)
+
+        original = FaissStore.search
+
+        def forgetful(
+            self: FaissStore, queries: FloatArray, k: int, allowed: None = None
+        ) -> list[IdArray]:
+            return [ids[ids % 2 == 0] for ids in original(self, queries, k, allowed)]
+
+        monkeypatch.setattr(FaissStore, "search", forgetful)
+        assert 0 < collection.measure_recall(k=11, sample=12).recall < 0.6

@@ -189,8 +189,26 @@ _CHANGES = st.lists(
 def test_against_a_dict(
     changes: list[tuple[bool, list[int], int]], metric: Metric, flat_limit: int
 ) -> None:
-    dim = 5
-    store = FaissStore(dim, metric, flat_limit=flat_limit)
+    _live(FaissStore(5, metric, flat_limit=flat_limit), changes, metric)
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "HNSW8_SQ8", "IVF2,Flat", "IVF2,SQ8", "SQ8", "RaBitQ"])
+@settings(max_examples=25, deadline=None)
+@given(_CHANGES, st.sampled_from(METRICS))
+def test_every_kind_against_a_dict(
+    kind: str, changes: list[tuple[bool, list[int], int]], metric: Metric
+) -> None:
+    if metric == "l1" and kind not in ("hnsw", "IVF2,Flat"):
+        metric = "l2"
+    store = FaissStore(5, metric, kind)
+    if store.training_needed:
+        grid = np.random.default_rng(3).integers(-2, 3, (100, 5))
+        store.train(vectors.comparable(grid.astype(np.float32), metric), 100)
+    _live(store, changes, metric)
+
+
+def _live(store: FaissStore, changes: list[tuple[bool, list[int], int]], metric: Metric) -> None:
+    """Lead a store through these changes beside a dict."""
     held: dict[int, FloatArray] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(faiss_store, "_BURIED_LEAST", 4)
@@ -200,7 +218,7 @@ def test_against_a_dict(
                 assert store.delete(ids) == len(held.keys() & set(numbers))
                 held = {id_: row for id_, row in held.items() if id_ not in numbers}
             else:
-                grid = np.random.default_rng(seed).integers(-2, 3, (len(ids), dim))
+                grid = np.random.default_rng(seed).integers(-2, 3, (len(ids), store.dim))
                 rows = vectors.comparable(grid.astype(np.float32), metric)
                 store.upsert(ids, rows)
                 held.update(zip(numbers, rows, strict=True))

@@ -75,6 +75,35 @@ def test_what_was_saved_is_loaded(
         assert ours.tolist() == theirs.tolist()
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["hnsw", "HNSW8_SQ8", "ivf", "IVF4,Flat", "IVF4,PQ3x4", "SQ8", "PCA4,Flat", "IVF4,RaBitQfs"],
+)
+@pytest.mark.parametrize("trained", [True, False])
+def test_every_kind_is_loaded(tmp_path: Path, kind: str, trained: bool) -> None:
+    path = tmp_path / "faiss.index"
+    store = FaissStore(6, "cosine", kind)
+    if trained and store.training_needed:
+        store.train(_rows(3000), 3000)
+    store.upsert(np.arange(50, dtype=np.int64) + 7, _rows(50))
+    store.delete(np.arange(3, dtype=np.int64) + 7)
+    index_file.save(store, path, "a1")
+    loaded = index_file.load(path, **(_ASKED | {"kind": kind}))
+    assert (len(loaded), loaded.trained_for) == (47, store.trained_for)
+    assert loaded.describe() == store.describe()
+    for one in (store, loaded):
+        one.upsert(np.arange(4, dtype=np.int64) + 8, _rows(4))
+    for ours, theirs in zip(store.search(_rows(9), 20), loaded.search(_rows(9), 20), strict=True):
+        assert ours.tolist() == theirs.tolist()
+
+
+def test_an_index_of_another_kind_is_not_believed(path: Path) -> None:
+    faiss = faiss_library()
+    graph = faiss.IndexIDMap(faiss.IndexHNSWFlat(6, 8, faiss.METRIC_INNER_PRODUCT))
+    _forge(path, _written(graph), kind="ivf")
+    _fails(path, "HNSWFlat is not of kind ivf", kind="ivf")
+
+
 @pytest.mark.parametrize("flat_limit", [1, 100])
 def test_faiss_itself_opens_the_file(tmp_path: Path, flat_limit: int) -> None:
     index_file.save(_store(50, "cosine", flat_limit), tmp_path / "faiss.index", "a1")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from image_similarity_search import vectors
+from image_similarity_search.errors import ConfigError
 from image_similarity_search.stores import FaissStore, Store
 from image_similarity_search.testing import check_store
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
@@ -34,6 +36,43 @@ def test_one_bit_scan(metric: Metric, flat_limit: int) -> None:
 @pytest.mark.parametrize("metric", ["ip", "l1"])
 def test_metrics_that_stay_exact(metric: Metric) -> None:
     check_store(lambda dim, metric: FaissStore(dim, metric, flat_limit=0), metrics=[metric])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("hnsw", "HNSW16_SQ8", "PCA40,HNSW32", "ivf", "IVF8,Flat", "IVF16_HNSW8,Flat", "IVF8,SQ8"),
+        *("SQ8", "PQ24x4", "PQ24x4fs", "IVF8,PQ24x4", "IVF8,PQ24x4fs", "PCA40,IVF8,PQ20x4"),
+        *("RaBitQ", "IVF8,RaBitQ", "IVF8,RaBitQfs", "PCA32,Flat"),
+    ],
+)
+def test_other_kinds(kind: str, metric: Metric) -> None:
+    flat_codes = ("hnsw", "ivf", "IVF8,Flat")
+    if metric == "l1" and kind not in flat_codes:
+        with pytest.raises(ConfigError, match="one of auto"):
+            FaissStore(48, metric, kind)
+        return
+    made: list[FaissStore] = []
+
+    def make(dim: int, metric: Metric) -> Store:
+        store = FaissStore(dim, metric, kind)
+        if store.training_needed:
+            rng = np.random.default_rng(7)  # the clusters of the suite itself
+            count = store.training_needed
+            raw = rng.normal(size=(40, dim))[rng.integers(0, 40, count)]
+            raw += 0.4 * rng.normal(size=raw.shape)
+            store.train(vectors.comparable(raw.astype(np.float32), metric), count)
+        made.append(store)
+        return store
+
+    check_store(make, exact=False, metrics=[metric])
+    assert not made[0].is_exact
+
+
+@pytest.mark.parametrize("kind", ["ivf", "ivf-pq", "IVF8,Flat"])
+def test_what_is_not_trained_is_exact(kind: str) -> None:
+    check_store(lambda dim, metric: FaissStore(dim, metric, kind), metrics=["cosine", "l2"])
 
 
 class _DuplicatesKept(FaissStore):

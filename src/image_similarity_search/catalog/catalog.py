@@ -191,6 +191,11 @@ class Catalog:
             (json.dumps(ids.tolist()),),
         )
 
+    def indexed_ids(self) -> IdArray:
+        """The ids of all indexed images, in order."""
+        rows = self._database.rows("SELECT id FROM images WHERE state = 'indexed' ORDER BY id")
+        return np.array([row[0] for row in rows], dtype=np.int64)
+
     def picture(self, id_: int) -> Picture:
         """What indexing the file of an indexed image yielded."""
         row = self._database.row(

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+KINDS = "auto, exact, hnsw, ivf, ivf-pq or a FAISS factory string"
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 index_dir: Callable[[_Command], _Command] = click.option(

@@ -14,17 +14,18 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.places import canonical
-from image_similarity_search.catalog.values import FileStat, Identity
+from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.identity import (
-    check_choices,
     checked_encoder,
+    created,
     identity_of,
     refuse_other,
 )
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.pipeline import BATCH, Job
 from image_similarity_search.collection.queries import Picture, Query, checked_path, pixels_of
+from image_similarity_search.collection.recall import measured_recall
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
@@ -32,7 +33,6 @@ from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.errors import (
     CollectionNotFoundError,
-    CollectionUnwritableError,
     EncoderError,
     EncoderOutputError,
     ImageNotFoundError,
@@ -44,13 +44,12 @@ from image_similarity_search.types import (
     ImageRecord,
     Metric,
     ProgressCallback,
+    RecallReport,
     SyncInterrupted,
     SyncReport,
 )
 
 DEFAULT_INDEX_DIR = "index_data"
-
-_CREATION_SECONDS = 10.0  # how long another process may take to make the same collection
 
 
 class Collection:
@@ -86,8 +85,10 @@ class Collection:
     ) -> Self:
         """Open the collection kept in ``index_dir``; with ``create``, make it when there is none.
 
-        ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto`` or ``exact``) say what
-        a new collection is made with; one that exists remembers, and may be opened without them.
+        ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto``, ``exact``, ``hnsw``,
+        ``ivf``, ``ivf-pq`` or a FAISS factory string) say what a new collection is made with; one
+        that exists remembers, and may be opened without them. Kinds that must be trained are
+        exact until there are enough images.
 
         Raises:
             CollectionNotFoundError: there is none, and ``create`` was not said.
@@ -105,7 +106,7 @@ class Collection:
             if not create:
                 raise
             made, identity = identity_of(encoder, metric, index)
-            catalog = _created(folder, identity)
+            catalog = created(folder, identity)
         try:
             refuse_other(catalog.identity, made or encoder, metric, index)
             return cls(folder, catalog, made)
@@ -228,16 +229,12 @@ class Collection:
         No picture is decoded.
 
         Raises:
-            ConfigError: no such kind of index.
+            ConfigError: no such kind of index, or one that can't compare by the metric.
+            StoreTrainingError: there are too few images to train it; nothing was changed.
             CollectionLockedError: another process is writing.
         """
         with self._writing():
-            check_choices(None, index)
-            with self._catalog.transaction():
-                if index is not None:
-                    self._catalog.set_index(index)
-                self._catalog.forget_removals()
-            self._keeper.rebuild()
+            self._keeper.rebuild(index)
 
     # Asking it
 
@@ -301,7 +298,7 @@ class Collection:
         identity, counts = self._catalog.identity, self._catalog.counts()
         catalog = os.path.join(self._folder, FILE_NAME)
         with self._keeper.current() as current:
-            store = current.describe()
+            store, memory = current.describe(), current.memory_bytes()
         return CollectionInfo(
             index_dir=self._folder,
             encoder=identity.encoder,
@@ -316,7 +313,18 @@ class Collection:
             generation=self._catalog.generation,
             catalog_bytes=_size(catalog) + _size(catalog + "-wal"),
             store_bytes=_size(self._keeper.path),
+            memory_bytes=memory,
         )
+
+    def measure_recall(self, k: int = 10, sample: int = 200) -> RecallReport:
+        """How many of the ``k`` nearest a search finds, asked of ``sample`` of the images.
+
+        Each is searched for, as by its id, and compared with a scan of all embeddings.
+
+        Raises:
+            ConfigError: ``k`` or ``sample`` is less than 1.
+        """
+        return measured_recall(self._catalog, self._searcher, k, sample)
 
     @property
     def encoder(self) -> Encoder:
@@ -387,19 +395,6 @@ class Collection:
         if record is None:
             raise ImageNotFoundError(name, "no such image in this collection")
         return record
-
-
-def _created(folder: str, identity: Identity) -> Catalog:
-    """The catalog of a new collection; the one that another process made just before, if so."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
-    with writer_lock(folder, wait=_CREATION_SECONDS):
-        try:
-            return Catalog(folder)
-        except CollectionNotFoundError:
-            return Catalog.create(folder, identity)
 
 
 def _id_or_none(query: Query) -> int | None:

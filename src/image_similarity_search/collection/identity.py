@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.values import Identity
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.errors import (
     CollectionMismatchError,
+    CollectionNotFoundError,
+    CollectionUnwritableError,
     ConfigError,
     EncoderUnavailableError,
     UnknownEncoderError,
 )
-from image_similarity_search.stores.faiss_store import KINDS
+from image_similarity_search.stores.kinds import check_kind
 from image_similarity_search.types import METRICS, Metric
 
 _ELSEWHERE = "Give another index folder to index with it, or leave it out to use what is stored."
+
+_CREATION_SECONDS = 10.0  # how long another process may take to make the same collection
 
 
 def identity_of(
@@ -27,7 +35,7 @@ def identity_of(
         UnknownEncoderError: no such encoder.
         EncoderUnavailableError: it needs something that is missing.
     """
-    check_choices(metric, index)
+    check_metric(metric)
     if encoder is None or isinstance(encoder, str):
         encoder = registry.create(encoder or registry.DEFAULT_ENCODER)
     identity = Identity(
@@ -37,22 +45,34 @@ def identity_of(
         metric=metric or "cosine",
         index=index or "auto",
     )
+    check_kind(identity.index, identity.dim, identity.metric)
     return encoder, identity
 
 
-def check_choices(metric: str | None, index: str | None) -> None:
-    """Refuse a metric or a kind of index that there is not, with a ConfigError."""
+def created(folder: str, identity: Identity) -> Catalog:
+    """The catalog of a new collection; the one that another process made just before, if so."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
+    with writer_lock(folder, wait=_CREATION_SECONDS):
+        try:
+            return Catalog(folder)
+        except CollectionNotFoundError:
+            return Catalog.create(folder, identity)
+
+
+def check_metric(metric: str | None) -> None:
+    """Refuse a metric that there is not, with a ConfigError."""
     if metric is not None and metric not in METRICS:
         raise ConfigError("metric", metric, f"one of {', '.join(METRICS)}")
-    if index is not None and index not in KINDS:
-        raise ConfigError("index", index, f"one of {', '.join(KINDS)}")
 
 
 def refuse_other(
     stored: Identity, encoder: str | Encoder | None, metric: Metric | None, index: str | None
 ) -> None:
     """Raise CollectionMismatchError where something else is asked than what is stored."""
-    check_choices(metric, index)
+    check_metric(metric)
     if isinstance(encoder, str):
         _refuse("model", stored.encoder, encoder, _ELSEWHERE)
     elif encoder is not None:
@@ -60,6 +80,7 @@ def refuse_other(
     if metric is not None:
         _refuse("metric", stored.metric, metric, _ELSEWHERE)
     if index is not None:
+        check_kind(index, stored.dim, stored.metric)
         _refuse("index", stored.index, index, f"Change it with 'iss rebuild --index {index}'.")
 
 

@@ -56,17 +56,21 @@ class Searcher:
             if id_ in records  # another process may have removed it just now
         ]
 
+    def by_distance(self, row: FloatArray, ids: IdArray) -> tuple[IdArray, FloatArray]:
+        """These ids by (exact distance, id), those that there are, and their distances."""
+        metric = self._catalog.identity.metric
+        found = self._catalog.embeddings(ids)
+        rows = vectors.unpack(found.units, found.norms, metric)
+        distances = vectors.distances(row, rows, metric)
+        order = np.lexsort((found.ids, distances))
+        return found.ids[order], distances[order]
+
     def _ranked(self, row: FloatArray, k: int) -> tuple[IdArray, FloatArray]:
         """The nearest ids by (exact distance, id), and their distances; ``k`` or more of them."""
-        metric = self._catalog.identity.metric
         depth = k
         while True:
             candidates, count = self._candidates(row, depth)
-            found = self._catalog.embeddings(candidates)
-            rows = vectors.unpack(found.units, found.norms, metric)
-            distances = vectors.distances(row, rows, metric)
-            order = np.lexsort((found.ids, distances))
-            ids, distances = found.ids[order], distances[order]
+            ids, distances = self.by_distance(row, candidates)
             all_seen = len(candidates) >= count or len(ids) <= k
             if all_seen or distances[-1] > distances[k - 1]:
                 return ids, distances

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import store_lock
@@ -16,10 +18,12 @@ from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionError,
     StoreError,
+    StoreTrainingError,
     StoreUnavailableError,
 )
 from image_similarity_search.stores import index_file
 from image_similarity_search.stores.faiss_store import FaissStore
+from image_similarity_search.stores.kinds import NAMED
 
 FILE_NAME = "faiss.index"
 
@@ -81,15 +85,38 @@ class StoreKeeper:
         except CollectionCorruptError as error:
             _log.warning("%s", error)  # what was changed is kept all the same
 
-    def rebuild(self) -> None:
-        """Make the store and its file anew from the catalog, without decoding a picture."""
-        with self._lock:
-            self._store = self._rebuilt()
-            self._save(self._store)
+    def rebuild(self, kind: str | None) -> None:
+        """Make the store and its file anew from the catalog, without decoding a picture.
 
-    def _new(self) -> FaissStore:
+        The catalog remembers ``kind``, if one is given, once there is such a store.
+
+        Raises:
+            ConfigError: it is no kind of store that can be made.
+            StoreTrainingError: a FAISS factory string that there are too few images to train.
+        """
+        with self._lock:
+            self._refuse_untrained(kind)
+            store = self._rebuilt(kind)
+            with self._catalog.transaction():
+                if kind is not None:
+                    self._catalog.set_index(kind)
+                self._catalog.forget_removals()
+            self._catch_up(store, self._catalog.generation)
+            self._store = store
+            self._seen = store.generation
+            self._save(store)
+
+    def _new(self, kind: str | None = None) -> FaissStore:
         identity = self._catalog.identity
-        return FaissStore(identity.dim, identity.metric, identity.index)
+        return FaissStore(identity.dim, identity.metric, kind or identity.index)
+
+    def _refuse_untrained(self, kind: str | None) -> None:
+        """Refuse a factory string that can't be trained now; the named kinds wait until it can."""
+        if kind is None or kind in NAMED:
+            return
+        needed, count = self._new(kind).training_needed, self._catalog.counts().indexed
+        if count < needed:
+            raise StoreTrainingError(kind, needed, count)
 
     def _load(self) -> FaissStore:
         identity = self._catalog.identity
@@ -114,17 +141,28 @@ class StoreKeeper:
         if store.generation > generation:
             _log.warning("%s is ahead of the catalog: it is made anew", self.path)
             return self._rebuilt()
+        if store.outdated(self._catalog.counts().indexed):
+            return self._rebuilt()
         self._catch_up(store, generation)
         now, count = self._catalog.generation_and_count()
         # while another process writes, the count may be of a later moment: next time, then
         if now == generation and len(store) != count:
             _log.warning("%s contradicts the catalog: it is made anew", self.path)
             return self._rebuilt()
+        if store.outdated(len(store)):
+            return self._rebuilt()
         return store
 
-    def _rebuilt(self) -> FaissStore:
-        store = self._new()
-        self._catch_up(store, self._catalog.generation)
+    def _rebuilt(self, kind: str | None = None) -> FaissStore:
+        store = self._new(kind)
+        generation = self._catalog.generation
+        ids = self._catalog.indexed_ids()
+        if size := store.sample_size(len(ids)):
+            drawn = np.random.default_rng(0).choice(ids, size, replace=False)
+            found = self._catalog.embeddings(drawn)
+            sample = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
+            store.train(sample, len(ids))
+        self._catch_up(store, generation)
         return store
 
     def _catch_up(self, store: FaissStore, generation: int) -> None:

@@ -4,11 +4,12 @@
 one bit per dimension (RaBitQ), scans all of these and leaves the last word to an exact re-rank:
 a thirtieth of the memory, a tenth of the time. It needs no training but for one vector, the
 centre of the data, without which the bits of embeddings that all point roughly the same way
-tell little.
+tell little. The other kinds are those of ``kinds``. What must be trained is exact until it is.
 
 A deleted vector is *buried*: its id becomes FAISS's own "no result", -1, and searches pass over
 it. Really removing one rewrites the whole index (seconds at a million), so that is done for many
-at a time.
+at a time. Graphs and lists can't even do that: they say that they are ``outdated``, and whoever
+has the vectors makes them anew.
 """
 
 from __future__ import annotations
@@ -23,29 +24,32 @@ from numpy.typing import NDArray
 from image_similarity_search.errors import (
     ConfigError,
     StoreDimensionError,
+    StoreTrainingError,
     StoreUnavailableError,
 )
-from image_similarity_search.stores.faiss_library import (
-    faiss_library,
-    faiss_metric,
-    fitting_threads,
-)
+from image_similarity_search.stores import kinds
+from image_similarity_search.stores.faiss_library import faiss_library, faiss_metric
+from image_similarity_search.stores.scan import Scan
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
-KINDS = ("auto", "exact")
 FLAT_LIMIT = 20_000  # up to this many vectors ``auto`` compares with every one of them, in full
 
 _NOBODY = -1  # the id of a buried vector
 _BURIED_LEAST = 256  # fewer buried vectors than this are never worth removing
 _BURIED_SHARE = 0.01  # of all vectors; more buried ones than this are removed
+_OUTDATED_SHARE = 0.2  # of all vectors; more that can't be removed than this make it outdated
+_OUTGROWN = 4  # times as many vectors as it was trained for make it outdated too
 
 _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding swaps near ties
 
-# How many of a one-bit scan's results to re-rank: at least, and per neighbour asked for. Measured
-# for a recall@10 above 0.99. The metrics left out stay exact: RaBitQ has no l1, and of the
-# largest inner products of vectors of unlike lengths it misses too many.
+# How many results to re-rank where vectors are not kept in full: at least, and per neighbour
+# asked for. Measured with a one-bit scan for a recall@10 above 0.99. ``auto`` stays exact for
+# other metrics: RaBitQ has no l1, and of the largest inner products of vectors of unlike lengths
+# it misses too many.
 _RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 _RERANK_MEASURED_AT = 100_000  # vectors; more of them need more
+
+_ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
 
 _LABELS_AT_ONCE = 2**22  # results held while searching: 12 bytes each
 
@@ -58,12 +62,15 @@ class FaissStore:
         metric: ``cosine``, ``l2``, ``l1`` or ``ip``.
         kind: ``exact``, or ``auto``: exact while there are few vectors, then a one-bit scan
             (for ``cosine`` and ``l2``; the others stay exact). It changes by itself, never back.
+            ``hnsw``, ``ivf``, ``ivf-pq`` or a FAISS factory string: what needs training is
+            exact until ``train``.
         flat_limit: the most vectors that ``auto`` keeps in full.
 
     Attributes:
         generation: the catalog's generation that the store reflects; 0 when new.
         metric: as given.
         kind: as given.
+        trained_for: for how many vectors it was trained; 0 when it was not.
 
     Raises:
         ConfigError: an argument has a value that is not allowed.
@@ -77,8 +84,7 @@ class FaissStore:
             raise ConfigError("dim", dim, "at least 1")
         if metric not in METRICS:
             raise ConfigError("metric", metric, f"one of {', '.join(METRICS)}")
-        if kind not in KINDS:
-            raise ConfigError("kind", kind, f"one of {', '.join(KINDS)}")
+        kinds.check_kind(kind, dim, metric)
         faiss = faiss_library()
         self.generation = 0
         self.metric = metric
@@ -86,7 +92,14 @@ class FaissStore:
         self._dim = dim
         self._flat_limit = flat_limit
         self._buried = 0
+        self.trained_for = 0
+        self.training_needed = 0
         self._index: Any = faiss.IndexIDMap(faiss.IndexFlat(dim, faiss_metric(metric)))
+        if kind not in ("auto", "exact"):
+            chosen = kinds.new_index(kind, dim, metric)
+            self.training_needed = kinds.training_needed(chosen)
+            if not self.training_needed:
+                self._index = faiss.IndexIDMap(chosen)
 
     @property
     def dim(self) -> int:
@@ -104,7 +117,45 @@ class FaissStore:
         faiss = faiss_library()
         return isinstance(self._vectors(), faiss.IndexFlat)
 
-    def adopt(self, index: Any) -> None:
+    def sample_size(self, count: int) -> int:
+        """How many of ``count`` vectors ``train`` wants; 0 when it is not to be called."""
+        if not self.training_needed or count < self.training_needed:
+            return 0
+        return kinds.sample_size(kinds.new_index(self.kind, self._dim, self.metric, count), count)
+
+    def train(self, sample: FloatArray, count: int) -> None:
+        """Train for ``count`` vectors, of which ``sample`` is a part; what it held is gone.
+
+        Raises:
+            StoreTrainingError: the sample is too small.
+            StoreUnavailableError: FAISS can't train it on this sample.
+        """
+        faiss = faiss_library()
+        sample = self._checked(sample, "sample")
+        index = kinds.new_index(self.kind, self._dim, self.metric, count)
+        needed = kinds.training_needed(index)
+        if len(sample) < needed:
+            raise StoreTrainingError(self.kind, needed, len(sample))
+        try:
+            index.train(sample)
+        except RuntimeError as error:
+            raise StoreUnavailableError(f"FAISS can't train {self.kind}: {error}") from error
+        self._index = faiss.IndexIDMap(index)
+        self._buried = 0
+        self.trained_for = count
+
+    def outdated(self, count: int) -> bool:
+        """Whether it should be made anew, of ``count`` vectors that it is to hold.
+
+        It answers rightly even so, but slowly: it can be trained now, was trained for far fewer
+        vectors, or holds many deleted ones that it can't remove.
+        """
+        if self._buried > max(_BURIED_LEAST, _OUTDATED_SHARE * self._index.ntotal):
+            return True
+        fitting = _OUTGROWN * self.trained_for if self.trained_for else self.training_needed
+        return 0 < fitting <= count
+
+    def adopt(self, index: Any, trained_for: int = 0) -> None:
         """Hold what ``index`` (another store's) holds, instead of what is there now.
 
         Raises:
@@ -114,10 +165,7 @@ class FaissStore:
         if not isinstance(index, faiss.IndexIDMap):
             raise StoreUnavailableError(f"a {type(index).__name__} keeps no ids")
         vectors = faiss.downcast_index(index.index)
-        fitting = [faiss.IndexFlat]
-        if self._may_outgrow():
-            fitting.append(faiss.IndexRaBitQFastScan)
-        if not any(isinstance(vectors, made) for made in fitting):
+        if _names(vectors) not in self._possible(trained_for):
             raise StoreUnavailableError(f"a {type(vectors).__name__} is not of kind {self.kind}")
         if index.d != self._dim or vectors.d != self._dim:
             raise StoreUnavailableError(f"the index has dimension {index.d}, not {self._dim}")
@@ -128,6 +176,7 @@ class FaissStore:
             raise StoreUnavailableError(f"{len(ids)} ids for {vectors.ntotal} vectors")
         self._index = index
         self._buried = int(np.count_nonzero(ids == _NOBODY))
+        self.trained_for = trained_for
 
     def __len__(self) -> int:
         """How many vectors it holds."""
@@ -168,7 +217,8 @@ class FaissStore:
             held[gone] = _NOBODY
             faiss.copy_array_to_vector(held, self._index.id_map)
             self._buried += count
-        if self._buried > max(_BURIED_LEAST, _BURIED_SHARE * len(held)):
+        many = self._buried > max(_BURIED_LEAST, _BURIED_SHARE * len(held))
+        if many and kinds.can_remove(self._vectors()):
             self._index.remove_ids(np.array([_NOBODY], dtype=np.int64))
             self._buried = 0
         return count
@@ -195,57 +245,55 @@ class FaissStore:
         k = min(k, available)
         if not k:
             return [np.empty(0, dtype=np.int64) for _ in queries]
-        # a one-bit scan takes no selector: more is fetched, by the share that is wanted
-        fetch = k if self.is_exact else ceil(k * len(ids) / available)
-        return [ids[positions] for positions in self._nearest(queries, k, fetch, wanted)]
+        # a part of a graph or of the lists may hold few of the allowed ones: look at all of it
+        whole = allowed is not None
+        return [ids[positions] for positions in self._nearest(queries, k, k, wanted, whole)]
 
     def candidates(self, k: int) -> int:
         """How many to search for so that an exact re-rank of them finds the ``k`` nearest."""
-        if self.is_exact:
+        if kinds.keeps_all(self._vectors()):
             return k + _ROUNDING_MARGIN
-        least, per_hit = _RERANK[self.metric]
+        least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
         growth = max(1.0, sqrt(len(self) / _RERANK_MEASURED_AT))
         return ceil(growth * max(least, per_hit * k))
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
-        per_vector = int(self._vectors().code_size) + np.dtype(np.int64).itemsize
-        return int(self._index.ntotal) * per_vector
+        ids = int(self._index.ntotal) * np.dtype(np.int64).itemsize
+        return kinds.memory_bytes(self._vectors()) + ids
 
     def describe(self) -> str:
         """What it is, in a few words for people."""
-        if self.is_exact:
-            return (
-                f"{self.kind} (FAISS Flat)" if self.kind == "exact" else "auto (FAISS Flat, exact)"
-            )
-        return "auto (RaBitQfs, 1-bit scan + exact re-rank)"
+        if self.kind == "exact":
+            return "exact (FAISS Flat)"
+        if self.kind == "auto":
+            return f"auto ({'FAISS Flat, exact' if self.is_exact else _ONE_BIT})"
+        if self.training_needed and not self.trained_for:
+            return f"{self.kind} (FAISS Flat until {self.training_needed:,} vectors)"
+        return f"{self.kind} ({kinds.describe(self._vectors())})"
 
     def _nearest(
-        self, queries: FloatArray, k: int, fetch: int, wanted: NDArray[np.bool_]
+        self, queries: FloatArray, k: int, fetch: int, wanted: NDArray[np.bool_], whole: bool
     ) -> Iterator[IdArray]:
         """Positions of the ``k`` nearest wanted vectors to each query, looking at ``fetch``."""
+        scan = Scan(self._vectors(), whole=whole)
+        if not scan.takes_filter:  # more is fetched, by the share that is wanted
+            share = np.count_nonzero(wanted) / len(wanted)
+            fetch = min(len(wanted), max(fetch, ceil(k / share)))
         step = max(1, _LABELS_AT_ONCE // fetch)
         for start in range(0, len(queries), step):
             block = queries[start : start + step]
-            for query, found in zip(block, self._scan(block, fetch, wanted), strict=True):
+            for query, found in zip(block, scan.positions(block, fetch, wanted), strict=True):
                 positions = found[found >= 0]
                 positions = positions[wanted[positions]][:k]
-                if len(positions) < k and fetch < len(wanted):
+                if len(positions) == k:
+                    yield positions
+                elif whole and fetch == len(wanted):  # FAISS gave up: the rest, in any order
+                    rest = np.setdiff1d(np.flatnonzero(wanted), positions)
+                    yield np.append(positions, rest[: k - len(positions)])
+                else:
                     more = min(2 * fetch, len(wanted))
-                    positions = next(self._nearest(query[None], k, more, wanted))
-                yield positions
-
-    def _scan(self, queries: FloatArray, fetch: int, wanted: NDArray[np.bool_]) -> IdArray:
-        """Positions ``(q, fetch)`` of the nearest vectors, -1 where there are no more."""
-        faiss = faiss_library()
-        vectors = self._vectors()
-        with fitting_threads(len(queries) * vectors.ntotal * self._dim):
-            parameters = None
-            if self.is_exact and not wanted.all():
-                selector = faiss.IDSelectorBitmap(np.packbits(wanted, bitorder="little"))
-                parameters = faiss.SearchParameters(sel=selector)
-            labels: IdArray = vectors.search(queries, fetch, params=parameters)[1]
-            return labels
+                    yield next(self._nearest(query[None], k, more, wanted, whole=True))
 
     def _change_to_one_bit(self, coming: FloatArray) -> None:
         """Replace the flat index by a one-bit one, centred on what is held and what comes."""
@@ -261,6 +309,15 @@ class FaissStore:
         self._buried = 0
         if len(rows):
             self._index.add_with_ids(rows, ids[live])
+
+    def _possible(self, trained_for: int) -> list[tuple[str, str]]:
+        """The classes of index that this store may have made."""
+        if self.kind not in ("auto", "exact") and not (self.training_needed and not trained_for):
+            return [_names(kinds.new_index(self.kind, self._dim, self.metric))]
+        made = ["IndexFlat"]
+        if self._may_outgrow():
+            made.append("IndexRaBitQFastScan")
+        return [(name, name) for name in made]
 
     def _may_outgrow(self) -> bool:
         """Whether this store changes to a one-bit scan when there is much to hold."""
@@ -285,6 +342,11 @@ class FaissStore:
         if rows.shape[1] != self._dim:
             raise StoreDimensionError(self._dim, rows.shape[1])
         return rows
+
+
+def _names(vectors: Any) -> tuple[str, str]:
+    """The class of an index, and that of what its transformations lead to."""
+    return kinds.class_name(vectors), kinds.class_name(kinds.innermost(vectors))
 
 
 def _last_of_each(ids: IdArray) -> IdArray:

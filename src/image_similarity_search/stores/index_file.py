@@ -108,6 +108,7 @@ def _write(store: FaissStore, file: BinaryIO, identity: str) -> None:
             "dim": store.dim,
             "metric": store.metric,
             "count": len(store),
+            "trained_for": store.trained_for,
             "bytes": output.length,
             "crc32": output.crc,
         }
@@ -150,7 +151,7 @@ def _read_index(file: BinaryIO, trailer: dict[str, Any], store: FaissStore) -> N
         index = faiss.read_index(faiss.PyCallbackIOReader(file.read))
     except RuntimeError as error:
         raise StoreUnavailableError(f"FAISS can't read it: {error}") from error
-    store.adopt(index)
+    store.adopt(index, trailer.get("trained_for", 0))
     if len(store) != trailer["count"]:
         raise StoreUnavailableError(f"{len(store)} vectors, not {trailer['count']}")
     store.generation = trailer["generation"]

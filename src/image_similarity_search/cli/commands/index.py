@@ -27,7 +27,7 @@ Examples:
 @options.model
 @options.metric
 @click.option(
-    "--index", "kind", metavar="KIND", help="The kind of store: auto or exact [default: auto]."
+    "--index", "kind", metavar="KIND", help=f"The kind of store [default: auto]: {options.KINDS}."
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")

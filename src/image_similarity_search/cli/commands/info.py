@@ -11,7 +11,7 @@ from image_similarity_search.cli import options, output
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
-    from image_similarity_search.types import CollectionInfo
+    from image_similarity_search.types import CollectionInfo, RecallReport
 
 
 @click.command(
@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 Examples:
   iss info
   iss info --skipped
+  iss info --measure-recall -k 5
   iss info --json
 """,
 )
 @click.option("--skipped", is_flag=True, help="List the bad files, each with its reason.")
+@click.option(
+    "--measure-recall", "recall", is_flag=True, help="Search for 200 of the images, and compare."
+)
+@click.option("-k", "k", type=int, default=10, show_default=True, help="Hits for that.")
 @options.index_dir
 @options.as_json
-def command(skipped: bool, index_dir: str, as_json: bool) -> None:
+def command(skipped: bool, recall: bool, k: int, index_dir: str, as_json: bool) -> None:
     """Say what the collection holds and how it was made."""
     from image_similarity_search.collection import Collection
 
@@ -34,11 +39,18 @@ def command(skipped: bool, index_dir: str, as_json: bool) -> None:
         if skipped:
             _list_skipped(collection, as_json)
             return
+        measured = collection.measure_recall(k) if recall else None
         info = collection.info()
     if as_json:
-        output.write_json(asdict(info))
+        fields = asdict(info)
+        if measured:
+            fields["recall"] = asdict(measured)
+        output.write_json(fields)
         return
-    for name, value in _in_words(info).items():
+    words = _in_words(info)
+    if measured:
+        words["recall"] = _recall_in_words(measured)
+    for name, value in words.items():
         output.write(f"{name + ':':<10} {value}")
 
 
@@ -50,6 +62,13 @@ def _list_skipped(collection: Collection, as_json: bool) -> None:
         output.write(f"{record.path}: {record.reason}")
 
 
+def _recall_in_words(measured: RecallReport) -> str:
+    return (
+        f"{measured.recall:.3f} of the {measured.k} nearest, of {measured.queries} images;"
+        f" {measured.seconds * 1e3:.2f} ms a search, exact {measured.exact_seconds * 1e3:.2f} ms"
+    )
+
+
 def _in_words(info: CollectionInfo) -> dict[str, str]:
     megabytes = (info.catalog_bytes / 1e6, info.store_bytes / 1e6)
     return {
@@ -59,5 +78,6 @@ def _in_words(info: CollectionInfo) -> dict[str, str]:
         "model": f"{info.encoder}, {info.dim} dimensions",
         "metric": info.metric,
         "store": info.store,
+        "in memory": f"{info.memory_bytes / 1e6:.1f} MB store",
         "on disk": f"{megabytes[0]:.1f} MB catalog, {megabytes[1]:.1f} MB store",
     }

@@ -13,9 +13,10 @@ from image_similarity_search.cli import options, output
 Examples:
   iss rebuild
   iss rebuild --index exact
+  iss rebuild --index IVF1024,Flat
 """,
 )
-@click.option("--index", "kind", metavar="KIND", help="Change the kind of store: auto or exact.")
+@click.option("--index", "kind", metavar="KIND", help=f"Change the kind of store: {options.KINDS}.")
 @options.index_dir
 def command(kind: str | None, index_dir: str) -> None:
     """Make the store anew from the catalog. No picture is decoded."""

@@ -1,0 +1,80 @@
+"""How right the answers of an inexact store are, measured on the collection's own images."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.search import Searcher
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import FloatArray, IdArray, Metric, RecallReport
+
+_MARGIN = 16  # more than k, since rounding swaps near ties
+
+
+def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -> RecallReport:
+    """Search for up to ``sample`` images, and compare with a scan of all embeddings.
+
+    An image counts as found if none of the ``k`` nearest is nearer: equals may stand for each
+    other. The image itself is left out.
+    """
+    for name, value in (("k", k), ("sample", sample)):
+        if value < 1:
+            raise ConfigError(name, value, "at least 1")
+    ids = catalog.indexed_ids()
+    asked = np.random.default_rng(0).choice(ids, min(sample, len(ids)), replace=False)
+    if not len(asked):
+        return RecallReport(k, 0, 1.0, 0.0, 0.0)
+    rows = np.array([searcher.stored(int(id_)) for id_ in asked], dtype=np.float32)
+    searcher.nearest(rows[0], k, None, left_out=int(asked[0]))  # opening the store is not measured
+
+    begin = perf_counter()
+    answers = [
+        [hit.distance for hit in searcher.nearest(row, k, None, left_out=int(id_))]
+        for id_, row in zip(asked, rows, strict=True)
+    ]
+    searched = perf_counter()
+    near = _nearest(catalog, rows, k + 1 + _MARGIN)
+    found = wanted = 0
+    for id_, row, some, answer in zip(asked, rows, near, answers, strict=True):
+        best_ids, distances = searcher.by_distance(row, some)
+        best = distances[best_ids != id_][:k]
+        wanted += len(best)
+        found += int(np.count_nonzero(np.array(answer) <= best.max(initial=-np.inf)))
+    compared = perf_counter()
+    return RecallReport(
+        k=k,
+        queries=len(asked),
+        recall=found / wanted if wanted else 1.0,
+        seconds=(searched - begin) / len(asked),
+        exact_seconds=(compared - searched) / len(asked),
+    )
+
+
+def _nearest(catalog: Catalog, queries: FloatArray, count: int) -> IdArray:
+    """The ids ``(q, count)`` nearest to each query, or all; a part of the catalog at a time."""
+    metric = catalog.identity.metric
+    ids = np.empty((len(queries), 0), dtype=np.int64)
+    far = np.empty((len(queries), 0), dtype=np.float32)
+    for part in catalog.embeddings_since(0):
+        rows = vectors.unpack(part.units, part.norms, metric)
+        ids = np.hstack([ids, np.broadcast_to(part.ids, (len(queries), len(part.ids)))])
+        far = np.hstack([far, _farness(queries, rows, metric)])
+        if far.shape[1] > count:
+            kept = np.argpartition(far, count, axis=1)[:, :count]
+            ids = np.take_along_axis(ids, kept, axis=1)
+            far = np.take_along_axis(far, kept, axis=1)
+    return ids
+
+
+def _farness(queries: FloatArray, rows: FloatArray, metric: Metric) -> FloatArray:
+    """What orders rows as the distance to each query does ``(q, n)``, but for rounding."""
+    if metric == "l1":
+        return np.array([vectors.distances(query, rows, metric) for query in queries])
+    products: FloatArray = queries @ rows.T
+    if metric == "l2":
+        return np.asarray(np.square(rows).sum(axis=1) - 2 * products, dtype=np.float32)
+    return -products

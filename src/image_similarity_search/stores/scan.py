@@ -1,0 +1,61 @@
+"""Looking through one FAISS index: a part of it that holds the nearest, or all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_similarity_search.stores.faiss_library import faiss_library, fitting_threads
+from image_similarity_search.stores.kinds import innermost, transforms
+from image_similarity_search.types import FloatArray, IdArray
+
+
+class Scan:
+    """How ``index`` is searched.
+
+    Args:
+        index: the index of vectors, known by their position.
+        whole: look at every vector, not only where the nearest are supposed.
+
+    Attributes:
+        takes_filter: whether ``positions`` can leave vectors out; otherwise the caller must.
+    """
+
+    def __init__(self, index: Any, *, whole: bool) -> None:
+        faiss = faiss_library()
+        self._transforms = transforms(index)
+        index = innermost(index)
+        if whole and isinstance(index, faiss.IndexHNSW):
+            index = faiss.downcast_index(index.storage)  # its graph may not lead everywhere
+        self._index = index
+        self._whole = whole
+        self._in_lists = isinstance(index, faiss.IndexIVF)
+        self._in_graph = isinstance(index, faiss.IndexHNSW)
+        refusing = (faiss.IndexPQ, faiss.IndexFastScan, faiss.IndexIVFFastScan)
+        self.takes_filter = not isinstance(index, refusing)
+
+    def positions(self, queries: FloatArray, fetch: int, wanted: NDArray[np.bool_]) -> IdArray:
+        """Positions ``(q, fetch)`` of the nearest vectors, -1 where there are no more."""
+        for transform in self._transforms:
+            queries = transform.apply(queries)
+        values = len(queries) * len(wanted) * queries.shape[1]
+        with fitting_threads(values):
+            parameters = self._parameters(fetch, None if wanted.all() else wanted)
+            labels: IdArray = self._index.search(queries, fetch, params=parameters)[1]
+            return labels
+
+    def _parameters(self, fetch: int, wanted: NDArray[np.bool_] | None) -> Any:
+        faiss = faiss_library()
+        chosen: dict[str, Any] = {}
+        if wanted is not None and self.takes_filter:
+            bits = np.packbits(wanted, bitorder="little")
+            chosen["sel"] = faiss.IDSelectorBitmap(bits)
+        if self._in_lists:
+            chosen["nprobe"] = self._index.nlist if self._whole else self._index.nprobe
+            return faiss.SearchParametersIVF(**chosen)
+        if self._in_graph:
+            chosen["efSearch"] = max(2 * fetch, self._index.hnsw.efSearch)
+            return faiss.SearchParametersHNSW(**chosen)
+        return faiss.SearchParameters(**chosen) if chosen else None
