@@ -162,6 +162,7 @@ class Collection:
 
         Raises:
             FolderNotFoundError: there is no such folder; nothing was changed.
+            ConfigError: that is no path, such as an empty one.
             CollectionLockedError: another process is writing.
             SyncInterrupted: Ctrl-C; what was done is kept.
         """
