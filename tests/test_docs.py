@@ -31,6 +31,8 @@ from conftest import MakePicture
 from image_similarity_search.catalog import schema
 from image_similarity_search.cli import exits, output
 from image_similarity_search.cli.app import app
+from image_similarity_search.cli.commands import models
+from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.types import (
     CollectionInfo,
     Hit,
@@ -271,6 +273,7 @@ def test_every_json_field_is_described() -> None:
         "index": output.report_as_json(SyncReport(), interrupted=False),
         "search": output.hit_as_json(1, Hit(record, 0.0, 1.0)) | {"query": "", "hits": ""},
         "add": output.record_as_json(record),
+        "models": models.row_as_json(ENCODERS["resnet50"]),
         "info": asdict(info) | {"recall": ""} | asdict(RecallReport(1, 1, 1.0, 0.0, 0.0)),
     }
     for name, values in fields.items():

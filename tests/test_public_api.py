@@ -9,7 +9,20 @@ import pytest
 
 import image_similarity_search as package
 
-_HEAVY = ("numpy", "faiss", "onnxruntime", "PIL", "pillow_heif", "click", "tqdm", "sqlite3")
+_HEAVY = (
+    "numpy",
+    "faiss",
+    "onnx",
+    "onnxruntime",
+    "huggingface_hub",
+    "safetensors",
+    "torch",
+    "PIL",
+    "pillow_heif",
+    "click",
+    "tqdm",
+    "sqlite3",
+)
 
 
 def test_the_public_names() -> None:
@@ -17,6 +30,7 @@ def test_the_public_names() -> None:
         "Collection",
         "CollectionInfo",
         "Encoder",
+        "EncoderSpec",
         "Hit",
         "ImageRecord",
         "ImageSearchError",
@@ -27,7 +41,9 @@ def test_the_public_names() -> None:
         "RecallReport",
         "SyncInterrupted",
         "SyncReport",
+        "TorchEncoder",
         "__version__",
+        "create_encoder",
     ]
     for name in package.__all__:
         assert getattr(package, name) is not None

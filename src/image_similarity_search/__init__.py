@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
     from image_similarity_search.encoders.base import Encoder
     from image_similarity_search.encoders.preprocessing import Preprocessing
+    from image_similarity_search.encoders.registry import create as create_encoder
+    from image_similarity_search.encoders.spec import EncoderSpec
+    from image_similarity_search.encoders.torch_module import TorchEncoder
     from image_similarity_search.errors import ImageSearchError
     from image_similarity_search.legacy import ImageSimilaritySearch
     from image_similarity_search.types import (
@@ -34,6 +37,7 @@ __all__ = [
     "Collection",
     "CollectionInfo",
     "Encoder",
+    "EncoderSpec",
     "Hit",
     "ImageRecord",
     "ImageSearchError",
@@ -44,13 +48,16 @@ __all__ = [
     "RecallReport",
     "SyncInterrupted",
     "SyncReport",
+    "TorchEncoder",
     "__version__",
+    "create_encoder",
 ]
 
 _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "types",
     "Encoder": "encoders.base",
+    "EncoderSpec": "encoders.spec",
     "Hit": "types",
     "ImageRecord": "types",
     "ImageSearchError": "errors",
@@ -61,13 +68,16 @@ _HOMES = {
     "RecallReport": "types",
     "SyncInterrupted": "types",
     "SyncReport": "types",
+    "TorchEncoder": "encoders.torch_module",
+    "create_encoder": "encoders.registry:create",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    module, _, other_name = _HOMES[name].partition(":")
+    value = getattr(import_module(f"{__name__}.{module}"), other_name or name)
     globals()[name] = value
     return value
 

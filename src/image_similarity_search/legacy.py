@@ -11,6 +11,8 @@ from image_similarity_search.catalog.places import relative
 from image_similarity_search.collection import DEFAULT_INDEX_DIR, Collection
 from image_similarity_search.collection.queries import checked_path
 from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.encoders.devices import Device
+from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import (
     CollectionLockedError,
     CollectionMismatchError,
@@ -43,13 +45,16 @@ class ImageSimilaritySearch:
     Args:
         image_dir: the folder of pictures.
         index_dir: where the index is kept.
-        model: the encoder's name, or an encoder; by default what the index was made with.
+        model: the encoder's name, an ONNX file, a spec, or an encoder; by default what the index
+            was made with.
         metric: ``cosine``, ``l2``, ``l1`` or ``ip``; by default what the index was made with.
+        index: the kind of store, such as ``ivf`` or a FAISS factory string; the same.
+        device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
         FolderNotFoundError: there is neither the folder nor an index of it.
-        CollectionMismatchError: the index was made with another model or metric, or it is of
-            another folder.
+        CollectionMismatchError: the index was made with another model, metric or kind of store,
+            or it is of another folder.
 
     Example:
         >>> searcher = ImageSimilaritySearch("images")  # doctest: +SKIP
@@ -62,14 +67,18 @@ class ImageSimilaritySearch:
         image_dir: str | os.PathLike[str],
         index_dir: str | os.PathLike[str] = DEFAULT_INDEX_DIR,
         *,
-        model: str | Encoder | None = None,
+        model: str | EncoderSpec | Encoder | None = None,
         metric: Metric | None = None,
+        index: str | None = None,
+        device: Device = "auto",
     ) -> None:
         self.image_dir = checked_path(image_dir)
         self._root = os.path.realpath(self.image_dir)
         there = os.path.isdir(self._root)
         try:
-            self.collection = Collection.open(index_dir, encoder=model, metric=metric, create=there)
+            self.collection = Collection.open(
+                index_dir, encoder=model, metric=metric, index=index, device=device, create=there
+            )
         except CollectionNotFoundError as error:
             raise FolderNotFoundError(self.image_dir, "no such folder, and no index") from error
         try:

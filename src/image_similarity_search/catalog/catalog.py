@@ -344,6 +344,7 @@ class Catalog:
                 metric=meta["metric"],
                 index=meta["index"],
                 id=meta["id"],
+                encoder_spec=meta.get("encoder_spec", ""),
             )
         except (KeyError, ValueError) as error:
             raise CollectionCorruptError(self._database.path, f"meta: {error!r}") from error

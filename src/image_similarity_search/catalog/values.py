@@ -18,6 +18,8 @@ class Identity:
         metric: how distance is measured.
         index: the kind of store.
         id: tells this collection from every other.
+        encoder_spec: how to make the encoder again, for ``encoders.spec``; empty where that is
+            not known, or its name says it all.
     """
 
     encoder: str
@@ -26,6 +28,7 @@ class Identity:
     metric: Metric
     index: str
     id: str = ""
+    encoder_spec: str = ""
 
 
 @dataclass(frozen=True, slots=True)

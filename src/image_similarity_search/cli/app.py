@@ -29,6 +29,7 @@ _COMMANDS = {
     "remove": "remove",
     "info": "info",
     "rebuild": "rebuild",
+    "models": "models",
     "demo": "demo",
     "completion": "completion",
 }

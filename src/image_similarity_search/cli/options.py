@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+
+if TYPE_CHECKING:
+    from image_similarity_search.encoders.spec import EncoderSpec
 
 KINDS = "auto, exact, hnsw, ivf, ivf-pq or a FAISS factory string"
 
@@ -26,15 +30,15 @@ as_json: Callable[[_Command], _Command] = click.option(
 null: Callable[[_Command], _Command] = click.option(
     "-0", "--null", is_flag=True, help="Paths end with a NUL byte instead of a newline."
 )
-model: Callable[[_Command], _Command] = click.option(
-    "--model",
-    metavar="NAME",
-    help="The model a new collection is made with [default: efficientnet-lite0].",
-)
 metric: Callable[[_Command], _Command] = click.option(
     "--metric",
     type=click.Choice(["cosine", "l2", "l1", "ip"]),
     help="How a new collection measures distance [default: cosine].",
+)
+device: Callable[[_Command], _Command] = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="Where the model runs [default: auto, a GPU where one can be used].",
 )
 files_from: Callable[[_Command], _Command] = click.option(
     "--files-from",
@@ -42,6 +46,60 @@ files_from: Callable[[_Command], _Command] = click.option(
     type=click.File("rb"),
     help="Read paths from FILE too, one a line (or NUL-separated with -0); '-' is standard input.",
 )
+
+
+_MODEL = click.option(
+    "--model",
+    metavar="MODEL",
+    help="A name of 'iss models', an .onnx file, or timm:NAME [default: efficientnet-lite0].",
+)
+_WEIGHTS = click.option(
+    "--weights",
+    metavar="FILE",
+    type=click.Path(),
+    help="The model's weights from a local file: .onnx, .safetensors or torch .pth.",
+)
+_PREPROCESSING = (
+    click.option("--resize", type=int, metavar="PIXELS", help="Resize the short side to so many."),
+    click.option("--crop", type=int, metavar="PIXELS", help="Cut a square of so many."),
+    click.option(
+        "--interpolation",
+        type=click.Choice(["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]),
+        help="How pictures are resized.",
+    ),
+)
+
+
+def _gathering(*given: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
+    """A decorator for options that the command gets as one argument, ``encoder``."""
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def gathered(*arguments: Any, **options: Any) -> Any:
+            names = ("model", "weights", "resize", "crop", "interpolation")
+            said = {name: options.pop(name, None) for name in names}
+            return command(*arguments, encoder=_encoder_spec(said), **options)
+
+        for option in reversed(given):
+            gathered = option(gathered)
+        return cast("_Command", gathered)
+
+    return decorate
+
+
+encoder = _gathering(_MODEL, _WEIGHTS, *_PREPROCESSING)
+"""Which encoder a new collection is made with."""
+
+encoder_again = _gathering(_MODEL, _WEIGHTS)
+"""Where the files are that the collection's encoder is made from."""
+
+
+def _encoder_spec(said: dict[str, Any]) -> EncoderSpec | None:
+    if all(value is None for value in said.values()):
+        return None
+    from image_similarity_search.encoders.spec import EncoderSpec
+
+    return EncoderSpec(**said)
 
 
 def all_paths(paths: Iterable[str], file: Any | None, null_separated: bool) -> list[str]:

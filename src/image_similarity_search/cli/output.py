@@ -7,9 +7,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.types import Hit, ImageRecord, SyncReport
+
+if TYPE_CHECKING:
+    from image_similarity_search.encoders.base import Encoder
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -48,6 +51,12 @@ def write_paths(paths: Iterable[str], *, null: bool) -> None:
     for path in paths:
         sys.stdout.buffer.write(os.fsencode(path) + end)
     sys.stdout.buffer.flush()
+
+
+def say_device(encoder: Encoder) -> None:
+    """Where the model runs, for those who asked."""
+    device = getattr(encoder, "device", "cpu")
+    say(f"{encoder.name} runs on {'the GPU (CUDA)' if device == 'cuda' else 'the processor'}")
 
 
 def hit_as_json(rank: int, hit: Hit) -> dict[str, Any]:

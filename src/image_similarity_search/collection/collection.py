@@ -17,9 +17,11 @@ from image_similarity_search.catalog.places import canonical
 from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.identity import (
+    check_metric,
     checked_encoder,
     created,
     identity_of,
+    matching_encoder,
     refuse_other,
 )
 from image_similarity_search.collection.indexing import Indexer
@@ -30,7 +32,10 @@ from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
 from image_similarity_search.collection.vacated import Vacated
+from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.encoders.devices import Device, check_device
+from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import (
     CollectionNotFoundError,
     EncoderError,
@@ -64,9 +69,12 @@ class Collection:
         ...         print(hit.score, hit.path)
     """
 
-    def __init__(self, folder: str, catalog: Catalog, encoder: Encoder | None) -> None:
+    def __init__(
+        self, folder: str, catalog: Catalog, encoder: Encoder | None, device: Device
+    ) -> None:
         """For ``open``."""
         self._folder = folder
+        self._device = device
         self._catalog = catalog
         self._embedding = Embedder(encoder) if encoder else None
         self._making = threading.Lock()
@@ -78,9 +86,10 @@ class Collection:
         cls,
         index_dir: str | os.PathLike[str] = DEFAULT_INDEX_DIR,
         *,
-        encoder: str | Encoder | None = None,
+        encoder: str | EncoderSpec | Encoder | None = None,
         metric: Metric | None = None,
         index: str | None = None,
+        device: Device = "auto",
         create: bool = False,
     ) -> Self:
         """Open the collection kept in ``index_dir``; with ``create``, make it when there is none.
@@ -90,26 +99,34 @@ class Collection:
         that exists remembers, and may be opened without them. Kinds that must be trained are
         exact until there are enough images.
 
+        An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
+        ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
+        ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``.
+
         Raises:
             CollectionNotFoundError: there is none, and ``create`` was not said.
             CollectionMismatchError: it was made with another encoder, metric or index.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
-            ConfigError: no such metric or index.
+            ConfigError: no such metric, index or device.
             UnknownEncoderError: no such encoder.
+            EncoderUnavailableError: something that a new encoder needs is missing.
         """
+        check_metric(metric)
+        check_device(device)
         folder = os.path.realpath(index_dir)
-        made = None if isinstance(encoder, str) else encoder
         try:
             catalog = Catalog(folder)
         except CollectionNotFoundError:
             if not create:
                 raise
-            made, identity = identity_of(encoder, metric, index)
-            catalog = created(folder, identity)
+            if encoder is None or isinstance(encoder, str | EncoderSpec):
+                encoder = registry.create(encoder, device)
+            catalog = created(folder, identity_of(encoder, metric, index))
         try:
-            refuse_other(catalog.identity, made or encoder, metric, index)
-            return cls(folder, catalog, made)
+            refuse_other(catalog.identity, metric, index)
+            made = matching_encoder(catalog.identity, encoder, device)
+            return cls(folder, catalog, made, device)
         except BaseException:
             catalog.close()
             raise
@@ -339,7 +356,7 @@ class Collection:
     def _embedder(self) -> Embedder:
         with self._making:
             if self._embedding is None:
-                self._embedding = Embedder(checked_encoder(self._catalog.identity))
+                self._embedding = Embedder(checked_encoder(self._catalog.identity, self._device))
             return self._embedding
 
     def _query_vectors(self, queries: Sequence[Query]) -> list[FloatArray]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.values import Identity
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.encoders.devices import Device
+from image_similarity_search.encoders.spec import EncoderSpec
+from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.errors import (
     CollectionMismatchError,
     CollectionNotFoundError,
@@ -25,28 +29,23 @@ _ELSEWHERE = "Give another index folder to index with it, or leave it out to use
 _CREATION_SECONDS = 10.0  # how long another process may take to make the same collection
 
 
-def identity_of(
-    encoder: str | Encoder | None, metric: Metric | None, index: str | None
-) -> tuple[Encoder, Identity]:
-    """The encoder and the identity of a new collection; defaults stand in for None.
+def identity_of(encoder: Encoder, metric: Metric | None, index: str | None) -> Identity:
+    """The identity of a new collection; defaults stand in for None.
 
     Raises:
-        ConfigError: no such metric or index.
-        UnknownEncoderError: no such encoder.
-        EncoderUnavailableError: it needs something that is missing.
+        ConfigError: no such index.
     """
-    check_metric(metric)
-    if encoder is None or isinstance(encoder, str):
-        encoder = registry.create(encoder or registry.DEFAULT_ENCODER)
+    spec = getattr(encoder, "spec", None)
     identity = Identity(
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
         dim=encoder.dim,
         metric=metric or "cosine",
         index=index or "auto",
+        encoder_spec=spec.to_json() if isinstance(spec, EncoderSpec) and spec.model else "",
     )
     check_kind(identity.index, identity.dim, identity.metric)
-    return encoder, identity
+    return identity
 
 
 def created(folder: str, identity: Identity) -> Catalog:
@@ -68,15 +67,8 @@ def check_metric(metric: str | None) -> None:
         raise ConfigError("metric", metric, f"one of {', '.join(METRICS)}")
 
 
-def refuse_other(
-    stored: Identity, encoder: str | Encoder | None, metric: Metric | None, index: str | None
-) -> None:
-    """Raise CollectionMismatchError where something else is asked than what is stored."""
-    check_metric(metric)
-    if isinstance(encoder, str):
-        _refuse("model", stored.encoder, encoder, _ELSEWHERE)
-    elif encoder is not None:
-        _refuse_encoder(stored, encoder, _ELSEWHERE)
+def refuse_other(stored: Identity, metric: Metric | None, index: str | None) -> None:
+    """Raise CollectionMismatchError where another metric or index is asked for."""
     if metric is not None:
         _refuse("metric", stored.metric, metric, _ELSEWHERE)
     if index is not None:
@@ -84,7 +76,37 @@ def refuse_other(
         _refuse("index", stored.index, index, f"Change it with 'iss rebuild --index {index}'.")
 
 
-def checked_encoder(stored: Identity) -> Encoder:
+def matching_encoder(
+    stored: Identity, asked: str | EncoderSpec | Encoder | None, device: Device
+) -> Encoder | None:
+    """The encoder that is asked for, or None where that is the stored one, not yet made.
+
+    Only a model or weights in another file than before are made here, to be compared.
+
+    Raises:
+        CollectionMismatchError: it gives other embeddings than the stored one.
+        EncoderUnavailableError: a file is missing.
+    """
+    if asked is None:
+        return None
+    if not isinstance(asked, str | EncoderSpec):
+        _refuse_encoder(stored, asked, _ELSEWHERE)
+        return asked
+    spec, known = registry.resolved(asked), _stored_spec(stored)
+    for what in ("resize", "crop", "interpolation"):
+        if (given := getattr(spec, what)) is not None:
+            _refuse(what, getattr(known, what) or "the encoder's own", given, _ELSEWHERE)
+    given = replace(known, model=spec.model or known.model, weights=spec.weights or known.weights)
+    if not (_is_file(given.model) and _is_file(known.model)):
+        _refuse("model", known.model, given.model, _ELSEWHERE)
+    if given == known:
+        return None
+    encoder = registry.create(given, device)  # a file may only have been moved
+    _refuse_encoder(stored, encoder, _ELSEWHERE)
+    return encoder
+
+
+def checked_encoder(stored: Identity, device: Device) -> Encoder:
     """The encoder that a collection was made with.
 
     Raises:
@@ -92,7 +114,7 @@ def checked_encoder(stored: Identity) -> Encoder:
         CollectionMismatchError: the one of this name has another fingerprint or dimension now.
     """
     try:
-        encoder = registry.create(stored.encoder)
+        encoder = registry.create(_stored_spec(stored), device)
     except UnknownEncoderError as error:
         raise EncoderUnavailableError(
             stored.encoder,
@@ -101,6 +123,19 @@ def checked_encoder(stored: Identity) -> Encoder:
         ) from error
     _refuse_encoder(stored, encoder, "The model changed since: index again, in another folder.")
     return encoder
+
+
+def _stored_spec(stored: Identity) -> EncoderSpec:
+    """How the encoder of a collection was made, as far as that is known."""
+    if stored.encoder_spec:
+        return EncoderSpec.from_json(stored.encoder_spec)
+    spec = EncoderSpec(stored.encoder)
+    row = ENCODERS.get(stored.encoder)
+    return spec.made_with(row.preprocessing) if row else spec
+
+
+def _is_file(model: str | None) -> bool:
+    return model is not None and model not in ENCODERS and model.endswith(".onnx")
 
 
 def _refuse_encoder(stored: Identity, encoder: Encoder, remedy: str) -> None:

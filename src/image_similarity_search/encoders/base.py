@@ -44,5 +44,8 @@ class Encoder(Protocol):
         A picture's embedding must not depend on the others of its batch. ``n`` may be 0.
         Called by one thread at a time, unless the encoder has an attribute ``thread_safe`` that
         is true: then by as many as there are processors, so each call should use but one.
+
+        Those of this package have two attributes more: ``spec``, with which ``registry.create``
+        makes the same encoder again (a collection remembers it), and ``device``.
         """
         ...

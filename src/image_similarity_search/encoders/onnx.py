@@ -1,103 +1,178 @@
-"""An encoder that is an ONNX file, run by ONNX Runtime on the processor."""
+"""An encoder that is an ONNX model, run by ONNX Runtime."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
+from image_similarity_search.encoders.devices import Device, onnx_session
 from image_similarity_search.encoders.preprocessing import Preprocessing
-from image_similarity_search.errors import EncoderOutputError, EncoderUnavailableError
+from image_similarity_search.encoders.spec import EncoderSpec
+from image_similarity_search.errors import (
+    ConfigError,
+    EncoderOutputError,
+    EncoderUnavailableError,
+)
 from image_similarity_search.types import FloatArray, PixelArray
 
-if TYPE_CHECKING:
-    import onnxruntime
+Pooling = Literal["none", "mean", "cls"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+
+_TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class OnnxEncoder:
-    """Runs the model in the file ``path``. Several threads may call it at once.
+    """Runs an ONNX model. Several threads may call it at once.
 
-    The model's input is either uint8 ``(n, h, w, 3)`` pixels, normalised inside the graph, or
-    float32 ``(n, 3, h, w)``, for which ``preprocessing``'s mean and std are applied here. Its
-    output is ``(n, dim)`` float32.
+    The model has one input: pixels ``(n, h, w, 3)`` or ``(n, 3, h, w)``. Those of type uint8 are
+    given as they are, those of type float32 or float16 as ``preprocessing`` normalises them. A
+    model whose ``n`` is fixed to 1 is run picture by picture.
 
     Args:
         name: what people call the encoder.
-        path: the ONNX file.
+        model: the path of an ONNX file, or what is in one.
         preprocessing: what the model wants to see of a picture.
-        dim: length of an embedding, where it is known beforehand (checked at the first use).
+        dim: length of an embedding, where it is known beforehand.
+        output: which of the model's outputs has the embeddings; by default the first.
+        pooling: what makes one vector of an output with more than two axes: ``mean`` over the
+            tokens ``(n, tokens, dim)`` or places ``(n, dim, h, w)``, ``cls`` (the first token).
+        fingerprint: instead of one made from the file's SHA-256; the preprocessing's is added.
+        spec: with which ``registry.create`` makes the same encoder again.
+        device: where it runs; the attribute ``device`` says which was taken.
         threads: processor threads that one call uses.
 
     Raises:
-        EncoderUnavailableError: the file is missing or ONNX Runtime can't load it.
+        EncoderUnavailableError: the file is missing, ONNX Runtime can't load it, CUDA was asked
+            for and can't be used, or the model has other inputs.
+        ConfigError: an argument has a value that is not allowed, or does not fit the model.
+        EncoderOutputError: the model's output is no embedding, or one of another length.
     """
 
     def __init__(
         self,
         name: str,
-        path: str,
+        model: str | bytes,
         preprocessing: Preprocessing,
         *,
-        dim: int,
+        dim: int | None = None,
+        output: str | None = None,
+        pooling: Pooling = "none",
+        fingerprint: str | None = None,
+        spec: EncoderSpec | None = None,
+        device: Device = "auto",
         threads: int = 1,
     ) -> None:
+        if pooling not in POOLINGS:
+            raise ConfigError("pooling", pooling, f"one of {', '.join(POOLINGS)}")
         self.thread_safe = True
         self.name = name
-        self.dim = dim
         self.preprocessing = preprocessing
-        try:
-            with open(path, "rb") as file:
-                model = file.read()
-        except OSError as error:
-            raise EncoderUnavailableError(
-                name, f"its file can't be read ({error})", "Reinstall image-similarity-search."
-            ) from error
-        checksum = hashlib.sha256(model).hexdigest()
-        self.fingerprint = f"{name};sha256={checksum[:16]};{preprocessing.fingerprint}"
-        self._session = _session(name, model, threads)
-        (self._input,) = self._session.get_inputs()
-        self._takes_pixels = self._input.type == "tensor(uint8)"
+        self.spec = (spec or EncoderSpec()).made_with(preprocessing)
+        mark = fingerprint or f"{name};sha256={_sha256(name, model)[:16]}"
+        how = "".join(f"{word};" for word in (output, pooling) if word not in (None, "none"))
+        self.fingerprint = f"{mark};{how}{preprocessing.fingerprint}"
+        self._session, self.device = onnx_session(name, model, device, threads)
+        self._input = self._only_input()
+        self._pooling = pooling
+        self._output = self._chosen_output(output)
+        self._check_crop()
+        self.dim = dim or self._known_dim()
 
     def encode(self, pixels: PixelArray) -> FloatArray:
         """Embed ``(n, crop, crop, 3)`` uint8 RGB pixels as ``(n, dim)`` float32.
 
         Raises:
-            EncoderOutputError: the model's output has another shape.
+            EncoderOutputError: the model's output has another shape, or it fails.
         """
         if not len(pixels):
             return np.empty((0, self.dim), dtype=np.float32)
-        batch = pixels if self._takes_pixels else self._normalise(pixels)
-        output = self._session.run(None, {self._input.name: batch})[0]
-        if output.shape != (len(pixels), self.dim):
+        rows = self._run(pixels)
+        if rows.shape != (len(pixels), self.dim):
             raise EncoderOutputError(
-                self.name, f"shape {output.shape}, expected {(len(pixels), self.dim)}"
+                self.name, f"shape {rows.shape}, expected {(len(pixels), self.dim)}"
+            )
+        return rows
+
+    def _run(self, pixels: PixelArray) -> FloatArray:
+        batch = self._as_input(pixels)
+        one_by_one = self._input.shape[0] == 1
+        parts = np.split(batch, len(batch)) if one_by_one else [batch]
+        try:
+            outputs = [
+                self._session.run([self._output], {self._input.name: part})[0] for part in parts
+            ]
+        except Exception as error:  # its exceptions share no public base class
+            raise EncoderOutputError(self.name, f"an error of ONNX Runtime: {error}") from error
+        return self._pooled(np.concatenate(outputs))
+
+    def _as_input(self, pixels: PixelArray) -> NDArray[Any]:
+        wanted = _TYPES[self._input.type]
+        values = pixels if wanted is np.uint8 else self.preprocessing.normalise(pixels)
+        if self._channels_first():
+            values = values.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(values, dtype=wanted)
+
+    def _pooled(self, output: NDArray[Any]) -> FloatArray:
+        """One vector for each picture, ``(n, dim)`` float32."""
+        if output.ndim == 4 and (self._pooling == "mean" or output.shape[2:] == (1, 1)):
+            output = output.mean(axis=(2, 3))
+        elif output.ndim == 3 and self._pooling == "mean":
+            output = output.mean(axis=1)
+        elif output.ndim == 3 and self._pooling == "cls":
+            output = output[:, 0]
+        if output.ndim != 2:
+            raise EncoderOutputError(
+                self.name,
+                f"shape {output.shape} with pooling {self._pooling!r}, expected (n, dim): choose"
+                " another output, or say pooling = 'mean' or 'cls'",
             )
         return np.asarray(output, dtype=np.float32)
 
-    def _normalise(self, pixels: PixelArray) -> FloatArray:
-        mean = np.asarray(self.preprocessing.mean, dtype=np.float32)
-        std = np.asarray(self.preprocessing.std, dtype=np.float32)
-        values = (pixels.astype(np.float32) / 255 - mean) / std
-        return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+    def _only_input(self) -> Any:
+        inputs = self._session.get_inputs()
+        if len(inputs) == 1 and inputs[0].type in _TYPES and len(inputs[0].shape) == 4:
+            count = inputs[0].shape[0]
+            if not isinstance(count, int) or count == 1:
+                return inputs[0]
+        shown = ", ".join(f"{item.name}: {item.type} {item.shape}" for item in inputs)
+        raise EncoderUnavailableError(
+            self.name,
+            f"it takes {shown}",
+            "Expected is one input of pixels, (n, 3, h, w) or (n, h, w, 3), of any n or of n = 1.",
+        )
+
+    def _channels_first(self) -> bool:
+        _, first, _, last = self._input.shape
+        return bool(first == 3 or (last != 3 and self._input.type != "tensor(uint8)"))
+
+    def _chosen_output(self, output: str | None) -> str:
+        names = [item.name for item in self._session.get_outputs()]
+        if output is not None and output not in names:
+            raise ConfigError("output", output, f"an output of {self.name}: {', '.join(names)}")
+        return output or str(names[0])
+
+    def _check_crop(self) -> None:
+        axes = slice(2, 4) if self._channels_first() else slice(1, 3)
+        fixed = [side for side in self._input.shape[axes] if isinstance(side, int) and side > 0]
+        crop = self.preprocessing.crop
+        if any(side != crop for side in fixed):
+            raise ConfigError("crop", crop, f"{fixed[0]}: {self.name} takes only this size")
+
+    def _known_dim(self) -> int:
+        side = self.preprocessing.crop
+        return int(self._run(np.zeros((1, side, side, 3), dtype=np.uint8)).shape[1])
 
 
-def _session(name: str, model: bytes, threads: int) -> onnxruntime.InferenceSession:
+def _sha256(name: str, model: str | bytes) -> str:
+    if isinstance(model, bytes):
+        return hashlib.sha256(model).hexdigest()
     try:
-        import onnxruntime
-    except ImportError as error:
+        with open(model, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
         raise EncoderUnavailableError(
-            name, "onnxruntime is not installed", "Install it: pip install onnxruntime"
-        ) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # a spinning thread would take the processor from the threads that decode pictures
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions share no public base class
-        raise EncoderUnavailableError(
-            name, f"ONNX Runtime can't load it ({error})", "Is it a complete ONNX file?"
+            name, f"its file can't be read ({error})", "Give the path of its ONNX file."
         ) from error

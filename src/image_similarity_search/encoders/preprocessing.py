@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
 
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import PixelArray
+from image_similarity_search.types import FloatArray, PixelArray
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
-_INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 
 Channels = tuple[float, float, float]
+
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
+IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,35 @@ class Preprocessing:
             raise ConfigError("resize", self.resize, "a number of pixels, at least 1")
         if not 1 <= self.crop <= self.resize:
             raise ConfigError("crop", self.crop, f"1 to {self.resize} pixels (the resize)")
-        if self.interpolation not in _INTERPOLATIONS:
+        if self.interpolation not in INTERPOLATIONS:
             raise ConfigError(
-                "interpolation", self.interpolation, f"one of {', '.join(_INTERPOLATIONS)}"
+                "interpolation", self.interpolation, f"one of {', '.join(INTERPOLATIONS)}"
             )
+        if min(self.std) <= 0:
+            raise ConfigError("std", self.std, "three numbers above 0")
 
     @property
     def fingerprint(self) -> str:
         """Equal for equal preprocessing; part of an encoder's fingerprint."""
         channels = ",".join(f"{value:g}" for value in (*self.mean, *self.std))
         return f"resize={self.resize};crop={self.crop};{self.interpolation};{channels}"
+
+    def changed(
+        self, resize: int | None, crop: int | None, interpolation: Interpolation | None
+    ) -> Self:
+        """The same with other values, where they are not None."""
+        return replace(
+            self,
+            resize=self.resize if resize is None else resize,
+            crop=self.crop if crop is None else crop,
+            interpolation=interpolation or self.interpolation,
+        )
+
+    def normalise(self, pixels: PixelArray) -> FloatArray:
+        """``(pixel / 255 - mean) / std`` of uint8 pixels ``(n, h, w, 3)``, of the same shape."""
+        mean = np.asarray(self.mean, dtype=np.float32)
+        std = np.asarray(self.std, dtype=np.float32)
+        return np.asarray((pixels / np.float32(255) - mean) / std, dtype=np.float32)
 
     def view(self, image: Image.Image) -> PixelArray:
         """The pixels ``(crop, crop, 3)``, uint8 RGB, that an encoder gets of an RGB image."""

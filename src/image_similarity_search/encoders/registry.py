@@ -1,81 +1,155 @@
-"""The table of encoders that have a name."""
+"""Makes an encoder from its name, its file, or a spec of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import resources
+import os
+from dataclasses import replace
 
+from image_similarity_search.encoders import hub
 from image_similarity_search.encoders.base import Encoder
-from image_similarity_search.encoders.preprocessing import Preprocessing
-from image_similarity_search.errors import UnknownEncoderError
-
-DEFAULT_ENCODER = "efficientnet-lite0"
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderRow:
-    """One line of the table.
-
-    Attributes:
-        name: what ``create`` and ``--model`` take.
-        dim: length of an embedding.
-        licence: of the weights.
-        source: where the weights come from.
-        summary: what it is, in a line.
-        make: makes the encoder; loads what it needs.
-    """
-
-    name: str
-    dim: int
-    licence: str
-    source: str
-    summary: str
-    make: Callable[[], Encoder]
-
-
-def _efficientnet_lite0() -> Encoder:
-    from image_similarity_search.encoders.onnx import OnnxEncoder
-
-    file = resources.files(__package__) / "models" / "efficientnet-lite0-int8.onnx"
-    with resources.as_file(file) as path:
-        return OnnxEncoder("efficientnet-lite0", str(path), Preprocessing(), dim=1280)
-
-
-def _colour_texture() -> Encoder:
-    from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
-
-    return ColourTextureEncoder()
-
-
-_ROWS = (
-    EncoderRow(
-        name="efficientnet-lite0",
-        dim=1280,
-        licence="Apache-2.0",
-        source="inside this package",
-        summary="EfficientNet-Lite0 trained on ImageNet, 8-bit: quick, good at objects and scenes",
-        make=_efficientnet_lite0,
-    ),
-    EncoderRow(
-        name="colour-texture",
-        dim=1152,
-        licence="Apache-2.0",
-        source="inside this package",
-        summary="no weights: where which colours and edges are",
-        make=_colour_texture,
-    ),
+from image_similarity_search.encoders.devices import Device, check_device
+from image_similarity_search.encoders.onnx import OnnxEncoder
+from image_similarity_search.encoders.spec import EncoderSpec
+from image_similarity_search.encoders.table import DEFAULT_ENCODER, ENCODERS, EncoderRow
+from image_similarity_search.encoders.weights import read_weights
+from image_similarity_search.errors import (
+    ConfigError,
+    EncoderUnavailableError,
+    UnknownEncoderError,
 )
-ENCODERS: dict[str, EncoderRow] = {row.name: row for row in _ROWS}
+
+_TIMM = "timm:"
+_OTHERS = ("an .onnx file", "timm:NAME")
 
 
-def create(name: str) -> Encoder:
-    """Make the encoder called ``name``.
+def create(encoder: str | EncoderSpec | None = None, device: Device = "auto") -> Encoder:
+    """Make an encoder; None is the default one.
+
+    Args:
+        encoder: a name of the table, the path of an ``.onnx`` file, ``timm:NAME``, or a spec,
+            which can say other weights and another preprocessing too.
+        device: where it runs: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
         UnknownEncoderError: no encoder has this name.
         EncoderUnavailableError: something it needs is missing.
+        ConfigError: a value is not allowed, or does not fit the model.
+    """
+    check_device(device)
+    spec = resolved(encoder)
+    model = spec.model or DEFAULT_ENCODER
+    if model in ENCODERS:
+        return _of_row(ENCODERS[model], spec, device)
+    if spec.weights is not None:
+        raise ConfigError("weights", spec.weights, f"a model of the table with it, not {model}")
+    if model.startswith(_TIMM):
+        from image_similarity_search.encoders.torch_module import timm_encoder
+
+        return timm_encoder(model.removeprefix(_TIMM), spec, device)
+    if model.endswith(".onnx"):
+        from image_similarity_search.encoders.model_file import encoder_of_file
+
+        return encoder_of_file(model, spec, device)
+    raise UnknownEncoderError(model, [*ENCODERS, *_OTHERS])
+
+
+def resolved(encoder: str | EncoderSpec | None) -> EncoderSpec:
+    """A spec whose files are absolute paths, so that it is the same from every folder."""
+    spec = encoder if isinstance(encoder, EncoderSpec) else EncoderSpec(encoder)
+    model, weights = spec.model, spec.weights
+    if model is not None and model.endswith(".onnx") and model not in ENCODERS:
+        model = os.path.abspath(model)
+    return replace(spec, model=model, weights=os.path.abspath(weights) if weights else None)
+
+
+def is_here(row: EncoderRow) -> bool:
+    """Whether an encoder can be made without fetching anything."""
+    return not isinstance(row.weights, hub.HubFile) or hub.cached(row.weights) is not None
+
+
+def fetch(name: str) -> str | None:
+    """Have an encoder's weights on this machine from now on; returns their path, if it has any.
+
+    Raises:
+        UnknownEncoderError: the table has no encoder of this name.
+        EncoderUnavailableError: they can't be fetched.
     """
     if name not in ENCODERS:
         raise UnknownEncoderError(name, ENCODERS)
-    return ENCODERS[name].make()
+    row = ENCODERS[name]
+    return _weights(row, EncoderSpec())[0] if row.weights else None
+
+
+def size_of(row: EncoderRow) -> int:
+    """Bytes of an encoder's weights; 0 when it has none."""
+    if isinstance(row.weights, hub.HubFile):
+        return row.weights.size
+    return os.path.getsize(_weights(row, EncoderSpec())[0]) if row.weights else 0
+
+
+def _of_row(row: EncoderRow, spec: EncoderSpec, device: Device) -> Encoder:
+    spec = replace(spec, model=row.name)
+    if row.weights is None:
+        return _without_weights(row, spec)
+    preprocessing = spec.applied_to(row.preprocessing)
+    path, checksum = _weights(row, spec)
+    fingerprint = f"{row.name};sha256={checksum[:16]}" if checksum else None
+    model: str | bytes = path
+    if row.architecture and not path.endswith(".onnx"):
+        model, fingerprint = _network(row, path)
+    encoder = OnnxEncoder(
+        row.name,
+        model,
+        preprocessing,
+        dim=row.dim if spec.weights is None else None,
+        pooling=row.pooling,
+        fingerprint=fingerprint,
+        spec=spec,
+        device=device,
+    )
+    if encoder.dim != row.dim:
+        problem = f"the model in {path} gives {encoder.dim:,} values, expected {row.dim:,}"
+        raise EncoderUnavailableError(row.name, problem, "Export it without its classifier.")
+    return encoder
+
+
+def _without_weights(row: EncoderRow, spec: EncoderSpec) -> Encoder:
+    from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
+
+    if spec.weights is not None:
+        raise ConfigError("weights", spec.weights, f"none: {row.name} has no weights")
+    if spec.applied_to(row.preprocessing) != row.preprocessing:
+        raise ConfigError("crop", spec, f"nothing else than usual: {row.name} is made for it")
+    return ColourTextureEncoder()
+
+
+def _weights(row: EncoderRow, spec: EncoderSpec) -> tuple[str, str | None]:
+    """The path of the weights, and their SHA-256 where it is known by now."""
+    if spec.weights is not None:
+        return spec.weights, None
+    if isinstance(row.weights, hub.HubFile):
+        return hub.fetched(row.weights, row.name, _remedy(row))
+    return os.path.join(os.path.dirname(__file__), "models", str(row.weights)), None
+
+
+def _network(row: EncoderRow, path: str) -> tuple[bytes, str]:
+    """The ONNX model of a row with an architecture, and its fingerprint without preprocessing."""
+    from image_similarity_search.encoders.resnet import ARCHITECTURES, resnet_model
+
+    try:
+        tensors = read_weights(row.name, path)
+        model, digest = resnet_model(ARCHITECTURES[str(row.architecture)], tensors)
+    except ValueError as error:
+        raise EncoderUnavailableError(
+            row.name, f"{path} has not its weights ({error})", _remedy(row)
+        ) from error
+    return model, f"{row.name};weights={digest[:16]}"
+
+
+def _remedy(row: EncoderRow) -> str:
+    kinds = "an ONNX, safetensors or torch .pth file" if row.architecture else "an ONNX file"
+    where = f" such as {row.elsewhere}" if row.elsewhere else ""
+    return (
+        "Connect to the network once, then it is kept; or give a local file, --weights FILE"
+        f" (EncoderSpec(weights=FILE) in Python), {kinds}{where}."
+    )

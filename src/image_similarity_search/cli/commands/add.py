@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,10 @@ from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.errors import ImageNotFoundError
 from image_similarity_search.types import Metric
+
+if TYPE_CHECKING:
+    from image_similarity_search.encoders.devices import Device
+    from image_similarity_search.encoders.spec import EncoderSpec
 
 
 @click.command(
@@ -25,16 +29,18 @@ Examples:
 @options.files_from
 @options.null
 @options.index_dir
-@options.model
+@options.encoder
 @options.metric
+@options.device
 @options.as_json
 def command(
     images: tuple[str, ...],
     files_from: IO[bytes] | None,
     null: bool,
     index_dir: str,
-    model: str | None,
+    encoder: EncoderSpec | None,
     metric: Metric | None,
+    device: Device | None,
     as_json: bool,
 ) -> int:
     """Add single picture files, or update them; they may lie anywhere."""
@@ -48,7 +54,9 @@ def command(
             reason = "a folder: use 'iss index'" if os.path.isdir(path) else "no such file"
             raise ImageNotFoundError(path, f"{reason}; nothing was added")
     with (
-        Collection.open(index_dir, encoder=model, metric=metric, create=True) as collection,
+        Collection.open(
+            index_dir, encoder=encoder, metric=metric, device=device or "auto", create=True
+        ) as collection,
         codecs_silenced(),
     ):
         records = list({record.id: record for record in collection.add(*paths)}.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,10 @@ from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.errors import FolderNotFoundError
 from image_similarity_search.types import Metric, SyncInterrupted, SyncReport
 
+if TYPE_CHECKING:
+    from image_similarity_search.encoders.devices import Device
+    from image_similarity_search.encoders.spec import EncoderSpec
+
 
 @click.command(
     "index",
@@ -19,13 +24,15 @@ from image_similarity_search.types import Metric, SyncInterrupted, SyncReport
 Examples:
   iss index ~/Pictures
   iss index ~/Pictures --exclude 'thumbs' --exclude '*.gif'
-  iss index products/ --index-dir products.index --metric l2
+  iss index products/ --index-dir products.index --model resnet50 --metric l2
+  iss index scans/ --resize 512 --crop 448 --interpolation bicubic
 """,
 )
 @click.argument("folder", type=click.Path())
 @options.index_dir
-@options.model
+@options.encoder
 @options.metric
+@options.device
 @click.option(
     "--index", "kind", metavar="KIND", help=f"The kind of store [default: auto]: {options.KINDS}."
 )
@@ -38,8 +45,9 @@ Examples:
 def command(
     folder: str,
     index_dir: str,
-    model: str | None,
+    encoder: EncoderSpec | None,
     metric: Metric | None,
+    device: Device | None,
     kind: str | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -60,8 +68,15 @@ def command(
         raise FolderNotFoundError(folder, f"{reason}; nothing was changed")
     status = exits.OK
     with Collection.open(
-        index_dir, encoder=model, metric=metric, index=kind, create=True
+        index_dir,
+        encoder=encoder,
+        metric=metric,
+        index=kind,
+        device=device or "auto",
+        create=True,
     ) as collection:
+        if device:
+            output.say_device(collection.encoder)
         try:
             with codecs_silenced(), ProgressBar() as progress:
                 report = collection.sync(

@@ -13,6 +13,8 @@ from image_similarity_search.types import Hit
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
+    from image_similarity_search.encoders.devices import Device
+    from image_similarity_search.encoders.spec import EncoderSpec
 
 
 @click.command(
@@ -32,6 +34,8 @@ Examples:
 @click.option("-k", default=10, show_default=True, metavar="N", help="How many hits, at most.")
 @click.option("--threshold", type=float, metavar="SCORE", help="No hits with a lower score.")
 @options.index_dir
+@options.encoder_again
+@options.device
 @options.as_json
 @click.option("--paths", is_flag=True, help="Print the paths of the hits and nothing else.")
 @options.null
@@ -42,6 +46,8 @@ def command(
     k: int,
     threshold: float | None,
     index_dir: str,
+    encoder: EncoderSpec | None,
+    device: Device | None,
     as_json: bool,
     paths: bool,
     null: bool,
@@ -56,7 +62,12 @@ def command(
     from image_similarity_search.collection import Collection
 
     query = id_ if id_ is not None else _read(str(image))
-    with Collection.open(index_dir) as collection, codecs_silenced():
+    with (
+        Collection.open(index_dir, encoder=encoder, device=device or "auto") as collection,
+        codecs_silenced(),
+    ):
+        if device:
+            output.say_device(collection.encoder)
         hits = collection.search(query, k, threshold=threshold)
         if html:
             _write_page(html, collection, query, hits)

@@ -1,0 +1,80 @@
+"""``iss models``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from image_similarity_search.cli import options, output
+
+if TYPE_CHECKING:
+    from image_similarity_search.encoders.table import EncoderRow
+
+
+@click.command(
+    "models",
+    epilog="""\b
+Examples:
+  iss models
+  iss models --fetch resnet50
+  iss index ~/Pictures --model resnet50
+""",
+)
+@click.option(
+    "--fetch",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Fetch the weights of this model now, so that it works offline.",
+)
+@options.as_json
+def command(names: tuple[str, ...], as_json: bool) -> None:
+    """List the models that have a name, and whether their weights are on this machine.
+
+    Others are given by an .onnx file, or as timm:NAME.
+    """
+    from image_similarity_search.encoders import registry
+    from image_similarity_search.encoders.table import ENCODERS
+
+    for name in names:
+        path = registry.fetch(name)
+        output.say(f"{name}: {path or 'has no weights'}")
+    rows = [row_as_json(row) for row in ENCODERS.values()]
+    if as_json:
+        output.write_json(rows)
+        return
+    output.write(_LINE.format("name", "dim", "size", "licence", "here", "from"))
+    for row in rows:
+        size = f"{row['bytes'] / 1e6:,.0f} MB" if row["bytes"] else "-"
+        here = "yes" if row["here"] else "no"
+        output.write(
+            _LINE.format(row["name"], row["dim"], size, row["licence"], here, row["source"])
+        )
+        output.write(f"    {row['summary']}")
+
+
+_LINE = "{:<20} {:>5}  {:>7}  {:<12}  {:<4}  {}"
+
+
+def row_as_json(row: EncoderRow) -> dict[str, Any]:
+    """A line of the table as ``--json`` prints it."""
+    from image_similarity_search.encoders import registry
+    from image_similarity_search.encoders.hub import HubFile
+
+    on_hub = row.weights if isinstance(row.weights, HubFile) else None
+    return {
+        "name": row.name,
+        "dim": row.dim,
+        "bytes": registry.size_of(row),
+        "licence": row.licence,
+        "source": f"huggingface.co/{on_hub.repo}" if on_hub else "inside this package",
+        "file": on_hub.path if on_hub else None,
+        "revision": on_hub.revision if on_hub else None,
+        "sha256": on_hub.sha256 if on_hub else None,
+        "here": registry.is_here(row),
+        "resize": row.preprocessing.resize,
+        "crop": row.preprocessing.crop,
+        "interpolation": row.preprocessing.interpolation,
+        "summary": row.summary,
+    }

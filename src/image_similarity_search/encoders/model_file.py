@@ -1,0 +1,100 @@
+"""An ONNX file of the user's own, with a small TOML file beside it that says what it wants.
+
+::
+
+    # model.toml, beside model.onnx
+    resize = 256
+    crop = 224
+    interpolation = "bicubic"
+    mean = [0.485, 0.456, 0.406]
+    std = [0.229, 0.224, 0.225]
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from typing import Any
+
+from image_similarity_search.encoders.devices import Device
+from image_similarity_search.encoders.onnx import OnnxEncoder
+from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.encoders.spec import EncoderSpec
+from image_similarity_search.errors import ConfigError, EncoderUnavailableError
+
+_NEEDED = ("resize", "crop", "mean", "std")
+_OPTIONAL = ("name", "interpolation", "output", "pooling")
+_EXAMPLE = (
+    'resize = 256, crop = 224, interpolation = "bicubic", mean = [0.485, 0.456, 0.406],'
+    " std = [0.229, 0.224, 0.225], a line each; optional: name, output,"
+    ' pooling ("none", "mean" or "cls")'
+)
+
+
+def encoder_of_file(path: str, spec: EncoderSpec, device: Device) -> OnnxEncoder:
+    """The encoder that is the ONNX file ``path``, described by the TOML file beside it.
+
+    Raises:
+        EncoderUnavailableError: one of the two files is missing or can't be read.
+        ConfigError: a value is missing, not known, or makes no sense.
+    """
+    name = os.path.splitext(os.path.basename(path))[0]
+    try:
+        with open(path, "rb") as file:
+            model = file.read()  # as bytes: weights in a second file would escape the checksum
+    except OSError as error:
+        raise EncoderUnavailableError(
+            name,
+            f"its file can't be read ({error})",
+            "Say where it is now: --model FILE (encoder=FILE in Python).",
+        ) from error
+    described = _described(name, os.path.splitext(path)[0] + ".toml")
+    return OnnxEncoder(
+        str(described.get("name", name)),
+        model,
+        spec.applied_to(_preprocessing(described)),
+        output=described.get("output"),
+        pooling=described.get("pooling", "none"),
+        spec=spec,
+        device=device,
+    )
+
+
+def _described(name: str, path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            described = tomllib.load(file)
+    except FileNotFoundError as error:
+        raise EncoderUnavailableError(
+            name, f"{path} is missing, which says what it wants to see", f"Write it: {_EXAMPLE}."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise EncoderUnavailableError(
+            name, f"{path} can't be read ({error})", f"Expected is: {_EXAMPLE}."
+        ) from error
+    for key in described:
+        if key not in _NEEDED + _OPTIONAL:
+            raise ConfigError(f"{key} in {path}", described[key], f"no such key. {_EXAMPLE}")
+    for key in _NEEDED:
+        if key not in described:
+            raise ConfigError(f"{key} in {path}", None, f"a value for it. {_EXAMPLE}")
+    return described
+
+
+def _preprocessing(described: dict[str, Any]) -> Preprocessing:
+    for key in ("resize", "crop"):
+        if type(described[key]) is not int:
+            raise ConfigError(key, described[key], "a whole number of pixels")
+    for key in ("mean", "std"):
+        values = described[key]
+        numbers = isinstance(values, list) and all(type(v) in (int, float) for v in values)
+        if not numbers or len(values) != 3:
+            raise ConfigError(key, values, "three numbers, for red, green and blue in 0..1")
+    mean, std = (tuple(map(float, described[key])) for key in ("mean", "std"))
+    return Preprocessing(
+        described["resize"],
+        described["crop"],
+        described.get("interpolation", "bicubic"),
+        (mean[0], mean[1], mean[2]),
+        (std[0], std[1], std[2]),
+    )

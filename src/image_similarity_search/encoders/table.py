@@ -1,0 +1,144 @@
+"""The encoders that have a name, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from image_similarity_search.encoders.hub import HubFile
+from image_similarity_search.encoders.onnx import Pooling
+from image_similarity_search.encoders.preprocessing import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Preprocessing,
+)
+
+DEFAULT_ENCODER = "efficientnet-lite0"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderRow:
+    """One line of the table.
+
+    Attributes:
+        name: what ``registry.create`` and ``--model`` take.
+        dim: length of an embedding.
+        preprocessing: what it wants to see of a picture, unless told otherwise.
+        licence: of the weights.
+        summary: what it is, in a line.
+        weights: where the weights are: a file of the hub, the name of one inside this package,
+            or None where there are none.
+        architecture: a network of ``resnet.ARCHITECTURES`` that the weights belong to; None where
+            they are an ONNX model.
+        pooling: what makes one vector of an ONNX model's output.
+        elsewhere: where else the weights can be had, for those who fetch them by hand.
+    """
+
+    name: str
+    dim: int
+    preprocessing: Preprocessing
+    licence: str
+    summary: str
+    weights: HubFile | str | None = None
+    architecture: str | None = None
+    pooling: Pooling = "none"
+    elsewhere: str | None = None
+
+
+_IMAGENET = Preprocessing(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD)
+
+# Revisions and checksums are those that several public projects pin, see docs/models.md.
+_ROWS = (
+    EncoderRow(
+        name=DEFAULT_ENCODER,
+        dim=1280,
+        preprocessing=Preprocessing(),
+        licence="Apache-2.0",
+        summary="EfficientNet-Lite0 trained on ImageNet, 8-bit: quick, good at objects and scenes",
+        weights="efficientnet-lite0-int8.onnx",
+    ),
+    EncoderRow(
+        name="colour-texture",
+        dim=1152,
+        preprocessing=Preprocessing(64, 64, "box"),
+        licence="Apache-2.0",
+        summary="no weights: where which colours and edges are",
+    ),
+    EncoderRow(
+        name="resnet50",
+        dim=2048,
+        preprocessing=_IMAGENET,
+        licence="BSD-3-Clause",
+        summary="ResNet-50 trained on ImageNet, torchvision's first weights: the usual recipe",
+        weights=HubFile(
+            "timm/resnet50.tv_in1k",
+            "model.safetensors",
+            102_469_840,
+            "78f3ecfdb38e06d9b8397f662e7ab8fee96026fa",
+            "5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888",
+        ),
+        architecture="resnet50",
+        elsewhere="https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    ),
+    EncoderRow(
+        name="resnet18",
+        dim=512,
+        preprocessing=_IMAGENET,
+        licence="BSD-3-Clause",
+        summary="ResNet-18 trained on ImageNet: the same recipe, more than twice as quick",
+        weights=HubFile(
+            "timm/resnet18.tv_in1k",
+            "model.safetensors",
+            46_807_446,
+            "bbd144b3e5565108aad885f145491d11bc6ce807",
+            "694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81",
+        ),
+        architecture="resnet18",
+        elsewhere="https://download.pytorch.org/models/resnet18-f37072fd.pth",
+    ),
+    EncoderRow(
+        name="resnet101",
+        dim=2048,
+        preprocessing=_IMAGENET,
+        licence="BSD-3-Clause",
+        summary="ResNet-101 trained on ImageNet: the same recipe, deeper and slower",
+        weights=HubFile("timm/resnet101.tv_in1k", "model.safetensors", 178_000_000),
+        architecture="resnet101",
+        elsewhere="https://download.pytorch.org/models/resnet101-63fe2227.pth",
+    ),
+    EncoderRow(
+        name="clip-vit-b32",
+        dim=512,
+        preprocessing=Preprocessing(
+            224,
+            224,
+            "bicubic",
+            (0.48145466, 0.4578275, 0.40821073),
+            (0.26862954, 0.26130258, 0.27577711),
+        ),
+        licence="MIT",
+        summary="CLIP ViT-B/32, the image tower: what a picture is about more than how it looks",
+        weights=HubFile(
+            "Qdrant/clip-ViT-B-32-vision",
+            "model.onnx",
+            351_686_194,
+            "a636590e595dbbd798647c9dd4550d5652fba969",
+            "c68d3d9a200ddd2a8c8a5510b576d4c94d1ae383bf8b36dd8c084f94e1fb4d63",
+        ),
+    ),
+    EncoderRow(
+        name="dinov2-small",
+        dim=384,
+        preprocessing=Preprocessing(256, 224, "bicubic", IMAGENET_MEAN, IMAGENET_STD),
+        licence="Apache-2.0",
+        summary="DINOv2 ViT-S/14: trained without labels, good at the same object or place",
+        weights=HubFile(
+            "Xenova/dinov2-small",
+            "onnx/model.onnx",
+            88_459_888,
+            "c2bb04a51fab207c420665f1946016107bffc701",
+            "83141175ec78b4ff9a2bb58a4c7c264ba0054d1c2e122e5a8114b79a8d4179ea",
+        ),
+        pooling="cls",
+    ),
+)
+ENCODERS: dict[str, EncoderRow] = {row.name: row for row in _ROWS}

@@ -1,0 +1,156 @@
+"""Encoders that are torch modules: any of yours, and any of timm by its name.
+
+For the extra ``[torch]``; nothing else in this package imports torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from image_similarity_search.encoders.devices import Device, check_device
+from image_similarity_search.encoders.preprocessing import Interpolation, Preprocessing
+from image_similarity_search.encoders.spec import EncoderSpec
+from image_similarity_search.errors import EncoderOutputError, EncoderUnavailableError
+from image_similarity_search.types import FloatArray, PixelArray
+
+if TYPE_CHECKING:
+    import torch
+
+_INSTALL = "Install it: pip install 'image-similarity-search[torch]'"
+_MARGIN = 0.875  # of timm: what part of the resized picture the crop shows, where it says nothing
+
+
+class TorchEncoder:
+    """Runs a ``torch.nn.Module``: ``(n, 3, crop, crop)`` float32 to ``(n, dim)``.
+
+    The module is put into evaluation mode and moved to the device. Its output may have further
+    axes of length 1.
+
+    Args:
+        module: the network, without a classifier.
+        preprocessing: what it wants to see of a picture; mean and std are applied.
+        name: what people call it.
+        fingerprint: instead of one made from its weights. A module whose code changes while its
+            weights stay needs one of its own.
+        spec: with which ``registry.create`` makes the same encoder again.
+        device: ``auto``, ``cpu`` or ``cuda``; the attribute ``device`` says which was taken.
+
+    Raises:
+        EncoderUnavailableError: torch is not installed, or CUDA was asked for and can't be used.
+        EncoderOutputError: what the module gives is no embedding.
+    """
+
+    thread_safe = False
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        preprocessing: Preprocessing,
+        *,
+        name: str,
+        fingerprint: str | None = None,
+        spec: EncoderSpec | None = None,
+        device: Device = "auto",
+    ) -> None:
+        self.name = name
+        self.preprocessing = preprocessing
+        self.spec = (spec or EncoderSpec()).made_with(preprocessing)
+        self.device = _chosen_device(name, device)
+        self._module = module.eval()
+        mark = fingerprint or f"{name};weights={_digest(self._module)[:16]}"
+        self.fingerprint = f"{mark};{preprocessing.fingerprint}"
+        self._module.to(self.device)
+        side = preprocessing.crop
+        self.dim = int(self._run(np.zeros((1, side, side, 3), dtype=np.uint8)).shape[1])
+
+    def encode(self, pixels: PixelArray) -> FloatArray:
+        """Embed ``(n, crop, crop, 3)`` uint8 RGB pixels as ``(n, dim)`` float32."""
+        if not len(pixels):
+            return np.empty((0, self.dim), dtype=np.float32)
+        return self._run(pixels)
+
+    def _run(self, pixels: PixelArray) -> FloatArray:
+        import torch
+
+        values = self.preprocessing.normalise(pixels).transpose(0, 3, 1, 2)
+        with torch.inference_mode():
+            batch = torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
+            output: Any = self._module(batch)
+        if not isinstance(output, torch.Tensor) or output.numel() == 0:
+            raise EncoderOutputError(self.name, f"a {type(output).__name__}, expected a tensor")
+        if output.ndim > 2 and output.shape[0] * output.shape[1] != output.numel():
+            raise EncoderOutputError(
+                self.name, f"shape {tuple(output.shape)}, expected (n, dim): pool it in the module"
+            )
+        return np.asarray(output.reshape(len(pixels), -1).float().cpu(), dtype=np.float32)
+
+
+def timm_encoder(name: str, spec: EncoderSpec, device: Device) -> TorchEncoder:
+    """A network of timm without its classifier, with its weights and its preprocessing.
+
+    Raises:
+        EncoderUnavailableError: timm is not installed, has no such model, or can't fetch it.
+        ConfigError: a value of the preprocessing is not allowed.
+    """
+    shown = f"timm:{name}"
+    try:
+        import timm
+    except ImportError as error:
+        raise EncoderUnavailableError(
+            shown, f"timm can't be imported ({error})", _INSTALL
+        ) from error
+    try:
+        module = timm.create_model(name, pretrained=True, num_classes=0)
+        config = timm.data.resolve_model_data_config(module)
+    except Exception as error:  # of timm, of the hub's client, of torch
+        raise EncoderUnavailableError(
+            shown,
+            f"timm can't make it: {error}",
+            "timm.list_models(pretrained=True) has the names.",
+        ) from error
+    encoder = TorchEncoder(
+        module, spec.applied_to(_preprocessing(config)), name=shown, device=device
+    )
+    encoder.spec = spec.made_with(encoder.preprocessing)
+    return encoder
+
+
+def _preprocessing(config: dict[str, Any]) -> Preprocessing:
+    crop = int(config["input_size"][-1])
+    interpolation: Interpolation = config.get("interpolation", "bicubic")
+    resize = int(crop / float(config.get("crop_pct") or _MARGIN))  # as timm rounds it
+    return Preprocessing(resize, crop, interpolation, tuple(config["mean"]), tuple(config["std"]))
+
+
+def _chosen_device(name: str, device: Device) -> Literal["cpu", "cuda"]:
+    check_device(device)
+    try:
+        import torch
+    except ImportError as error:
+        raise EncoderUnavailableError(
+            name, f"torch can't be imported ({error})", _INSTALL
+        ) from error
+    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise EncoderUnavailableError(
+            name,
+            "CUDA can't be used: torch finds no GPU, or was built without CUDA",
+            "Say --device cpu (device='cpu').",
+        )
+    return "cuda"
+
+
+def _digest(module: torch.nn.Module) -> str:
+    """Of the weights' names, types and values."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        values = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)};".encode())
+        digest.update(values.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""Weights in a file, whatever its kind, as NumPy arrays by name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import Any
+
+from numpy.typing import NDArray
+
+from image_similarity_search.encoders.torch_file import read_torch_file
+from image_similarity_search.errors import EncoderUnavailableError
+
+_TORCH = (".pth", ".pt", ".bin")
+_KINDS = "an .onnx, .safetensors or torch .pth file"
+
+
+def read_weights(name: str, path: str) -> dict[str, NDArray[Any]]:
+    """The tensors of a safetensors file, or of one of torch, for the encoder ``name``.
+
+    A file that has the first digits of its SHA-256 in its name, as torchvision's have
+    (``resnet50-0676ba61.pth``), is held to it.
+
+    Raises:
+        EncoderUnavailableError: it is missing, damaged, or of another kind.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    try:
+        if suffix == ".safetensors":
+            return _from_safetensors(path)
+        if suffix in _TORCH:
+            _check_promised_hash(path)
+            return read_torch_file(path)
+    except (OSError, ValueError) as error:
+        raise EncoderUnavailableError(
+            name, f"its weights can't be read from {path}: {error}", f"Give {_KINDS}."
+        ) from error
+    raise EncoderUnavailableError(
+        name, f"its weights are no file of a known kind: {path}", f"Give {_KINDS}."
+    )
+
+
+def _from_safetensors(path: str) -> dict[str, NDArray[Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, TypeError) as error:  # TypeError: a type that NumPy has not
+        raise ValueError(f"no safetensors file, or damaged ({error})") from error
+
+
+def _check_promised_hash(path: str) -> None:
+    promised = re.search(r"-([0-9a-f]{8,64})\.", os.path.basename(path))
+    if promised is None:
+        return
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not digest.startswith(promised[1]):
+        raise ValueError(
+            f"its SHA-256 begins with {digest[: len(promised[1])]}, not as its name says:"
+            " it is damaged, or was renamed"
+        )
