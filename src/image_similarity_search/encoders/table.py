@@ -101,7 +101,7 @@ _ROWS = (
         preprocessing=_IMAGENET,
         licence="BSD-3-Clause",
         summary="ResNet-101 trained on ImageNet: the same recipe, deeper and slower",
-        weights=HubFile("timm/resnet101.tv_in1k", "model.safetensors", 178_000_000),
+        weights=HubFile("timm/resnet101.tv_in1k", "model.safetensors", 178_700_000),  # about
         architecture="resnet101",
         elsewhere="https://download.pytorch.org/models/resnet101-63fe2227.pth",
     ),
