@@ -11,7 +11,6 @@ from image_similarity_search.encoders.devices import Device, check_device
 from image_similarity_search.encoders.onnx import OnnxEncoder
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.encoders.table import DEFAULT_ENCODER, ENCODERS, EncoderRow
-from image_similarity_search.encoders.weights import read_weights
 from image_similarity_search.errors import (
     ConfigError,
     EncoderUnavailableError,
@@ -135,6 +134,7 @@ def _weights(row: EncoderRow, spec: EncoderSpec) -> tuple[str, str | None]:
 def _network(row: EncoderRow, path: str) -> tuple[bytes, str]:
     """The ONNX model of a row with an architecture, and its fingerprint without preprocessing."""
     from image_similarity_search.encoders.resnet import ARCHITECTURES, resnet_model
+    from image_similarity_search.encoders.weights import read_weights
 
     try:
         tensors = read_weights(row.name, path)
