@@ -25,7 +25,7 @@ class HubFile:
     Attributes:
         repo: ``owner/name``.
         path: of the file in it.
-        size: bytes.
+        size: bytes; 0 where it is not known.
         revision: the commit; a branch where none is known.
         sha256: of its content, in hex; None where it is not known, and what the hub says counts.
     """
@@ -54,21 +54,55 @@ def fetched(file: HubFile, name: str, remedy: str) -> tuple[str, str]:
     """
     if path := cached(file):
         return path, _checked(path, file.sha256, name, remedy)
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import hf_hub_download
 
     try:
         # asked first, and once: the client itself goes on trying for minutes
-        url = hf_hub_url(file.repo, file.path, revision=file.revision)
-        said = get_hf_file_metadata(url, timeout=_SECONDS)
+        promised = _promised_hash(file)
         path = hf_hub_download(file.repo, file.path, revision=file.revision, etag_timeout=_SECONDS)
     except Exception as error:  # of the client, of its HTTP library, of the system
-        lines = str(error).strip().splitlines()
-        why = f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
-        what = f"{file.path} of {file.repo}, {file.size / 1e6:,.0f} MB"
-        problem = f"its weights ({what}) are not on this machine and can't be fetched ({why})"
-        raise EncoderUnavailableError(name, problem, remedy) from error
-    promised = said.etag if said.etag and _SHA256.fullmatch(said.etag) else None
+        raise _not_to_be_had(file, name, remedy, error) from error
     return path, _checked(path, file.sha256 or promised, name, remedy)
+
+
+def require_answer(file: HubFile, name: str, remedy: str) -> None:
+    """Make sure that a file is in the cache, or that the hub answers when it is asked for it.
+
+    For other programs that fetch it, and would try for minutes where there is no network.
+
+    Raises:
+        EncoderUnavailableError: for the encoder ``name``, saying ``remedy``.
+    """
+    from huggingface_hub.errors import EntryNotFoundError
+
+    if cached(file):
+        return
+    try:
+        _promised_hash(file)
+    except EntryNotFoundError:
+        return  # that is an answer: the file may have another name
+    except Exception as error:  # of the client, of its HTTP library, of the system
+        raise _not_to_be_had(file, name, remedy, error) from error
+
+
+def _promised_hash(file: HubFile) -> str | None:
+    """What the hub says of a file's SHA-256; None where it says nothing."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    url = hf_hub_url(file.repo, file.path, revision=file.revision)
+    etag = get_hf_file_metadata(url, timeout=_SECONDS).etag
+    return etag if etag and _SHA256.fullmatch(etag) else None
+
+
+def _not_to_be_had(
+    file: HubFile, name: str, remedy: str, error: Exception
+) -> EncoderUnavailableError:
+    lines = str(error).strip().splitlines()
+    why = f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
+    size = f", {file.size / 1e6:,.0f} MB" if file.size else ""
+    what = f"{file.path} of {file.repo}{size}"
+    problem = f"its weights ({what}) are not on this machine and can't be fetched ({why})"
+    return EncoderUnavailableError(name, problem, remedy)
 
 
 def _checked(path: str, expected: str | None, name: str, remedy: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from image_similarity_search.encoders.devices import Device, check_device
+from image_similarity_search.encoders.hub import HubFile, require_answer
 from image_similarity_search.encoders.preprocessing import Interpolation, Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import EncoderOutputError, EncoderUnavailableError
@@ -98,24 +99,26 @@ def timm_encoder(name: str, spec: EncoderSpec, device: Device) -> TorchEncoder:
     shown = f"timm:{name}"
     try:
         import timm
-    except ImportError as error:
+    except Exception as error:  # a torchvision that doesn't fit its torch raises anything
         raise EncoderUnavailableError(
             shown, f"timm can't be imported ({error})", _INSTALL
         ) from error
     try:
+        known = timm.get_pretrained_cfg(name)
+        if known is not None and known.hf_hub_id:
+            weights = HubFile(known.hf_hub_id, "model.safetensors", 0)
+            require_answer(weights, shown, "Connect to the network once, then they are kept.")
         module = timm.create_model(name, pretrained=True, num_classes=0)
         config = timm.data.resolve_model_data_config(module)
+    except EncoderUnavailableError:
+        raise
     except Exception as error:  # of timm, of the hub's client, of torch
+        problem = f"timm can't make it: {str(error).rstrip('.')}"
         raise EncoderUnavailableError(
-            shown,
-            f"timm can't make it: {error}",
-            "timm.list_models(pretrained=True) has the names.",
+            shown, problem, "timm.list_models(pretrained=True) has the names."
         ) from error
-    encoder = TorchEncoder(
-        module, spec.applied_to(_preprocessing(config)), name=shown, device=device
-    )
-    encoder.spec = spec.made_with(encoder.preprocessing)
-    return encoder
+    preprocessing = spec.applied_to(_preprocessing(config))
+    return TorchEncoder(module, preprocessing, name=shown, spec=spec, device=device)
 
 
 def _preprocessing(config: dict[str, Any]) -> Preprocessing:
@@ -129,7 +132,7 @@ def _chosen_device(name: str, device: Device) -> Literal["cpu", "cuda"]:
     check_device(device)
     try:
         import torch
-    except ImportError as error:
+    except Exception as error:  # a broken install raises more than ImportError
         raise EncoderUnavailableError(
             name, f"torch can't be imported ({error})", _INSTALL
         ) from error
