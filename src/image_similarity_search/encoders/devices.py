@@ -20,8 +20,8 @@ DEVICES: tuple[Device, ...] = get_args(Device)
 _CUDA = "CUDAExecutionProvider"
 _NO_CUDA_BUILD = "the ONNX Runtime that is installed can't use CUDA"
 _REMEDY = (
-    "It needs an NVIDIA GPU and its driver, and"
-    " pip install --force-reinstall 'image-similarity-search[gpu]';"
+    "It needs an NVIDIA GPU with its driver, pip install 'image-similarity-search[gpu]' and then"
+    " pip install --force-reinstall --no-deps onnxruntime-gpu;"
     " or say --device cpu (device='cpu')."
 )
 
