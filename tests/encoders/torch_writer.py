@@ -54,10 +54,10 @@ def mapping(items: Mapping[str, bytes]) -> bytes:
     return call(ORDERED_DICT) + b"(" + pairs + b"u" + state + b"b"
 
 
-def storage(key: str, kind: str, length: int) -> bytes:
-    """A reference to a storage."""
+def storage(key: str, kind: str, length: int, form: Form = "zip") -> bytes:
+    """A reference to a storage; the older form has room for what it is a part of."""
     parts = (text("storage"), f"ctorch\n{kind}\n".encode(), text(key), text("cpu"), number(length))
-    return tuple_of(*parts) + b"Q"
+    return tuple_of(*parts, *([b"N"] if form == "stream" else [])) + b"Q"
 
 
 def tensor(source: bytes, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> bytes:
@@ -103,7 +103,7 @@ def saved(tensors: Mapping[str, NDArray[Any]], form: Form = "zip", around: str =
         assert whole.flags.c_contiguous, "torch has its storages so"
         key = str(id(whole))
         storages[key] = whole.reshape(-1)
-        source = storage(key, STORAGES[whole.dtype.str], whole.size)
+        source = storage(key, STORAGES[whole.dtype.str], whole.size, form)
         start = view.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
         strides = tuple(step // view.itemsize for step in view.strides)
         described[name] = tensor(source, start // view.itemsize, view.shape, strides)
