@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -111,7 +112,11 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     # a spinning thread would take the processor from the threads that decode pictures
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    # weights in a file beside the model would escape its checksum: nothing is found there
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
+    options.log_severity_level = _FATAL  # what is wrong, our error says
     return options
 
 
