@@ -17,10 +17,12 @@ def test_the_public_names() -> None:
         "Collection",
         "CollectionInfo",
         "Encoder",
+        "Export",
         "Hit",
         "ImageRecord",
         "ImageSearchError",
         "ImageSimilaritySearch",
+        "LegacyImportReport",
         "Metric",
         "Preprocessing",
         "Progress",
@@ -28,6 +30,10 @@ def test_the_public_names() -> None:
         "SyncInterrupted",
         "SyncReport",
         "__version__",
+        "export_collection",
+        "import_collection",
+        "import_legacy",
+        "read_export",
     ]
     for name in package.__all__:
         assert getattr(package, name) is not None

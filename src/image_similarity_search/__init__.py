@@ -15,6 +15,13 @@ from image_similarity_search._version import __version__
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
+    from image_similarity_search.collection.interchange.exporting import export_collection
+    from image_similarity_search.collection.interchange.importing import (
+        Export,
+        import_collection,
+        read_export,
+    )
+    from image_similarity_search.collection.interchange.legacy import import_legacy
     from image_similarity_search.encoders.base import Encoder
     from image_similarity_search.encoders.preprocessing import Preprocessing
     from image_similarity_search.errors import ImageSearchError
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
         CollectionInfo,
         Hit,
         ImageRecord,
+        LegacyImportReport,
         Metric,
         Progress,
         RecallReport,
@@ -34,10 +42,12 @@ __all__ = [
     "Collection",
     "CollectionInfo",
     "Encoder",
+    "Export",
     "Hit",
     "ImageRecord",
     "ImageSearchError",
     "ImageSimilaritySearch",
+    "LegacyImportReport",
     "Metric",
     "Preprocessing",
     "Progress",
@@ -45,22 +55,32 @@ __all__ = [
     "SyncInterrupted",
     "SyncReport",
     "__version__",
+    "export_collection",
+    "import_collection",
+    "import_legacy",
+    "read_export",
 ]
 
 _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "types",
     "Encoder": "encoders.base",
+    "Export": "collection.interchange.importing",
     "Hit": "types",
     "ImageRecord": "types",
     "ImageSearchError": "errors",
     "ImageSimilaritySearch": "legacy",
+    "LegacyImportReport": "types",
     "Metric": "types",
     "Preprocessing": "encoders.preprocessing",
     "Progress": "types",
     "RecallReport": "types",
     "SyncInterrupted": "types",
     "SyncReport": "types",
+    "export_collection": "collection.interchange.exporting",
+    "import_collection": "collection.interchange.importing",
+    "import_legacy": "collection.interchange.legacy",
+    "read_export": "collection.interchange.importing",
 }
 
 

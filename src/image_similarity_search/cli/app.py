@@ -29,6 +29,9 @@ _COMMANDS = {
     "remove": "remove",
     "info": "info",
     "rebuild": "rebuild",
+    "export": "export",
+    "import": "import_",
+    "import-legacy": "import_legacy",
     "demo": "demo",
     "completion": "completion",
 }

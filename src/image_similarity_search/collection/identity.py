@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
@@ -74,7 +75,8 @@ def refuse_other(
     """Raise CollectionMismatchError where something else is asked than what is stored."""
     check_metric(metric)
     if isinstance(encoder, str):
-        _refuse("model", stored.encoder, encoder, _ELSEWHERE)
+        if stored.fingerprint:  # else any may be tried
+            _refuse("model", stored.encoder, encoder, _ELSEWHERE)
     elif encoder is not None:
         _refuse_encoder(stored, encoder, _ELSEWHERE)
     if metric is not None:
@@ -82,6 +84,13 @@ def refuse_other(
     if index is not None:
         check_kind(index, stored.dim, stored.metric)
         _refuse("index", stored.index, index, f"Change it with 'iss rebuild --index {index}'.")
+
+
+def matching_encoder(stored: Identity, asked: str | Encoder | None) -> Encoder | None:
+    """The encoder that is asked for, or None where that is the stored one, not yet made."""
+    if not isinstance(asked, str) or asked == stored.encoder:
+        return asked if not isinstance(asked, str) else None
+    return checked_encoder(replace(stored, encoder=asked))
 
 
 def checked_encoder(stored: Identity) -> Encoder:
@@ -104,7 +113,8 @@ def checked_encoder(stored: Identity) -> Encoder:
 
 
 def _refuse_encoder(stored: Identity, encoder: Encoder, remedy: str) -> None:
-    _refuse("model", stored.fingerprint, encoder.fingerprint, remedy)
+    if stored.fingerprint:  # else the embeddings are compared: see ``binding``
+        _refuse("model", stored.fingerprint, encoder.fingerprint, remedy)
     _refuse("dimension", stored.dim, encoder.dim, remedy)
 
 
