@@ -15,6 +15,7 @@ from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.places import canonical
 from image_similarity_search.catalog.values import FileStat
+from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.identity import (
     check_metric,
@@ -25,6 +26,7 @@ from image_similarity_search.collection.identity import (
     refuse_other,
 )
 from image_similarity_search.collection.indexing import Indexer
+from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
 from image_similarity_search.collection.pipeline import BATCH, Job
 from image_similarity_search.collection.queries import Picture, Query, checked_path, pixels_of
 from image_similarity_search.collection.recall import measured_recall
@@ -78,6 +80,7 @@ class Collection:
         self._catalog = catalog
         self._embedding = Embedder(encoder) if encoder else None
         self._making = threading.Lock()
+        self._binding = Binding(catalog, folder)
         self._keeper = StoreKeeper(catalog, folder)
         self._searcher = Searcher(catalog, self._keeper)
 
@@ -106,6 +109,7 @@ class Collection:
         Raises:
             CollectionNotFoundError: there is none, and ``create`` was not said.
             CollectionMismatchError: it was made with another encoder, metric or index.
+            LegacyIndexError: there is none, but an index that another program made.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
             ConfigError: no such metric, index or device.
@@ -118,6 +122,7 @@ class Collection:
         try:
             catalog = Catalog(folder)
         except CollectionNotFoundError:
+            refuse_to_overwrite(folder)
             if not create:
                 raise
             if encoder is None or isinstance(encoder, str | EncoderSpec):
@@ -189,7 +194,7 @@ class Collection:
         with self._writing():
             sync = Sync(
                 self._catalog,
-                self._embedder(),
+                self._embedder(writing=True),
                 checked_path(folder),
                 options,
                 progress,
@@ -218,7 +223,8 @@ class Collection:
                 raise ImageNotFoundError(path, f"{reason}; nothing was added")
         with self._writing():
             jobs = [job for path in dict.fromkeys(files) if (job := self._job(path))]
-            for _ in Indexer(self._catalog, self._embedder(), SyncReport(), Vacated()).run(jobs):
+            embedder = self._embedder(writing=True)
+            for _ in Indexer(self._catalog, embedder, SyncReport(), Vacated()).run(jobs):
                 pass
             self._keeper.refresh()
         return [self._required(self._catalog.record_at(path), path) for path in files]
@@ -349,14 +355,15 @@ class Collection:
         """The encoder, made at its first use.
 
         Raises:
-            CollectionMismatchError: the one of this name now gives other embeddings.
+            CollectionMismatchError: the one of this name gives other embeddings.
         """
         return self._embedder().encoder
 
-    def _embedder(self) -> Embedder:
+    def _embedder(self, *, writing: bool = False) -> Embedder:
         with self._making:
             if self._embedding is None:
                 self._embedding = Embedder(checked_encoder(self._catalog.identity, self._device))
+            self._binding.confirm(self._embedding, writing=writing)
             return self._embedding
 
     def _query_vectors(self, queries: Sequence[Query]) -> list[FloatArray]:
