@@ -28,6 +28,7 @@
     │   └── StoreTrainingError          too few embeddings to train it on
     ├── ExportError                     an export can't be written
     ├── RefusedPickleError              a pickle holds more than the data that is let through
+    ├── WorkerUnavailableError          no process can be started to decode pictures in
     └── ConfigError                     an argument has a value that is not allowed
 
 A message says what is wrong, which value, what was expected and what to do; the values
@@ -254,6 +255,14 @@ class ExportError(ImageSearchError):
 
 class RefusedPickleError(ImageSearchError):
     """A pickle holds more than the data that is let through, or is damaged."""
+
+
+class WorkerUnavailableError(ImageSearchError):
+    """Pictures are decoded in processes of their own, and none can be started, for ``reason``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no process can be started to decode pictures in: {reason}")
+        self.reason = reason
 
 
 class ConfigError(ImageSearchError):

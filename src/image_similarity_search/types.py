@@ -20,6 +20,9 @@ PixelArray: TypeAlias = "NDArray[np.uint8]"
 
 State = Literal["indexed", "skipped"]
 
+DEFAULT_TIME_LIMIT = 60.0
+"""Seconds that reading a picture file, and then decoding it, may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
