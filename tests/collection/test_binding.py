@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CountingEncoder, MakePicture, draw
+from conftest import CountingEncoder, MakePicture, as_anybody, draw
 from PIL import Image
 from recipe import embeddings_of, write_files
-from test_processes import as_anybody
 
 from image_similarity_search import Collection, import_legacy
 from image_similarity_search.catalog.lock import writer_lock
