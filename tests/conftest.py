@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,6 +32,23 @@ class CountingEncoder(ColourTextureEncoder):
     def encode(self, pixels: PixelArray) -> FloatArray:
         self.count += len(pixels)
         return super().encode(pixels)
+
+
+def children_of(pid: int) -> set[int]:
+    """The processes that a process has started, also those that ended and were not waited for."""
+    command = ["ps", "-A", "-o", "pid=,ppid="]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ps:
+        assert ps.stdout
+        rows = [line.split() for line in ps.stdout]
+    return {int(child) for child, parent in rows if int(parent) == pid and int(child) != ps.pid}
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be"
+        time.sleep(0.02)
 
 
 def hear_interrupts() -> None:

@@ -19,7 +19,7 @@ _LAYERS: list[set[str]] = [
     {"collection"},
     {"testing"},
     {"catalog", "encoders", "stores", "images"},
-    {"vectors", "processors"},
+    {"vectors", "processors", "restricted_pickle", "workers"},
     {"types"},
     {"errors", "_version"},
 ]

@@ -31,10 +31,12 @@ def test_the_public_names() -> None:
         "CollectionInfo",
         "Encoder",
         "EncoderSpec",
+        "Export",
         "Hit",
         "ImageRecord",
         "ImageSearchError",
         "ImageSimilaritySearch",
+        "LegacyImportReport",
         "Metric",
         "Preprocessing",
         "Progress",
@@ -44,6 +46,10 @@ def test_the_public_names() -> None:
         "TorchEncoder",
         "__version__",
         "create_encoder",
+        "export_collection",
+        "import_collection",
+        "import_legacy",
+        "read_export",
     ]
     for name in package.__all__:
         assert getattr(package, name) is not None

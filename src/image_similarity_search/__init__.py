@@ -15,6 +15,13 @@ from image_similarity_search._version import __version__
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
+    from image_similarity_search.collection.interchange.exporting import export_collection
+    from image_similarity_search.collection.interchange.importing import (
+        Export,
+        import_collection,
+        read_export,
+    )
+    from image_similarity_search.collection.interchange.legacy import import_legacy
     from image_similarity_search.encoders.base import Encoder
     from image_similarity_search.encoders.preprocessing import Preprocessing
     from image_similarity_search.encoders.registry import create as create_encoder
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
         CollectionInfo,
         Hit,
         ImageRecord,
+        LegacyImportReport,
         Metric,
         Progress,
         RecallReport,
@@ -38,10 +46,12 @@ __all__ = [
     "CollectionInfo",
     "Encoder",
     "EncoderSpec",
+    "Export",
     "Hit",
     "ImageRecord",
     "ImageSearchError",
     "ImageSimilaritySearch",
+    "LegacyImportReport",
     "Metric",
     "Preprocessing",
     "Progress",
@@ -51,6 +61,10 @@ __all__ = [
     "TorchEncoder",
     "__version__",
     "create_encoder",
+    "export_collection",
+    "import_collection",
+    "import_legacy",
+    "read_export",
 ]
 
 _HOMES = {
@@ -58,10 +72,12 @@ _HOMES = {
     "CollectionInfo": "types",
     "Encoder": "encoders.base",
     "EncoderSpec": "encoders.spec",
+    "Export": "collection.interchange.importing",
     "Hit": "types",
     "ImageRecord": "types",
     "ImageSearchError": "errors",
     "ImageSimilaritySearch": "legacy",
+    "LegacyImportReport": "types",
     "Metric": "types",
     "Preprocessing": "encoders.preprocessing",
     "Progress": "types",
@@ -70,6 +86,10 @@ _HOMES = {
     "SyncReport": "types",
     "TorchEncoder": "encoders.torch_module",
     "create_encoder": "encoders.registry:create",
+    "export_collection": "collection.interchange.exporting",
+    "import_collection": "collection.interchange.importing",
+    "import_legacy": "collection.interchange.legacy",
+    "read_export": "collection.interchange.importing",
 }
 
 

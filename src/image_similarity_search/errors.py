@@ -18,11 +18,17 @@
     │   ├── CollectionNewerError        it was made by a newer version of this package
     │   ├── CollectionCorruptError      it is damaged
     │   ├── CollectionUnwritableError   it can't be changed: read-only, disk full …
-    │   └── CollectionLockedError       another process is writing to it
+    │   ├── CollectionLockedError       another process is writing to it
+    │   ├── CollectionExistsError       there is one already where a new one is to be made
+    │   ├── LegacyIndexError            an index of the recipe is there, to be taken over
+    │   └── ImportSourceError           what is to be taken over is missing, damaged, no export …
     ├── StoreError                      the index of embeddings can't be used
     │   ├── StoreUnavailableError       it can't be reached, read or made
     │   ├── StoreDimensionError         embeddings of another dimension
     │   └── StoreTrainingError          too few embeddings to train it on
+    ├── ExportError                     an export can't be written
+    ├── RefusedPickleError              a pickle holds more than the data that is let through
+    ├── WorkerUnavailableError          no process can be started to decode pictures in
     └── ConfigError                     an argument has a value that is not allowed
 
 A message says what is wrong, which value, what was expected and what to do; the values
@@ -31,6 +37,7 @@ are attributes too. Exceptions of other libraries are translated where they are 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 
@@ -173,6 +180,40 @@ class CollectionLockedError(CollectionError):
         self.path = path
 
 
+class CollectionExistsError(CollectionError):
+    """There is a collection at ``path`` already, where a new one was to be made."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(
+            f"there is a collection at {path} already: give another index folder; nothing was"
+            " changed"
+        )
+        self.path = path
+
+
+class LegacyIndexError(CollectionError):
+    """``path`` holds an index that another program made; a new collection would overwrite it."""
+
+    def __init__(self, path: object, found: str) -> None:
+        quoted = shlex.quote(str(path))
+        super().__init__(
+            f"{path} holds {found}, but no collection, and nothing was changed. Give another index"
+            " folder, or take an index of the recipe over (import_legacy in Python): "
+            f"iss import-legacy {quoted} --index-dir {quoted}"
+        )
+        self.path = path
+        self.found = found
+
+
+class ImportSourceError(CollectionError):
+    """What is at ``path`` can't be taken over; ``reason`` says why. Nothing was made."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}; nothing was made")
+        self.path = path
+        self.reason = reason
+
+
 class StoreError(ImageSearchError):
     """The index of embeddings can't be used."""
 
@@ -201,6 +242,27 @@ class StoreTrainingError(StoreError):
         self.kind = kind
         self.needed = needed
         self.given = given
+
+
+class ExportError(ImageSearchError):
+    """An export can't be written to ``path``; ``reason`` says why."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} can't be written: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class RefusedPickleError(ImageSearchError):
+    """A pickle holds more than the data that is let through, or is damaged."""
+
+
+class WorkerUnavailableError(ImageSearchError):
+    """Pictures are decoded in processes of their own, and none can be started, for ``reason``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no process can be started to decode pictures in: {reason}")
+        self.reason = reason
 
 
 class ConfigError(ImageSearchError):

@@ -20,6 +20,9 @@ PixelArray: TypeAlias = "NDArray[np.uint8]"
 
 State = Literal["indexed", "skipped"]
 
+DEFAULT_TIME_LIMIT = 60.0
+"""Seconds that reading a picture file, and then decoding it, may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
@@ -31,8 +34,9 @@ class ImageRecord:
             gives them back).
         size: bytes.
         mtime_ns: time of last change, nanoseconds since the epoch.
-        content_hash: BLAKE2b-128 of the file's bytes in hex, or None where they couldn't be read.
-        width: pixels, as a person sees the picture (upright); None when skipped.
+        content_hash: BLAKE2b-128 of the file's bytes in hex, or None where they couldn't be read,
+            or an image was taken over whose file the next sync has to look at.
+        width: pixels, as a person sees the picture (upright); None when skipped or not known.
         height: the same.
         state: ``indexed`` (has an embedding) or ``skipped`` (a bad file, remembered).
         reason: why it was skipped.
@@ -79,7 +83,7 @@ class Hit:
 class Progress:
     """How far a long job is: ``done`` of ``total`` images (None while still counting)."""
 
-    phase: Literal["scanning", "indexing"]
+    phase: Literal["scanning", "indexing", "taking over", "exporting", "importing"]
     done: int
     total: int | None
 
@@ -121,6 +125,32 @@ class SyncReport:
     def images_per_second(self) -> float:
         """Pictures encoded per second of decoding and encoding; 0.0 when there were none."""
         return self.encoded / self.encode_seconds if self.encode_seconds else 0.0
+
+
+@dataclass(slots=True)
+class LegacyImportReport:
+    """What became of an index of the well-known recipe, in numbers of images.
+
+    Attributes:
+        taken_over: images that are now in the collection.
+        missing: of these, without a file that is a picture; the next sync of their folder forgets
+            them.
+        to_encode: of these, searched by an embedding that does not fit their file, which the next
+            sync encodes anew: it changed since, the recipe does not see it upright and opaque, or
+            the embedding is zero.
+        repeated: paths that were there more than once; the last counts.
+        not_finite: rows that were left out, since they hold something that is no number.
+        metric: how distance is measured.
+        seconds: wall time.
+    """
+
+    metric: Metric
+    taken_over: int = 0
+    missing: int = 0
+    to_encode: int = 0
+    repeated: int = 0
+    not_finite: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

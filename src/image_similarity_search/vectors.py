@@ -25,6 +25,16 @@ def pack(embeddings: FloatArray) -> tuple[HalfArray, FloatArray]:
     return (rows / safe[:, None]).astype(np.float16), norms.astype(np.float32)
 
 
+def unit_vectors(embeddings: FloatArray, norms: FloatArray) -> HalfArray:
+    """The unit vectors ``(n, dim)`` of which ``unpack`` (for ``l2``) made ``embeddings``, exactly.
+
+    Embeddings that come from elsewhere are given to ``pack`` instead.
+    """
+    safe = np.where(norms > 0, norms, 1).astype(np.float64)
+    with np.errstate(all="ignore"):  # what is no number stays none
+        return (embeddings / safe[:, None]).astype(np.float16)
+
+
 def unpack(units: HalfArray, norms: FloatArray, metric: Metric) -> FloatArray:
     """Turn the stored form into the float32 vectors ``(n, dim)`` that ``metric`` compares.
 

@@ -29,6 +29,7 @@ from image_similarity_search.errors import (
     ImageUnreadableError,
 )
 from image_similarity_search.images import decode as decode_module
+from image_similarity_search.images import upright
 from image_similarity_search.images.decode import (
     content_hash,
     decode,
@@ -354,7 +355,7 @@ def test_a_grey_profile_is_converted_too(mode: str) -> None:
 def test_an_srgb_profile_changes_no_pixel() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert difference(decode(save(scene(), "PNG", icc_profile=srgb)).image, scene()) == 0
-    assert decode_module._to_srgb("RGB", srgb) is None  # nor does it take time
+    assert upright._to_srgb("RGB", srgb) is None  # nor does it take time
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from image_similarity_search.catalog.values import (
     Picture,
 )
 from image_similarity_search.errors import CollectionCorruptError
-from image_similarity_search.types import IdArray, ImageRecord
+from image_similarity_search.types import HalfArray, IdArray, ImageRecord
 
 FILE_NAME = "catalog.sqlite"
 
@@ -49,7 +49,7 @@ class Catalog:
         self._begin()
 
     @classmethod
-    def create(cls, folder: str, identity: Identity) -> Catalog:
+    def create(cls, folder: str, identity: Identity) -> Self:
         """Make a catalog in the existing ``folder`` and open it; the caller holds the lock."""
         meta = {key: str(value) for key, value in asdict(identity).items()}
         meta |= {"id": uuid.uuid4().hex, "generation": "0"}
@@ -100,6 +100,12 @@ class Catalog:
             )
             yield
 
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Let all questions inside be answered as of now, whatever other processes change."""
+        with self._database.one_moment():
+            yield
+
     # What is there
 
     def counts(self) -> Counts:
@@ -120,6 +126,12 @@ class Catalog:
     def set_index(self, kind: str) -> None:
         """Record another kind of store; call within a transaction."""
         self._database.write("UPDATE meta SET value = ? WHERE key = 'index'", (kind,))
+        self.read_identity()
+
+    def set_identity(self, identity: Identity) -> None:
+        """Record what was not known when the catalog was made; call within a transaction."""
+        meta = {key: str(value) for key, value in asdict(identity).items() if key != "id"}
+        self._database.write_many("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
         self.read_identity()
 
     def forget_removals(self) -> None:
@@ -255,11 +267,9 @@ class Catalog:
         """Record an indexed image, new or changed; returns its id."""
         digest = bytes.fromhex(picture.content_hash)
         id_ = self._upsert(place, stat, digest, picture.width, picture.height, None)
-        unit = picture.unit.astype(_UNIT_DTYPE).tobytes()
-        norm = float(picture.norm)
         self._database.write(
             "INSERT OR REPLACE INTO embeddings (image_id, norm, crc32, unit) VALUES (?, ?, ?, ?)",
-            (id_, norm, _checksum(unit, norm), unit),
+            embedding_row(id_, picture.unit, picture.norm),
         )
         return id_
 
@@ -349,6 +359,12 @@ class Catalog:
         except (KeyError, ValueError) as error:
             raise CollectionCorruptError(self._database.path, f"meta: {error!r}") from error
         return self.identity
+
+
+def embedding_row(id_: int, unit: HalfArray, norm: float) -> Row:
+    """A row of the table ``embeddings``: image_id, norm, crc32, unit."""
+    norm, data = float(norm), unit.astype(_UNIT_DTYPE).tobytes()
+    return id_, norm, _checksum(data, norm), data
 
 
 def _record(row: Row) -> ImageRecord:

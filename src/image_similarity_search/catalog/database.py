@@ -138,6 +138,22 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Queries inside see the file as it is at the first of them; other threads wait."""
+        with self._lock:
+            self.write("BEGIN")
+            try:
+                yield
+            finally:
+                if self._connection.in_transaction:
+                    self.write("ROLLBACK")
+
+    def settle(self) -> None:
+        """Bring everything into the one file; nobody else has it open."""
+        if self.value("PRAGMA wal_checkpoint(TRUNCATE)"):
+            raise CollectionLockedError(self.path)
+
     def _thaw(self) -> None:
         """Open anew what was opened as unchangeable, where somebody changed it after all."""
         if self._frozen is not None and self._frozen != _state(self.path):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from image_similarity_search.types import FloatArray, HalfArray, IdArray, Metric
+from image_similarity_search.types import FloatArray, HalfArray, IdArray, ImageRecord, Metric
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a collection was made with; it never changes, but for ``index``.
+    """What a collection was made with; only ``index`` changes, and what was not known at first.
 
     Attributes:
         encoder: the encoder's name.
-        fingerprint: the encoder's fingerprint.
+        fingerprint: the encoder's fingerprint; empty where the embeddings were taken over and no
+            encoder was compared with them yet.
         dim: length of an embedding.
         metric: how distance is measured.
         index: the kind of store.
@@ -67,6 +69,15 @@ class Picture:
     height: int
     unit: HalfArray
     norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Indexed images with their embeddings: ``units`` ``(n, dim)``, ``norms`` ``(n,)``."""
+
+    records: Sequence[ImageRecord]
+    units: HalfArray
+    norms: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ _COMMANDS = {
     "info": "info",
     "rebuild": "rebuild",
     "models": "models",
+    "export": "export",
+    "import": "import_",
+    "import-legacy": "import_legacy",
     "demo": "demo",
     "completion": "completion",
 }

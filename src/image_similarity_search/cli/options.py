@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from image_similarity_search.types import DEFAULT_TIME_LIMIT
+
 if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
 
@@ -39,6 +41,14 @@ device: Callable[[_Command], _Command] = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="Where the model runs [default: auto, a GPU where one can be used].",
+)
+time_limit: Callable[[_Command], _Command] = click.option(
+    "--time-limit",
+    type=float,
+    default=DEFAULT_TIME_LIMIT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Skip a picture that takes longer to read, or to decode.",
 )
 files_from: Callable[[_Command], _Command] = click.option(
     "--files-from",

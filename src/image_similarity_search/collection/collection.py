@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.places import canonical
 from image_similarity_search.catalog.values import FileStat
+from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.identity import (
     check_metric,
@@ -25,7 +27,8 @@ from image_similarity_search.collection.identity import (
     refuse_other,
 )
 from image_similarity_search.collection.indexing import Indexer
-from image_similarity_search.collection.pipeline import BATCH, Job
+from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
+from image_similarity_search.collection.pipeline import BATCH, Decoders, Job, Load
 from image_similarity_search.collection.queries import Picture, Query, checked_path, pixels_of
 from image_similarity_search.collection.recall import measured_recall
 from image_similarity_search.collection.search import Searcher
@@ -38,11 +41,14 @@ from image_similarity_search.encoders.devices import Device, check_device
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import (
     CollectionNotFoundError,
+    ConfigError,
     EncoderError,
     EncoderOutputError,
     ImageNotFoundError,
+    WorkerUnavailableError,
 )
 from image_similarity_search.types import (
+    DEFAULT_TIME_LIMIT,
     CollectionInfo,
     FloatArray,
     Hit,
@@ -70,7 +76,12 @@ class Collection:
     """
 
     def __init__(
-        self, folder: str, catalog: Catalog, encoder: Encoder | None, device: Device
+        self,
+        folder: str,
+        catalog: Catalog,
+        encoder: Encoder | None,
+        device: Device,
+        decoders: Decoders,
     ) -> None:
         """For ``open``."""
         self._folder = folder
@@ -78,6 +89,8 @@ class Collection:
         self._catalog = catalog
         self._embedding = Embedder(encoder) if encoder else None
         self._making = threading.Lock()
+        self._decoders = decoders
+        self._binding = Binding(catalog, folder)
         self._keeper = StoreKeeper(catalog, folder)
         self._searcher = Searcher(catalog, self._keeper)
 
@@ -106,6 +119,7 @@ class Collection:
         Raises:
             CollectionNotFoundError: there is none, and ``create`` was not said.
             CollectionMismatchError: it was made with another encoder, metric or index.
+            LegacyIndexError: there is none, but an index that another program made.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
             ConfigError: no such metric, index or device.
@@ -115,24 +129,28 @@ class Collection:
         check_metric(metric)
         check_device(device)
         folder = os.path.realpath(index_dir)
+        decoders = Decoders()
         try:
             catalog = Catalog(folder)
         except CollectionNotFoundError:
+            refuse_to_overwrite(folder)
             if not create:
                 raise
             if encoder is None or isinstance(encoder, str | EncoderSpec):
+                decoders.prepare()
                 encoder = registry.create(encoder, device)
             catalog = created(folder, identity_of(encoder, metric, index))
         try:
             refuse_other(catalog.identity, metric, index)
             made = matching_encoder(catalog.identity, encoder, device)
-            return cls(folder, catalog, made, device)
+            return cls(folder, catalog, made, device, decoders)
         except BaseException:
             catalog.close()
             raise
 
     def close(self) -> None:
-        """Close the files; closing twice is fine."""
+        """Close the files and end the processes; closing twice is fine."""
+        self._decoders.close()
         self._catalog.close()
 
     def __enter__(self) -> Self:
@@ -160,6 +178,7 @@ class Collection:
         follow_symlinks: bool = False,
         all_files: bool = False,
         retry_skipped: bool = False,
+        time_limit: float = DEFAULT_TIME_LIMIT,
         progress: ProgressCallback | None = None,
     ) -> SyncReport:
         """Make the collection hold what ``folder`` and the folders below it hold, now.
@@ -175,41 +194,51 @@ class Collection:
             follow_symlinks: enter linked folders too (linked files are followed anyway).
             all_files: try every file as a picture, whatever its name.
             retry_skipped: try bad files again that have not changed.
+            time_limit: seconds that reading a file, and then decoding it, may take; one that
+                takes longer is a bad file.
             progress: called now and then.
 
         Raises:
             FolderNotFoundError: there is no such folder; nothing was changed.
-            ConfigError: that is no path, such as an empty one.
+            ConfigError: that is no path, such as an empty one, or no time.
             CollectionLockedError: another process is writing.
             SyncInterrupted: Ctrl-C; what was done is kept.
+            WorkerUnavailableError: no process can be started to decode in; what was done is kept.
         """
         options = WalkOptions(
             include, exclude, follow_symlinks, all_files, retry_skipped, skip=(self._folder,)
         )
         with self._writing():
+            embedder, load = self._prepared(time_limit)
             sync = Sync(
                 self._catalog,
-                self._embedder(),
+                embedder,
+                load,
                 checked_path(folder),
                 options,
                 progress,
             )
             try:
                 report = sync.run()
-            except (SyncInterrupted, EncoderError):
+            except (SyncInterrupted, EncoderError, WorkerUnavailableError):
                 self._keeper.refresh()
                 raise
             self._keeper.refresh()
             return report
 
-    def add(self, *paths: str | os.PathLike[str]) -> list[ImageRecord]:
+    def add(
+        self, *paths: str | os.PathLike[str], time_limit: float = DEFAULT_TIME_LIMIT
+    ) -> list[ImageRecord]:
         """Add single files, or update them; returns their records, in order.
 
-        One that is no usable picture comes back ``skipped``, with the reason.
+        One that is no usable picture, or takes longer than ``time_limit`` as in ``sync``, comes
+        back ``skipped``, with the reason.
 
         Raises:
             ImageNotFoundError: one of them is no file; none was added.
+            ConfigError: one is no path, or ``time_limit`` no time.
             CollectionLockedError: another process is writing.
+            WorkerUnavailableError: no process can be started to decode in.
         """
         files = [self._path_of(path) for path in paths]
         for path in files:
@@ -218,7 +247,8 @@ class Collection:
                 raise ImageNotFoundError(path, f"{reason}; nothing was added")
         with self._writing():
             jobs = [job for path in dict.fromkeys(files) if (job := self._job(path))]
-            for _ in Indexer(self._catalog, self._embedder(), SyncReport(), Vacated()).run(jobs):
+            embedder, load = self._prepared(time_limit)
+            for _ in Indexer(self._catalog, embedder, SyncReport(), Vacated()).run(load(jobs)):
                 pass
             self._keeper.refresh()
         return [self._required(self._catalog.record_at(path), path) for path in files]
@@ -349,15 +379,29 @@ class Collection:
         """The encoder, made at its first use.
 
         Raises:
-            CollectionMismatchError: the one of this name now gives other embeddings.
+            CollectionMismatchError: the one of this name gives other embeddings.
         """
         return self._embedder().encoder
 
-    def _embedder(self) -> Embedder:
+    def _embedder(self, *, writing: bool = False) -> Embedder:
         with self._making:
             if self._embedding is None:
                 self._embedding = Embedder(checked_encoder(self._catalog.identity, self._device))
+            self._binding.confirm(self._embedding, writing=writing)
             return self._embedding
+
+    def _prepared(self, time_limit: float) -> tuple[Embedder, Load]:
+        """What encodes pictures for the catalog, and what reads and decodes their files."""
+        if not time_limit > 0:
+            raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
+        if self._embedding is None:
+            self._decoders.prepare()  # which takes about as long as to make the encoder
+        embedder = self._embedder(writing=True)
+        return embedder, partial(
+            self._decoders.load_all,
+            preprocessing=embedder.encoder.preprocessing,
+            time_limit=time_limit,
+        )
 
     def _query_vectors(self, queries: Sequence[Query]) -> list[FloatArray]:
         """Comparable vectors ``(dim,)`` of queries; the pictures among them are encoded at once."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
@@ -35,17 +34,22 @@ def identity_of(encoder: Encoder, metric: Metric | None, index: str | None) -> I
     Raises:
         ConfigError: no such index.
     """
-    spec = getattr(encoder, "spec", None)
     identity = Identity(
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
         dim=encoder.dim,
         metric=metric or "cosine",
         index=index or "auto",
-        encoder_spec=spec.to_json() if isinstance(spec, EncoderSpec) and spec.model else "",
+        encoder_spec=spec_text(encoder),
     )
     check_kind(identity.index, identity.dim, identity.metric)
     return identity
+
+
+def spec_text(encoder: Encoder) -> str:
+    """With what an encoder can be made again, for a catalog to keep; empty where nothing can."""
+    spec = getattr(encoder, "spec", None)
+    return spec.to_json() if isinstance(spec, EncoderSpec) and spec.model else ""
 
 
 def created(folder: str, identity: Identity) -> Catalog:
@@ -93,15 +97,18 @@ def matching_encoder(
         _refuse_encoder(stored, asked, _ELSEWHERE)
         return asked
     spec, known = registry.resolved(asked), _stored_spec(stored)
-    for what in ("resize", "crop", "interpolation"):
-        if (given := getattr(spec, what)) is not None:
-            _refuse(what, getattr(known, what) or "the encoder's own", given, _ELSEWHERE)
-    given = replace(known, model=spec.model or known.model, weights=spec.weights or known.weights)
-    if not (_is_file(given.model) and _is_file(known.model)):
-        _refuse("model", known.model, given.model, _ELSEWHERE)
+    moved = _is_file(spec.model) and _is_file(known.model)
+    same_model = moved or spec.model in (None, known.model)
+    given = spec.filled_from(known) if same_model else spec
     if given == known:
         return None
-    encoder = registry.create(given, device)  # a file may only have been moved
+    if stored.fingerprint:  # otherwise any may be tried: see ``binding``
+        for what in ("resize", "crop", "interpolation"):
+            if (value := getattr(given, what)) is not None:
+                _refuse(what, getattr(known, what) or "the encoder's own", value, _ELSEWHERE)
+        if not same_model:
+            _refuse("model", known.model, given.model, _ELSEWHERE)
+    encoder = registry.create(given, device)
     _refuse_encoder(stored, encoder, _ELSEWHERE)
     return encoder
 
@@ -139,7 +146,8 @@ def _is_file(model: str | None) -> bool:
 
 
 def _refuse_encoder(stored: Identity, encoder: Encoder, remedy: str) -> None:
-    _refuse("model", stored.fingerprint, encoder.fingerprint, remedy)
+    if stored.fingerprint:  # else the embeddings are compared: see ``binding``
+        _refuse("model", stored.fingerprint, encoder.fingerprint, remedy)
     _refuse("dimension", stored.dim, encoder.dim, remedy)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Generator, Iterable, Iterator, Set
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
@@ -18,7 +18,7 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Picture
 from image_similarity_search.collection.embedding import Embedder
-from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded, load_all
+from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.types import SyncReport
 
@@ -50,12 +50,11 @@ class Indexer:
         self._vacated = vacated
         self._moved: set[int] = set()
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[int]:
-        """Load, encode and keep ``jobs``; yields the number of files done after each batch."""
+    def run(self, loaded: Generator[Loaded | Bad | Gone]) -> Iterator[int]:
+        """Encode and keep what is ``loaded``; yields the number of files done after each batch."""
         started = time.perf_counter()
         underway: deque[_Batch] = deque()
         pool = ThreadPoolExecutor(self._embedder.at_once, thread_name_prefix="encode")
-        loaded = load_all(jobs, self._embedder.encoder.preprocessing)
         try:
             while items := list(islice(loaded, BATCH)):
                 underway.append(self._begin(items, underway, pool))

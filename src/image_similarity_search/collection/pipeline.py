@@ -1,23 +1,35 @@
-"""From files to pixels, in threads that run ahead of the encoder by a bounded distance."""
+"""From files to pixels, in worker processes that run ahead of the encoder by a bounded distance."""
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
-from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
 
 from image_similarity_search.catalog.places import Place
 from image_similarity_search.catalog.values import FileStat
+from image_similarity_search.collection.messages import Content, View, from_part, request
 from image_similarity_search.encoders.preprocessing import Preprocessing
-from image_similarity_search.errors import ImageError, ImageNotFoundError
-from image_similarity_search.images import decode
 from image_similarity_search.processors import available_processors
 from image_similarity_search.types import PixelArray
+from image_similarity_search.workers.pool import Pool
+from image_similarity_search.workers.worker import Answer, Failure
 
 BATCH = 8
 """Pictures encoded, and kept, together."""
+
+DECODER = "image_similarity_search.collection.decoder:answer"
+"""What the workers run."""
+
+_SIGKILL = 9  # Windows has no name for it
+
+MEMORY_LIMIT = 4 * 1024**3
+"""Bytes of memory of one worker: enough for every picture within the pixel limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +69,86 @@ class Gone:
     job: Job
 
 
-def load(job: Job, preprocessing: Preprocessing) -> Loaded | Bad | Gone:
-    """Read, hash and decode one file; never raises for what the file holds."""
-    content_hash = None
-    try:
-        data = decode.read_file(job.path)
-        content_hash = decode.content_hash(data)
-        decoded = decode.decode(data, name=job.path, min_side=preprocessing.resize)
-    except ImageNotFoundError:
-        return Gone(job)
-    except ImageError as error:
-        return Bad(job, content_hash, error.reason)
-    pixels = preprocessing.view(decoded.image)
-    return Loaded(job, content_hash, decoded.width, decoded.height, pixels)
+Load: TypeAlias = Callable[[Iterable[Job]], Generator[Loaded | Bad | Gone]]
+"""What reads and decodes files, in their order."""
 
 
-def load_all(jobs: Iterable[Job], preprocessing: Preprocessing) -> Generator[Loaded | Bad | Gone]:
-    """Load files in a thread a processor, in order, a bounded number ahead of the caller."""
-    ahead: deque[Future[Loaded | Bad | Gone]] = deque()
-    processors = available_processors()
-    depth = BATCH * (1 + processors)
-    pool = ThreadPoolExecutor(processors, thread_name_prefix="decode")
-    try:
-        with warnings.catch_warnings():
-            # what a codec thinks of a file is in the file's reason, not on the terminal
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            for job in jobs:
-                ahead.append(pool.submit(load, job, preprocessing))
-                if len(ahead) >= depth:
-                    yield ahead.popleft().result()
+class Decoders:
+    """The worker processes that decode for one collection; they start when there is work.
+
+    After a run of few files the one that served it stays for the next, until ``close``.
+    """
+
+    def __init__(self, work: str = DECODER, memory: int = MEMORY_LIMIT) -> None:
+        self._work = work
+        self._memory = memory
+        self._pool: Pool | None = None
+
+    def prepare(self) -> None:
+        """Start the first process ahead of the work."""
+        self._open().prepare()
+
+    def load_all(
+        self, jobs: Iterable[Job], preprocessing: Preprocessing, time_limit: float
+    ) -> Generator[Loaded | Bad | Gone]:
+        """Load files, a process a processor, in order, a bounded number ahead of the caller.
+
+        To read a file, and then to decode it, may take ``time_limit`` seconds each.
+
+        Raises:
+            WorkerUnavailableError: no process can be started.
+        """
+        pool, count = self._open(), 0
+        ahead: deque[Callable[[], Loaded | Bad | Gone]] = deque()
+        try:
+            for count, job in enumerate(jobs, 1):  # noqa: B007 - it is used below
+                future = pool.submit(request(job.path, preprocessing), time_limit)
+                ahead.append(partial(self._result, job, future, preprocessing, time_limit))
+                if len(ahead) >= BATCH * (1 + available_processors()):
+                    yield ahead.popleft()()
             while ahead:
-                yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+                yield ahead.popleft()()
+        except BaseException:
+            self.close()  # nobody waits for what is under way
+            raise
+        if count > BATCH:
+            self.close()
+
+    def _open(self) -> Pool:
+        if self._pool is None:
+            self._pool = Pool(self._work, available_processors(), self._memory)
+        return self._pool
+
+    def close(self) -> None:
+        """End the processes, whatever they do."""
+        pool, self._pool = self._pool, None
+        if pool:
+            pool.close()
+
+    def _result(
+        self, job: Job, future: Future[Answer], preprocessing: Preprocessing, time_limit: float
+    ) -> Loaded | Bad | Gone:
+        answer = future.result()
+        content_hash = None
+        for message in map(from_part, answer.parts):
+            if isinstance(message, Content):
+                content_hash = message.content_hash
+            elif isinstance(message, View):
+                shape = (preprocessing.crop, preprocessing.crop, 3)
+                pixels = np.frombuffer(message.pixels, dtype=np.uint8).reshape(shape)
+                return Loaded(job, str(content_hash), message.width, message.height, pixels)
+            else:
+                return Bad(job, content_hash, message.reason) if message.reason else Gone(job)
+        assert answer.failure  # noqa: S101 - without one, an answer has a last part
+        doing = "decoding" if content_hash else "reading"
+        return Bad(job, content_hash, self._reason(answer.failure, doing, time_limit))
+
+    def _reason(self, failure: Failure, doing: str, time_limit: float) -> str:
+        if failure.kind == "late":
+            return f"{doing} took more than {time_limit:g} s"
+        if failure.kind == "memory":
+            return f"{doing} takes more memory than {self._memory >> 20:,} MiB"
+        if failure.status == -_SIGKILL:
+            return "the decoder was killed (signal 9), as where memory runs out"
+        how = f"signal {-failure.status}" if failure.status < 0 else f"status {failure.status:#x}"
+        return f"the decoder crashed ({how})"

@@ -14,11 +14,10 @@ from image_similarity_search.catalog.places import Place
 from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.indexing import Indexer
-from image_similarity_search.collection.pipeline import Job
+from image_similarity_search.collection.pipeline import Job, Load
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.worklist import Work, Worklist
 from image_similarity_search.errors import FolderNotFoundError, ImageError
-from image_similarity_search.images import decode
 from image_similarity_search.images.walk import FoundFolder, walk
 from image_similarity_search.types import (
     Progress,
@@ -49,11 +48,13 @@ class Sync:
         self,
         catalog: Catalog,
         embedder: Embedder,
+        load: Load,
         folder: str,
         options: WalkOptions,
         progress: ProgressCallback | None,
     ) -> None:
         self._catalog = catalog
+        self._load = load
         self._folder = os.path.realpath(folder)
         self._options = options
         self._progress = progress or (lambda _: None)
@@ -159,7 +160,7 @@ class Sync:
     def _index(self) -> None:
         self._vacate_missing_roots()
         self._say_done(0)
-        for count in self._indexer.run(self._unsettled()):
+        for count in self._indexer.run(self._load(self._unsettled())):
             self._say_done(count)
 
     def _say_done(self, count: int) -> None:
@@ -191,8 +192,10 @@ class Sync:
         """The hash of a file that may be known by its content, if it is."""
         if job.known_id is None and job.stat.size not in self._vacated.sizes:
             return None
+        from image_similarity_search.images import decode
+
         try:
-            content_hash = decode.content_hash(decode.read_file(job.path))
+            content_hash = decode.hash_file(job.path)
         except ImageError:
             return None  # the pipeline will say why
         return content_hash if self._indexer.knows(content_hash) else None

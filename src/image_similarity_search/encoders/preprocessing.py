@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
-import numpy as np
-
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, PixelArray
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from image_similarity_search.types import FloatArray, PixelArray
 
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
@@ -70,12 +69,20 @@ class Preprocessing:
 
     def normalise(self, pixels: PixelArray) -> FloatArray:
         """``(pixel / 255 - mean) / std`` of uint8 pixels ``(n, h, w, 3)``, of the same shape."""
+        import numpy as np  # here, for the processes that only decode do without
+
         mean = np.asarray(self.mean, dtype=np.float32)
         std = np.asarray(self.std, dtype=np.float32)
         return np.asarray((pixels / np.float32(255) - mean) / std, dtype=np.float32)
 
     def view(self, image: Image.Image) -> PixelArray:
         """The pixels ``(crop, crop, 3)``, uint8 RGB, that an encoder gets of an RGB image."""
+        import numpy as np
+
+        return np.asarray(self.square(image))
+
+    def square(self, image: Image.Image) -> Image.Image:
+        """``view`` as an image."""
         from PIL import Image
 
         width, height = image.size
@@ -96,4 +103,4 @@ class Preprocessing:
             min((top + self.crop) * y_scale, height),
         )
         resample = Image.Resampling[self.interpolation.upper()]
-        return np.asarray(image.resize((self.crop, self.crop), resample, box=box))
+        return image.resize((self.crop, self.crop), resample, box=box)

@@ -27,6 +27,11 @@ class EncoderSpec:
     crop: int | None = None
     interpolation: Interpolation | None = None
 
+    def filled_from(self, other: Self) -> Self:
+        """The same, with what ``other`` says where nothing is said here."""
+        said = {key: value for key, value in asdict(self).items() if value is not None}
+        return replace(other, **said)
+
     def applied_to(self, preprocessing: Preprocessing) -> Preprocessing:
         """A model's preprocessing, with the values that are given here."""
         return preprocessing.changed(self.resize, self.crop, self.interpolation)

@@ -94,6 +94,16 @@ def saved_generation(path: str | os.PathLike[str], identity: str) -> int | None:
         return None
 
 
+def is_ours(path: str | os.PathLike[str]) -> bool:
+    """Whether ``save`` wrote the file: it ends as such a file does, whatever else is damaged."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-_FOOTER.size, os.SEEK_END)
+            return file.read().endswith(_MAGIC)
+    except OSError:
+        return False
+
+
 def _write(store: FaissStore, file: BinaryIO, identity: str) -> None:
     faiss = faiss_library()
     output = _Summed(file)

@@ -32,6 +32,7 @@ Examples:
 @options.encoder
 @options.metric
 @options.device
+@options.time_limit
 @options.as_json
 def command(
     images: tuple[str, ...],
@@ -41,6 +42,7 @@ def command(
     encoder: EncoderSpec | None,
     metric: Metric | None,
     device: Device | None,
+    time_limit: float,
     as_json: bool,
 ) -> int:
     """Add single picture files, or update them; they may lie anywhere."""
@@ -59,7 +61,8 @@ def command(
         ) as collection,
         codecs_silenced(),
     ):
-        records = list({record.id: record for record in collection.add(*paths)}.values())
+        added = collection.add(*paths, time_limit=time_limit)
+        records = list({record.id: record for record in added}.values())
     bad = [record for record in records if record.state == "skipped"]
     for record in bad:
         output.say(f"{record.path}: {record.reason}")

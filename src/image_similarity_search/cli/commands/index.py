@@ -41,6 +41,7 @@ Examples:
 @click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too.")
 @click.option("--all-files", is_flag=True, help="Try every file as a picture, whatever its name.")
 @click.option("--retry-skipped", is_flag=True, help="Try unchanged bad files again.")
+@options.time_limit
 @options.as_json
 def command(
     folder: str,
@@ -54,6 +55,7 @@ def command(
     follow_symlinks: bool,
     all_files: bool,
     retry_skipped: bool,
+    time_limit: float,
     as_json: bool,
 ) -> int:
     """Make the pictures in FOLDER searchable; run it again to bring the collection up to date.
@@ -86,6 +88,7 @@ def command(
                     follow_symlinks=follow_symlinks,
                     all_files=all_files,
                     retry_skipped=retry_skipped,
+                    time_limit=time_limit,
                     progress=progress,
                 )
         except SyncInterrupted as interrupt:

@@ -70,12 +70,13 @@ def _recall_in_words(measured: RecallReport) -> str:
 
 
 def _in_words(info: CollectionInfo) -> dict[str, str]:
+    taken_over = "" if info.fingerprint else " (to be compared when it is first used)"
     megabytes = (info.catalog_bytes / 1e6, info.store_bytes / 1e6)
     return {
         "collection": info.index_dir,
         "images": f"{info.indexed:,} indexed, {info.skipped:,} skipped",
         "folders": ", ".join(info.roots) or "none",
-        "model": f"{info.encoder}, {info.dim} dimensions",
+        "model": f"{info.encoder}, {info.dim} dimensions{taken_over}",
         "metric": info.metric,
         "store": info.store,
         "in memory": f"{info.memory_bytes / 1e6:.1f} MB store",

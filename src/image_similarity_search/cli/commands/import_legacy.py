@@ -1,0 +1,93 @@
+"""``iss import-legacy``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from image_similarity_search.cli import exits, options, output
+from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.types import LegacyImportReport, Metric
+
+if TYPE_CHECKING:
+    from image_similarity_search.encoders.spec import EncoderSpec
+
+
+@click.command(
+    "import-legacy",
+    epilog="""\b
+Examples:
+  iss import-legacy index_data
+  iss import-legacy old_index --index-dir photos.index --relative-to ~/project
+""",
+)
+@click.argument("old_dir", type=click.Path())
+@options.index_dir
+@click.option(
+    "--relative-to",
+    default=".",
+    metavar="DIR",
+    type=click.Path(),
+    help="The folder that relative paths start from [default: the current one].",
+)
+@options.encoder
+@click.option(
+    "--metric",
+    type=click.Choice(["cosine", "l2", "l1", "ip"]),
+    help="How distance is measured [default: as the old index does].",
+)
+@options.as_json
+def command(
+    old_dir: str,
+    index_dir: str,
+    relative_to: str,
+    encoder: EncoderSpec | None,
+    metric: Metric | None,
+    as_json: bool,
+) -> int:
+    """Take over an index of the well-known recipe: OLD_DIR has faiss.index and image_paths.pkl.
+
+    No picture is encoded, and the model need not be there: it is resnet50 unless another is named.
+    In the index folder itself the old files are kept under other names.
+    """
+    from image_similarity_search.collection.interchange.legacy import RECIPE_MODEL, import_legacy
+
+    try:
+        with codecs_silenced(), ProgressBar() as progress:
+            report = import_legacy(
+                old_dir,
+                index_dir,
+                model=encoder or RECIPE_MODEL,
+                metric=metric,
+                relative_to=relative_to,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        output.say("interrupted; nothing was made, run it again")
+        return exits.INTERRUPTED
+    if as_json:
+        output.write_json(asdict(report))
+    else:
+        _tell(report)
+    if os.path.realpath(old_dir) == os.path.realpath(index_dir):
+        output.say("the old files are kept: faiss.index.legacy and image_paths.pkl.legacy")
+    model = (encoder and encoder.model) or RECIPE_MODEL
+    output.say(f"whether {model} made it is found out when the model is first used")
+    return exits.OK
+
+
+def _tell(report: LegacyImportReport) -> None:
+    counts = ("taken_over", "missing", "to_encode", "repeated", "not_finite")
+    line = ", ".join(f"{name.replace('_', ' ')} {getattr(report, name):,}" for name in counts)
+    output.write(f"{line} in {report.seconds:.1f} s (metric {report.metric})")
+    if report.missing:
+        output.say("of the missing no picture is where it was; 'iss index FOLDER' forgets them")
+    if report.to_encode:
+        output.say(
+            "those to encode changed since, or the recipe does not see them upright and opaque;"
+            " 'iss index FOLDER' encodes them"
+        )

@@ -1,0 +1,29 @@
+"""What a worker process does with a picture file."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from image_similarity_search.collection.messages import Content, Refusal, View, from_request, part
+from image_similarity_search.errors import ImageError, ImageNotFoundError
+from image_similarity_search.images import decode
+
+
+def answer(request: bytes) -> Generator[bytes, None, bytes]:
+    """Read and hash a file, yield its ``Content``; decode it, return its ``View``.
+
+    Where either is not possible, return a ``Refusal``.
+    """
+    path, preprocessing = from_request(request)
+    try:
+        data = decode.read_file(path)
+        yield part(Content(decode.content_hash(data)))
+        decoded = decode.decode(data, min_side=preprocessing.resize)
+    except ImageNotFoundError:
+        return part(Refusal())
+    except ImageError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from None  # perhaps for what the pictures before left behind
+        return part(Refusal(error.reason))
+    pixels = preprocessing.square(decoded.image).tobytes()
+    return part(View(decoded.width, decoded.height, pixels))

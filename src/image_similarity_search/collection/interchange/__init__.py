@@ -1,0 +1,6 @@
+"""Arriving with embeddings that exist already, and leaving with them.
+
+``taking_over`` makes a collection of images that are known; ``legacy_files`` and ``legacy`` bring
+them from an index of the well-known recipe, ``exporting`` and ``importing`` from one collection to
+another, in the formats of ``npy_files`` and ``parquet_file`` with the fields of ``layout``.
+"""

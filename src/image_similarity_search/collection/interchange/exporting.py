@@ -1,0 +1,128 @@
+"""Writing what a collection holds to files that other programs read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from itertools import islice
+
+import numpy as np
+
+from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.interchange import npy_files, parquet_file
+from image_similarity_search.collection.interchange.layout import ROWS_AT_ONCE, Header, Part
+from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.errors import CollectionCorruptError, ConfigError, ExportError
+from image_similarity_search.types import Progress, ProgressCallback
+
+PARQUET = ".parquet"
+EXPECTED = "a name that ends in .parquet, or in .npy (a .json beside it is written as well)"
+
+
+def export_collection(
+    index_dir: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    progress: ProgressCallback | None = None,
+) -> int:
+    """Write the indexed images of a collection and their embeddings; returns how many they are.
+
+    ``X.parquet`` is one Parquet file; ``X.npy`` or ``X.json`` are both of these: an array and what
+    its rows are of. The embeddings are those of the encoder, float32, as precisely as they are
+    kept. Skipped files are not written, since there is nothing but a reason to say of them: the
+    next sync meets them again. Memory is bounded, however many images there are.
+
+    Args:
+        index_dir: the collection.
+        target: the file to write.
+        force: overwrite what is there.
+        progress: called now and then.
+
+    Raises:
+        ExportError: it can't be written, is there already, or Parquet can't be written here.
+        CollectionNotFoundError: there is no collection.
+        ConfigError: the name of the file says no format.
+    """
+    path = checked_path(target)
+    paths = _files_of(path)
+    if not force:
+        _refuse_existing(paths)
+    try:
+        if path.endswith(PARQUET):
+            parquet_file.arrow()
+    except parquet_file.ParquetMissingError as error:
+        raise ExportError(path, str(error)) from error
+    with closing(Catalog(os.path.realpath(index_dir))) as catalog, catalog.one_moment():
+        roots = sorted(catalog.places.roots().values())
+        header = Header(catalog.read_identity(), tuple(roots), catalog.counts().indexed)
+        parts = _parts(catalog, header.count, progress or (lambda _: None))
+        with _replaced(paths, force) as asides:
+            if path.endswith(PARQUET):
+                with open(asides[0], "wb") as file:
+                    parquet_file.write(file, header, parts)
+            else:
+                array_path, text_path = asides
+                with (
+                    open(array_path, "wb") as array,
+                    open(text_path, "w", encoding="ascii") as text,
+                ):
+                    npy_files.write(array, text, header, parts)
+    return header.count
+
+
+def _files_of(path: str) -> tuple[str, ...]:
+    if path.endswith(PARQUET):
+        return (path,)
+    if path.endswith((".npy", ".json")):
+        return npy_files.paths_of(path)
+    raise ConfigError("target", path, EXPECTED)
+
+
+def _refuse_existing(paths: Sequence[str]) -> None:
+    for path in paths:
+        if os.path.lexists(path):
+            raise ExportError(path, "it is there already; --force (force=True) overwrites it")
+
+
+def _parts(catalog: Catalog, count: int, progress: ProgressCallback) -> Iterator[Part]:
+    """All indexed images, in order of id."""
+    records, done = catalog.all_records(), 0
+    while page := list(islice(records, ROWS_AT_ONCE)):
+        ids = np.array([record.id for record in page], dtype=np.int64)
+        found = catalog.embeddings(ids)
+        order = np.argsort(found.ids)
+        if not np.array_equal(found.ids[order], ids):
+            raise CollectionCorruptError("the catalog", "an image has no embedding")
+        embeddings = vectors.unpack(found.units[order], found.norms[order], "l2")
+        yield Part(page, embeddings, found.norms[order])
+        done += len(page)
+        progress(Progress("exporting", done, count))
+
+
+@contextmanager
+def _replaced(paths: Sequence[str], force: bool) -> Iterator[list[str]]:
+    """Names of files to write, which are then renamed to ``paths``, or removed."""
+    asides = [f"{path}.{os.getpid()}.tmp" for path in paths]
+    try:
+        yield asides
+        for aside in asides:
+            _sync(aside)
+        if not force:
+            _refuse_existing(paths)  # one may have come meanwhile
+        for aside, path in zip(asides, paths, strict=True):
+            os.replace(aside, path)
+    except OSError as error:
+        raise ExportError(paths[0], (error.strerror or str(error)).lower()) from error
+    finally:
+        for aside in asides:
+            with suppress(OSError):
+                os.remove(aside)
+
+
+def _sync(path: str) -> None:
+    """Have a file on disk before it takes the place of another."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,76 @@
+"""Making a collection of images that are known already, with their embeddings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.catalog.new_catalog import NewCatalog
+from image_similarity_search.catalog.values import Identity, Rows
+from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
+from image_similarity_search.collection.store_keeper import StoreKeeper
+from image_similarity_search.errors import (
+    CollectionExistsError,
+    CollectionNotFoundError,
+    CollectionUnwritableError,
+)
+from image_similarity_search.stores.kinds import check_kind
+
+
+def take_over(
+    folder: str,
+    identity: Identity,
+    roots: Iterable[str],
+    parts: Iterable[Rows],
+    *,
+    make_room: Callable[[], None] | None = None,
+) -> None:
+    """Make the collection in ``folder`` of ``parts``, whole or not at all.
+
+    Args:
+        folder: real path; made where there is none.
+        identity: what the embeddings were made with.
+        roots: the folders that were indexed.
+        parts: the images, some at a time, in order of id; each part is kept before the next is
+            asked for.
+        make_room: called just before the collection appears, where another program's index is in
+            its place.
+
+    Raises:
+        CollectionExistsError: there is a collection.
+        LegacyIndexError: another program's index is there, and there is no ``make_room``.
+        CollectionLockedError: another process makes one.
+        CollectionUnwritableError: it can't be written.
+        ConfigError: no such kind of index, or an id or path is there twice.
+    """
+    check_kind(identity.index, identity.dim, identity.metric)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
+    with writer_lock(folder):
+        refuse_existing(folder)
+        if make_room is None:
+            refuse_to_overwrite(folder)
+        with NewCatalog.begun(folder, identity) as new:
+            new.put_roots(roots)
+            for part in parts:
+                new.put_rows(part)
+            if make_room is not None:
+                make_room()
+            new.put_in_place()
+        # it is whole now: what is interrupted here is made when it is first searched
+        with suppress(KeyboardInterrupt), closing(Catalog(folder)) as catalog:
+            StoreKeeper(catalog, folder).rebuild(None)
+
+
+def refuse_existing(folder: str) -> None:
+    """Raise CollectionExistsError where there is a collection in ``folder``."""
+    try:
+        Catalog(folder).close()
+    except CollectionNotFoundError:
+        return
+    raise CollectionExistsError(folder)

@@ -1,0 +1,126 @@
+"""Several workers: a lost one costs the request it was at, and is replaced."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import weakref
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+
+from image_similarity_search.errors import WorkerUnavailableError
+from image_similarity_search.workers.worker import Answer, Worker
+
+_WORTH_A_WORKER = 8  # waiting requests: to start a worker takes as long as to answer so many
+
+
+class Pool:
+    """At most ``most`` workers for ``work`` in ``memory`` bytes each, as ``Worker`` takes them.
+
+    They start when they are needed: one, and another for each 8 requests that wait.
+    """
+
+    def __init__(self, work: str, most: int, memory: int) -> None:
+        self._most = most
+        self._desk = _Desk(work, memory)
+        self._threads: list[threading.Thread] = []
+        weakref.finalize(self, self._desk.close)
+
+    def prepare(self) -> None:
+        """Start a worker before there is a request for it."""
+        if not self._threads:
+            self._start_thread()
+
+    def submit(self, request: bytes, seconds: float) -> Future[Answer]:
+        """Have ``request`` answered; each part of the answer may take ``seconds``.
+
+        The future raises WorkerUnavailableError where no worker can be started.
+        """
+        task, count = _Task(request, seconds, Future()), len(self._threads)
+        self._desk.tasks.put(task)
+        if not count or (count < self._most and self._desk.tasks.qsize() > count * _WORTH_A_WORKER):
+            self._start_thread()
+        return task.answer
+
+    def close(self) -> None:
+        """End all workers, whatever they do; what is not answered yet never will be."""
+        self._desk.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _start_thread(self) -> None:
+        # of the desk, not of the pool: a pool that nobody knows any more must be seen to be so
+        thread = threading.Thread(target=self._desk.attend, name="ask", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    request: bytes
+    seconds: float
+    answer: Future[Answer]
+
+
+class _Desk:
+    """Where tasks wait; each worker has a thread of its own, which starts it and asks it."""
+
+    def __init__(self, work: str, memory: int) -> None:
+        self.tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._work = work
+        self._memory = memory
+        self._workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+        self._closed = False
+        self._lock = threading.Lock()  # of these two
+
+    def attend(self) -> None:
+        """Have tasks answered, until ``close``."""
+        worker = None
+        with suppress(WorkerUnavailableError):  # the first task will say it
+            worker = self._start()
+        while task := self.tasks.get():
+            if self._closed:
+                task.answer.cancel()
+                continue
+            try:
+                worker, answer = self._answer(task, worker)
+                task.answer.set_result(answer)
+            except BaseException as error:  # somebody waits for it
+                worker = None
+                task.answer.set_exception(error)
+        self.tasks.put(None)  # for the other threads
+
+    def close(self) -> None:
+        """End the workers, and the threads."""
+        with self._lock:
+            self._closed = True
+            workers = list(self._workers)
+        for worker in workers:
+            worker.end()
+        self.tasks.put(None)
+
+    def _answer(self, task: _Task, worker: Worker | None) -> tuple[Worker | None, Answer]:
+        """The answer to a task, and the worker for the next one."""
+        worker, answer = self._ask(task, worker)
+        if answer.failure and answer.failure.kind != "late" and not self._closed:
+            # what ended it may have been the task before, or the want of memory of another worker
+            worker, answer = self._ask(task, worker)
+        if answer.failure and answer.failure.kind == "start":
+            status = answer.failure.status
+            raise WorkerUnavailableError(f"it ended with status {status} before it did anything")
+        return worker, answer
+
+    def _ask(self, task: _Task, worker: Worker | None) -> tuple[Worker | None, Answer]:
+        worker = worker or self._start()
+        answer = worker.ask(task.request, task.seconds)
+        return None if answer.failure else worker, answer
+
+    def _start(self) -> Worker:
+        worker = Worker(self._work, self._memory)
+        with self._lock:
+            self._workers.add(worker)
+            closed = self._closed
+        if closed:
+            worker.end()
+        return worker
