@@ -86,6 +86,18 @@ def pooled_with_axes() -> ModelProto:
     return model([pool], ["n", 3, "h", "w"], outputs=outputs)
 
 
+def corner(crop: int) -> ModelProto:
+    """The top right pixel."""
+    sides = [
+        helper.make_node(
+            "Constant", [], [name], value=helper.make_tensor("", INT64, [2], [row, column])
+        )
+        for name, row, column in (("from", 0, crop - 1), ("to", 1, crop), ("axes", 2, 3))
+    ]
+    cut = node("Slice", ["pixels", "from", "to", "axes"], "pixel")
+    return model([*sides, cut, node("Flatten", "pixel", "embedding")], ["n", 3, crop, crop])
+
+
 def tokens(crop: int) -> ModelProto:
     """``(n, h * w, 3)``: each pixel is a token, the top left one the first."""
     nodes = [

@@ -38,7 +38,7 @@ def check_device(device: str) -> None:
 
 
 def onnx_session(
-    name: str, model: str | bytes, device: Device, threads: int, source: str = "it"
+    name: str, model: str | bytes, device: Device, threads: int, shown: str = "it"
 ) -> tuple[onnxruntime.InferenceSession, Literal["cpu", "cuda"]]:
     """A session for a model (a path, or the file's bytes), and the device it runs on.
 
@@ -48,7 +48,7 @@ def onnx_session(
         device: ``auto`` takes CUDA where it works, and says so in the log where it should but
             does not.
         threads: processor threads that one call uses.
-        source: what errors call the model.
+        shown: what errors call the model.
 
     Raises:
         ConfigError: there is no such device.
@@ -76,7 +76,7 @@ def onnx_session(
     except Exception as error:  # its exceptions share no public base class
         raise EncoderUnavailableError(
             name,
-            f"ONNX Runtime can't load {source} ({error})",
+            f"ONNX Runtime can't load {shown} ({error})",
             "Is it a complete ONNX file, in one part?",
         ) from error
 

@@ -71,14 +71,13 @@ class OnnxEncoder:
         self.name = name
         self.preprocessing = preprocessing
         self.spec = (spec or EncoderSpec()).made_with(preprocessing)
-        source = model if isinstance(model, str) else "it"
-        mark = fingerprint
+        mark, shown = fingerprint, model if isinstance(model, str) else "it"
         if mark is None:
             model = _content(name, model)  # what is hashed is what is run, to the byte
             mark = f"{name};sha256={hashlib.sha256(model).hexdigest()[:16]}"
         how = "".join(f"{word};" for word in (output, pooling) if word not in (None, "none"))
         self.fingerprint = f"{mark};{how}{preprocessing.fingerprint}"
-        self._session, self.device = onnx_session(name, model, device, threads, source)
+        self._session, self.device = onnx_session(name, model, device, threads, shown)
         self._input = self._only_input()
         self._pooling = pooling
         self._output = self._chosen_output(output)
