@@ -6,37 +6,30 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import quote
 
+from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
+from image_similarity_search.catalog.migrations import bring_up_to_date
 from image_similarity_search.catalog.schema import (
     APPLICATION_ID,
     FORMAT_VERSION,
+    LOOSE_ROOT,
     PAGE_SIZE,
     SCHEMA,
 )
+from image_similarity_search.catalog.sqlite_errors import no_locks, translated
 from image_similarity_search.errors import (
     CollectionCorruptError,
-    CollectionError,
-    CollectionLockedError,
     CollectionNewerError,
     CollectionNotFoundError,
-    CollectionUnwritableError,
 )
 
 _State = tuple[int, int, bool]
 
 _BUSY_SECONDS = 10.0
 _MMAP_BYTES = 1 << 40  # as much as there is: pages are read when touched
-_UNWRITABLE = (
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
-)
-_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 Row = tuple[Any, ...]
 
@@ -71,16 +64,22 @@ class Database:
 
         The caller holds the writer lock. A file that an interrupted creation left is finished.
         """
-        with _translated(path):
+        with translated(path):
             connection = _connect(path, "mode=rwc")
             try:
                 connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-                connection.execute("PRAGMA journal_mode = WAL")
+                if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+                    raise no_locks(path, "SQLite can't keep a write-ahead log there")
                 connection.executescript(
                     f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
                     f"PRAGMA user_version = {FORMAT_VERSION};"
                 )
-                connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                sealed = meta | {"crc32": checksum_of_meta(meta)}
+                connection.executemany("INSERT INTO meta VALUES (?, ?)", sealed.items())
+                connection.execute(
+                    "INSERT INTO roots VALUES (?, x'', ?)",
+                    (LOOSE_ROOT, Checksums(meta["id"]).of("roots", LOOSE_ROOT, b"")),
+                )
                 connection.execute("COMMIT")
             finally:
                 connection.close()
@@ -138,8 +137,24 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment; other threads wait."""
+        with self._lock:
+            within_another = self._connection.in_transaction
+            if not within_another:
+                self._thaw()
+                self.write("BEGIN")
+            try:
+                yield
+            finally:
+                if not within_another and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
     def _thaw(self) -> None:
         """Open anew what was opened as unchangeable, where somebody changed it after all."""
+        if self._connection.in_transaction:
+            return
         if self._frozen is not None and self._frozen != _state(self.path):
             self._connection.close()
             self._connection, self._frozen = _open(self.path)
@@ -148,15 +163,20 @@ class Database:
         if self.value("PRAGMA application_id") != APPLICATION_ID:
             if self.value("SELECT count(*) FROM sqlite_schema") == 0:
                 raise CollectionNotFoundError(os.path.dirname(self.path))
-            raise CollectionCorruptError(self.path, "an SQLite file, but of another program")
+            raise CollectionCorruptError(
+                self.path, "an SQLite file, but of another program", "give another index folder"
+            )
         found = self.value("PRAGMA user_version")
         if found > FORMAT_VERSION:
             raise CollectionNewerError(self.path, found, FORMAT_VERSION)
+        if found < 1:
+            raise CollectionCorruptError(self.path, f"its storage format is {found}")
+        if found < FORMAT_VERSION:
+            with self._translated():
+                bring_up_to_date(self._connection, self.path)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        with _translated(self.path):
-            yield
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self.path)
 
 
 def _open(path: str) -> tuple[sqlite3.Connection, _State | None]:
@@ -203,22 +223,3 @@ def _state(path: str) -> _State:
     status = os.stat(path)
     wal = path + "-wal"
     return status.st_size, status.st_mtime_ns, os.path.exists(wal) and os.path.getsize(wal) > 0
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _translation(path, error) from error
-
-
-def _translation(path: str, error: sqlite3.DatabaseError) -> CollectionError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return CollectionLockedError(path)
-    if code in _UNWRITABLE:
-        return CollectionUnwritableError(path, str(error))
-    if code in _CORRUPT:
-        return CollectionCorruptError(path, str(error))
-    return CollectionError(f"{path}: {error}")

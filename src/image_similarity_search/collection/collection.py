@@ -20,6 +20,7 @@ from image_similarity_search.collection.identity import (
     checked_encoder,
     created,
     identity_of,
+    refuse_lost,
     refuse_other,
 )
 from image_similarity_search.collection.indexing import Indexer
@@ -103,6 +104,7 @@ class Collection:
         try:
             catalog = Catalog(folder)
         except CollectionNotFoundError:
+            refuse_lost(folder, create=create)
             if not create:
                 raise
             made, identity = identity_of(encoder, metric, index)
