@@ -35,8 +35,11 @@ from image_similarity_search.types import (
     CollectionInfo,
     Hit,
     ImageRecord,
+    Problem,
     RecallReport,
+    RepairReport,
     SyncReport,
+    VerifyReport,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -271,6 +274,9 @@ def test_every_json_field_is_described() -> None:
         "index": output.report_as_json(SyncReport(), interrupted=False),
         "search": output.hit_as_json(1, Hit(record, 0.0, 1.0)) | {"query": "", "hits": ""},
         "add": output.record_as_json(record),
+        "verify": output.verify_as_json(VerifyReport(), RepairReport())
+        | asdict(Problem("store", ""))
+        | asdict(RepairReport()),
         "info": asdict(info) | {"recall": ""} | asdict(RecallReport(1, 1, 1.0, 0.0, 0.0)),
     }
     for name, values in fields.items():

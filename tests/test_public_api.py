@@ -25,8 +25,10 @@ def test_the_public_names() -> None:
         "Preprocessing",
         "Progress",
         "RecallReport",
+        "RepairReport",
         "SyncInterrupted",
         "SyncReport",
+        "VerifyReport",
         "__version__",
     ]
     for name in package.__all__:

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         Metric,
         Progress,
         RecallReport,
+        RepairReport,
         SyncInterrupted,
         SyncReport,
+        VerifyReport,
     )
 
 __all__ = [
@@ -42,8 +44,10 @@ __all__ = [
     "Preprocessing",
     "Progress",
     "RecallReport",
+    "RepairReport",
     "SyncInterrupted",
     "SyncReport",
+    "VerifyReport",
     "__version__",
 ]
 
@@ -59,8 +63,10 @@ _HOMES = {
     "Preprocessing": "encoders.preprocessing",
     "Progress": "types",
     "RecallReport": "types",
+    "RepairReport": "types",
     "SyncInterrupted": "types",
     "SyncReport": "types",
+    "VerifyReport": "types",
 }
 
 

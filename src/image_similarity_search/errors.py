@@ -172,15 +172,21 @@ class CollectionUnwritableError(CollectionError):
 
 
 class CollectionLockedError(CollectionError):
-    """Another process is writing to the collection at ``path``; ``holder`` says which, if known."""
+    """Another process is ``writing to`` what is at ``path``, or using it otherwise.
+
+    ``holder`` says which process, as far as is known, ``remedy`` what to do.
+    """
 
     def __init__(
         self,
         path: object,
         holder: str = "another process",
-        remedy: str = "try again when it is done, or wait for it with --wait",
+        remedy: str = "try again when it is done, or wait for it with --wait"
+        " (searching works meanwhile)",
+        *,
+        use: str = "writing to",
     ) -> None:
-        super().__init__(f"{holder} is writing to {path}: {remedy} (searching works meanwhile)")
+        super().__init__(f"{holder} is {use} {path}: {remedy}")
         self.path = path
         self.holder = holder
         self.remedy = remedy

@@ -13,6 +13,7 @@ import pytest
 from image_similarity_search.catalog import schema
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.checksums import Checksums
+from image_similarity_search.catalog.inspection import inspect
 from image_similarity_search.catalog.values import FileStat, Identity, Picture
 from image_similarity_search.errors import CollectionCorruptError
 
@@ -84,6 +85,7 @@ def test_a_changed_value_is_noticed(folder: Path, table: str, column: str) -> No
     change(folder, f"UPDATE {table} SET {column} = {of_its_type}{where}")
     with pytest.raises(CollectionCorruptError, match=r"catalog\.sqlite is damaged"):
         read_all(folder)
+    assert list(inspect(str(folder / "catalog.sqlite"), {}))
 
 
 def _type(table: str, column: str) -> str:
@@ -110,6 +112,7 @@ def test_a_row_that_is_missing_or_has_another_id_is_noticed(folder: Path, statem
     change(folder, statement)
     with pytest.raises((CollectionCorruptError, AssertionError)):
         read_all(folder)
+    assert list(inspect(str(folder / "catalog.sqlite"), {}))
 
 
 def test_a_row_of_another_collection_is_noticed(folder: Path) -> None:

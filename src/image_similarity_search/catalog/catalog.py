@@ -14,7 +14,7 @@ import numpy as np
 
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
-from image_similarity_search.catalog.embeddings import ROWS_PER_READ, EmbeddingTable
+from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.meta import Meta
 from image_similarity_search.catalog.places import Place, Places
 from image_similarity_search.catalog.rows import (
@@ -85,6 +85,12 @@ class Catalog:
         """A number that grows with every change."""
         return self._meta.generation()
 
+    def made_with(self) -> dict[str, str]:
+        """What ``meta`` says, but for how far it is."""
+        meta = self._meta.read()
+        del meta["generation"]
+        return meta
+
     def check_in_place(self) -> None:
         """Raise CollectionNotFoundError where the open file was deleted, moved or replaced."""
         self._database.check_in_place()
@@ -150,12 +156,12 @@ class Catalog:
         Raises:
             CollectionCorruptError: one of them is not as it was written, or some are missing.
         """
-        state, last, count = "skipped" if skipped else "indexed", 0, 0
+        state, count = "skipped" if skipped else "indexed", 0
         generation = self.generation
         query = f"{RECORD} WHERE images.state = ? AND images.id > ? ORDER BY images.id LIMIT ?"
-        while rows := self._database.rows(query, (state, last, ROWS_PER_READ)):
+        for rows in self._database.parts(query, state):
             yield from map(self._rows.record, rows)
-            last, count = rows[-1][0], count + len(rows)
+            count += len(rows)
         with self.snapshot():
             if self.generation == generation:
                 self.check_count(count, skipped=skipped)

@@ -6,12 +6,14 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
 from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
+from image_similarity_search.catalog.lock import no_locks
 from image_similarity_search.catalog.migrations import bring_up_to_date
+from image_similarity_search.catalog.parts import Row, in_parts
 from image_similarity_search.catalog.schema import (
     APPLICATION_ID,
     FORMAT_VERSION,
@@ -19,11 +21,12 @@ from image_similarity_search.catalog.schema import (
     PAGE_SIZE,
     SCHEMA,
 )
-from image_similarity_search.catalog.sqlite_errors import no_locks, translated
+from image_similarity_search.catalog.sqlite_errors import translated
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionNewerError,
     CollectionNotFoundError,
+    CollectionUnwritableError,
 )
 
 _State = tuple[int, int, bool]
@@ -31,14 +34,14 @@ _State = tuple[int, int, bool]
 _BUSY_SECONDS = 10.0
 _MMAP_BYTES = 1 << 40  # as much as there is: pages are read when touched
 
-Row = tuple[Any, ...]
-
 
 class Database:
     """A connection that several threads may share, one statement or transaction at a time."""
 
-    def __init__(self, path: str) -> None:
-        """Open the existing file ``path``.
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        """Open the existing file ``path``; with ``read_only`` not a byte of it changes.
+
+        An older format is brought to the present one, whatever is asked.
 
         Raises:
             CollectionNotFoundError: there is no such file, or it was never finished.
@@ -51,7 +54,7 @@ class Database:
         self._lock = threading.RLock()
         self._place = _place(path)
         with self._translated():
-            self._connection, self._frozen = _open(path)
+            self._connection, self._frozen = _open(path, read_only=read_only)
         try:
             self._check_format()
         except BaseException:
@@ -99,6 +102,10 @@ class Database:
         with self._lock, self._translated():
             self._thaw()
             return self._connection.execute(sql, parameters).fetchall()
+
+    def parts(self, sql: str, *parameters: Any) -> Iterator[list[Row]]:
+        """The rows of a query, some thousands at a time; see ``in_parts``."""
+        return in_parts(self.rows, self.path, sql, *parameters)
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, or None."""
@@ -157,7 +164,7 @@ class Database:
             return
         if self._frozen is not None and self._frozen != _state(self.path):
             self._connection.close()
-            self._connection, self._frozen = _open(self.path)
+            self._connection, self._frozen = _open(self.path, read_only=False)
 
     def _check_format(self) -> None:
         if self.value("PRAGMA application_id") != APPLICATION_ID:
@@ -172,25 +179,33 @@ class Database:
         if found < 1:
             raise CollectionCorruptError(self.path, f"its storage format is {found}")
         if found < FORMAT_VERSION:
-            with self._translated():
-                bring_up_to_date(self._connection, self.path)
+            with self._translated(), closing(_open(self.path, read_only=False)[0]) as connection:
+                bring_up_to_date(connection, self.path)
 
     def _translated(self) -> AbstractContextManager[None]:
         return translated(self.path)
 
 
-def _open(path: str) -> tuple[sqlite3.Connection, _State | None]:
+def _open(path: str, *, read_only: bool) -> tuple[sqlite3.Connection, _State | None]:
     """Open an existing file for as much as can be: to write, to read, or as unchangeable.
 
     Of one opened as unchangeable the state that it has is returned, too.
     """
-    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
+    writable = os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)
+    if writable and not read_only:
         return _connect(path, "mode=rw"), None
     try:
         return _connect(path, "mode=ro"), None
     except sqlite3.OperationalError:
         # WAL needs files beside the database even to read, and here they can't be made
         state = _state(path)
+        if state[2]:  # unchangeable means without what is in the log, which may be half of it
+            raise CollectionUnwritableError(
+                path,
+                f"its last changes are in {path}-wal, which can't be read where nothing can be"
+                " written beside it",
+                "copy the folder to where it can be written, and use it there",
+            ) from None
         return _connect(path, "mode=ro&immutable=1"), state
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from image_similarity_search.catalog.checksums import Checksums
-from image_similarity_search.catalog.database import Database, Row
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.values import Embeddings, Picture
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.types import IdArray
 
-ROWS_PER_READ = 4096
 UNIT_DTYPE = np.dtype("<f2")
 
 
@@ -28,27 +27,23 @@ class EmbeddingTable:
 
     def of(self, ids: IdArray) -> Embeddings:
         """Those of these ids that there are, in no particular order."""
-        return self._read(
+        rows = self._database.rows(
             "SELECT image_id, norm, unit, crc32 FROM embeddings"
             " WHERE image_id IN (SELECT value FROM json_each(?))",
             (json.dumps(ids.tolist()),),
         )
+        return self._checked(rows)
 
     def since(self, generation: int) -> Iterator[Embeddings]:
         """Those that are new or changed since ``generation``, a part at a time."""
-        last = 0
-        while True:
-            part = self._read(
-                "SELECT image_id, norm, unit, embeddings.crc32 FROM images"
-                " JOIN embeddings ON image_id = images.id"
-                " WHERE state = 'indexed' AND generation > ? AND images.id > ?"
-                " ORDER BY images.id LIMIT ?",
-                (generation, last, ROWS_PER_READ),
-            )
-            if not len(part.ids):
-                return
-            yield part
-            last = int(part.ids[-1])
+        sql = (
+            "SELECT image_id, norm, unit, embeddings.crc32 FROM images"
+            " JOIN embeddings ON image_id = images.id"
+            " WHERE state = 'indexed' AND generation > ? AND images.id > ?"
+            " ORDER BY images.id LIMIT ?"
+        )
+        for rows in self._database.parts(sql, generation):
+            yield self._checked(rows)
 
     def put(self, id_: int, picture: Picture) -> int:
         """Keep the embedding of an image; call within a transaction. Returns its checksum."""
@@ -71,8 +66,7 @@ class EmbeddingTable:
             return f"the embedding of image {id_} has {len(unit)} bytes, of {self._dim} dimensions"
         return None
 
-    def _read(self, sql: str, parameters: Sequence[Any]) -> Embeddings:
-        rows = self._database.rows(sql, parameters)
+    def _checked(self, rows: list[Row]) -> Embeddings:
         for row in rows:
             problem = self.problem_of(row)
             if problem:

@@ -12,16 +12,18 @@ import os
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
 from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.catalog.parts import Row, in_parts
 from image_similarity_search.catalog.schema import FORMAT_VERSION
 from image_similarity_search.errors import CollectionCorruptError, CollectionUnwritableError
 
 _WAIT_SECONDS = 60.0  # for another process that does the same
-_ROWS = 4096
+
+_REMEDY = "it has an older storage format, and can't be repaired: move it away, and index again"
 
 _log = logging.getLogger(__name__)
 
@@ -74,12 +76,17 @@ def _change(connection: sqlite3.Connection, path: str, found: int) -> None:
     connection.execute("PRAGMA foreign_keys = OFF")  # tables are made anew
     try:
         connection.execute("BEGIN IMMEDIATE")
+        (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if problem != "ok":  # it must not count as whole from then on
+            raise CollectionCorruptError(path, problem, _REMEDY)
         for version in range(found, FORMAT_VERSION):
             _STEPS[version](connection)
         if connection.execute("PRAGMA foreign_key_check").fetchone():
-            raise CollectionCorruptError(path, "a row refers to one that is missing")
+            raise CollectionCorruptError(path, "a row refers to one that is missing", _REMEDY)
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         connection.execute("COMMIT")
+    except (KeyError, TypeError, ValueError, struct.error) as error:
+        raise CollectionCorruptError(path, repr(error), _REMEDY) from error
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -105,18 +112,13 @@ def _seal(connection: sqlite3.Connection, checksums: Checksums, table: str, colu
     used = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
     connection.execute(f"CREATE TABLE sealed ({columns}) STRICT")
     width = len(connection.execute("PRAGMA table_info(sealed)").fetchall())
-    last = -1
     old = "images.*, e.crc32 FROM images LEFT JOIN embeddings e ON image_id = id"
     old = old if table == "images" else f"* FROM {table}"
-    while rows := connection.execute(
-        f"SELECT {old} WHERE id > ? ORDER BY id LIMIT ?",
-        (last, _ROWS),
-    ).fetchall():
+    for rows in _parts(connection, f"SELECT {old} WHERE id > ? ORDER BY id LIMIT ?"):
         connection.executemany(
             f"INSERT INTO sealed VALUES ({', '.join('?' * width)})",  # noqa: S608 - a constant
             [(*row, checksums.of(table, *row)) for row in rows],
         )
-        last = rows[-1][0]
     connection.execute(f"DROP TABLE {table}")
     connection.execute(f"ALTER TABLE sealed RENAME TO {table}")
     connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
@@ -125,19 +127,21 @@ def _seal(connection: sqlite3.Connection, checksums: Checksums, table: str, colu
 
 
 def _seal_embeddings(connection: sqlite3.Connection, checksums: Checksums) -> None:
-    last = -1
-    while rows := connection.execute(
+    sql = (
         "SELECT image_id, norm, unit, crc32 FROM embeddings WHERE image_id > ?"
-        " ORDER BY image_id LIMIT ?",
-        (last, _ROWS),
-    ).fetchall():
+        " ORDER BY image_id LIMIT ?"
+    )
+    for rows in _parts(connection, sql):
         sealed = []
         for id_, norm, unit, crc32 in rows:
             whole = zlib.crc32(unit, zlib.crc32(struct.pack("<d", norm))) == crc32
             right = checksums.of("embeddings", id_, norm, unit)
             sealed.append((right if whole else right ^ 1, id_))  # a damaged one stays so
         connection.executemany("UPDATE embeddings SET crc32 = ? WHERE image_id = ?", sealed)
-        last = rows[-1][0]
+
+
+def _parts(connection: sqlite3.Connection, sql: str) -> Iterator[list[Row]]:
+    return in_parts(lambda sql, values: connection.execute(sql, values).fetchall(), "", sql)
 
 
 _SEALED_2 = {

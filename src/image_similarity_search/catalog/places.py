@@ -8,6 +8,7 @@ place only; images outside every root belong to the loose root, with absolute fo
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from image_similarity_search.catalog.database import Database
@@ -82,6 +83,17 @@ class Places:
             inner = relative(os.path.join(old_root, folder).rstrip(os.sep), new_root)
             if inner is not None:
                 self._rows.update_folder(folder_id, new_id, os.fsencode(inner))
+
+    def relocate(self, roots: Mapping[int, str], folders: Mapping[int, str]) -> None:
+        """Change the paths of roots, and of folders of the loose root; within a transaction."""
+        for id_ in roots:  # first out of the way: one may take the place of another
+            self._rows.update_root(id_, b"\0%d" % id_)
+        for id_ in folders:
+            self._rows.update_folder(id_, LOOSE_ROOT, b"\0%d" % id_)
+        for id_, path in roots.items():
+            self._rows.update_root(id_, os.fsencode(path))
+        for id_, path in folders.items():
+            self._rows.update_folder(id_, LOOSE_ROOT, os.fsencode(path))
 
     def require_folder(self, root_id: int, folder: str) -> int:
         """The id of a folder, made when it is new."""

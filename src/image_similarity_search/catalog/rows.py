@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from image_similarity_search.catalog.checksums import Checksums
-from image_similarity_search.catalog.database import Database, Row
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.types import ImageRecord
@@ -54,8 +55,7 @@ EMBEDDED_RECORD = (
 """The same, and the checksum of the embedding."""
 
 _SET = ", ".join(f"{column} = ?" for column in ImageRow._fields[1:])
-_INSERTED = ", ".join(ImageRow._fields[1:])
-_QUESTIONS = ", ".join("?" for _ in ImageRow._fields[1:])
+_QUESTIONS = ", ".join("?" for _ in ImageRow._fields)
 
 
 class Rows:
@@ -125,10 +125,10 @@ class Rows:
         return self.image(row) if row else None
 
     def insert_image(self, image: ImageRow) -> int:
-        """Add an image, whose ``id`` doesn't count; returns its id. ``update_image`` seals it."""
+        """Add an image, with an id of its own if it has 0; returns it. ``update_image`` seals."""
         return self._database.write(
-            f"INSERT INTO images ({_INSERTED}) VALUES ({_QUESTIONS})",  # noqa: S608 - constants
-            image[1:],
+            f"INSERT INTO images VALUES ({_QUESTIONS})",  # noqa: S608 - constants
+            (image.id or None, *image[1:]),
         )
 
     def update_image(self, image: ImageRow) -> None:

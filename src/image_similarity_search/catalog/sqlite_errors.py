@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from image_similarity_search.catalog.lock import missing_locks, no_locks
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionError,
@@ -58,24 +60,17 @@ def translated(path: str) -> Iterator[None]:
         raise CollectionCorruptError(path, str(error)) from error
 
 
-def no_locks(path: str, reason: str) -> CollectionUnwritableError:
-    """The drive of ``path`` is none that SQLite can work on."""
-    return CollectionUnwritableError(
-        path,
-        f"{reason}, as on some network drives",
-        "keep the index on a disk of this computer (--index-dir); the pictures may lie anywhere",
-    )
-
-
 def _translation(path: str, error: sqlite3.DatabaseError) -> CollectionError:
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
     if extended in _NO_LOCKS:
-        return no_locks(path, f"its drive lacks the locks that SQLite needs ({error})")
+        return no_locks(path, str(error))
     if code in _CORRUPT or extended in _UNREADABLE:
         return CollectionCorruptError(path, str(error))
     if code in _BUSY:
-        return CollectionLockedError(path)
+        # this is also what SQLite says of a drive that refuses every lock
+        lacking = missing_locks(os.path.dirname(path))
+        return no_locks(path, lacking) if lacking else CollectionLockedError(path)
     if code in _UNWRITABLE:
         return CollectionUnwritableError(path, str(error))
     if not code and isinstance(error, sqlite3.OperationalError):  # text that is none

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import click
@@ -36,12 +37,37 @@ metric: Callable[[_Command], _Command] = click.option(
     type=click.Choice(["cosine", "l2", "l1", "ip"]),
     help="How a new collection measures distance [default: cosine].",
 )
+wait: Callable[[_Command], _Command] = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="[SECONDS]",
+    help="Wait for another process that is writing; without a number for as long as it takes.",
+)
 files_from: Callable[[_Command], _Command] = click.option(
     "--files-from",
     metavar="FILE",
     type=click.File("rb"),
     help="Read paths from FILE too, one a line (or NUL-separated with -0); '-' is standard input.",
 )
+
+
+class WaitingCommand(click.Command):
+    """A command with the option ``--wait``, whose value may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, once the value that was left out is put in."""
+        return super().parse_args(ctx, list(_with_seconds(args)))
+
+
+def _with_seconds(arguments: list[str]) -> Iterator[str]:
+    for place, argument in enumerate(arguments):
+        if argument == "--":
+            yield from arguments[place:]
+            return
+        following = arguments[place + 1] if place + 1 < len(arguments) else ""
+        is_bare = argument == "--wait" and not re.fullmatch(r"\d+(\.\d+)?", following)
+        yield "--wait=inf" if is_bare else argument
 
 
 def all_paths(paths: Iterable[str], file: Any | None, null_separated: bool) -> list[str]:

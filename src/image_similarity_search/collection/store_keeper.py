@@ -189,6 +189,7 @@ class StoreKeeper:
             rows = vectors.unpack(part.units, part.norms, self._catalog.identity.metric)
             store.upsert(part.ids, rows)
             self._changes += len(part.ids)
+        _log.debug("the store is at generation %d, it was at %d", generation, store.generation)
         store.generation = generation
 
     @staticmethod
@@ -199,7 +200,10 @@ class StoreKeeper:
         """Write the file; where that can't be done now, the store serves from memory."""
         try:
             with store_lock(self._folder):
-                index_file.save(store, self.path, self._catalog.identity.id)
+                index_file.save(
+                    store, self.path, self._catalog.identity.id, self._catalog.made_with()
+                )
             self._changes = 0
+            _log.info("%s: written, of generation %d", self.path, store.generation)
         except (CollectionError, StoreError) as error:
             _log.info("the store's file is not written now: %s", error)

@@ -15,6 +15,7 @@ from image_similarity_search.types import Metric
 
 @click.command(
     "add",
+    cls=options.WaitingCommand,
     epilog="""\b
 Examples:
   iss add new.jpg other.png
@@ -27,6 +28,7 @@ Examples:
 @options.index_dir
 @options.model
 @options.metric
+@options.wait
 @options.as_json
 def command(
     images: tuple[str, ...],
@@ -35,6 +37,7 @@ def command(
     index_dir: str,
     model: str | None,
     metric: Metric | None,
+    wait: float,
     as_json: bool,
 ) -> int:
     """Add single picture files, or update them; they may lie anywhere."""
@@ -48,7 +51,9 @@ def command(
             reason = "a folder: use 'iss index'" if os.path.isdir(path) else "no such file"
             raise ImageNotFoundError(path, f"{reason}; nothing was added")
     with (
-        Collection.open(index_dir, encoder=model, metric=metric, create=True) as collection,
+        Collection.open(
+            index_dir, encoder=model, metric=metric, create=True, wait=wait
+        ) as collection,
         codecs_silenced(),
     ):
         records = list({record.id: record for record in collection.add(*paths)}.values())

@@ -15,6 +15,7 @@ from image_similarity_search.types import Metric, SyncInterrupted, SyncReport
 
 @click.command(
     "index",
+    cls=options.WaitingCommand,
     epilog="""\b
 Examples:
   iss index ~/Pictures
@@ -34,6 +35,8 @@ Examples:
 @click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too.")
 @click.option("--all-files", is_flag=True, help="Try every file as a picture, whatever its name.")
 @click.option("--retry-skipped", is_flag=True, help="Try unchanged bad files again.")
+@click.option("--checksum", is_flag=True, help="Compare the content of files that seem unchanged.")
+@options.wait
 @options.as_json
 def command(
     folder: str,
@@ -46,6 +49,8 @@ def command(
     follow_symlinks: bool,
     all_files: bool,
     retry_skipped: bool,
+    checksum: bool,
+    wait: float,
     as_json: bool,
 ) -> int:
     """Make the pictures in FOLDER searchable; run it again to bring the collection up to date.
@@ -60,7 +65,7 @@ def command(
         raise FolderNotFoundError(folder, f"{reason}; nothing was changed")
     status = exits.OK
     with Collection.open(
-        index_dir, encoder=model, metric=metric, index=kind, create=True
+        index_dir, encoder=model, metric=metric, index=kind, create=True, wait=wait
     ) as collection:
         try:
             with codecs_silenced(), ProgressBar() as progress:
@@ -71,6 +76,7 @@ def command(
                     follow_symlinks=follow_symlinks,
                     all_files=all_files,
                     retry_skipped=retry_skipped,
+                    checksum=checksum,
                     progress=progress,
                 )
         except SyncInterrupted as interrupt:
