@@ -39,8 +39,11 @@ from image_similarity_search.types import (
     Hit,
     ImageRecord,
     LegacyImportReport,
+    Problem,
     RecallReport,
+    RepairReport,
     SyncReport,
+    VerifyReport,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -277,6 +280,9 @@ def test_every_json_field_is_described() -> None:
         "add": output.record_as_json(record),
         "models": models.row_as_json(ENCODERS["resnet50"]),
         "import-legacy": asdict(LegacyImportReport("l2")),
+        "verify": output.verify_as_json(VerifyReport(), RepairReport())
+        | asdict(Problem("store", ""))
+        | asdict(RepairReport()),
         "info": asdict(info) | {"recall": ""} | asdict(RecallReport(1, 1, 1.0, 0.0, 0.0)),
     }
     for name, values in fields.items():

@@ -37,8 +37,10 @@ if TYPE_CHECKING:
         Metric,
         Progress,
         RecallReport,
+        RepairReport,
         SyncInterrupted,
         SyncReport,
+        VerifyReport,
     )
 
 __all__ = [
@@ -56,9 +58,11 @@ __all__ = [
     "Preprocessing",
     "Progress",
     "RecallReport",
+    "RepairReport",
     "SyncInterrupted",
     "SyncReport",
     "TorchEncoder",
+    "VerifyReport",
     "__version__",
     "create_encoder",
     "export_collection",
@@ -82,6 +86,7 @@ _HOMES = {
     "Preprocessing": "encoders.preprocessing",
     "Progress": "types",
     "RecallReport": "types",
+    "RepairReport": "types",
     "SyncInterrupted": "types",
     "SyncReport": "types",
     "TorchEncoder": "encoders.torch_module",
@@ -90,6 +95,7 @@ _HOMES = {
     "import_collection": "collection.interchange.importing",
     "import_legacy": "collection.interchange.legacy",
     "read_export": "collection.interchange.importing",
+    "VerifyReport": "types",
 }
 
 

@@ -149,35 +149,54 @@ class CollectionNewerError(CollectionError):
 
 
 class CollectionCorruptError(CollectionError):
-    """What is stored at ``path`` is damaged."""
+    """What is stored at ``path`` is damaged; ``remedy`` says what to do."""
 
-    def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path} is damaged: {reason}")
+    def __init__(
+        self,
+        path: object,
+        reason: str,
+        remedy: str = "'iss verify --repair' saves what can be saved",
+    ) -> None:
+        super().__init__(f"{path} is damaged: {reason}; {remedy}")
         self.path = path
         self.reason = reason
+        self.remedy = remedy
 
 
 class CollectionUnwritableError(CollectionError):
     """The collection at ``path`` can't be changed; what it holds is kept."""
 
-    def __init__(self, path: object, reason: str) -> None:
-        super().__init__(
-            f"{path} can't be written to: {reason}. What it holds is kept; "
-            "make room or give another index folder"
-        )
+    def __init__(
+        self,
+        path: object,
+        reason: str,
+        remedy: str = "make room or give another index folder",
+    ) -> None:
+        super().__init__(f"{path} can't be written to: {reason}. What it holds is kept; {remedy}")
         self.path = path
         self.reason = reason
+        self.remedy = remedy
 
 
 class CollectionLockedError(CollectionError):
-    """Another process is writing to the collection at ``path``."""
+    """Another process is ``writing to`` what is at ``path``, or using it otherwise.
 
-    def __init__(self, path: object) -> None:
-        super().__init__(
-            f"another process is writing to {path}: try again when it is done "
-            "(searching works meanwhile)"
-        )
+    ``holder`` says which process, as far as is known, ``remedy`` what to do.
+    """
+
+    def __init__(
+        self,
+        path: object,
+        holder: str = "another process",
+        remedy: str = "try again when it is done, or wait for it with --wait"
+        " (searching works meanwhile)",
+        *,
+        use: str = "writing to",
+    ) -> None:
+        super().__init__(f"{holder} is {use} {path}: {remedy}")
         self.path = path
+        self.holder = holder
+        self.remedy = remedy
 
 
 class CollectionExistsError(CollectionError):

@@ -22,6 +22,7 @@ State = Literal["indexed", "skipped"]
 
 DEFAULT_TIME_LIMIT = 60.0
 """Seconds that reading a picture file, and then decoding it, may take."""
+_PROBLEMS_KEPT = 1_000  # of each part of a damaged collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,72 @@ class RecallReport:
     recall: float
     seconds: float
     exact_seconds: float
+
+
+Part = Literal["catalog", "store", "files"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What ``verify`` found wrong: in which part of a collection, and what, in words."""
+
+    part: Part
+    text: str
+
+
+@dataclass(slots=True)
+class RepairReport:
+    """What ``repair`` saved of a damaged catalog, and what it could not.
+
+    Attributes:
+        kept_as: the damaged catalog, as it was; empty when the catalog was whole.
+        images: images that were saved with their embedding.
+        reencoded: images that were saved without: the next sync encodes them again.
+        skipped: bad files that were saved.
+        misplaced: images, among these, whose folder was lost: they are in ``lost+found`` until
+            a sync meets their files.
+        lost: images that were there and are lost, as far as can be told. The next sync finds
+            their files as new ones.
+        store_rebuilt: whether the store was made anew.
+    """
+
+    kept_as: str = ""
+    images: int = 0
+    reencoded: int = 0
+    skipped: int = 0
+    misplaced: int = 0
+    lost: int = 0
+    store_rebuilt: bool = False
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What ``verify`` looked at, and what it found.
+
+    Attributes:
+        checked: how many were looked at, by what they are: ``pages`` of the catalog, ``roots``,
+            ``folders``, ``images``, ``embeddings``, ``vectors`` of the store (``compared`` of
+            them with the catalog's embeddings, value by value) and ``files``.
+        problems: what is wrong; of each part the first thousand.
+        counts: how many problems each part has.
+        seconds: wall time.
+    """
+
+    checked: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    counts: dict[Part, int] = field(default_factory=lambda: {"catalog": 0, "store": 0, "files": 0})
+    seconds: float = 0.0
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the collection itself is damaged; files that changed are no damage of it."""
+        return self.counts["catalog"] > 0 or self.counts["store"] > 0
+
+    def add(self, part: Part, text: str) -> None:
+        """Note a problem."""
+        self.counts[part] += 1
+        if self.counts[part] <= _PROBLEMS_KEPT:
+            self.problems.append(Problem(part, text))
 
 
 class SyncInterrupted(KeyboardInterrupt):

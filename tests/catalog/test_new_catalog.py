@@ -110,7 +110,7 @@ def test_questions_of_one_moment_see_no_later_change(tmp_path: Path) -> None:
         new.put_rows(rows_of((1, "/a"), (2, "/b")))
         new.put_in_place()
     with closing(Catalog(str(tmp_path))) as reader, closing(Catalog(str(tmp_path))) as writer:
-        with reader.one_moment():
+        with reader.snapshot():
             assert reader.counts().indexed == 2
             with writer.transaction():
                 writer.remove([1])

@@ -252,7 +252,8 @@ def test_help_has_examples_and_the_statuses() -> None:
     assert "Examples:" in text
     for status in {0, 130, *exits.EXIT_STATUS.values()}:
         assert f"  {status} " in text
-    for name in ("index", "search", "add", "remove", "info", "rebuild", "demo", "completion"):
+    commands = "index search add remove info rebuild verify relocate demo completion"
+    for name in commands.split():
         assert f"  {name} " in text
         of_one = subprocess.run(
             [*ISS, name, "--help"], capture_output=True, check=True, text=True

@@ -11,6 +11,7 @@ import pytest
 from conftest import MakePicture
 
 from image_similarity_search import Collection, EncoderSpec, create_encoder
+from image_similarity_search.catalog.checksums import checksum_of_meta
 from image_similarity_search.errors import (
     CollectionMismatchError,
     ConfigError,
@@ -148,6 +149,8 @@ def test_a_collection_of_before_specs_still_opens(index: Path, tmp_path: Path) -
         pass
     with closing(sqlite3.connect(tmp_path / "old" / "catalog.sqlite")) as database:
         database.execute("DELETE FROM meta WHERE key = 'encoder_spec'")
+        sealed = checksum_of_meta(dict(database.execute("SELECT key, value FROM meta")))
+        database.execute("UPDATE meta SET value = ? WHERE key = 'crc32'", (sealed,))
         database.commit()
     with Collection.open(tmp_path / "old", encoder=EncoderSpec(resize=256)) as collection:
         assert collection.encoder.preprocessing.resize == 256

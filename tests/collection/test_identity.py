@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import CountingEncoder
 
+from image_similarity_search.catalog.checksums import checksum_of_meta
 from image_similarity_search.collection import Collection
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import (
@@ -64,7 +65,12 @@ def test_anything_else_is_refused_with_both_values(
 
 
 def _set_meta(key: str, value: str) -> Callable[[sqlite3.Connection], object]:
-    return lambda db: db.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+    def change(db: sqlite3.Connection) -> None:
+        meta = dict(db.execute("SELECT key, value FROM meta")) | {key: value}
+        meta["crc32"] = checksum_of_meta(meta)
+        db.executemany("UPDATE meta SET value = ? WHERE key = ?", [(meta[k], k) for k in meta])
+
+    return change
 
 
 def _change(index: Path, change: Callable[[sqlite3.Connection], object]) -> None:
@@ -85,7 +91,7 @@ def test_a_named_encoder_that_gives_other_embeddings_now_is_refused(index: Path)
 
 def test_a_newer_format_is_refused_with_both_numbers(index: Path) -> None:
     _change(index, lambda db: db.execute("PRAGMA user_version = 7"))
-    with pytest.raises(CollectionNewerError, match="format 7, this version reads up to 1"):
+    with pytest.raises(CollectionNewerError, match="format 7, this version reads up to 2"):
         Collection.open(index)
 
 

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CountingEncoder, MakePicture, as_anybody, draw, hear_interrupts
+from conftest import CountingEncoder, MakePicture, draw, hear_interrupts
+from privileges import as_anybody
 
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection import Collection
@@ -80,7 +81,9 @@ def test_an_ended_run_keeps_what_was_done_and_the_next_goes_on(
 def test_a_second_writer_fails_clearly_and_a_reader_searches(many: Path, tmp_path: Path) -> None:
     with start(many, tmp_path / "i") as process:
         with Collection.open(tmp_path / "i", encoder=CountingEncoder()) as collection:
-            with pytest.raises(CollectionLockedError, match="another process is writing"):
+            with pytest.raises(
+                CollectionLockedError, match=f"process {process.pid} .*is writing to"
+            ):
                 collection.sync(many)
             before = len(collection.search(many / "000.bmp", k=500))
             assert before >= 32

@@ -478,3 +478,77 @@ def test_names_need_not_be_text(
     assert paths(collection) == {str(path) for path in folder.iterdir()}
     path = folder / os.fsdecode(b"not utf-8 \xff\xfe.jpg")
     assert collection.search(path, k=1)[0].path == str(path)
+
+
+def _rot(path: Path) -> None:
+    """Another content, of the same size and time."""
+    status = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_change_that_neither_size_nor_time_tell_is_found_by_content(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    collection.sync(photos)
+    path = photos / "picture 4.png"
+    before = collection.get(path)
+    first, second = photos / "picture 0.jpg", photos / "picture 8.webp"
+    _rot(path)
+    assert counts(collection.sync(photos)) == {"unchanged": 12}
+    report = collection.sync(photos, checksum=True)
+    assert report.unchanged == 11
+    assert report.updated + report.skipped == 1
+    after = collection.get(path)
+    assert after.id == before.id
+    assert after.content_hash != before.content_hash
+    assert encoder.count in (12, 13)
+    assert collection.get(first).id != collection.get(second).id
+
+
+def test_files_that_are_compared_by_content_and_are_the_same_change_nothing(
+    collection: Collection, photos: Path, encoder: CountingEncoder
+) -> None:
+    (photos / "bad.jpg").write_bytes(b"this is no picture")
+    shutil.copy(photos / "picture 0.jpg", photos / "a copy.jpg")
+    collection.sync(photos)
+    before = (ids(collection), collection.info())
+    report = collection.sync(photos, checksum=True)
+    assert counts(report) == {"unchanged": 13, "skipped": 1}
+    assert (ids(collection), collection.info()) == before
+    assert encoder.count == 12
+
+
+def test_an_older_time_is_another_time(
+    collection: Collection, photos: Path, make_picture: MakePicture
+) -> None:
+    """As when the clock went backwards, or an old version was restored."""
+    collection.sync(photos)
+    path = photos / "picture 4.png"
+    old = path.stat().st_mtime_ns
+    make_picture(path, 80)
+    os.utime(path, ns=(old - 10**15, old - 10**15))
+    assert counts(collection.sync(photos)) == {"unchanged": 11, "updated": 1}
+    assert collection.search(path, k=1)[0].score == 1.0
+    assert collection.get(path).mtime_ns == old - 10**15
+
+
+def test_two_roots_are_each_synced_alone(
+    collection: Collection, photos: Path, tmp_path: Path, make_picture: MakePicture
+) -> None:
+    other = make_picture(tmp_path / "other" / "one.jpg", 40).parent
+    collection.sync(photos)
+    collection.sync(other)
+    make_picture(other / "two.jpg", 41)
+    (photos / "picture 0.jpg").unlink()
+    assert counts(collection.sync(other)) == {"indexed": 1, "unchanged": 1}
+    assert len(collection) == 14
+    assert counts(collection.sync(photos)) == {"removed": 1, "unchanged": 11}
+    shutil.move(other / "one.jpg", photos / "from the other.jpg")
+    assert counts(collection.sync(photos)) == {"moved": 1, "unchanged": 11}
+    assert counts(collection.sync(other)) == {"unchanged": 1}
+    assert paths(collection) == {
+        str(path) for folder in (photos, other) for path in folder.rglob("*.*")
+    }

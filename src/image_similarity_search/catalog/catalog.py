@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import uuid
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
 
-from image_similarity_search.catalog.database import Database, Row
-from image_similarity_search.catalog.places import Place, Places, joined
+from image_similarity_search.catalog.checksums import Checksums
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.embeddings import EmbeddingTable
+from image_similarity_search.catalog.meta import Meta
+from image_similarity_search.catalog.places import Place, Places
+from image_similarity_search.catalog.rows import (
+    EMBEDDED_RECORD,
+    IMAGE_COLUMNS,
+    RECORD,
+    ImageRow,
+    Rows,
+)
 from image_similarity_search.catalog.values import (
     Counts,
     Embeddings,
@@ -25,19 +33,12 @@ from image_similarity_search.catalog.values import (
     Picture,
 )
 from image_similarity_search.errors import CollectionCorruptError
-from image_similarity_search.types import HalfArray, IdArray, ImageRecord
+from image_similarity_search.types import IdArray, ImageRecord
 
 FILE_NAME = "catalog.sqlite"
 
-_RECORD = (
-    "SELECT images.id, roots.path, folders.path, images.name, images.size, images.mtime_ns,"
-    " images.content_hash, images.width, images.height, images.state, images.reason,"
-    " images.metadata FROM images JOIN folders ON folders.id = images.folder_id"
-    " JOIN roots ON roots.id = folders.root_id"
-)
-_RECORD_OF_IDS = f"{_RECORD} WHERE images.id IN (SELECT value FROM json_each(?))"  # noqa: S608 - both parts are constants
-_ROWS_PER_READ = 4096
-_UNIT_DTYPE = np.dtype("<f2")
+_INDEXED = "SELECT count(*) FROM images INDEXED BY images_by_generation WHERE state = 'indexed'"
+_SKIPPED = "SELECT count(*) FROM images INDEXED BY images_skipped WHERE state = 'skipped'"
 
 
 class Catalog:
@@ -59,9 +60,13 @@ class Catalog:
         return catalog
 
     def _begin(self) -> None:
-        self.places = Places(self._database)
+        self._meta = Meta(self._database)
         try:
             self.read_identity()
+            checksums = Checksums(self.identity.id)
+            self._rows = Rows(self._database, checksums)
+            self._embeddings = EmbeddingTable(self._database, checksums, self.identity.dim)
+            self.places = Places(self._database, self._rows)
         except BaseException:
             self.close()
             raise
@@ -71,67 +76,57 @@ class Catalog:
         self._database.close()
 
     @property
+    def path(self) -> str:
+        """The file."""
+        return self._database.path
+
+    @property
     def generation(self) -> int:
         """A number that grows with every change."""
-        value = self._database.value("SELECT value FROM meta WHERE key = 'generation'")
-        if not str(value).isdecimal():
-            raise CollectionCorruptError(self._database.path, f"its generation is {value!r}")
-        return int(value)
+        return self._meta.generation()
+
+    def made_with(self) -> dict[str, str]:
+        """What ``meta`` says, but for how far it is."""
+        meta = self._meta.read()
+        del meta["generation"]
+        return meta
 
     def check_in_place(self) -> None:
         """Raise CollectionNotFoundError where the open file was deleted, moved or replaced."""
         self._database.check_in_place()
 
-    def generation_and_count(self) -> tuple[int, int]:
-        """The generation and the number of indexed images, of one moment."""
-        row = self._database.row(
-            "SELECT (SELECT value FROM meta WHERE key = 'generation'),"
-            " (SELECT count(*) FROM images WHERE state = 'indexed')"
-        )
-        assert row is not None  # noqa: S101 - such a query always has one row
-        return int(row[0]), int(row[1])
+    def snapshot(self) -> AbstractContextManager[None]:
+        """What is read inside is of one moment, whatever another process writes."""
+        return self._database.snapshot()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Changes made inside are kept together or not at all, as the next generation."""
         with self._database.transaction():
-            self._database.write(
-                "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'"
-            )
+            self._meta.write("generation", str(self._meta.generation() + 1))
             yield
-
-    @contextmanager
-    def one_moment(self) -> Iterator[None]:
-        """Let all questions inside be answered as of now, whatever other processes change."""
-        with self._database.one_moment():
-            yield
-
-    # What is there
 
     def counts(self) -> Counts:
         """How many images are indexed and skipped."""
-        count = "SELECT count(*) FROM images WHERE state = "
-        return Counts(
-            indexed=self._database.value(count + "'indexed'"),
-            skipped=self._database.value(count + "'skipped'"),
-        )
+        return Counts(self._database.value(_INDEXED), self._database.value(_SKIPPED))
 
     def record(self, id_: int) -> ImageRecord | None:
         """The image of this id."""
         if abs(id_) >= 2**63:  # more than SQLite's integers hold
             return None
-        row = self._database.row(_RECORD + " WHERE images.id = ?", (id_,))
-        return _record(row) if row else None
+        row = self._database.row(RECORD + " WHERE images.id = ?", (id_,))
+        return self._rows.record(row) if row else None
 
     def set_index(self, kind: str) -> None:
         """Record another kind of store; call within a transaction."""
-        self._database.write("UPDATE meta SET value = ? WHERE key = 'index'", (kind,))
+        self._meta.write("index", kind)
         self.read_identity()
 
     def set_identity(self, identity: Identity) -> None:
         """Record what was not known when the catalog was made; call within a transaction."""
-        meta = {key: str(value) for key, value in asdict(identity).items() if key != "id"}
-        self._database.write_many("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+        for key, value in asdict(identity).items():
+            if key != "id":
+                self._meta.write(key, str(value))
         self.read_identity()
 
     def forget_removals(self) -> None:
@@ -139,39 +134,62 @@ class Catalog:
         self._database.write("DELETE FROM removals")
 
     def records(self, ids: Iterable[int]) -> dict[int, ImageRecord]:
-        """The images of these ids, those that there are."""
+        """The images of these ids, those that there are.
+
+        Raises:
+            CollectionCorruptError: one of them, or its embedding, is not as it was written.
+        """
         rows = self._database.rows(
-            _RECORD_OF_IDS,
+            EMBEDDED_RECORD + " WHERE images.id IN (SELECT value FROM json_each(?))",  # noqa: S608 - constants
             (json.dumps([int(id_) for id_ in ids]),),
         )
-        return {row[0]: _record(row) for row in rows}
+        return {row[0]: self._rows.embedded_record(row) for row in rows}
 
     def record_at(self, path: str) -> ImageRecord | None:
         """The image at the canonical ``path``."""
         folder, name = os.path.split(path)
         root_id, inner = self.places.locate(folder)
         row = self._database.row(
-            _RECORD + " WHERE folders.root_id = ? AND folders.path = ? AND images.name = ?",
+            RECORD + " WHERE folders.root_id = ? AND folders.path = ? AND images.name = ?",
             (root_id, os.fsencode(inner), os.fsencode(name)),
         )
-        return _record(row) if row else None
+        return self._rows.record(row) if row else None
 
     def all_records(self, *, skipped: bool = False) -> Iterator[ImageRecord]:
-        """Every indexed image (or every skipped one) in order of id."""
-        state, last = "skipped" if skipped else "indexed", 0
-        query = f"{_RECORD} WHERE images.state = ? AND images.id > ? ORDER BY images.id LIMIT ?"
-        while rows := self._database.rows(query, (state, last, _ROWS_PER_READ)):
-            yield from map(_record, rows)
-            last = rows[-1][0]
+        """Every indexed image (or every skipped one) in order of id.
+
+        Raises:
+            CollectionCorruptError: one of them is not as it was written, or some are missing.
+        """
+        state, count = "skipped" if skipped else "indexed", 0
+        generation = self.generation
+        query = f"{RECORD} WHERE images.state = ? AND images.id > ? ORDER BY images.id LIMIT ?"
+        for rows in self._database.parts(query, state):
+            yield from map(self._rows.record, rows)
+            count += len(rows)
+        with self.snapshot():
+            if self.generation == generation:
+                self.check_count(count, skipped=skipped)
+
+    def check_count(self, found: int, *, skipped: bool = False) -> None:
+        """Compare how many images were read with how many there should be.
+
+        Raises:
+            CollectionCorruptError: it is another number.
+        """
+        counts = self.counts()
+        expected = counts.skipped if skipped else counts.indexed
+        if found != expected:
+            raise CollectionCorruptError(self.path, f"{found:,} of {expected:,} images can be read")
 
     def indexed_with_content(self, content_hash: str, limit: int) -> list[ImageRecord]:
         """The first ``limit`` indexed images whose file has this content, oldest first."""
         rows = self._database.rows(
-            _RECORD + " WHERE images.content_hash = ? AND images.state = 'indexed'"
+            RECORD + " WHERE images.content_hash = ? AND images.state = 'indexed'"
             " ORDER BY images.id LIMIT ?",
             (bytes.fromhex(content_hash), limit),
         )
-        return [_record(row) for row in rows]
+        return [self._rows.record(row) for row in rows]
 
     def ids_below(self, folder: str) -> list[int]:
         """The ids of all images at and below the absolute path of a folder."""
@@ -184,24 +202,20 @@ class Catalog:
     def files_in(self, folder_id: int) -> dict[str, Known]:
         """The files known in a folder, by name."""
         rows = self._database.rows(
-            "SELECT name, id, size, mtime_ns, content_hash, state = 'skipped'"
-            " FROM images WHERE folder_id = ?",
+            f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ?",  # noqa: S608 - constants
             (folder_id,),
         )
-        return {
-            os.fsdecode(name): Known(id_, FileStat(size, mtime), _hex(digest), bool(skipped))
-            for name, id_, size, mtime, digest, skipped in rows
-        }
+        return {os.fsdecode(row[2]): self._rows.known(row) for row in rows}
 
     # Embeddings
 
     def embeddings(self, ids: IdArray) -> Embeddings:
-        """The embeddings of these ids, those that there are, in no particular order."""
-        return self._embeddings(
-            "SELECT image_id, norm, unit, crc32 FROM embeddings"
-            " WHERE image_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(ids.tolist()),),
-        )
+        """The embeddings of these ids, those that there are, in no particular order.
+
+        Raises:
+            CollectionCorruptError: one of them is not as it was written.
+        """
+        return self._embeddings.of(ids)
 
     def indexed_ids(self) -> IdArray:
         """The ids of all indexed images, in order."""
@@ -210,77 +224,70 @@ class Catalog:
 
     def picture(self, id_: int) -> Picture:
         """What indexing the file of an indexed image yielded."""
-        row = self._database.row(
-            "SELECT content_hash, width, height FROM images WHERE id = ?", (id_,)
-        )
+        image = self._rows.image_of(id_)
         stored = self.embeddings(np.array([id_], dtype=np.int64))
-        if row is None or not len(stored.ids):
-            raise CollectionCorruptError(self._database.path, f"image {id_} has no embedding")
-        return Picture(row[0].hex(), row[1], row[2], stored.units[0], float(stored.norms[0]))
+        if image is None or not len(stored.ids):
+            raise CollectionCorruptError(self.path, f"image {id_} has no embedding")
+        return Picture(
+            # without one: taken over from elsewhere, and not seen since
+            content_hash=image.content_hash.hex() if image.content_hash else "",
+            width=image.width or 0,
+            height=image.height or 0,
+            unit=stored.units[0],
+            norm=float(stored.norms[0]),
+        )
 
     def embeddings_since(self, generation: int) -> Iterator[Embeddings]:
         """The embeddings that are new or changed since ``generation``, a part at a time.
 
         Raises:
-            CollectionCorruptError: an embedding's checksum is wrong.
+            CollectionCorruptError: one of them is not as it was written.
         """
-        last = 0
-        while True:
-            part = self._embeddings(
-                "SELECT image_id, norm, unit, crc32 FROM images"
-                " JOIN embeddings ON image_id = images.id"
-                " WHERE state = 'indexed' AND generation > ? AND images.id > ?"
-                " ORDER BY images.id LIMIT ?",
-                (generation, last, _ROWS_PER_READ),
-            )
-            if not len(part.ids):
-                return
-            yield part
-            last = int(part.ids[-1])
+        return self._embeddings.since(generation)
 
     def removed_since(self, generation: int) -> IdArray:
-        """The ids whose embedding was taken away since ``generation``."""
+        """The ids whose embedding was taken away since ``generation``.
+
+        Raises:
+            CollectionCorruptError: an image is among them that is there since before.
+        """
         rows = self._database.rows(
             "SELECT DISTINCT image_id FROM removals WHERE generation > ?", (generation,)
         )
-        return np.array([row[0] for row in rows], dtype=np.int64)
-
-    def _embeddings(self, sql: str, parameters: tuple[Any, ...]) -> Embeddings:
-        rows = self._database.rows(sql, parameters)
-        dim = self.identity.dim
-        for id_, norm, unit, checksum in rows:
-            if len(unit) != dim * _UNIT_DTYPE.itemsize or _checksum(unit, norm) != checksum:
-                raise CollectionCorruptError(
-                    self._database.path,
-                    f"the embedding of image {id_} has a wrong checksum; take it out"
-                    f" ('iss remove --id {id_}') and index its folder again",
-                )
-        return Embeddings(
-            ids=np.array([row[0] for row in rows], dtype=np.int64),
-            units=np.frombuffer(b"".join(row[2] for row in rows), _UNIT_DTYPE).reshape(-1, dim),
-            norms=np.array([row[1] for row in rows], dtype=np.float32),
+        still_there = self._database.row(
+            "SELECT images.id FROM removals JOIN images ON images.id = removals.image_id"
+            " WHERE removals.generation > ? AND state = 'indexed'"
+            " AND images.generation < removals.generation",
+            (generation,),
         )
+        if still_there:
+            raise CollectionCorruptError(
+                self.path, f"image {still_there[0]} was removed, and is there"
+            )
+        return np.array([row[0] for row in rows], dtype=np.int64)
 
     # Changes, each within a transaction
 
     def put(self, place: Place, stat: FileStat, picture: Picture) -> int:
         """Record an indexed image, new or changed; returns its id."""
-        digest = bytes.fromhex(picture.content_hash)
-        id_ = self._upsert(place, stat, digest, picture.width, picture.height, None)
-        self._database.write(
-            "INSERT OR REPLACE INTO embeddings (image_id, norm, crc32, unit) VALUES (?, ?, ?, ?)",
-            embedding_row(id_, picture.unit, picture.norm),
+        image = self._row_for(place, stat)._replace(
+            content_hash=bytes.fromhex(picture.content_hash),
+            width=picture.width,
+            height=picture.height,
         )
-        return id_
+        crc32 = self._embeddings.put(image.id, picture.unit, picture.norm)
+        self._rows.update_image(image._replace(embedding_crc32=crc32))
+        return image.id
 
     def put_skipped(
         self, place: Place, stat: FileStat, content_hash: str | None, reason: str
     ) -> int:
         """Record a bad file; an embedding that it had is taken away. Returns its id."""
         digest = bytes.fromhex(content_hash) if content_hash else None
-        id_ = self._upsert(place, stat, digest, None, None, reason)
-        self._take_away([id_])
-        return id_
+        image = self._row_for(place, stat)
+        self._rows.update_image(image._replace(content_hash=digest, state="skipped", reason=reason))
+        self._take_away([image.id])
+        return image.id
 
     def move(self, id_: int, place: Place, stat: FileStat) -> int | None:
         """The file of an image is now elsewhere, or was touched; its content is the same.
@@ -288,20 +295,19 @@ class Catalog:
         An image that was recorded at that place is displaced: it gets a name that no file has,
         until its file is found elsewhere too, or it is removed. Returns its id, if there is one.
         """
-        there = self._database.row(
-            "SELECT id FROM images WHERE folder_id = ? AND name = ? AND id != ?",
-            (place.folder_id, os.fsencode(place.name), id_),
-        )
-        if there:
-            self._database.write(
-                "UPDATE images SET name = ? WHERE id = ?",
-                (b"\0displaced-%d" % there[0], there[0]),
+        name = os.fsencode(place.name)
+        moved = self._rows.image_of(id_)
+        there = self._rows.image_at(place.folder_id, name)
+        displaced = there.id if there and there.id != id_ else None
+        if there and displaced is not None:
+            self._rows.update_image(there._replace(name=b"\0displaced-%d" % displaced))
+        if moved:
+            self._rows.update_image(
+                moved._replace(
+                    folder_id=place.folder_id, name=name, size=stat.size, mtime_ns=stat.mtime_ns
+                )
             )
-        self._database.write(
-            "UPDATE images SET folder_id = ?, name = ?, size = ?, mtime_ns = ? WHERE id = ?",
-            (place.folder_id, os.fsencode(place.name), stat.size, stat.mtime_ns, id_),
-        )
-        return int(there[0]) if there else None
+        return displaced
 
     def remove(self, ids: Iterable[int]) -> None:
         """Forget these images."""
@@ -309,28 +315,27 @@ class Catalog:
         self._take_away(gone)
         self._database.write_many("DELETE FROM images WHERE id = ?", ((id_,) for id_ in gone))
 
-    def _upsert(
-        self,
-        place: Place,
-        stat: FileStat,
-        digest: bytes | None,
-        width: int | None,
-        height: int | None,
-        reason: str | None,
-    ) -> int:
-        state = "skipped" if reason is not None else "indexed"
-        values = (stat.size, stat.mtime_ns, digest, width, height, state, reason)
-        row = self._database.row(
-            "INSERT INTO images (folder_id, name, size, mtime_ns, content_hash, width, height,"
-            " state, reason, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (folder_id, name) DO UPDATE SET size = excluded.size,"
-            " mtime_ns = excluded.mtime_ns, content_hash = excluded.content_hash,"
-            " width = excluded.width, height = excluded.height, state = excluded.state,"
-            " reason = excluded.reason, generation = excluded.generation RETURNING id",
-            (place.folder_id, os.fsencode(place.name), *values, self.generation),
+    def _row_for(self, place: Place, stat: FileStat) -> ImageRow:
+        """The row of the image at ``place``, which is made if it is new, with all else unset."""
+        name = os.fsencode(place.name)
+        known = self._rows.image_at(place.folder_id, name)
+        image = ImageRow(
+            id=known.id if known else 0,
+            folder_id=place.folder_id,
+            name=name,
+            size=stat.size,
+            mtime_ns=stat.mtime_ns,
+            content_hash=None,
+            width=None,
+            height=None,
+            state="indexed",
+            reason=None,
+            generation=self.generation,
+            metadata=known.metadata if known else "{}",
+            embedding_crc32=None,
+            crc32=0,
         )
-        assert row is not None  # noqa: S101 - RETURNING always gives the row
-        return int(row[0])
+        return image if known else image._replace(id=self._rows.insert_image(image))
 
     def _take_away(self, ids: list[int]) -> None:
         """Remove embeddings, and remember for stores that catch up later."""
@@ -345,47 +350,14 @@ class Catalog:
 
     def read_identity(self) -> Identity:
         """What the collection was made with, read again: another process may change ``index``."""
-        meta: dict[str, Any] = dict(self._database.rows("SELECT key, value FROM meta"))
-        try:
-            self.identity = Identity(
-                encoder=meta["encoder"],
-                fingerprint=meta["fingerprint"],
-                dim=int(meta["dim"]),
-                metric=meta["metric"],
-                index=meta["index"],
-                id=meta["id"],
-                encoder_spec=meta.get("encoder_spec", ""),
-            )
-        except (KeyError, ValueError) as error:
-            raise CollectionCorruptError(self._database.path, f"meta: {error!r}") from error
+        meta: Any = self._meta.read()
+        self.identity = Identity(
+            encoder=meta["encoder"],
+            fingerprint=meta["fingerprint"],
+            dim=int(meta["dim"]),
+            metric=meta["metric"],
+            index=meta["index"],
+            id=meta["id"],
+            encoder_spec=meta.get("encoder_spec", ""),
+        )
         return self.identity
-
-
-def embedding_row(id_: int, unit: HalfArray, norm: float) -> Row:
-    """A row of the table ``embeddings``: image_id, norm, crc32, unit."""
-    norm, data = float(norm), unit.astype(_UNIT_DTYPE).tobytes()
-    return id_, norm, _checksum(data, norm), data
-
-
-def _record(row: Row) -> ImageRecord:
-    id_, root, folder, name, size, mtime, digest, width, height, state, reason, metadata = row
-    return ImageRecord(
-        id=id_,
-        path=joined(root, folder, name),
-        size=size,
-        mtime_ns=mtime,
-        content_hash=_hex(digest),
-        width=width,
-        height=height,
-        state=state,
-        reason=reason,
-        metadata=json.loads(metadata),
-    )
-
-
-def _hex(digest: bytes | None) -> str | None:
-    return digest.hex() if digest is not None else None
-
-
-def _checksum(unit: bytes, norm: float) -> int:
-    return zlib.crc32(unit, zlib.crc32(struct.pack("<d", norm)))

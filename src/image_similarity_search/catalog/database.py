@@ -6,19 +6,24 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
+from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
+from image_similarity_search.catalog.lock import no_locks
+from image_similarity_search.catalog.migrations import bring_up_to_date
+from image_similarity_search.catalog.parts import Row, in_parts
 from image_similarity_search.catalog.schema import (
     APPLICATION_ID,
     FORMAT_VERSION,
+    LOOSE_ROOT,
     PAGE_SIZE,
     SCHEMA,
 )
+from image_similarity_search.catalog.sqlite_errors import translated
 from image_similarity_search.errors import (
     CollectionCorruptError,
-    CollectionError,
     CollectionLockedError,
     CollectionNewerError,
     CollectionNotFoundError,
@@ -29,23 +34,15 @@ _State = tuple[int, int, bool]
 
 _BUSY_SECONDS = 10.0
 _MMAP_BYTES = 1 << 40  # as much as there is: pages are read when touched
-_UNWRITABLE = (
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PERM,
-)
-_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-Row = tuple[Any, ...]
 
 
 class Database:
     """A connection that several threads may share, one statement or transaction at a time."""
 
-    def __init__(self, path: str) -> None:
-        """Open the existing file ``path``.
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        """Open the existing file ``path``; with ``read_only`` not a byte of it changes.
+
+        An older format is brought to the present one, whatever is asked.
 
         Raises:
             CollectionNotFoundError: there is no such file, or it was never finished.
@@ -58,7 +55,7 @@ class Database:
         self._lock = threading.RLock()
         self._place = _place(path)
         with self._translated():
-            self._connection, self._frozen = _open(path)
+            self._connection, self._frozen = _open(path, read_only=read_only)
         try:
             self._check_format()
         except BaseException:
@@ -71,16 +68,22 @@ class Database:
 
         The caller holds the writer lock. A file that an interrupted creation left is finished.
         """
-        with _translated(path):
+        with translated(path):
             connection = _connect(path, "mode=rwc")
             try:
                 connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-                connection.execute("PRAGMA journal_mode = WAL")
+                if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+                    raise no_locks(path, "SQLite can't keep a write-ahead log there")
                 connection.executescript(
                     f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
                     f"PRAGMA user_version = {FORMAT_VERSION};"
                 )
-                connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                sealed = meta | {"crc32": checksum_of_meta(meta)}
+                connection.executemany("INSERT INTO meta VALUES (?, ?)", sealed.items())
+                connection.execute(
+                    "INSERT INTO roots VALUES (?, x'', ?)",
+                    (LOOSE_ROOT, Checksums(meta["id"]).of("roots", LOOSE_ROOT, b"")),
+                )
                 connection.execute("COMMIT")
             finally:
                 connection.close()
@@ -100,6 +103,10 @@ class Database:
         with self._lock, self._translated():
             self._thaw()
             return self._connection.execute(sql, parameters).fetchall()
+
+    def parts(self, sql: str, *parameters: Any) -> Iterator[list[Row]]:
+        """The rows of a query, some thousands at a time; see ``in_parts``."""
+        return in_parts(self.rows, self.path, sql, *parameters)
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, or None."""
@@ -139,15 +146,18 @@ class Database:
                 raise
 
     @contextmanager
-    def one_moment(self) -> Iterator[None]:
-        """Queries inside see the file as it is at the first of them; other threads wait."""
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment; other threads wait."""
         with self._lock:
-            self.write("BEGIN")
+            within_another = self._connection.in_transaction
+            if not within_another:
+                self._thaw()
+                self.write("BEGIN")
             try:
                 yield
             finally:
-                if self._connection.in_transaction:
-                    self.write("ROLLBACK")
+                if not within_another and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
     def settle(self) -> None:
         """Bring everything into the one file; nobody else has it open."""
@@ -156,37 +166,52 @@ class Database:
 
     def _thaw(self) -> None:
         """Open anew what was opened as unchangeable, where somebody changed it after all."""
+        if self._connection.in_transaction:
+            return
         if self._frozen is not None and self._frozen != _state(self.path):
             self._connection.close()
-            self._connection, self._frozen = _open(self.path)
+            self._connection, self._frozen = _open(self.path, read_only=False)
 
     def _check_format(self) -> None:
         if self.value("PRAGMA application_id") != APPLICATION_ID:
             if self.value("SELECT count(*) FROM sqlite_schema") == 0:
                 raise CollectionNotFoundError(os.path.dirname(self.path))
-            raise CollectionCorruptError(self.path, "an SQLite file, but of another program")
+            raise CollectionCorruptError(
+                self.path, "an SQLite file, but of another program", "give another index folder"
+            )
         found = self.value("PRAGMA user_version")
         if found > FORMAT_VERSION:
             raise CollectionNewerError(self.path, found, FORMAT_VERSION)
+        if found < 1:
+            raise CollectionCorruptError(self.path, f"its storage format is {found}")
+        if found < FORMAT_VERSION:
+            with self._translated(), closing(_open(self.path, read_only=False)[0]) as connection:
+                bring_up_to_date(connection, self.path)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        with _translated(self.path):
-            yield
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self.path)
 
 
-def _open(path: str) -> tuple[sqlite3.Connection, _State | None]:
+def _open(path: str, *, read_only: bool) -> tuple[sqlite3.Connection, _State | None]:
     """Open an existing file for as much as can be: to write, to read, or as unchangeable.
 
     Of one opened as unchangeable the state that it has is returned, too.
     """
-    if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
+    writable = os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)
+    if writable and not read_only:
         return _connect(path, "mode=rw"), None
     try:
         return _connect(path, "mode=ro"), None
     except sqlite3.OperationalError:
         # WAL needs files beside the database even to read, and here they can't be made
         state = _state(path)
+        if state[2]:  # unchangeable means without what is in the log, which may be half of it
+            raise CollectionUnwritableError(
+                path,
+                f"its last changes are in {path}-wal, which can't be read where nothing can be"
+                " written beside it",
+                "copy the folder to where it can be written, and use it there",
+            ) from None
         return _connect(path, "mode=ro&immutable=1"), state
 
 
@@ -219,22 +244,3 @@ def _state(path: str) -> _State:
     status = os.stat(path)
     wal = path + "-wal"
     return status.st_size, status.st_mtime_ns, os.path.exists(wal) and os.path.getsize(wal) > 0
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _translation(path, error) from error
-
-
-def _translation(path: str, error: sqlite3.DatabaseError) -> CollectionError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return CollectionLockedError(path)
-    if code in _UNWRITABLE:
-        return CollectionUnwritableError(path, str(error))
-    if code in _CORRUPT:
-        return CollectionCorruptError(path, str(error))
-    return CollectionError(f"{path}: {error}")

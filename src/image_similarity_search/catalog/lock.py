@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
+import logging
 import os
+import socket
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from image_similarity_search.errors import (
     CollectionLockedError,
@@ -14,6 +22,15 @@ from image_similarity_search.errors import (
 
 _WRITER = "writer.lock"
 _STORE = "store.lock"
+_HOLDER = "writer.json"  # who holds the writer's lock, for the messages of others
+
+# SQLite's readers hold a lock on some of these bytes of a database, as its file format says
+_SQLITE_SHARED_FIRST, _SQLITE_SHARED_BYTES = 0x4000_0002, 510
+
+_IN_USE = (errno.EACCES, errno.EAGAIN)
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EIO)
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -21,11 +38,12 @@ def writer_lock(folder: str, *, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock of the one writer of the collection in ``folder``.
 
     Raises:
-        CollectionLockedError: another process still holds it after ``wait`` seconds.
+        CollectionLockedError: another process still holds it after ``wait`` seconds (``inf``
+            waits for ever).
         CollectionNotFoundError: the folder is gone.
         CollectionUnwritableError: the lock file can't be made there.
     """
-    with _held(folder, _WRITER, wait):
+    with _held(folder, _WRITER, wait), _named(folder):
         yield
 
 
@@ -37,19 +55,115 @@ def store_lock(folder: str) -> Iterator[None]:
 
 
 @contextmanager
+def sole_use(file: BinaryIO, path: str) -> Iterator[None]:
+    """Keep SQLite of other processes from the database ``file``, open for both, at ``path``.
+
+    Where a file that is in use can't be replaced (Windows), there is nothing to do.
+
+    Raises:
+        CollectionLockedError: another process has it open.
+    """
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, lockf
+    except ImportError:
+        yield
+        return
+    try:
+        lockf(file, LOCK_EX | LOCK_NB, _SQLITE_SHARED_BYTES, _SQLITE_SHARED_FIRST)
+    except OSError as error:
+        if error.errno in _IN_USE:
+            raise CollectionLockedError(path, remedy="end that first", use="using") from error
+        raise _unwritable(path, error) from error
+    yield  # closing the file ends the lock
+
+
+@contextmanager
 def _held(folder: str, name: str, wait: float) -> Iterator[None]:
     import filelock
 
     if not os.path.isdir(folder):  # filelock would make it, and lock something else
         raise CollectionNotFoundError(folder)
-    lock = filelock.FileLock(os.path.join(folder, name))
+    # a soft lock, its way out where there are no others, would stay when its process is killed
+    lock = filelock.FileLock(os.path.join(folder, name), fallback_to_soft=False)
     try:
-        lock.acquire(timeout=wait)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            if not wait:
+                raise
+            _log.warning("%s: waiting for it", _locked(folder))
+            lock.acquire(timeout=-1 if wait == float("inf") else wait)
     except filelock.Timeout as error:
-        raise CollectionLockedError(folder) from error
+        raise _locked(folder) from error
     except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
+        raise _unwritable(folder, error) from error
     try:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _named(folder: str) -> Iterator[None]:
+    """Say beside the lock who holds it, as well as can be."""
+    path = os.path.join(folder, _HOLDER)
+    holder = {
+        "process": os.getpid(),
+        "computer": socket.gethostname(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+    }
+    with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:
+        json.dump(holder, file)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(path)
+
+
+def _locked(folder: str) -> CollectionLockedError:
+    """The error that names the process that holds the lock, as far as it is known."""
+    try:
+        with open(os.path.join(folder, _HOLDER), encoding="utf-8") as file:
+            holder = json.load(file)
+        process, computer, since = holder["process"], holder["computer"], holder["since"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return CollectionLockedError(folder)
+    if computer == socket.gethostname():
+        return CollectionLockedError(folder, f"process {process} (since {since})")
+    return CollectionLockedError(
+        folder,
+        f"process {process} on {computer} (since {since})",
+        "try again when it is done; if that computer is gone and its lock stays, delete"
+        f" {os.path.join(folder, _WRITER)}",
+    )
+
+
+def missing_locks(folder: str) -> str | None:
+    """Why the drive of ``folder`` has no locks of the kind that SQLite uses; None if it has."""
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, lockf
+    except ImportError:
+        return None
+    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            lockf(file, LOCK_EX | LOCK_NB)
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
+
+
+def no_locks(path: str, reason: str) -> CollectionUnwritableError:
+    """The error for a drive that nothing can be locked on."""
+    return CollectionUnwritableError(
+        path,
+        f"its drive has no locks between processes ({reason}), as some network drives",
+        "keep the index on a disk of this computer (--index-dir); the pictures may lie anywhere",
+    )
+
+
+def _unwritable(path: str, error: OSError) -> CollectionUnwritableError:
+    reason = error.strerror or str(error)
+    if error.errno in _NO_LOCKS:
+        return no_locks(path, reason)
+    return CollectionUnwritableError(path, reason)

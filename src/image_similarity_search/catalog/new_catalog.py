@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
 
-from image_similarity_search.catalog.catalog import FILE_NAME, Catalog, embedding_row
+from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
+from image_similarity_search.catalog.rows import ImageRow
 from image_similarity_search.catalog.values import Identity, Rows
 from image_similarity_search.errors import (
     CollectionError,
@@ -97,26 +98,27 @@ class NewCatalog(Catalog):
 
     def _put(self, rows: Rows) -> None:
         generation = self.generation
-        images = []
-        for record in rows.records:
+        for record, unit, norm in zip(rows.records, rows.units, rows.norms, strict=True):
             folder, name = os.path.split(record.path)
-            digest = bytes.fromhex(record.content_hash) if record.content_hash else None
-            stat = (record.size, record.mtime_ns, digest, record.width, record.height)
-            metadata = json.dumps(record.metadata)
-            place = (self._folder_id(folder), os.fsencode(name))
-            images.append((record.id, *place, *stat, generation, metadata))
-        self._database.write_many(
-            "INSERT INTO images (id, folder_id, name, size, mtime_ns, content_hash, width, height,"
-            " generation, metadata, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'indexed')",
-            images,
-        )
-        self._database.write_many(
-            "INSERT INTO embeddings (image_id, norm, crc32, unit) VALUES (?, ?, ?, ?)",
-            (
-                embedding_row(record.id, unit, norm)
-                for record, unit, norm in zip(rows.records, rows.units, rows.norms, strict=True)
-            ),
-        )
+            image = ImageRow(
+                id=record.id,
+                folder_id=self._folder_id(folder),
+                name=os.fsencode(name),
+                size=record.size,
+                mtime_ns=record.mtime_ns,
+                content_hash=bytes.fromhex(record.content_hash) if record.content_hash else None,
+                width=record.width,
+                height=record.height,
+                state="indexed",
+                reason=None,
+                generation=generation,
+                metadata=json.dumps(record.metadata),
+                embedding_crc32=None,
+                crc32=0,
+            )
+            self._rows.insert_image(image)
+            embedding_crc32 = self._embeddings.put(image.id, unit, float(norm))
+            self._rows.update_image(image._replace(embedding_crc32=embedding_crc32))
 
     def _folder_id(self, folder: str) -> int:
         known = self._folders.get(folder)

@@ -8,10 +8,14 @@ place only; images outside every root belong to the loose root, with absolute fo
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.rows import Rows
 from image_similarity_search.catalog.schema import LOOSE_ROOT
+
+_FOLDERS = "SELECT id, root_id, path, crc32 FROM folders"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,6 @@ def canonical(path: str | os.PathLike[str]) -> str:
     return os.path.join(os.path.realpath(folder), name) if name else os.path.realpath(folder)
 
 
-def joined(root: bytes, folder: bytes, name: bytes) -> str:
-    """The absolute path of an image, from its three stored parts."""
-    inner = os.fsdecode(folder).replace("/", os.sep)
-    return os.path.join(os.fsdecode(root), inner, os.fsdecode(name))
-
-
 def relative(path: str, root: str) -> str | None:
     """``path`` relative to ``root`` with ``/`` between its parts; None when it is not below it."""
     if path == root:
@@ -45,13 +43,16 @@ def relative(path: str, root: str) -> str | None:
 class Places:
     """The roots and folders of a catalog."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rows: Rows) -> None:
         self._database = database
+        self._rows = rows
 
     def roots(self) -> dict[int, str]:
         """The folders that were indexed, by id; without the loose root."""
-        rows = self._database.rows("SELECT id, path FROM roots WHERE id != ?", (LOOSE_ROOT,))
-        return {id_: os.fsdecode(path) for id_, path in rows}
+        rows = self._database.rows("SELECT id, path, crc32 FROM roots WHERE id != ?", (LOOSE_ROOT,))
+        for row in rows:
+            self._rows.check_root(*row)
+        return {id_: os.fsdecode(path) for id_, path, _ in rows}
 
     def locate(self, folder: str) -> tuple[int, str]:
         """The root that the absolute ``folder`` belongs to, and its path there."""
@@ -70,7 +71,7 @@ class Places:
         if root_id != LOOSE_ROOT:
             return root_id, inner
         within = {id_: root for id_, root in self.roots().items() if relative(root, path)}
-        new_id = self._database.write("INSERT INTO roots (path) VALUES (?)", (os.fsencode(path),))
+        new_id = self._rows.insert_root(os.fsencode(path))
         for id_, root in within.items():
             self._adopt(id_, root, new_id, path)
             self._database.write("DELETE FROM roots WHERE id = ?", (id_,))
@@ -78,22 +79,30 @@ class Places:
         return new_id, ""
 
     def _adopt(self, old_id: int, old_root: str, new_id: int, new_root: str) -> None:
-        rows = self._database.rows("SELECT id, path FROM folders WHERE root_id = ?", (old_id,))
-        for folder_id, folder in rows:
-            inner = relative(os.path.join(old_root, os.fsdecode(folder)).rstrip(os.sep), new_root)
+        for folder, folder_id in self.folders_below(old_id, "").items():
+            inner = relative(os.path.join(old_root, folder).rstrip(os.sep), new_root)
             if inner is not None:
-                self._database.write(
-                    "UPDATE folders SET root_id = ?, path = ? WHERE id = ?",
-                    (new_id, os.fsencode(inner), folder_id),
-                )
+                self._rows.update_folder(folder_id, new_id, os.fsencode(inner))
+
+    def relocate(self, roots: Mapping[int, str], folders: Mapping[int, str]) -> None:
+        """Change the paths of roots, and of folders of the loose root; within a transaction."""
+        for id_ in roots:  # first out of the way: one may take the place of another
+            self._rows.update_root(id_, b"\0%d" % id_)
+        for id_ in folders:
+            self._rows.update_folder(id_, LOOSE_ROOT, b"\0%d" % id_)
+        for id_, path in roots.items():
+            self._rows.update_root(id_, os.fsencode(path))
+        for id_, path in folders.items():
+            self._rows.update_folder(id_, LOOSE_ROOT, os.fsencode(path))
 
     def require_folder(self, root_id: int, folder: str) -> int:
         """The id of a folder, made when it is new."""
         key = (root_id, os.fsencode(folder))
-        known = self._database.row("SELECT id FROM folders WHERE root_id = ? AND path = ?", key)
+        known = self._database.row(f"{_FOLDERS} WHERE root_id = ? AND path = ?", key)
         if known:
+            self._rows.check_folder(*known)
             return int(known[0])
-        return self._database.write("INSERT INTO folders (root_id, path) VALUES (?, ?)", key)
+        return self._rows.insert_folder(*key)
 
     def require_place(self, path: str) -> Place:
         """The place of the canonical ``path``; its folder is made when it is new."""
@@ -102,8 +111,10 @@ class Places:
 
     def folders_below(self, root_id: int, folder: str) -> dict[str, int]:
         """The known folders at and below ``folder``, as path: id."""
-        rows = self._database.rows("SELECT path, id FROM folders WHERE root_id = ?", (root_id,))
-        known = {os.fsdecode(path): int(id_) for path, id_ in rows}
+        rows = self._database.rows(f"{_FOLDERS} WHERE root_id = ?", (root_id,))
+        for row in rows:
+            self._rows.check_folder(*row)
+        known = {os.fsdecode(path): int(id_) for id_, _, path, _ in rows}
         if not folder:
             return known
         start = folder.rstrip("/") + "/"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 APPLICATION_ID = 0x49535321  # "ISS!", tells our file from any other SQLite database
 
 # 16 KiB pages hold six 1280-d embeddings each; with 4 KiB one would fill a page alone
@@ -19,14 +19,15 @@ CREATE TABLE meta (
 
 CREATE TABLE roots (
     id INTEGER PRIMARY KEY,
-    path BLOB NOT NULL UNIQUE
+    path BLOB NOT NULL UNIQUE,
+    crc32 INTEGER NOT NULL
 ) STRICT;
-INSERT INTO roots (id, path) VALUES (0, x'');
 
 CREATE TABLE folders (
     id INTEGER PRIMARY KEY,
     root_id INTEGER NOT NULL REFERENCES roots (id),
     path BLOB NOT NULL,
+    crc32 INTEGER NOT NULL,
     UNIQUE (root_id, path)
 ) STRICT;
 
@@ -43,6 +44,8 @@ CREATE TABLE images (
     reason TEXT,
     generation INTEGER NOT NULL,
     metadata TEXT NOT NULL DEFAULT '{}',
+    embedding_crc32 INTEGER,
+    crc32 INTEGER NOT NULL,
     UNIQUE (folder_id, name)
 ) STRICT;
 CREATE INDEX images_by_content ON images (content_hash);

@@ -33,6 +33,8 @@ _COMMANDS = {
     "export": "export",
     "import": "import_",
     "import-legacy": "import_legacy",
+    "verify": "verify",
+    "relocate": "relocate",
     "demo": "demo",
     "completion": "completion",
 }
@@ -64,8 +66,13 @@ Examples:
     + exits.HELP,
 )
 @click.version_option(__version__, "-V", "--version", prog_name="iss")
-def app() -> None:
+@click.option(
+    "-v", "--verbose", count=True, help="Say why files are skipped; given twice, all that is done."
+)
+def app(verbose: int) -> None:
     """Find pictures that look like a picture: index a folder once, then search it by example."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.getLogger("image_similarity_search").setLevel(level)
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -112,7 +119,7 @@ def _status(arguments: Sequence[str] | None) -> int:
 
 
 class _Talk(logging.Handler):
-    """Warnings of the library, on what standard error is at that moment."""
+    """What the library logs, on what standard error is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
         say(f"iss: {record.getMessage()}")

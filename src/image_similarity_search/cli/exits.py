@@ -27,6 +27,7 @@ EXIT_STATUS: dict[type[ImageSearchError], int] = {
 }
 
 BAD_IMAGE = EXIT_STATUS[ImageError]
+DAMAGED = EXIT_STATUS[CollectionError]
 
 HELP = """\b
 Exit status:

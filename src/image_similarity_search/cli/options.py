@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -49,6 +50,13 @@ time_limit: Callable[[_Command], _Command] = click.option(
     show_default=True,
     metavar="SECONDS",
     help="Skip a picture that takes longer to read, or to decode.",
+)
+wait: Callable[[_Command], _Command] = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="[SECONDS]",
+    help="Wait for another process that is writing; without a number for as long as it takes.",
 )
 files_from: Callable[[_Command], _Command] = click.option(
     "--files-from",
@@ -110,6 +118,24 @@ def _encoder_spec(said: dict[str, Any]) -> EncoderSpec | None:
     from image_similarity_search.encoders.spec import EncoderSpec
 
     return EncoderSpec(**said)
+
+
+class WaitingCommand(click.Command):
+    """A command with the option ``--wait``, whose value may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, once the value that was left out is put in."""
+        return super().parse_args(ctx, list(_with_seconds(args)))
+
+
+def _with_seconds(arguments: list[str]) -> Iterator[str]:
+    for place, argument in enumerate(arguments):
+        if argument == "--":
+            yield from arguments[place:]
+            return
+        following = arguments[place + 1] if place + 1 < len(arguments) else ""
+        is_bare = argument == "--wait" and not re.fullmatch(r"\d+(\.\d+)?", following)
+        yield "--wait=inf" if is_bare else argument
 
 
 def all_paths(paths: Iterable[str], file: Any | None, null_separated: bool) -> list[str]:

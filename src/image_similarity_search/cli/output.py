@@ -7,9 +7,16 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from image_similarity_search.types import Hit, ImageRecord, SyncReport
+from image_similarity_search.types import (
+    Hit,
+    ImageRecord,
+    RepairReport,
+    SyncReport,
+    VerifyReport,
+)
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.base import Encoder
@@ -100,6 +107,18 @@ def report_as_json(report: SyncReport, *, interrupted: bool) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "images_per_second": round(report.images_per_second, 1),
         "interrupted": interrupted,
+    }
+
+
+def verify_as_json(report: VerifyReport, repair: RepairReport | None) -> dict[str, Any]:
+    """What ``verify`` found, and what a repair saved, as ``--json`` prints it."""
+    return {
+        "damaged": report.damaged,
+        "checked": report.checked,
+        "problems": [asdict(problem) for problem in report.problems],
+        "problem_counts": report.counts,
+        "seconds": round(report.seconds, 3),
+        "repair": asdict(repair) if repair else None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import time
@@ -19,6 +20,8 @@ class ProgressBar:
     def __init__(self) -> None:
         self._bar: Any = None
         self._phase = ""
+        # with --verbose other lines are written, which would break the bar
+        self._lines_wanted = logging.getLogger("image_similarity_search").isEnabledFor(logging.INFO)
         self._phase_started = self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -32,7 +35,7 @@ class ProgressBar:
         """Show a step."""
         if progress.phase != self._phase:
             self._phase, self._phase_started = progress.phase, time.monotonic()
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._lines_wanted:
             self._draw(progress)
         elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()

@@ -12,11 +12,10 @@ from typing import Self
 import numpy as np
 
 from image_similarity_search import vectors
-from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
+from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
-from image_similarity_search.catalog.places import canonical
-from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection.binding import Binding
+from image_similarity_search.collection.description import described
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.identity import (
     check_metric,
@@ -24,17 +23,22 @@ from image_similarity_search.collection.identity import (
     created,
     identity_of,
     matching_encoder,
+    refuse_lost,
     refuse_other,
 )
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
-from image_similarity_search.collection.pipeline import BATCH, Decoders, Job, Load
+from image_similarity_search.collection.lookup import ids_of, job_for, path_of, record_of, required
+from image_similarity_search.collection.pipeline import BATCH, Decoders, Load
 from image_similarity_search.collection.queries import Picture, Query, checked_path, pixels_of
 from image_similarity_search.collection.recall import measured_recall
+from image_similarity_search.collection.relocate import relocated
+from image_similarity_search.collection.repair import repaired
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
 from image_similarity_search.collection.vacated import Vacated
+from image_similarity_search.collection.verify import verified
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device, check_device
@@ -56,8 +60,10 @@ from image_similarity_search.types import (
     Metric,
     ProgressCallback,
     RecallReport,
+    RepairReport,
     SyncInterrupted,
     SyncReport,
+    VerifyReport,
 )
 
 DEFAULT_INDEX_DIR = "index_data"
@@ -82,10 +88,12 @@ class Collection:
         encoder: Encoder | None,
         device: Device,
         decoders: Decoders,
+        wait: float = 0.0,
     ) -> None:
         """For ``open``."""
         self._folder = folder
         self._device = device
+        self._wait = wait
         self._catalog = catalog
         self._embedding = Embedder(encoder) if encoder else None
         self._making = threading.Lock()
@@ -104,13 +112,15 @@ class Collection:
         index: str | None = None,
         device: Device = "auto",
         create: bool = False,
+        wait: float = 0.0,
     ) -> Self:
         """Open the collection kept in ``index_dir``; with ``create``, make it when there is none.
 
         ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto``, ``exact``, ``hnsw``,
         ``ivf``, ``ivf-pq`` or a FAISS factory string) say what a new collection is made with; one
         that exists remembers, and may be opened without them. Kinds that must be trained are
-        exact until there are enough images.
+        exact until there are enough images. What changes the collection waits ``wait`` seconds
+        for another process that is writing (``math.inf``: for ever).
 
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
@@ -134,6 +144,7 @@ class Collection:
             catalog = Catalog(folder)
         except CollectionNotFoundError:
             refuse_to_overwrite(folder)
+            refuse_lost(folder, create=create)
             if not create:
                 raise
             if encoder is None or isinstance(encoder, str | EncoderSpec):
@@ -143,7 +154,7 @@ class Collection:
         try:
             refuse_other(catalog.identity, metric, index)
             made = matching_encoder(catalog.identity, encoder, device)
-            return cls(folder, catalog, made, device, decoders)
+            return cls(folder, catalog, made, device, decoders, wait)
         except BaseException:
             catalog.close()
             raise
@@ -179,6 +190,7 @@ class Collection:
         all_files: bool = False,
         retry_skipped: bool = False,
         time_limit: float = DEFAULT_TIME_LIMIT,
+        checksum: bool = False,
         progress: ProgressCallback | None = None,
     ) -> SyncReport:
         """Make the collection hold what ``folder`` and the folders below it hold, now.
@@ -196,6 +208,7 @@ class Collection:
             retry_skipped: try bad files again that have not changed.
             time_limit: seconds that reading a file, and then decoding it, may take; one that
                 takes longer is a bad file.
+            checksum: read every file that seems unchanged, and compare its content.
             progress: called now and then.
 
         Raises:
@@ -205,8 +218,9 @@ class Collection:
             SyncInterrupted: Ctrl-C; what was done is kept.
             WorkerUnavailableError: no process can be started to decode in; what was done is kept.
         """
+        skip = (self._folder,)
         options = WalkOptions(
-            include, exclude, follow_symlinks, all_files, retry_skipped, skip=(self._folder,)
+            include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip
         )
         with self._writing():
             embedder, load = self._prepared(time_limit)
@@ -240,18 +254,18 @@ class Collection:
             CollectionLockedError: another process is writing.
             WorkerUnavailableError: no process can be started to decode in.
         """
-        files = [self._path_of(path) for path in paths]
+        files = [path_of(self._catalog, path) for path in paths]
         for path in files:
             if not os.path.isfile(path):
                 reason = "a folder: index it" if os.path.isdir(path) else "no such file"
                 raise ImageNotFoundError(path, f"{reason}; nothing was added")
         with self._writing():
-            jobs = [job for path in dict.fromkeys(files) if (job := self._job(path))]
+            jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
             embedder, load = self._prepared(time_limit)
             for _ in Indexer(self._catalog, embedder, SyncReport(), Vacated()).run(load(jobs)):
                 pass
             self._keeper.refresh()
-        return [self._required(self._catalog.record_at(path), path) for path in files]
+        return [required(self._catalog.record_at(path), path) for path in files]
 
     def remove(self, *images: str | os.PathLike[str] | int) -> int:
         """Forget images, given by path or id, or all that lie in a folder given by path.
@@ -264,7 +278,7 @@ class Collection:
             CollectionLockedError: another process is writing.
         """
         with self._writing():
-            ids = {id_ for image in images for id_ in self._ids_of(image)}
+            ids = {id_ for image in images for id_ in ids_of(self._catalog, image)}
             with self._catalog.transaction():
                 self._catalog.remove(ids)
                 self._catalog.places.forget_empty()
@@ -283,6 +297,42 @@ class Collection:
         """
         with self._writing():
             self._keeper.rebuild(index)
+
+    def relocate(
+        self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False
+    ) -> int:
+        """Know what lies at and below the folder ``old`` as lying at ``new``, where it is now.
+
+        For a drive that is mounted elsewhere, or another one with the same files. Nothing is
+        read or encoded. Returns how many images (and bad files) have another path now.
+
+        Raises:
+            FolderNotFoundError: ``old`` was not indexed; or most files that are looked for are
+                not there, which ``force`` allows. Nothing was changed.
+            ConfigError: ``new`` overlaps with another indexed folder.
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            count = relocated(self._catalog, checked_path(old), checked_path(new), force=force)
+            self._keeper.refresh()
+        return count
+
+    @staticmethod
+    def repair(
+        index_dir: str | os.PathLike[str] = DEFAULT_INDEX_DIR, *, wait: float = 0.0
+    ) -> RepairReport:
+        """Make a damaged collection whole, with all that can be saved of it.
+
+        A damaged catalog is copied aside, and never changed. This process must not have the
+        collection open.
+
+        Raises:
+            CollectionNotFoundError: there is none.
+            CollectionCorruptError: nothing can be saved; all is left as it was.
+            CollectionLockedError: another process is writing, or has the damaged catalog open.
+            CollectionUnwritableError: there is no room for it, or it is read-only.
+        """
+        return repaired(os.path.realpath(index_dir), wait=wait)
 
     # Asking it
 
@@ -328,10 +378,7 @@ class Collection:
         Raises:
             ImageNotFoundError: there is none.
         """
-        if isinstance(image, int | np.integer):
-            return self._required(self._catalog.record(int(image)), f"id {image}")
-        path = self._path_of(image)
-        return self._required(self._catalog.record_at(path), path)
+        return record_of(self._catalog, image)
 
     def roots(self) -> list[str]:
         """The folders that were indexed."""
@@ -343,26 +390,7 @@ class Collection:
 
     def info(self) -> CollectionInfo:
         """What the collection is made of."""
-        identity, counts = self._catalog.identity, self._catalog.counts()
-        catalog = os.path.join(self._folder, FILE_NAME)
-        with self._keeper.current() as current:
-            store, memory = current.describe(), current.memory_bytes()
-        return CollectionInfo(
-            index_dir=self._folder,
-            encoder=identity.encoder,
-            fingerprint=identity.fingerprint,
-            dim=identity.dim,
-            metric=identity.metric,
-            index=identity.index,
-            store=store,
-            indexed=counts.indexed,
-            skipped=counts.skipped,
-            roots=self.roots(),
-            generation=self._catalog.generation,
-            catalog_bytes=_size(catalog) + _size(catalog + "-wal"),
-            store_bytes=_size(self._keeper.path),
-            memory_bytes=memory,
-        )
+        return described(self._folder, self._catalog, self._keeper)
 
     def measure_recall(self, k: int = 10, sample: int = 200) -> RecallReport:
         """How many of the ``k`` nearest a search finds, asked of ``sample`` of the images.
@@ -373,6 +401,10 @@ class Collection:
             ConfigError: ``k`` or ``sample`` is less than 1.
         """
         return measured_recall(self._catalog, self._searcher, k, sample)
+
+    def verify(self, *, files: bool = False) -> VerifyReport:
+        """Check all that is stored, and with ``files`` that the image files are as indexed."""
+        return verified(self._folder, files=files)
 
     @property
     def encoder(self) -> Encoder:
@@ -417,51 +449,14 @@ class Collection:
             for query in queries
         ]
 
-    def _job(self, path: str) -> Job | None:
-        """What is to be done to add the file ``path``; None when it is known and unchanged."""
-        status = os.stat(path)
-        stat = FileStat(status.st_size, status.st_mtime_ns)
-        known = self._catalog.record_at(path)
-        if known and known.state == "indexed" and FileStat(known.size, known.mtime_ns) == stat:
-            return None
-        place = self._catalog.places.require_place(path)
-        return Job(path, place, stat, known.id if known else None)
-
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Hold the writer lock, of the collection that is open and no other."""
-        with writer_lock(self._folder):
+        with writer_lock(self._folder, wait=self._wait):
             self._catalog.check_in_place()
             self._keeper.distrust_the_future()
             yield
 
-    def _path_of(self, path: str | os.PathLike[str]) -> str:
-        """The path under which the catalog knows a file, or would."""
-        as_given = os.path.abspath(checked_path(path))
-        # one that was found in a linked folder is known by the link
-        return as_given if self._catalog.record_at(as_given) else canonical(path)
-
-    def _ids_of(self, image: int | str | os.PathLike[str]) -> Sequence[int]:
-        if isinstance(image, int | np.integer):
-            return [self.get(image).id]
-        path = self._path_of(image)
-        record = self._catalog.record_at(path)
-        # a folder is known by its real path, also where a link leads to it
-        ids = [record.id] if record else self._catalog.ids_below(os.path.realpath(path))
-        if not ids:
-            raise ImageNotFoundError(image, "not in this collection; nothing was removed")
-        return ids
-
-    @staticmethod
-    def _required(record: ImageRecord | None, name: str) -> ImageRecord:
-        if record is None:
-            raise ImageNotFoundError(name, "no such image in this collection")
-        return record
-
 
 def _id_or_none(query: Query) -> int | None:
     return int(query) if isinstance(query, int | np.integer) else None
-
-
-def _size(path: str) -> int:
-    return os.path.getsize(path) if os.path.exists(path) else 0

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
-from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.values import Identity
+from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.errors import (
+    CollectionCorruptError,
     CollectionMismatchError,
     CollectionNotFoundError,
     CollectionUnwritableError,
@@ -26,6 +29,8 @@ from image_similarity_search.types import METRICS, Metric
 _ELSEWHERE = "Give another index folder to index with it, or leave it out to use what is stored."
 
 _CREATION_SECONDS = 10.0  # how long another process may take to make the same collection
+
+_log = logging.getLogger(__name__)
 
 
 def identity_of(encoder: Encoder, metric: Metric | None, index: str | None) -> Identity:
@@ -63,6 +68,24 @@ def created(folder: str, identity: Identity) -> Catalog:
             return Catalog(folder)
         except CollectionNotFoundError:
             return Catalog.create(folder, identity)
+
+
+def refuse_lost(folder: str, *, create: bool) -> None:
+    """Say that a catalog was lost where its store is there: an error, or a warning if one is made.
+
+    Raises:
+        CollectionCorruptError: it was, and none is to be made.
+    """
+    if not os.path.exists(os.path.join(folder, STORE_FILE_NAME)):
+        return
+    lost = CollectionCorruptError(
+        os.path.join(folder, FILE_NAME),
+        "it is missing or empty, though its store is there",
+        "put a copy of it back if there is one, or index again",
+    )
+    if not create:
+        raise lost
+    _log.warning("%s: a new one is made", lost)
 
 
 def check_metric(metric: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
@@ -18,9 +19,12 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Picture
 from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.types import SyncReport
+
+_log = logging.getLogger(__name__)
 
 _TWINS_LOOKED_AT = 16  # of the images with the same content, which may be thousands
 
@@ -76,6 +80,7 @@ class Indexer:
             self._move(job.known_id, job)
             self._vacated.keep(job.known_id)
             self._report.unchanged += 1
+            _log.debug("%s: touched, the content is the same", shown(job.path))
             return True
         twins = self._catalog.indexed_with_content(content_hash, _TWINS_LOOKED_AT)
         if not twins:
@@ -85,7 +90,9 @@ class Indexer:
             moved = next((twin.id for twin in twins if _is_gone(twin.path)), None)
         if moved is None:
             self._put(job, self._catalog.picture(twins[0].id))
+            _log.debug("%s: a copy of %s", shown(job.path), shown(twins[0].path))
         else:
+            _log.debug("%s: moved here, image %d", shown(job.path), moved)
             self._move(moved, job)
             self._moved.add(moved)
             self._report.moved += 1
@@ -154,7 +161,9 @@ class Indexer:
             item.job.stat.size,
             item.job.stat.mtime_ns,
         )
-        self._report.skipped += bool(same)
+        if same:
+            self._report.skipped += 1
+            _log.info("%s: skipped as before: %s", shown(item.job.path), item.reason)
         return bool(same)
 
     def _put_new(self, item: Loaded, pictures: dict[str, Picture | None]) -> None:
@@ -165,6 +174,7 @@ class Indexer:
         picture = pictures[item.content_hash]
         if picture:
             self._put(item.job, picture)
+            _log.debug("%s: encoded", shown(item.job.path))
         else:
             self._skip(Bad(item.job, item.content_hash, "the encoder gave no finite embedding"))
 
@@ -193,6 +203,7 @@ class Indexer:
 
     def _skip(self, bad: Bad) -> None:
         job = bad.job
+        _log.info("%s: skipped: %s", shown(job.path), bad.reason)
         self._catalog.put_skipped(job.place, job.stat, bad.content_hash, bad.reason)
         self._report.skipped += 1
 

@@ -7,7 +7,12 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.store_keeper import StoreKeeper
-from image_similarity_search.errors import ConfigError, ImageNotFoundError
+from image_similarity_search.errors import (
+    CollectionCorruptError,
+    ConfigError,
+    ImageNotFoundError,
+)
+from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.types import FloatArray, Hit, IdArray
 
 
@@ -24,11 +29,14 @@ class Searcher:
         Raises:
             ImageNotFoundError: no indexed image has this id.
         """
-        record = self._catalog.record(id_)
-        if record is None or record.state == "skipped":
-            raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
-        found = self._catalog.embeddings(np.array([id_], dtype=np.int64))
-        row: FloatArray = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)[0]
+        with self._catalog.snapshot():
+            record = self._catalog.record(id_)
+            if record is None or record.state == "skipped":
+                raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
+            picture = self._catalog.picture(id_)
+        metric = self._catalog.identity.metric
+        norms = np.array([picture.norm], dtype=np.float32)
+        row: FloatArray = vectors.unpack(picture.unit[None], norms, metric)[0]
         return row
 
     def nearest(
@@ -43,17 +51,20 @@ class Searcher:
             raise ConfigError("k", k, "a number of images, at least 1")
         if threshold is not None and not _is_number(threshold):
             raise ConfigError("threshold", threshold, "a score")
-        ids, distances = self._ranked(row, k if left_out is None else k + 1)
-        scores = vectors.scores(distances, self._catalog.identity.metric)
-        keep = ids != (-1 if left_out is None else left_out)
-        if threshold is not None:
-            keep &= scores >= threshold
-        ids, distances, scores = ids[keep][:k], distances[keep][:k], scores[keep][:k]
-        records = self._catalog.records(ids.tolist())
+        with self._keeper.current() as store:
+            ids, distances = self._ranked(store, row, k if left_out is None else k + 1)
+            scores = vectors.scores(distances, self._catalog.identity.metric)
+            keep = ids != (-1 if left_out is None else left_out)
+            if threshold is not None:
+                keep &= scores >= threshold
+            ids, distances, scores = ids[keep][:k], distances[keep][:k], scores[keep][:k]
+            records = self._catalog.records(ids.tolist())
+            if len(records) < len(ids):
+                lacking = np.setdiff1d(ids, list(records))[0]
+                raise CollectionCorruptError(self._catalog.path, f"image {lacking} has no record")
         return [
             Hit(records[id_], float(distance), float(score))
             for id_, distance, score in zip(ids.tolist(), distances, scores, strict=True)
-            if id_ in records  # another process may have removed it just now
         ]
 
     def by_distance(self, row: FloatArray, ids: IdArray) -> tuple[IdArray, FloatArray]:
@@ -65,21 +76,23 @@ class Searcher:
         order = np.lexsort((found.ids, distances))
         return found.ids[order], distances[order]
 
-    def _ranked(self, row: FloatArray, k: int) -> tuple[IdArray, FloatArray]:
+    def _ranked(self, store: FaissStore, row: FloatArray, k: int) -> tuple[IdArray, FloatArray]:
         """The nearest ids by (exact distance, id), and their distances; ``k`` or more of them."""
-        depth = k
+        depth, known = k, store
         while True:
-            candidates, count = self._candidates(row, depth)
+            # one to spare tells whether the candidates end among equals
+            candidates = store.search(row[None], store.candidates(depth) + 1)[0]
             ids, distances = self.by_distance(row, candidates)
-            all_seen = len(candidates) >= count or len(ids) <= k
+            if len(ids) < len(candidates):
+                lacking = f"image {np.setdiff1d(candidates, ids)[0]} has no embedding"
+                if store is not known:
+                    raise CollectionCorruptError(self._catalog.path, lacking)
+                store = self._keeper.made_anew(lacking)
+                continue
+            all_seen = len(candidates) >= len(store) or len(ids) <= k
             if all_seen or distances[-1] > distances[k - 1]:
                 return ids, distances
             depth *= 2  # which of the equals at the border are candidates is chance: look further
-
-    def _candidates(self, row: FloatArray, k: int) -> tuple[IdArray, int]:
-        """Ids among which the ``k`` nearest are, with one to spare, and how many images are."""
-        with self._keeper.current() as store:
-            return store.search(row[None], store.candidates(k) + 1)[0], len(store)
 
 
 def _is_number(value: object) -> bool:

@@ -50,16 +50,33 @@ class StoreKeeper:
 
     @contextmanager
     def current(self) -> Iterator[FaissStore]:
-        """The store, as of the catalog's present generation, to this thread alone."""
+        """The store, to this thread alone, and the catalog of the moment that it reflects.
+
+        Raises:
+            CollectionCorruptError: the catalog is damaged.
+        """
         with self._lock:
-            if self._store is None:
-                self._store = self._checked(self._load())
-            elif self._store.generation != self._catalog.generation:
-                self._store = self._checked(self._store)
-            self._seen = self._store.generation
-            if self._changes > self._allowed_changes(self._store):
-                self._save(self._store)
-            yield self._store
+            with self._catalog.snapshot():
+                store = self._in_step()
+                yield store
+            if self._changes > self._allowed_changes(store):
+                self._save(store)
+
+    def made_anew(self, why: str) -> FaissStore:
+        """Another store instead of the current one, which contradicts the catalog."""
+        with self._lock:
+            _log.warning("%s contradicts the catalog (%s): it is made anew", self.path, why)
+            self._store = store = self._rebuilt()
+            self._save(store)
+            return store
+
+    def _in_step(self) -> FaissStore:
+        """The store, brought to the generation of the catalog."""
+        store = self._load() if self._store is None else self._store
+        if self._store is None or store.generation != self._catalog.generation:
+            self._store = store = self._checked(store)
+        self._seen = store.generation
+        return store
 
     def distrust_the_future(self) -> None:
         """Drop a file that is ahead of the catalog, which then was restored from a backup.
@@ -135,34 +152,33 @@ class StoreKeeper:
 
     def _checked(self, store: FaissStore) -> FaissStore:
         """The store, caught up; made anew where it contradicts the catalog."""
-        generation = self._catalog.generation
-        if store.kind != self._catalog.read_identity().index:
-            return self._checked(self._load())  # another process changed it
-        if store.generation > generation:
-            _log.warning("%s is ahead of the catalog: it is made anew", self.path)
-            return self._rebuilt()
-        if store.outdated(self._catalog.counts().indexed):
-            return self._rebuilt()
-        self._catch_up(store, generation)
-        now, count = self._catalog.generation_and_count()
-        # while another process writes, the count may be of a later moment: next time, then
-        if now == generation and len(store) != count:
-            _log.warning("%s contradicts the catalog: it is made anew", self.path)
-            return self._rebuilt()
-        if store.outdated(len(store)):
-            return self._rebuilt()
-        return store
+        with self._catalog.snapshot():
+            generation = self._catalog.generation
+            if store.kind != self._catalog.read_identity().index:
+                return self._checked(self._load())  # another process changed it
+            if store.generation > generation:
+                _log.warning("%s is ahead of the catalog: it is made anew", self.path)
+                return self._rebuilt()
+            count = self._catalog.counts().indexed
+            if store.outdated(count):
+                return self._rebuilt()
+            self._catch_up(store, generation)
+            if len(store) != count:
+                _log.warning("%s contradicts the catalog: it is made anew", self.path)
+                return self._rebuilt()
+            return self._rebuilt() if store.outdated(count) else store
 
     def _rebuilt(self, kind: str | None = None) -> FaissStore:
-        store = self._new(kind)
-        generation = self._catalog.generation
-        ids = self._catalog.indexed_ids()
-        if size := store.sample_size(len(ids)):
-            drawn = np.random.default_rng(0).choice(ids, size, replace=False)
-            found = self._catalog.embeddings(drawn)
-            sample = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
-            store.train(sample, len(ids))
-        self._catch_up(store, generation)
+        with self._catalog.snapshot():
+            store = self._new(kind)
+            ids = self._catalog.indexed_ids()
+            if size := store.sample_size(len(ids)):
+                drawn = np.random.default_rng(0).choice(ids, size, replace=False)
+                found = self._catalog.embeddings(drawn)
+                sample = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
+                store.train(sample, len(ids))
+            self._catch_up(store, self._catalog.generation)
+            self._catalog.check_count(len(store))
         return store
 
     def _catch_up(self, store: FaissStore, generation: int) -> None:
@@ -173,6 +189,7 @@ class StoreKeeper:
             rows = vectors.unpack(part.units, part.norms, self._catalog.identity.metric)
             store.upsert(part.ids, rows)
             self._changes += len(part.ids)
+        _log.debug("the store is at generation %d, it was at %d", generation, store.generation)
         store.generation = generation
 
     @staticmethod
@@ -183,7 +200,10 @@ class StoreKeeper:
         """Write the file; where that can't be done now, the store serves from memory."""
         try:
             with store_lock(self._folder):
-                index_file.save(store, self.path, self._catalog.identity.id)
+                index_file.save(
+                    store, self.path, self._catalog.identity.id, self._catalog.made_with()
+                )
             self._changes = 0
+            _log.info("%s: written, of generation %d", self.path, store.generation)
         except (CollectionError, StoreError) as error:
             _log.info("the store's file is not written now: %s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from image_similarity_search.catalog.places import Place
 from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.indexing import Indexer
+from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.pipeline import Job, Load
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.worklist import Work, Worklist
@@ -25,6 +27,8 @@ from image_similarity_search.types import (
     SyncInterrupted,
     SyncReport,
 )
+
+_log = logging.getLogger(__name__)
 
 _SETTLED_AT_ONCE = 256  # files looked at before one transaction keeps what is known of them
 
@@ -38,6 +42,7 @@ class WalkOptions:
     follow_symlinks: bool = False
     all_files: bool = False
     retry_skipped: bool = False
+    checksum: bool = False
     skip: Sequence[str] = ()
 
 
@@ -117,13 +122,13 @@ class Sync:
             skip=options.skip,
         ):
             if found.error is not None:
-                self._report.unreadable_folders.append(
-                    f"{os.path.join(root, found.path)}: {found.error}"
-                )
+                unreadable = f"{os.path.join(root, found.path)}: {found.error}"
+                self._report.unreadable_folders.append(unreadable)
+                _log.info("%s: what is known of it is kept", shown(unreadable))
                 unvisited = _without(unvisited, found.path)
                 continue
             folder_id = unvisited.pop(found.path, None)
-            self._compare(found, self._files_in(folder_id))
+            self._compare(root, found, self._files_in(folder_id))
             seen += len(found.files)
             self._progress(Progress("scanning", seen, None))
         for folder_id in unvisited.values():
@@ -132,24 +137,40 @@ class Sync:
     def _files_in(self, folder_id: int | None) -> dict[str, Known]:
         return self._catalog.files_in(folder_id) if folder_id is not None else {}
 
-    def _compare(self, found: FoundFolder, known: dict[str, Known]) -> None:
+    def _compare(self, root: str, found: FoundFolder, known: dict[str, Known]) -> None:
         self._report.others += found.others
         for file in found.files:
             stat = FileStat(file.size, file.mtime_ns)
             old = known.pop(file.name, None)
-            if old is None or old.stat != stat or self._to_be_tried_again(old):
+            path = os.path.join(root, found.path, file.name)
+            why = self._why_to_look(path, stat, old)
+            if why:
+                _log.debug("%s: %s", shown(path), why)
                 self._todo.append(Work(found.path, file.name, stat, old.id if old else None))
                 if old:
                     self._vacated.add_replaced(old)
-            elif old.skipped:
+            elif old and old.skipped:
                 self._report.skipped += 1
+                if _log.isEnabledFor(logging.INFO):
+                    record = self._catalog.record(old.id)
+                    _log.info("%s: skipped as before: %s", shown(path), record and record.reason)
             else:
                 self._report.unchanged += 1
+                _log.debug("%s: unchanged", shown(path))
         self._vanish(known.values())
 
-    def _to_be_tried_again(self, old: Known) -> bool:
+    def _why_to_look(self, path: str, stat: FileStat, old: Known | None) -> str | None:
+        """Why a file is looked into, if it is."""
+        if old is None:
+            return "new"
+        if old.stat != stat:
+            return "another size or time than before"
         # a bad file that could not even be read may be readable now, with nothing else changed
-        return old.skipped and (old.content_hash is None or self._options.retry_skipped)
+        if old.skipped and (old.content_hash is None or self._options.retry_skipped):
+            return "tried again"
+        if self._options.checksum and _content_hash(path) != old.content_hash:
+            return "other content than before, though of the same size and time"
+        return None
 
     def _vanish(self, files: Iterable[Known]) -> None:
         for known in files:
@@ -192,13 +213,8 @@ class Sync:
         """The hash of a file that may be known by its content, if it is."""
         if job.known_id is None and job.stat.size not in self._vacated.sizes:
             return None
-        from image_similarity_search.images import decode
-
-        try:
-            content_hash = decode.hash_file(job.path)
-        except ImageError:
-            return None  # the pipeline will say why
-        return content_hash if self._indexer.knows(content_hash) else None
+        content_hash = _content_hash(job.path)
+        return content_hash if content_hash and self._indexer.knows(content_hash) else None
 
     def _jobs(self) -> Iterator[Job]:
         places = self._catalog.places
@@ -213,12 +229,25 @@ class Sync:
 
     def _forget(self) -> None:
         gone = self._vacated.to_forget
+        if _log.isEnabledFor(logging.DEBUG):
+            for record in self._catalog.records(gone).values():
+                _log.debug("%s: forgotten, its file is gone", shown(record.path))
         moved = self._report.moved > 0
         if gone or moved or not self._catalog.places.folders_below(self._root_id, ""):
             with self._catalog.transaction():
                 self._catalog.remove(gone)
                 self._catalog.places.forget_empty()
         self._report.removed = len(gone)
+
+
+def _content_hash(path: str) -> str | None:
+    """The hash of a file; None where it can't be read, which the pipeline will say why."""
+    from image_similarity_search.images import decode
+
+    try:
+        return decode.hash_file(path)
+    except ImageError:
+        return None
 
 
 def _is_empty(folder: str) -> bool:

@@ -15,6 +15,7 @@ import json
 import os
 import struct
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -31,8 +32,15 @@ _CHUNK = 2**20
 _DAMAGE = (OSError, StoreUnavailableError, ValueError, KeyError, TypeError, AttributeError)
 
 
-def save(store: FaissStore, path: str | os.PathLike[str], identity: str) -> None:
+def save(
+    store: FaissStore,
+    path: str | os.PathLike[str],
+    identity: str,
+    made_with: Mapping[str, str] | None = None,
+) -> None:
     """Write ``store`` to ``path``, whole or not at all; ``identity`` says whose it is.
+
+    ``made_with`` is kept beside it, for when the catalog has lost it.
 
     Raises:
         StoreUnavailableError: it can't be written.
@@ -41,7 +49,7 @@ def save(store: FaissStore, path: str | os.PathLike[str], identity: str) -> None
     try:
         try:
             with open(aside, "wb") as file:
-                _write(store, file, identity)
+                _write(store, file, identity, made_with or {})
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, path)
@@ -104,7 +112,16 @@ def is_ours(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def _write(store: FaissStore, file: BinaryIO, identity: str) -> None:
+def saved_made_with(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What the collection of the store in the file was made with; empty where that can't be had."""
+    try:
+        with open(path, "rb") as file:
+            return dict(_read_trailer(file)["made_with"])
+    except _DAMAGE:
+        return {}
+
+
+def _write(store: FaissStore, file: BinaryIO, identity: str, made_with: Mapping[str, str]) -> None:
     faiss = faiss_library()
     output = _Summed(file)
     # through Python, since FAISS itself can't open every path that Windows can
@@ -119,6 +136,7 @@ def _write(store: FaissStore, file: BinaryIO, identity: str) -> None:
             "metric": store.metric,
             "count": len(store),
             "trained_for": store.trained_for,
+            "made_with": dict(made_with),
             "bytes": output.length,
             "crc32": output.crc,
         }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "add",
+    cls=options.WaitingCommand,
     epilog="""\b
 Examples:
   iss add new.jpg other.png
@@ -33,6 +34,7 @@ Examples:
 @options.metric
 @options.device
 @options.time_limit
+@options.wait
 @options.as_json
 def command(
     images: tuple[str, ...],
@@ -43,6 +45,7 @@ def command(
     metric: Metric | None,
     device: Device | None,
     time_limit: float,
+    wait: float,
     as_json: bool,
 ) -> int:
     """Add single picture files, or update them; they may lie anywhere."""
@@ -57,7 +60,12 @@ def command(
             raise ImageNotFoundError(path, f"{reason}; nothing was added")
     with (
         Collection.open(
-            index_dir, encoder=encoder, metric=metric, device=device or "auto", create=True
+            index_dir,
+            encoder=encoder,
+            metric=metric,
+            device=device or "auto",
+            create=True,
+            wait=wait,
         ) as collection,
         codecs_silenced(),
     ):

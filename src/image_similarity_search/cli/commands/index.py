@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "index",
+    cls=options.WaitingCommand,
     epilog="""\b
 Examples:
   iss index ~/Pictures
@@ -42,6 +43,8 @@ Examples:
 @click.option("--all-files", is_flag=True, help="Try every file as a picture, whatever its name.")
 @click.option("--retry-skipped", is_flag=True, help="Try unchanged bad files again.")
 @options.time_limit
+@click.option("--checksum", is_flag=True, help="Compare the content of files that seem unchanged.")
+@options.wait
 @options.as_json
 def command(
     folder: str,
@@ -56,6 +59,8 @@ def command(
     all_files: bool,
     retry_skipped: bool,
     time_limit: float,
+    checksum: bool,
+    wait: float,
     as_json: bool,
 ) -> int:
     """Make the pictures in FOLDER searchable; run it again to bring the collection up to date.
@@ -76,6 +81,7 @@ def command(
         index=kind,
         device=device or "auto",
         create=True,
+        wait=wait,
     ) as collection:
         if device:
             output.say_device(collection.encoder)
@@ -89,6 +95,7 @@ def command(
                     all_files=all_files,
                     retry_skipped=retry_skipped,
                     time_limit=time_limit,
+                    checksum=checksum,
                     progress=progress,
                 )
         except SyncInterrupted as interrupt:

@@ -9,6 +9,7 @@ from image_similarity_search.cli import options, output
 
 @click.command(
     "rebuild",
+    cls=options.WaitingCommand,
     epilog="""\b
 Examples:
   iss rebuild
@@ -18,11 +19,12 @@ Examples:
 )
 @click.option("--index", "kind", metavar="KIND", help=f"Change the kind of store: {options.KINDS}.")
 @options.index_dir
-def command(kind: str | None, index_dir: str) -> None:
+@options.wait
+def command(kind: str | None, index_dir: str, wait: float) -> None:
     """Make the store anew from the catalog. No picture is decoded."""
     from image_similarity_search.collection import Collection
 
-    with Collection.open(index_dir) as collection:
+    with Collection.open(index_dir, wait=wait) as collection:
         collection.rebuild(kind)
         info = collection.info()
     output.write(f"rebuilt: {info.indexed:,} images, {info.store}")

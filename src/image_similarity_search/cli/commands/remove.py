@@ -11,6 +11,7 @@ from image_similarity_search.cli import options, output
 
 @click.command(
     "remove",
+    cls=options.WaitingCommand,
     epilog="""\b
 Examples:
   iss remove old.jpg
@@ -23,6 +24,7 @@ Examples:
 @options.files_from
 @options.null
 @options.index_dir
+@options.wait
 @options.as_json
 def command(
     images: tuple[str, ...],
@@ -30,6 +32,7 @@ def command(
     files_from: IO[bytes] | None,
     null: bool,
     index_dir: str,
+    wait: float,
     as_json: bool,
 ) -> None:
     """Forget images, or all images of a folder. The files themselves are not touched.
@@ -41,7 +44,7 @@ def command(
     paths = options.all_paths(images, files_from, null)
     if not paths and not ids:
         raise click.UsageError("say which: paths, --id N or --files-from FILE")
-    with Collection.open(index_dir) as collection:
+    with Collection.open(index_dir, wait=wait) as collection:
         count = collection.remove(*paths, *ids)
     if as_json:
         output.write_json({"removed": count})

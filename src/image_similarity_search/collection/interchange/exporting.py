@@ -55,7 +55,7 @@ def export_collection(
             parquet_file.arrow()
     except parquet_file.ParquetMissingError as error:
         raise ExportError(path, str(error)) from error
-    with closing(Catalog(os.path.realpath(index_dir))) as catalog, catalog.one_moment():
+    with closing(Catalog(os.path.realpath(index_dir))) as catalog, catalog.snapshot():
         roots = sorted(catalog.places.roots().values())
         header = Header(catalog.read_identity(), tuple(roots), catalog.counts().indexed)
         parts = _parts(catalog, header.count, progress or (lambda _: None))

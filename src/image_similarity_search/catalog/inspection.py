@@ -1,0 +1,221 @@
+"""Everything that can be checked of a catalog by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from image_similarity_search.catalog.checksums import Checksums
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.embeddings import UNIT_DTYPE, EmbeddingTable
+from image_similarity_search.catalog.meta import problem_of
+from image_similarity_search.catalog.parts import Row
+from image_similarity_search.catalog.places import relative
+from image_similarity_search.catalog.rows import IMAGE_COLUMNS, ImageRow
+from image_similarity_search.catalog.schema import LOOSE_ROOT, SCHEMA
+from image_similarity_search.errors import CollectionCorruptError
+from image_similarity_search.types import METRICS
+
+_IMAGES = (
+    f"SELECT {IMAGE_COLUMNS}, embeddings.crc32 FROM images"  # noqa: S608 - constants
+    " LEFT JOIN embeddings ON image_id = images.id WHERE images.id > ?"
+    " ORDER BY images.id LIMIT ?"
+)
+_EMBEDDINGS = (
+    "SELECT image_id, norm, unit, crc32 FROM embeddings WHERE image_id > ?"
+    " ORDER BY image_id LIMIT ?"
+)
+_DIGEST_BYTES = 16
+
+
+def inspect(path: str, checked: dict[str, int]) -> Iterator[str]:
+    """What is wrong with the catalog at ``path``, and in ``checked`` how much was looked at.
+
+    Raises:
+        CollectionNotFoundError, CollectionNewerError: as ``Database`` does.
+    """
+    try:
+        database = Database(path, read_only=True)
+    except CollectionCorruptError as error:
+        yield error.reason
+        return
+    with closing(database), database.snapshot():
+        database.value("PRAGMA mmap_size = 0")  # an unreadable sector is an error then, no crash
+        inspector = _Inspector(database, checked)
+        for check in inspector.checks():
+            try:
+                yield from check()
+            except CollectionCorruptError as error:
+                yield error.reason
+
+
+class _Inspector:
+    """Goes through one catalog; each check yields what is wrong."""
+
+    def __init__(self, database: Database, checked: dict[str, int]) -> None:
+        self._database = database
+        self._checked = checked
+        self._meta: dict[str, Any] = {}
+
+    def checks(self) -> Iterator[Callable[[], Iterator[str]]]:
+        """The checks, in order; what comes after ``meta`` needs what is in it."""
+        yield from (self._structure, self._references, self._schema, self._check_meta)
+        if self._meta:
+            self._checksums = Checksums(self._meta["id"])
+            self._generation = int(self._meta["generation"])
+            yield from (self._places, self._images, self._embeddings, self._removals)
+
+    def _structure(self) -> Iterator[str]:
+        self._checked["pages"] = int(self._database.value("PRAGMA page_count"))
+        for (problem,) in self._database.rows("PRAGMA integrity_check(100)"):
+            if problem != "ok":
+                yield f"SQLite: {problem}"
+
+    def _references(self) -> Iterator[str]:
+        for table, id_, referred, _ in self._database.rows("PRAGMA foreign_key_check"):
+            yield f"row {id_} of {table} refers to a row of {referred} that is missing"
+
+    def _schema(self) -> Iterator[str]:
+        with closing(sqlite3.connect(":memory:")) as new:
+            new.executescript(SCHEMA)
+            expected = _tables(lambda sql, *values: new.execute(sql, values).fetchall())
+        found = _tables(lambda sql, *values: self._database.rows(sql, values))
+        for name, structure in expected.items():
+            if found.get(name) != structure:
+                yield f"{name} is not as the storage format has it"
+
+    def _check_meta(self) -> Iterator[str]:
+        meta: dict[str, str] = dict(self._database.rows("SELECT key, value FROM meta"))
+        problem = problem_of(meta)
+        if problem:
+            yield problem
+            return
+        if not meta["dim"].isdecimal() or not meta["generation"].isdecimal():
+            yield f"meta has dim {meta['dim']!r} and generation {meta['generation']!r}"
+            return
+        if meta["metric"] not in METRICS:
+            yield f"meta has the metric {meta['metric']!r}"
+        self._meta = meta
+
+    def _places(self) -> Iterator[str]:
+        roots: dict[int, str] = {}
+        for id_, path, crc32 in self._database.rows("SELECT id, path, crc32 FROM roots"):
+            if self._checksums.of("roots", id_, path) != crc32:
+                yield f"the row of root {id_} has a wrong checksum"
+            else:
+                roots[id_] = os.fsdecode(path)
+        self._checked["roots"] = len(roots) - (LOOSE_ROOT in roots)
+        if roots.get(LOOSE_ROOT) != "":
+            yield "the loose root is missing"
+        named = {id_: path for id_, path in roots.items() if id_ != LOOSE_ROOT}
+        for path in named.values():
+            for other in named.values():
+                if relative(path, other):
+                    yield f"the root {path} lies in the root {other}"
+        yield from self._folders(named)
+
+    def _folders(self, roots: dict[int, str]) -> Iterator[str]:
+        rows = self._database.rows("SELECT id, root_id, path, crc32 FROM folders")
+        self._checked["folders"] = len(rows)
+        for id_, root_id, path, crc32 in rows:
+            if self._checksums.of("folders", id_, root_id, path) != crc32:
+                yield f"the row of folder {id_} has a wrong checksum"
+            elif root_id != LOOSE_ROOT and (path.startswith(b"/") or path.endswith(b"/")):
+                yield f"folder {id_} has the path {path!r}"
+            elif root_id == LOOSE_ROOT:
+                folder = os.fsdecode(path)
+                for root in roots.values():
+                    if relative(folder, root) is not None:
+                        yield f"the folder {folder} belongs to the root {root}"
+
+    def _images(self) -> Iterator[str]:
+        last = self._checked["images"] = 0
+        for rows in self._database.parts(_IMAGES):
+            self._checked["images"] += len(rows)
+            last = rows[-1][0]
+            for row in rows:
+                problem = self._image_problem(ImageRow(*row[:-1]), row[-1])
+                if problem:
+                    yield f"image {row[0]} {problem}"
+        used = self._database.row("SELECT seq FROM sqlite_sequence WHERE name = 'images'")
+        if last > (used[0] if used else 0):
+            yield "ids of images may be used twice"
+
+    def _image_problem(self, image: ImageRow, embedding_crc32: int | None) -> str | None:
+        if self._checksums.of("images", *image[:-1]) != image.crc32:
+            return "has a wrong checksum"
+        if not image.name or (b"/" in image.name and not image.name.startswith(b"\0")):
+            return f"has the name {image.name!r}"
+        if not 0 <= image.generation <= self._generation:
+            return f"is of generation {image.generation}, of {self._generation}"
+        if not _is_object(image.metadata):
+            return "has metadata that is no JSON object"
+        if image.content_hash is not None and len(image.content_hash) != _DIGEST_BYTES:
+            return f"has a content hash of {len(image.content_hash)} bytes"
+        if image.state == "skipped":
+            if embedding_crc32 is not None or image.embedding_crc32 is not None:
+                return "is skipped, and has an embedding"
+            return None if image.reason else "is skipped for no reason"
+        if embedding_crc32 is None:
+            return "has no embedding"
+        if embedding_crc32 != image.embedding_crc32:
+            return "has the embedding of another version of it"
+        if image.content_hash is not None and not (image.width and image.height):
+            return "lacks a width or a height"
+        if image.content_hash is None and (image.size or image.mtime_ns):
+            return "lacks a content hash"
+        return None
+
+    def _embeddings(self) -> Iterator[str]:
+        table = EmbeddingTable(self._database, self._checksums, int(self._meta["dim"]))
+        self._checked["embeddings"] = 0
+        for rows in self._database.parts(_EMBEDDINGS):
+            self._checked["embeddings"] += len(rows)
+            for row in rows:
+                problem = table.problem_of(row) or _not_finite(row)
+                if problem:
+                    yield problem
+
+    def _removals(self) -> Iterator[str]:
+        for id_, generation in self._database.rows(
+            "SELECT image_id, generation FROM removals WHERE generation > ? OR generation < 0",
+            (self._generation,),
+        ):
+            yield f"image {id_} was removed in generation {generation}, of {self._generation}"
+        for (id_,) in self._database.rows(
+            "SELECT images.id FROM removals JOIN images ON images.id = removals.image_id"
+            " WHERE state = 'indexed' AND images.generation < removals.generation"
+        ):
+            yield f"image {id_} was removed, and is there"
+
+
+def _tables(query: Callable[..., list[Row]]) -> dict[str, Any]:
+    """Tables and indexes by name: columns, keys, references, and what an index leaves out."""
+    asked = ("table_xinfo", "index_xinfo", "foreign_key_list")
+    return {
+        name: [
+            *(query(f"SELECT * FROM pragma_{what}(?)", name) for what in asked),  # noqa: S608 - constants
+            sql if kind == "index" else None,
+        ]
+        for kind, name, sql in query("SELECT type, name, sql FROM sqlite_schema")
+    }
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def _not_finite(row: Row) -> str | None:
+    id_, norm, unit, _ = row
+    if np.isfinite(norm) and np.isfinite(np.frombuffer(unit, UNIT_DTYPE)).all():
+        return None
+    return f"the embedding of image {id_} is not finite"

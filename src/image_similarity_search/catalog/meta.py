@@ -1,0 +1,55 @@
+"""The table ``meta``: what a collection was made with, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from image_similarity_search.catalog.checksums import checksum_of_meta
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.errors import CollectionCorruptError
+
+KEYS = ("id", "encoder", "fingerprint", "dim", "metric", "index", "generation")
+
+
+class Meta:
+    """The keys and values of one catalog, checked whenever they are read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self) -> dict[str, str]:
+        """All of it, but for the checksum.
+
+        Raises:
+            CollectionCorruptError: something is missing, or not as it was written.
+        """
+        meta: dict[str, str] = dict(self._database.rows("SELECT key, value FROM meta"))
+        problem = problem_of(meta)
+        if problem:
+            raise CollectionCorruptError(self._database.path, problem)
+        del meta["crc32"]
+        return meta
+
+    def generation(self) -> int:
+        """A number that grows with every change."""
+        return int(self.read()["generation"])
+
+    def write(self, key: str, value: str) -> None:
+        """Change one value; call within a transaction."""
+        meta = self.read() | {key: value}
+        self._database.write_many(
+            "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
+            [(key, value), ("crc32", checksum_of_meta(meta))],
+        )
+
+
+def problem_of(meta: Mapping[str, str]) -> str | None:
+    """What is wrong with the rows of ``meta``, or None."""
+    if not all(isinstance(text, str) for item in meta.items() for text in item):
+        return "meta holds what is no text"
+    missing = [key for key in (*KEYS, "crc32") if key not in meta]
+    if missing:
+        return f"meta lacks {', '.join(missing)}"
+    if meta["crc32"] != checksum_of_meta(meta):
+        return "meta has a wrong checksum"
+    return None

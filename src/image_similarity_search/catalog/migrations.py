@@ -1,0 +1,181 @@
+"""Bring a catalog of an older format to the present one.
+
+Each step leads from one format to the next, and knows the two formats as they were: it does not
+use ``schema``, which goes on. All steps are one transaction, so a killed process leaves the old
+format or the new one. The catalog as it was is kept beside it first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
+from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.catalog.parts import Row, in_parts
+from image_similarity_search.catalog.schema import FORMAT_VERSION
+from image_similarity_search.errors import CollectionCorruptError, CollectionUnwritableError
+
+_WAIT_SECONDS = 60.0  # for another process that does the same
+
+_REMEDY = "it has an older storage format, and can't be repaired: move it away, and index again"
+
+_log = logging.getLogger(__name__)
+
+
+def bring_up_to_date(connection: sqlite3.Connection, path: str) -> None:
+    """Change the catalog at ``path``, open as ``connection``, to the present format.
+
+    Raises:
+        CollectionUnwritableError: it can't be written to.
+        CollectionLockedError: another process is writing.
+        CollectionCorruptError: it is damaged.
+    """
+    folder = os.path.dirname(path)
+    try:
+        with writer_lock(folder, wait=_WAIT_SECONDS):
+            found = _version(connection)
+            if found < FORMAT_VERSION:  # or another process was quicker
+                _back_up(connection, f"{path}.backup-format-{found}")
+                _change(connection, path, found)
+                _log.info("%s is of format %d now, it was of %d", path, FORMAT_VERSION, found)
+    except (CollectionUnwritableError, sqlite3.OperationalError) as error:
+        if isinstance(error, sqlite3.OperationalError) and not _is_about_writing(error):
+            raise
+        raise CollectionUnwritableError(
+            path,
+            f"it has an older storage format, and must be brought to {FORMAT_VERSION} ({error})",
+            "copy the folder to where it can be written, and use it there",
+        ) from error
+
+
+def _is_about_writing(error: sqlite3.OperationalError) -> bool:
+    code = error.sqlite_errorcode & 0xFF
+    return code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _back_up(connection: sqlite3.Connection, path: str) -> None:
+    aside = path + ".tmp"
+    with closing(sqlite3.connect(aside)) as copy:
+        connection.backup(copy)
+    with open(aside, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+
+
+def _change(connection: sqlite3.Connection, path: str, found: int) -> None:
+    connection.execute("PRAGMA foreign_keys = OFF")  # tables are made anew
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if problem != "ok":  # it must not count as whole from then on
+            raise CollectionCorruptError(path, problem, _REMEDY)
+        for version in range(found, FORMAT_VERSION):
+            _STEPS[version](connection)
+        if connection.execute("PRAGMA foreign_key_check").fetchone():
+            raise CollectionCorruptError(path, "a row refers to one that is missing", _REMEDY)
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        connection.execute("COMMIT")
+    except (KeyError, TypeError, ValueError, struct.error) as error:
+        raise CollectionCorruptError(path, repr(error), _REMEDY) from error
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _from_1_to_2(connection: sqlite3.Connection) -> None:
+    """Every row has a checksum, and an image knows that of its embedding."""
+    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    checksums = Checksums(meta["id"])
+    _seal_embeddings(connection, checksums)
+    for table, columns in _SEALED_2.items():
+        _seal(connection, checksums, table, columns)
+    for index in _INDEXES_2:
+        connection.execute(index)
+    meta["generation"] = str(int(meta["generation"]) + 1)
+    meta["crc32"] = checksum_of_meta(meta)
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+
+
+def _seal(connection: sqlite3.Connection, checksums: Checksums, table: str, columns: str) -> None:
+    """Make ``table`` anew with a checksum at the end of each row; ids go on as before."""
+    used = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    connection.execute(f"CREATE TABLE sealed ({columns}) STRICT")
+    width = len(connection.execute("PRAGMA table_info(sealed)").fetchall())
+    old = "images.*, e.crc32 FROM images LEFT JOIN embeddings e ON image_id = id"
+    old = old if table == "images" else f"* FROM {table}"
+    for rows in _parts(connection, f"SELECT {old} WHERE id > ? ORDER BY id LIMIT ?"):
+        connection.executemany(
+            f"INSERT INTO sealed VALUES ({', '.join('?' * width)})",  # noqa: S608 - a constant
+            [(*row, checksums.of(table, *row)) for row in rows],
+        )
+    connection.execute(f"DROP TABLE {table}")
+    connection.execute(f"ALTER TABLE sealed RENAME TO {table}")
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+    if used:
+        connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, *used))
+
+
+def _seal_embeddings(connection: sqlite3.Connection, checksums: Checksums) -> None:
+    sql = (
+        "SELECT image_id, norm, unit, crc32 FROM embeddings WHERE image_id > ?"
+        " ORDER BY image_id LIMIT ?"
+    )
+    for rows in _parts(connection, sql):
+        sealed = []
+        for id_, norm, unit, crc32 in rows:
+            whole = zlib.crc32(unit, zlib.crc32(struct.pack("<d", norm))) == crc32
+            right = checksums.of("embeddings", id_, norm, unit)
+            sealed.append((right if whole else right ^ 1, id_))  # a damaged one stays so
+        connection.executemany("UPDATE embeddings SET crc32 = ? WHERE image_id = ?", sealed)
+
+
+def _parts(connection: sqlite3.Connection, sql: str) -> Iterator[list[Row]]:
+    return in_parts(lambda sql, values: connection.execute(sql, values).fetchall(), "", sql)
+
+
+_SEALED_2 = {
+    "roots": """
+        id INTEGER PRIMARY KEY,
+        path BLOB NOT NULL UNIQUE,
+        crc32 INTEGER NOT NULL""",
+    "folders": """
+        id INTEGER PRIMARY KEY,
+        root_id INTEGER NOT NULL REFERENCES roots (id),
+        path BLOB NOT NULL,
+        crc32 INTEGER NOT NULL,
+        UNIQUE (root_id, path)""",
+    "images": """
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        folder_id INTEGER NOT NULL REFERENCES folders (id),
+        name BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        content_hash BLOB,
+        width INTEGER,
+        height INTEGER,
+        state TEXT NOT NULL CHECK (state IN ('indexed', 'skipped')),
+        reason TEXT,
+        generation INTEGER NOT NULL,
+        metadata TEXT NOT NULL DEFAULT '{}',
+        embedding_crc32 INTEGER,
+        crc32 INTEGER NOT NULL,
+        UNIQUE (folder_id, name)""",
+}
+_INDEXES_2 = (
+    "CREATE INDEX images_by_content ON images (content_hash)",
+    "CREATE INDEX images_by_generation ON images (generation) WHERE state = 'indexed'",
+    "CREATE INDEX images_skipped ON images (id) WHERE state = 'skipped'",
+)
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1_to_2}

@@ -1,0 +1,201 @@
+"""Rows of the tables ``images``, ``folders`` and ``roots``, each checked when it is read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from image_similarity_search.catalog.checksums import Checksums
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.parts import Row
+from image_similarity_search.catalog.values import FileStat, Known
+from image_similarity_search.errors import CollectionCorruptError
+from image_similarity_search.types import ImageRecord
+
+_MOST_REMEMBERED = 65_536  # folders that were found whole, so that each is checked once
+
+
+class ImageRow(NamedTuple):
+    """A row of ``images``: its columns in order."""
+
+    id: int
+    folder_id: int
+    name: bytes
+    size: int
+    mtime_ns: int
+    content_hash: bytes | None
+    width: int | None
+    height: int | None
+    state: str
+    reason: str | None
+    generation: int
+    metadata: str
+    embedding_crc32: int | None
+    crc32: int
+
+
+_WIDTH = len(ImageRow._fields)
+IMAGE_COLUMNS = ", ".join(f"images.{column}" for column in ImageRow._fields)
+_COLUMNS = (
+    f"{IMAGE_COLUMNS}, folders.id, folders.root_id, folders.path, folders.crc32,"
+    " roots.id, roots.path, roots.crc32"
+)
+_JOINED = (
+    "images LEFT JOIN folders ON folders.id = images.folder_id"
+    " LEFT JOIN roots ON roots.id = folders.root_id"
+)
+RECORD = f"SELECT {_COLUMNS} FROM {_JOINED}"  # noqa: S608 - constants
+"""A row of ``images`` with those of its folder and root; nulls where these are missing."""
+EMBEDDED_RECORD = (
+    f"SELECT {_COLUMNS}, embeddings.crc32 FROM {_JOINED}"  # noqa: S608 - constants
+    " LEFT JOIN embeddings ON image_id = images.id"
+)
+"""The same, and the checksum of the embedding."""
+
+_SET = ", ".join(f"{column} = ?" for column in ImageRow._fields[1:])
+_QUESTIONS = ", ".join("?" for _ in ImageRow._fields)
+
+
+class Rows:
+    """Reads and writes rows of one catalog.
+
+    Whatever reads raises CollectionCorruptError where a row is not as it was written.
+    """
+
+    def __init__(self, database: Database, checksums: Checksums) -> None:
+        self._database = database
+        self._checksums = checksums
+        self._whole: set[Row] = set()
+
+    # Images
+
+    def image(self, row: Row) -> ImageRow:
+        """The row of an image, checked."""
+        image = ImageRow(*row[:_WIDTH])
+        if self._checksums.of("images", *image[:-1]) != image.crc32:
+            raise self._damaged("image", image.id)
+        return image
+
+    def record(self, row: Row) -> ImageRecord:
+        """The record of an image, from a row of ``RECORD``, checked."""
+        image = self.image(row)
+        folder_id, root_id, folder, folder_crc32, _, root, root_crc32 = row[_WIDTH : _WIDTH + 7]
+        self.check_folder(folder_id, root_id, folder, folder_crc32)
+        self.check_root(root_id, root, root_crc32)
+        return ImageRecord(
+            id=image.id,
+            path=joined(root, folder, image.name),
+            size=image.size,
+            mtime_ns=image.mtime_ns,
+            content_hash=_hex(image.content_hash),
+            width=image.width,
+            height=image.height,
+            state="skipped" if image.state == "skipped" else "indexed",
+            reason=image.reason,
+            metadata=json.loads(image.metadata),
+        )
+
+    def embedded_record(self, row: Row) -> ImageRecord:
+        """The same, from a row that ends with the checksum of the image's embedding."""
+        record = self.record(row)
+        if ImageRow(*row[:_WIDTH]).embedding_crc32 != row[-1]:
+            reason = f"the embedding of image {record.id} is missing, or of another version of it"
+            raise CollectionCorruptError(self._database.path, reason)
+        return record
+
+    def known(self, row: Row) -> Known:
+        """What tells whether a file changed, from a row of an image, checked."""
+        image = self.image(row)
+        stat = FileStat(image.size, image.mtime_ns)
+        return Known(image.id, stat, _hex(image.content_hash), image.state == "skipped")
+
+    def image_at(self, folder_id: int, name: bytes) -> ImageRow | None:
+        """The image of this place."""
+        row = self._database.row(
+            f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ? AND name = ?",  # noqa: S608 - constants
+            (folder_id, name),
+        )
+        return self.image(row) if row else None
+
+    def image_of(self, id_: int) -> ImageRow | None:
+        """The image of this id."""
+        row = self._database.row(f"SELECT {IMAGE_COLUMNS} FROM images WHERE id = ?", (id_,))  # noqa: S608 - constants
+        return self.image(row) if row else None
+
+    def insert_image(self, image: ImageRow) -> int:
+        """Add an image, with an id of its own if it has 0; returns it. ``update_image`` seals."""
+        return self._database.write(
+            f"INSERT INTO images VALUES ({_QUESTIONS})",  # noqa: S608 - constants
+            (image.id or None, *image[1:]),
+        )
+
+    def update_image(self, image: ImageRow) -> None:
+        """Change the image with this row's id; ``crc32`` doesn't count."""
+        sealed = image._replace(crc32=self._checksums.of("images", *image[:-1]))
+        self._database.write(f"UPDATE images SET {_SET} WHERE id = ?", (*sealed[1:], image.id))  # noqa: S608 - constants
+
+    # Folders and roots
+
+    def check_folder(self, id_: int, root_id: int, path: bytes, crc32: int) -> None:
+        """Check a row of ``folders``."""
+        self._check("folders", (id_, root_id, path), crc32)
+
+    def check_root(self, id_: int, path: bytes, crc32: int) -> None:
+        """Check a row of ``roots``."""
+        self._check("roots", (id_, path), crc32)
+
+    def insert_folder(self, root_id: int, path: bytes) -> int:
+        """Add a folder; returns its id."""
+        id_ = self._database.write(
+            "INSERT INTO folders (root_id, path, crc32) VALUES (?, ?, 0)", (root_id, path)
+        )
+        self.update_folder(id_, root_id, path)
+        return id_
+
+    def update_folder(self, id_: int, root_id: int, path: bytes) -> None:
+        """Change the folder with this id."""
+        crc32 = self._checksums.of("folders", id_, root_id, path)
+        self._database.write(
+            "UPDATE folders SET root_id = ?, path = ?, crc32 = ? WHERE id = ?",
+            (root_id, path, crc32, id_),
+        )
+
+    def insert_root(self, path: bytes) -> int:
+        """Add a root; returns its id."""
+        id_ = self._database.write("INSERT INTO roots (path, crc32) VALUES (?, 0)", (path,))
+        self.update_root(id_, path)
+        return id_
+
+    def update_root(self, id_: int, path: bytes) -> None:
+        """Change the root with this id."""
+        crc32 = self._checksums.of("roots", id_, path)
+        self._database.write(
+            "UPDATE roots SET path = ?, crc32 = ? WHERE id = ?", (path, crc32, id_)
+        )
+
+    def _check(self, table: str, values: Sequence[int | bytes], crc32: int) -> None:
+        key = (table, *values, crc32)
+        if key in self._whole:
+            return
+        if self._checksums.of(table, *values) != crc32:
+            raise self._damaged(table.removesuffix("s"), values[0])
+        if len(self._whole) >= _MOST_REMEMBERED:
+            self._whole.clear()
+        self._whole.add(key)
+
+    def _damaged(self, what: str, id_: object) -> CollectionCorruptError:
+        return CollectionCorruptError(
+            self._database.path, f"the row of {what} {id_} has a wrong checksum or is missing"
+        )
+
+
+def joined(root: bytes, folder: bytes, name: bytes) -> str:
+    """The absolute path of an image, from its three stored parts."""
+    inner = os.fsdecode(folder).replace("/", os.sep)
+    return os.path.join(os.fsdecode(root), inner, os.fsdecode(name))
+
+
+def _hex(digest: bytes | None) -> str | None:
+    return digest.hex() if digest is not None else None

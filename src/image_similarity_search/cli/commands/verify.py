@@ -1,0 +1,100 @@
+"""``iss verify``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from image_similarity_search.cli import exits, options, output
+from image_similarity_search.types import Part, RepairReport, VerifyReport
+
+_PARTS: tuple[Part, ...] = ("catalog", "store", "files")
+_SHOWN = 20  # problems of each part; --json has more
+
+
+@click.command(
+    "verify",
+    cls=options.WaitingCommand,
+    epilog="""\b
+Examples:
+  iss verify
+  iss verify --files
+  iss verify --repair
+""",
+)
+@click.option("--files", is_flag=True, help="Compare the image files with what was indexed, too.")
+@click.option("--repair", is_flag=True, help="Save what can be saved of what is damaged.")
+@options.index_dir
+@options.wait
+@options.as_json
+def command(files: bool, repair: bool, index_dir: str, wait: float, as_json: bool) -> int:
+    """Check that the collection is whole.
+
+    The exit status is 0 when it is, or was repaired, 4 when it is damaged, and 3 when it is whole
+    but image files are missing or were changed.
+    """
+    from image_similarity_search.collection import Collection
+    from image_similarity_search.collection.verify import verified
+
+    report = verified(os.path.realpath(index_dir), files=files)
+    saved = None
+    if repair and report.damaged:
+        saved = Collection.repair(index_dir, wait=wait)
+    if as_json:
+        output.write_json(output.verify_as_json(report, saved))
+    else:
+        _tell(report, saved)
+    if report.damaged and saved is None:
+        return exits.DAMAGED
+    return exits.BAD_IMAGE if report.counts["files"] else exits.OK
+
+
+def _tell(report: VerifyReport, saved: RepairReport | None) -> None:
+    for part in _PARTS:
+        looked_at = _looked_at(part, report.checked)
+        count = report.counts[part]
+        if looked_at or count:
+            verdict = f"{count:,} problem{'s' if count > 1 else ''}" if count else "whole"
+            output.write(f"{part + ':':<9}{', '.join([*looked_at, verdict])}")
+        problems = [problem.text for problem in report.problems if problem.part == part]
+        for text in problems[:_SHOWN]:
+            output.write(f"  {text}")
+        if count > _SHOWN:
+            output.write(f"  and {count - _SHOWN:,} more")
+    if saved:
+        _tell_of_repair(saved)
+    elif report.damaged:
+        output.say("'iss verify --repair' saves what can be saved")
+    elif report.counts["files"]:
+        output.say("'iss index' brings the collection up to date with its files")
+
+
+def _looked_at(part: Part, checked: dict[str, int]) -> list[str]:
+    names = {
+        "catalog": ("pages", "roots", "folders", "images", "embeddings"),
+        "store": ("vectors",),
+        "files": ("files",),
+    }[part]
+    return [
+        f"{checked[name]:,} {name if checked[name] != 1 else name.removesuffix('s')}"
+        for name in names
+        if name in checked
+    ]
+
+
+def _tell_of_repair(saved: RepairReport) -> None:
+    if saved.kept_as:
+        output.write(
+            f"repaired: {saved.images:,} images saved, {saved.reencoded:,} to be encoded again,"
+            f" {saved.skipped:,} bad files; lost {saved.lost:,} images"
+        )
+        if saved.misplaced:
+            output.write(
+                f"  of {saved.misplaced:,} images the folder was lost: they are in lost+found"
+                " until 'iss index' meets their files"
+            )
+        output.say(f"the damaged catalog is kept as {saved.kept_as}")
+        output.say("'iss index' of each folder does the rest")
+    else:
+        output.write("repaired: the store was made anew")

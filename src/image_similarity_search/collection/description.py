@@ -1,0 +1,37 @@
+"""What a collection is made of."""
+
+from __future__ import annotations
+
+import os
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.store_keeper import StoreKeeper
+from image_similarity_search.types import CollectionInfo
+
+
+def described(folder: str, catalog: Catalog, keeper: StoreKeeper) -> CollectionInfo:
+    """What the collection in ``folder`` is made of, at one moment."""
+    with keeper.current() as store:
+        identity, counts = catalog.identity, catalog.counts()
+        words, memory = store.describe(), store.memory_bytes()
+        roots, generation = sorted(catalog.places.roots().values()), catalog.generation
+    return CollectionInfo(
+        index_dir=folder,
+        encoder=identity.encoder,
+        fingerprint=identity.fingerprint,
+        dim=identity.dim,
+        metric=identity.metric,
+        index=identity.index,
+        store=words,
+        indexed=counts.indexed,
+        skipped=counts.skipped,
+        roots=roots,
+        generation=generation,
+        catalog_bytes=_size(catalog.path) + _size(f"{catalog.path}-wal"),
+        store_bytes=_size(keeper.path),
+        memory_bytes=memory,
+    )
+
+
+def _size(path: str) -> int:
+    return os.path.getsize(path) if os.path.exists(path) else 0

@@ -1,0 +1,73 @@
+"""From what a caller names images by, paths and ids, to what the catalog knows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.places import canonical
+from image_similarity_search.catalog.values import FileStat
+from image_similarity_search.collection.pipeline import Job
+from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.errors import ImageNotFoundError
+from image_similarity_search.types import ImageRecord
+
+
+def path_of(catalog: Catalog, path: str | os.PathLike[str]) -> str:
+    """The path under which the catalog knows a file, or would."""
+    as_given = os.path.abspath(checked_path(path))
+    # one that was found in a linked folder is known by the link
+    return as_given if catalog.record_at(as_given) else canonical(path)
+
+
+def record_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> ImageRecord:
+    """The record of the image of this id or path.
+
+    Raises:
+        ImageNotFoundError: there is none.
+    """
+    if isinstance(image, int | np.integer):
+        return required(catalog.record(int(image)), f"id {image}")
+    path = path_of(catalog, image)
+    return required(catalog.record_at(path), path)
+
+
+def job_for(catalog: Catalog, path: str) -> Job | None:
+    """What is to be done to add the file ``path``; None when it is known and unchanged."""
+    status = os.stat(path)
+    stat = FileStat(status.st_size, status.st_mtime_ns)
+    known = catalog.record_at(path)
+    if known and known.state == "indexed" and FileStat(known.size, known.mtime_ns) == stat:
+        return None
+    return Job(path, catalog.places.require_place(path), stat, known.id if known else None)
+
+
+def ids_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> Sequence[int]:
+    """The ids of an image, given by id or path, or of all images in a folder.
+
+    Raises:
+        ImageNotFoundError: there are none.
+    """
+    if isinstance(image, int | np.integer):
+        return [record_of(catalog, int(image)).id]
+    path = path_of(catalog, image)
+    record = catalog.record_at(path)
+    # a folder is known by its real path, also where a link leads to it
+    ids = [record.id] if record else catalog.ids_below(os.path.realpath(path))
+    if not ids:
+        raise ImageNotFoundError(image, "not in this collection; nothing was removed")
+    return ids
+
+
+def required(record: ImageRecord | None, name: str) -> ImageRecord:
+    """The record, which must be there.
+
+    Raises:
+        ImageNotFoundError: it is not.
+    """
+    if record is None:
+        raise ImageNotFoundError(name, "no such image in this collection")
+    return record

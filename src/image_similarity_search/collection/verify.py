@@ -1,0 +1,144 @@
+"""Whether a collection is whole: the catalog, its store, and the files that it is about."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+
+import numpy as np
+
+from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
+from image_similarity_search.catalog.inspection import inspect
+from image_similarity_search.collection.identity import refuse_lost
+from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
+from image_similarity_search.errors import (
+    CollectionNotFoundError,
+    ImageError,
+    StoreUnavailableError,
+)
+from image_similarity_search.images import decode
+from image_similarity_search.processors import available_processors
+from image_similarity_search.stores import index_file
+from image_similarity_search.stores.faiss_store import FaissStore
+from image_similarity_search.stores.kept import kept_ids, kept_vectors
+from image_similarity_search.types import IdArray, ImageRecord, VerifyReport
+
+_FILES_AT_ONCE = 256
+_TOLERANCE = 1e-4  # of a vector's length: another processor may have rounded otherwise
+
+
+def verified(folder: str, *, files: bool = False) -> VerifyReport:
+    """Check everything in the collection in ``folder``, and with ``files`` the image files.
+
+    Nothing is changed. Another process may write meanwhile.
+
+    Raises:
+        CollectionNotFoundError: there is none.
+        CollectionCorruptError: its catalog is missing, though a store is there.
+        CollectionNewerError: it was made by a newer version.
+    """
+    started = time.perf_counter()
+    report = VerifyReport()
+    try:
+        for problem in inspect(os.path.join(folder, FILE_NAME), report.checked):
+            report.add("catalog", problem)
+    except CollectionNotFoundError:
+        refuse_lost(folder, create=False)
+        raise
+    if not report.damaged:
+        with closing(Catalog(folder)) as catalog:
+            for problem in _store_problems(folder, catalog, report.checked):
+                report.add("store", problem)
+            for problem in _file_problems(catalog, report.checked) if files else ():
+                report.add("files", problem)
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
+    path = os.path.join(folder, STORE_FILE_NAME)
+    checked["vectors"] = checked["compared"] = 0
+    if not os.path.exists(path):
+        return  # none was made yet, or it was deleted, as it may be
+    identity = catalog.identity
+    try:
+        store = index_file.load(
+            path,
+            dim=identity.dim,
+            metric=identity.metric,
+            kind=identity.index,
+            identity=identity.id,
+        )
+    except StoreUnavailableError as error:
+        yield str(error)
+        return
+    checked["vectors"] = len(store)
+    with catalog.snapshot():
+        if store.generation > catalog.generation:
+            yield f"{path} is of generation {store.generation}, the catalog of {catalog.generation}"
+            return
+        yield from _contradictions(path, store, catalog, checked)
+
+
+def _contradictions(
+    path: str, store: FaissStore, catalog: Catalog, checked: dict[str, int]
+) -> Iterator[str]:
+    """Where the store, caught up, would hold something else than the catalog."""
+    removed = catalog.removed_since(store.generation)
+    parts = [part.ids for part in catalog.embeddings_since(store.generation)]
+    changed = np.concatenate([np.empty(0, dtype=np.int64), *parts])
+    ids = kept_ids(store)
+    if len(np.unique(ids)) < len(ids):
+        yield f"{path} holds an image twice"
+    held = np.union1d(np.setdiff1d(ids, removed), changed)
+    indexed = catalog.indexed_ids()
+    for id_ in np.setdiff1d(held, indexed)[:3]:
+        yield f"{path} holds image {id_}, and the catalog does not"
+    for id_ in np.setdiff1d(indexed, held)[:3]:
+        yield f"{path} lacks image {id_}"
+    same = np.setdiff1d(np.intersect1d(ids, indexed), np.union1d(removed, changed))
+    for id_ in _differing(store, catalog, same, checked):
+        yield f"{path} holds another vector of image {id_}"
+
+
+def _differing(
+    store: FaissStore, catalog: Catalog, among: IdArray, checked: dict[str, int]
+) -> Iterator[int]:
+    for ids, rows in kept_vectors(store):
+        found = catalog.embeddings(ids[np.isin(ids, among)])
+        order = np.argsort(ids)
+        stored = rows[order[np.searchsorted(ids, found.ids, sorter=order)]]
+        expected = vectors.unpack(found.units, found.norms, catalog.identity.metric)
+        scale = np.maximum(np.abs(expected).max(axis=1, initial=0), np.finfo(np.float32).tiny)
+        apart = np.abs(stored - expected).max(axis=1, initial=0) > _TOLERANCE * scale
+        checked["compared"] += len(found.ids)
+        yield from found.ids[apart].tolist()
+
+
+def _file_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
+    checked["files"] = 0
+    with ThreadPoolExecutor(available_processors(), thread_name_prefix="verify") as pool:
+        records = catalog.all_records()
+        while part := list(islice(records, _FILES_AT_ONCE)):
+            checked["files"] += len(part)
+            yield from filter(None, pool.map(_file_problem, part))
+
+
+def _file_problem(record: ImageRecord) -> str | None:
+    try:
+        content_hash = decode.content_hash(decode.read_file(record.path))
+        status = os.stat(record.path)
+    except ImageError as error:
+        return f"{record.path}: {error.reason}"
+    except OSError as error:  # it went just now
+        return f"{record.path}: {(error.strerror or str(error)).lower()}"
+    if content_hash == record.content_hash:
+        return None
+    if (status.st_size, status.st_mtime_ns) == (record.size, record.mtime_ns):
+        return f"{record.path}: other content, though of the same size and time"
+    return f"{record.path}: changed since it was indexed"

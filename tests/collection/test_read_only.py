@@ -1,0 +1,107 @@
+"""An index where nothing can be written: on a medium that is mounted so, even for root."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import CountingEncoder, MakePicture
+
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.collection import Collection
+from image_similarity_search.errors import CollectionUnwritableError
+
+_SEARCH = """
+import sys
+from image_similarity_search import Collection, ImageSearchError
+try:
+    with Collection.open(sys.argv[1]) as collection:
+        print(len(collection.search(1, k=50)), collection.verify().damaged)
+        collection.remove(1)
+except ImageSearchError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def run_mounted(folder: Path, script: str) -> str:
+    """Run a Python script where ``folder`` is mounted read-only; returns what it prints."""
+    if not sys.platform.startswith("linux") or not shutil.which("unshare"):
+        pytest.skip("needs Linux and unshare")
+    path = shlex.quote(str(folder))
+    mount = f"mount --bind {path} {path} && mount -o remount,bind,ro {path}"
+    if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True).returncode:
+        pytest.skip("may not mount anything")
+    python = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(script)} {path}"
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f"{mount} && {python}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def index(tmp_path: Path, photos: Path) -> Path:
+    with Collection.open(tmp_path / "i", encoder=CountingEncoder(), create=True) as collection:
+        collection.sync(photos)
+    return tmp_path / "i"
+
+
+def test_it_can_be_searched_and_verified_but_not_changed(index: Path) -> None:
+    lines = run_mounted(index, _SEARCH).splitlines()
+    assert lines[0] == "11 False"
+    assert lines[1].startswith("CollectionUnwritableError")
+    assert "Read-only file system" in lines[1]
+
+
+def test_without_a_store_it_can_be_searched_too(index: Path) -> None:
+    (index / "faiss.index").unlink()
+    assert run_mounted(index, _SEARCH).startswith("11 False")
+
+
+def _killed(index: Path, photos: Path, make_picture: MakePicture, *left_out: str) -> Path:
+    """A copy as a killed process leaves it: the last changes are in the log only."""
+    make_picture(photos / "new.png", 77)
+    killed = index.parent / "killed"
+    with Collection.open(index, encoder=CountingEncoder()) as collection:
+        collection.sync(photos)
+        shutil.copytree(index, killed, ignore=shutil.ignore_patterns(*left_out))
+    return killed
+
+
+def test_what_is_in_the_log_is_read(index: Path, photos: Path, make_picture: MakePicture) -> None:
+    killed = _killed(index, photos, make_picture)
+    assert run_mounted(killed, _SEARCH).startswith("12 False")
+
+
+def test_a_log_that_can_not_be_read_is_no_reason_for_an_old_answer(
+    index: Path, photos: Path, make_picture: MakePicture
+) -> None:
+    killed = _killed(index, photos, make_picture, "*-shm")
+    out = run_mounted(killed, _SEARCH)
+    assert out.startswith("CollectionUnwritableError")
+    assert "catalog.sqlite-wal" in out
+    assert "copy the folder to where it can be written" in out
+    with Collection.open(killed) as collection:  # where it can be written
+        assert len(collection) == 13
+
+
+def test_a_drive_on_which_sqlite_can_keep_no_log_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's own way of locking with files has no shared memory: so it answers another mode."""
+    from image_similarity_search.catalog import database
+
+    connect = database._connect
+    monkeypatch.setattr(
+        database, "_connect", lambda path, mode: connect(path, f"{mode}&vfs=unix-dotfile")
+    )
+    with pytest.raises(CollectionUnwritableError, match="as some network drives") as caught:
+        Database.create(str(tmp_path / "catalog.sqlite"), {"id": "x"})
+    assert "keep the index on a disk of this computer" in str(caught.value)
