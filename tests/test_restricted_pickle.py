@@ -18,19 +18,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_similarity_search.errors import RefusedPickleError
-from image_similarity_search.restricted_pickle import RECORDS, TEXT_LISTS, load
+from image_similarity_search.restricted_pickle import TEXT_LISTS, load
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 PATHS = ["images/a.jpg", "", "a b\n\t.png", "caf\udce9.jpg", "würfel/猫.webp", "x" * 70_000, "a\0b"]
 
 
-def loaded(data: bytes, **options: Any) -> Any:
-    return load(io.BytesIO(data), **options)
+def loaded(data: bytes) -> Any:
+    return load(io.BytesIO(data))
 
 
-def refused(data: bytes, **options: Any) -> str:
+def refused(data: bytes) -> str:
     with pytest.raises(RefusedPickleError) as caught:
-        loaded(data, **options)
+        loaded(data)
     return str(caught.value)
 
 
@@ -200,7 +200,6 @@ def test_registered_extensions_are_not_looked_up() -> None:
         assert b"\x82\xf0" in data  # the extension's code
         RAN.clear()
         refused(data)
-        refused(data, opcodes=RECORDS)
         assert RAN == []
     finally:
         copyreg.remove_extension(__name__, "run", 240)
@@ -299,75 +298,6 @@ def _read_as_data_or_refused(data: bytes) -> None:
     assert type(value) in (list, str)
 
 
-# With names that are allowed
-
-
-def _record(protocol: int) -> bytes:
-    """Like the weights of a network: numbers outside the pickle, and calls that describe them."""
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, thing: object) -> object:
-            return ("storage", "key", 3) if thing == "outside" else None
-
-    file = io.BytesIO()
-    value: dict[str, object] = OrderedDict(a=_Reduced(run, ("outside",)), b=[1, 2.5, None, True])
-    value.__dict__["_metadata"] = {"version": 1}
-    Pickler(file, protocol).dump(value)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_names_that_are_allowed_are_called(protocol: int) -> None:
-    asked: list[object] = []
-
-    def from_outside(reference: object) -> str:
-        asked.append(reference)
-        return "numbers"
-
-    value = loaded(
-        _record(protocol),
-        opcodes=RECORDS,
-        allowed={("collections", "OrderedDict"): OrderedDict, (__name__, "run"): str.upper},
-        persistent_load=from_outside,
-    )
-    assert value == OrderedDict(a="NUMBERS", b=[1, 2.5, None, True])
-    assert asked == [("storage", "key", 3)]
-
-
-def test_names_that_are_not_allowed_are_not_looked_up() -> None:
-    RAN.clear()
-    ordered = {("collections", "OrderedDict"): OrderedDict}
-    assert "refers to something outside" in refused(
-        _record(2),
-        opcodes=RECORDS,
-        allowed=ordered | {(__name__, "run"): run},
-    )
-    message = refused(
-        _record(4), opcodes=RECORDS, allowed=ordered, persistent_load=lambda _: "numbers"
-    )
-    assert f"asks for {__name__}.run" in message
-    assert RAN == []
-
-
-class Allowed:
-    """Something that a caller would allow."""
-
-    answer = 42
-
-
-def test_what_is_allowed_can_not_be_changed() -> None:
-    allowed = {("a", "b"): Allowed, ("a", "c"): "text"}
-    state = b"}Vanswer\nI7\ns"
-    assert "gives a state" in refused(b"ca\nb\n" + state + b"b.", opcodes=RECORDS, allowed=allowed)
-    slots = b"(N" + state + b"tb."
-    assert "gives a state" in refused(b"ca\nb\n" + slots, opcodes=RECORDS, allowed=allowed)
-    refused(b"ca\nc\n" + state + b"b.", opcodes=RECORDS, allowed=allowed)
-    assert Allowed.answer == 42
-    made = loaded(b"ca\nb\n(tR" + state + b"b.", opcodes=RECORDS, allowed=allowed)
-    assert (made.answer, Allowed.answer) == (7, 42)  # what it made may be
-    assert loaded(b"ca\nc\n.", opcodes=RECORDS, allowed=allowed) == "text"
-
-
-def test_the_lists_name_instructions_that_there_are() -> None:
+def test_the_list_names_instructions_that_there_are() -> None:
     known = {opcode.name for opcode in pickletools.opcodes}
-    assert known > RECORDS > TEXT_LISTS
+    assert known > TEXT_LISTS

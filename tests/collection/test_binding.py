@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CountingEncoder, MakePicture, draw
+from conftest import CountingEncoder, MakePicture, as_anybody, draw
 from PIL import Image
 from recipe import embeddings_of, write_files
-from test_processes import _as_anybody
 
 from image_similarity_search import Collection, import_legacy
 from image_similarity_search.catalog.lock import writer_lock
@@ -276,7 +275,7 @@ def test_a_read_only_collection_compares_each_time_it_is_opened(place: Path) -> 
     Path("index_data/writer.lock").unlink(missing_ok=True)
     Path("index_data").chmod(0o555)
     result = subprocess.run(
-        [*_as_anybody(), sys.executable, "-c", _READ_ONLY, "photos/picture 0.jpg"],
+        [*as_anybody(), sys.executable, "-c", _READ_ONLY, "photos/picture 0.jpg"],
         capture_output=True,
         text=True,
         check=False,

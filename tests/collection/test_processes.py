@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CountingEncoder, MakePicture, draw, hear_interrupts
+from conftest import CountingEncoder, MakePicture, as_anybody, draw, hear_interrupts
 
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection import Collection
@@ -158,16 +156,6 @@ with Collection.open(sys.argv[2]) as collection:
 """
 
 
-def _as_anybody() -> list[str]:
-    """What makes a command obey file permissions, which root does not."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return []
-    setpriv = shutil.which("setpriv")
-    if not setpriv:
-        pytest.skip("runs as root, to whom nothing is read-only, and there is no setpriv")
-    return [setpriv, "--bounding-set", "-dac_override,-dac_read_search"]
-
-
 def test_a_read_only_index_can_be_searched_but_not_changed(
     tmp_path: Path, make_picture: MakePicture
 ) -> None:
@@ -178,7 +166,7 @@ def test_a_read_only_index_can_be_searched_but_not_changed(
     (index / "writer.lock").unlink(missing_ok=True)
     index.chmod(0o555)
     result = subprocess.run(
-        [*_as_anybody(), sys.executable, "-c", _READ_ONLY, str(query), str(index)],
+        [*as_anybody(), sys.executable, "-c", _READ_ONLY, str(query), str(index)],
         capture_output=True,
         text=True,
         check=False,
@@ -204,7 +192,7 @@ def test_a_reader_that_may_not_write_sees_what_the_owner_does(
         collection.sync(photos)
     index.chmod(0o555)
     with subprocess.Popen(
-        [*_as_anybody(), sys.executable, "-c", _WATCH, str(index)],
+        [*as_anybody(), sys.executable, "-c", _WATCH, str(index)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

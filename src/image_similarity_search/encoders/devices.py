@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -37,7 +38,7 @@ def check_device(device: str) -> None:
 
 
 def onnx_session(
-    name: str, model: str | bytes, device: Device, threads: int
+    name: str, model: str | bytes, device: Device, threads: int, shown: str = "it"
 ) -> tuple[onnxruntime.InferenceSession, Literal["cpu", "cuda"]]:
     """A session for a model (a path, or the file's bytes), and the device it runs on.
 
@@ -47,6 +48,7 @@ def onnx_session(
         device: ``auto`` takes CUDA where it works, and says so in the log where it should but
             does not.
         threads: processor threads that one call uses.
+        shown: what errors call the model.
 
     Raises:
         ConfigError: there is no such device.
@@ -74,7 +76,7 @@ def onnx_session(
     except Exception as error:  # its exceptions share no public base class
         raise EncoderUnavailableError(
             name,
-            f"ONNX Runtime can't load it ({error})",
+            f"ONNX Runtime can't load {shown} ({error})",
             "Is it a complete ONNX file, in one part?",
         ) from error
 
@@ -111,7 +113,11 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     # a spinning thread would take the processor from the threads that decode pictures
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    # weights in a file beside the model would escape its checksum: nothing is found there
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
+    options.log_severity_level = _FATAL  # what is wrong, our error says
     return options
 
 

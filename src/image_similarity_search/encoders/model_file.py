@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from hashlib import sha256
 from typing import Any
 
 from image_similarity_search.encoders.devices import Device
@@ -41,7 +42,7 @@ def encoder_of_file(path: str, spec: EncoderSpec, device: Device) -> OnnxEncoder
     name = os.path.splitext(os.path.basename(path))[0]
     try:
         with open(path, "rb") as file:
-            model = file.read()  # as bytes: weights in a second file would escape the checksum
+            model = file.read()
     except OSError as error:
         raise EncoderUnavailableError(
             name,
@@ -50,11 +51,12 @@ def encoder_of_file(path: str, spec: EncoderSpec, device: Device) -> OnnxEncoder
         ) from error
     described = _described(name, os.path.splitext(path)[0] + ".toml")
     return OnnxEncoder(
-        str(described.get("name", name)),
+        described.get("name", name),
         model,
         spec.applied_to(_preprocessing(described)),
         output=described.get("output"),
         pooling=described.get("pooling", "none"),
+        fingerprint=f"onnx;sha256={sha256(model).hexdigest()[:16]}",  # whatever the file is called
         spec=spec,
         device=device,
     )
@@ -75,6 +77,9 @@ def _described(name: str, path: str) -> dict[str, Any]:
     for key in described:
         if key not in _NEEDED + _OPTIONAL:
             raise ConfigError(f"{key} in {path}", described[key], f"no such key. {_EXAMPLE}")
+    name = described.get("name", name)
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"name in {path}", name, "a text")
     for key in _NEEDED:
         if key not in described:
             raise ConfigError(f"{key} in {path}", None, f"a value for it. {_EXAMPLE}")

@@ -71,10 +71,13 @@ class OnnxEncoder:
         self.name = name
         self.preprocessing = preprocessing
         self.spec = (spec or EncoderSpec()).made_with(preprocessing)
-        mark = fingerprint or f"{name};sha256={_sha256(name, model)[:16]}"
+        mark, shown = fingerprint, model if isinstance(model, str) else "it"
+        if mark is None:
+            model = _content(name, model)  # what is hashed is what is run, to the byte
+            mark = f"{name};sha256={hashlib.sha256(model).hexdigest()[:16]}"
         how = "".join(f"{word};" for word in (output, pooling) if word not in (None, "none"))
         self.fingerprint = f"{mark};{how}{preprocessing.fingerprint}"
-        self._session, self.device = onnx_session(name, model, device, threads)
+        self._session, self.device = onnx_session(name, model, device, threads, shown)
         self._input = self._only_input()
         self._pooling = pooling
         self._output = self._chosen_output(output)
@@ -166,12 +169,12 @@ class OnnxEncoder:
         return int(self._run(np.zeros((1, side, side, 3), dtype=np.uint8)).shape[1])
 
 
-def _sha256(name: str, model: str | bytes) -> str:
+def _content(name: str, model: str | bytes) -> bytes:
     if isinstance(model, bytes):
-        return hashlib.sha256(model).hexdigest()
+        return model
     try:
         with open(model, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return file.read()
     except OSError as error:
         raise EncoderUnavailableError(
             name, f"its file can't be read ({error})", "Give the path of its ONNX file."

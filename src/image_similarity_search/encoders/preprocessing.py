@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from image_similarity_search.errors import ConfigError
@@ -44,7 +45,9 @@ class Preprocessing:
             raise ConfigError(
                 "interpolation", self.interpolation, f"one of {', '.join(INTERPOLATIONS)}"
             )
-        if min(self.std) <= 0:
+        if not all(map(isfinite, self.mean)):
+            raise ConfigError("mean", self.mean, "three numbers")
+        if not all(map(isfinite, self.std)) or min(self.std) <= 0:
             raise ConfigError("std", self.std, "three numbers above 0")
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,23 +78,24 @@ class _Graph:
         nodes.append(helper.make_node(kind, inputs, [name], name, **attributes))
         return name
 
-    def convolution(self, source: str, conv: str, norm: str, channels: int, stride: int) -> str:
-        """A convolution with the batch normalisation behind it worked into its weights."""
-        weight = self._tensor(f"{conv}.weight", ndim=4)
-        if weight.shape[0] != channels:
-            raise ValueError(f"{conv}.weight has {weight.shape[0]} channels, expected {channels}")
-        side = weight.shape[2]
+    def convolution(
+        self, source: str, conv: str, norm: str, shape: tuple[int, int, int, int], stride: int
+    ) -> str:
+        """A convolution with the batch normalisation behind it worked into its weights.
+
+        ``shape`` is that of the weights: channels, channels of the source, height and width.
+        """
+        channels, _, _, side = shape
+        weight = self._tensor(f"{conv}.weight", shape)
         gamma, beta, mean, variance = (
-            self._tensor(f"{norm}.{part}", ndim=1, length=channels).astype(np.float64)
+            self._tensor(f"{norm}.{part}", (channels,)).astype(np.float64)
             for part in ("weight", "bias", "running_mean", "running_var")
         )
-        scale = gamma / np.sqrt(variance + _EPSILON)
-        constants = [
-            self._constant(
-                f"{conv}.folded", weight * scale[:, None, None, None].astype(np.float32)
-            ),
-            self._constant(f"{conv}.bias", (beta - mean * scale).astype(np.float32)),
-        ]
+        with np.errstate(over="ignore", invalid="ignore"):  # the constants are looked at
+            scale = gamma / np.sqrt(variance + _EPSILON)
+            folded = weight * scale[:, None, None, None].astype(np.float32)
+            bias = (beta - mean * scale).astype(np.float32)
+        constants = [self._constant(f"{conv}.folded", folded), self._constant(f"{norm}.bias", bias)]
         return self.add(
             "Conv",
             [source, *constants],
@@ -103,14 +104,17 @@ class _Graph:
             pads=[side // 2] * 4,
         )
 
-    def has(self, name: str) -> bool:
-        """Whether there is such a tensor."""
-        return name in self._tensors
-
     def finished(self, last: str, dim: int) -> bytes:
-        """The model, whose output is that of the node ``last``."""
+        """The model, whose output is that of the node ``last``.
+
+        Raises:
+            ValueError: there are weights left, so the network is another.
+        """
         from onnx import helper
 
+        for name in self._tensors:
+            if name.startswith("layer") and not name.endswith(".num_batches_tracked"):
+                raise ValueError(f"there is a tensor {name}, which this network does not have")
         self.add("Identity", [last])
         model = self._model
         model.graph.node[-1].output[0] = "embedding"
@@ -121,12 +125,14 @@ class _Graph:
         model.ir_version = _IR_VERSION
         return bytes(model.SerializeToString())
 
-    def _tensor(self, name: str, ndim: int, length: int | None = None) -> NDArray[np.float32]:
+    def _tensor(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         if name not in self._tensors:
             raise ValueError(f"there is no tensor {name}")
-        tensor = np.ascontiguousarray(self._tensors.pop(name), dtype="<f4")
-        if tensor.ndim != ndim or (length is not None and len(tensor) != length):
-            raise ValueError(f"{name} has the shape {tensor.shape}")
+        given = self._tensors.pop(name)
+        if given.shape != shape:
+            raise ValueError(f"{name} has the shape {given.shape}, expected {shape}")
+        with np.errstate(over="ignore"):
+            tensor = np.ascontiguousarray(given, dtype="<f4")
         if not np.isfinite(tensor).all():
             raise ValueError(f"{name} has values that are not finite")
         self.digest.update(name.encode())
@@ -136,6 +142,8 @@ class _Graph:
     def _constant(self, name: str, values: NDArray[np.float32]) -> str:
         from onnx import TensorProto
 
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} comes out with values that are not finite")
         constant = self._model.graph.initializer.add()
         constant.name = name
         constant.data_type = TensorProto.FLOAT
@@ -151,34 +159,47 @@ def _floats(name: str, shape: list[str | int]) -> ValueInfoProto:
 
 
 def _add_network(graph: _Graph, architecture: Architecture) -> str:
-    last = graph.convolution("pixels", "conv1", "bn1", channels=64, stride=2)
+    last = graph.convolution("pixels", "conv1", "bn1", (64, 3, 7, 7), stride=2)
     last = graph.add("Relu", [last])
     last = graph.add("MaxPool", [last], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    channels = 64
     for stage, blocks in enumerate(architecture.blocks, 1):
+        width = 64 * 2 ** (stage - 1)
         for number in range(blocks):
             stride = 2 if stage > 1 and number == 0 else 1
-            prefix = f"layer{stage}.{number}"
-            width = 64 * 2 ** (stage - 1)
-            last = _add_block(graph, last, prefix, width, stride, architecture.bottleneck)
-    if graph.has(f"layer4.{architecture.blocks[3]}.conv1.weight"):
-        raise ValueError(f"there are more blocks than {architecture.blocks[3]} in layer4")
+            plan = _bottleneck(width, stride) if architecture.bottleneck else _basic(width, stride)
+            last = _add_block(graph, last, f"layer{stage}.{number}", channels, plan)
+            channels = plan[-1].channels
     return graph.add("Flatten", [graph.add("GlobalAveragePool", [last])])
 
 
-def _add_block(
-    graph: _Graph, source: str, prefix: str, width: int, stride: int, bottleneck: bool
-) -> str:
-    if bottleneck:
-        plan = [(width, 1), (width, stride), (4 * width, 1)]
-    else:
-        plan = [(width, stride), (width, 1)]
-    last = source
-    for number, (channels, step) in enumerate(plan, 1):
+class _Step(NamedTuple):
+    """A convolution of a block."""
+
+    channels: int
+    side: int
+    stride: int
+
+
+def _bottleneck(width: int, stride: int) -> list[_Step]:
+    return [_Step(width, 1, 1), _Step(width, 3, stride), _Step(4 * width, 1, 1)]
+
+
+def _basic(width: int, stride: int) -> list[_Step]:
+    return [_Step(width, 3, stride), _Step(width, 3, 1)]
+
+
+def _add_block(graph: _Graph, source: str, prefix: str, inputs: int, plan: list[_Step]) -> str:
+    last, channels = source, inputs
+    for number, step in enumerate(plan, 1):
         conv, norm = f"{prefix}.conv{number}", f"{prefix}.bn{number}"
-        last = graph.convolution(last, conv, norm, channels, step)
+        shape = (step.channels, channels, step.side, step.side)
+        last = graph.convolution(last, conv, norm, shape, step.stride)
+        channels = step.channels
         if number < len(plan):
             last = graph.add("Relu", [last])
-    if graph.has(f"{prefix}.downsample.0.weight"):
+    stride = max(step.stride for step in plan)
+    if stride > 1 or channels != inputs:
         conv, norm = f"{prefix}.downsample.0", f"{prefix}.downsample.1"
-        source = graph.convolution(source, conv, norm, plan[-1][0], stride)
+        source = graph.convolution(source, conv, norm, (channels, inputs, 1, 1), stride)
     return graph.add("Relu", [graph.add("Add", [last, source])])

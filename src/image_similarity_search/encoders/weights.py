@@ -13,7 +13,7 @@ from image_similarity_search.encoders.torch_file import read_torch_file
 from image_similarity_search.errors import EncoderUnavailableError
 
 _TORCH = (".pth", ".pt", ".bin")
-_KINDS = "an .onnx, .safetensors or torch .pth file"
+_KINDS = "an .onnx or .safetensors file, or a torch .pth file of the state_dict alone"
 
 
 def read_weights(name: str, path: str) -> dict[str, NDArray[Any]]:
@@ -45,7 +45,10 @@ def _from_safetensors(path: str) -> dict[str, NDArray[Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="numpy") as file:
+        with (
+            open(path, "rb"),
+            safe_open(path, framework="numpy") as file,
+        ):  # open says what is wrong
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, TypeError) as error:  # TypeError: a type that NumPy has not
         raise ValueError(f"no safetensors file, or damaged ({error})") from error
