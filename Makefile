@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PICTURES ?=
+PARALLEL := --numprocesses auto --dist loadfile
 
 # Photographs under free licences lie inside these packages; they are looked into, not imported.
 DEMO_PACKAGES := scikit-image==0.26.0 scikit-learn==1.9.1
@@ -17,7 +18,7 @@ demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures
 	@$(BIN)/iss demo $(if $(PICTURES),"$(PICTURES)")
 
 test: $(VENV)/.installed-dev  ## the tests
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 check: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .
@@ -30,7 +31,7 @@ test-wheel: $(VENV)/.installed-dev  ## the tests against the wheel that users ge
 	$(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/pip install --quiet "$$(ls dist/*.whl)[dev]"
 	.venv-wheel/bin/python -c "import image_similarity_search as p; assert 'site-packages' in p.__file__"
-	.venv-wheel/bin/pytest
+	.venv-wheel/bin/pytest $(PARALLEL)
 
 bench: $(VENV)/.installed-dev  ## the figures; PHOTOS=DIR, and UKBENCH=DIR if you have it
 	$(BIN)/python benchmarks/figures.py --photos "$(PHOTOS)" $(if $(UKBENCH),--ukbench "$(UKBENCH)")
