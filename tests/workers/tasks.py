@@ -88,6 +88,25 @@ def _shout(text: str) -> Generator[bytes, None, bytes]:
     return repr(os.read(0, 100)).encode()
 
 
+def _busy(folder: str) -> Generator[bytes, None, bytes]:
+    """Be seen to be at work."""
+    yield from ()
+    sign = os.path.join(folder, f"busy {os.getpid()}")
+    with open(sign, "wb"):
+        time.sleep(0.4)
+    os.remove(sign)
+    return b"done"
+
+
+def _crash_unless_alone(folder: str) -> Generator[bytes, None, bytes]:
+    yield from ()
+    for _ in range(4):
+        if os.listdir(folder):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.05)
+    return b"alone"
+
+
 def _limits(_: str) -> Generator[bytes, None, bytes]:
     import resource
 

@@ -8,6 +8,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from conftest import children_of, until
@@ -89,6 +91,16 @@ def test_a_worker_that_ends_costs_its_request_and_no_other(
 def test_what_a_request_left_behind_is_not_held_against_the_next(pool: Pool) -> None:
     assert ask(pool, "echo something").failure is None
     assert ask(pool, "crash_unless_fresh") == Answer([b"fresh"])
+
+
+def test_what_fails_beside_others_is_tried_alone(pool: Pool, tmp_path: Path) -> None:
+    def submit(name: str, count: int) -> list[Future[Answer]]:
+        return [pool.submit(f"{name} {tmp_path}".encode(), SECONDS) for _ in range(count)]
+
+    busy, hungry, more = submit("busy", 9), submit("crash_unless_alone", 1), submit("busy", 4)
+    assert hungry[0].result().parts == [b"alone"]
+    assert not more[-1].done()  # it had to wait for none but those at work
+    assert all(answer.result().parts == [b"done"] for answer in (*busy, *more))
 
 
 def test_a_part_may_take_so_long_and_no_longer(pool: Pool) -> None:

@@ -28,8 +28,11 @@ DECODER = "image_similarity_search.collection.decoder:answer"
 
 _SIGKILL = 9  # Windows has no name for it
 
-MEMORY_LIMIT = 4 * 1024**3
-"""Bytes of memory of one worker: enough for every picture within the pixel limit."""
+MEMORY_LIMIT = 5 * 1024**3
+"""Bytes of memory of one worker.
+
+Every picture within the pixel limit fits; the hungriest, JPEG 2000 with transparency, take 4.2 GB.
+"""
 
 
 @dataclass(frozen=True, slots=True)

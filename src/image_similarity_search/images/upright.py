@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.ImageCms import ImageCmsTransform
 
 UPRIGHT = {
@@ -26,6 +28,7 @@ UPRIGHT = {
 
 _MAX_PROFILE_BYTES = 8 * 1024**2  # real colour profiles have up to some 3 MB
 _ROUNDING = 2  # levels of 256
+_BAND_PIXELS = 1 << 22
 
 
 def upright_rgb(image: Image.Image, orientation: int, min_side: int | None) -> Image.Image:
@@ -68,37 +71,55 @@ def _with_8_bits(image: Image.Image) -> Image.Image:
         return _from_16_bits(image)  # Pillow reads a PGM of 16 bits as 32-bit integers
     if image.mode in ("I", "F"):
         return _from_own_range(image)
-    if image.mode in ("L", "1", "La", "LA"):
-        return image.convert("LA" if image.has_transparency_data else "L")
-    if image.mode in ("CMYK", "LAB") or (image.mode == "RGB" and not image.has_transparency_data):
+    if image.mode in ("CMYK", "LAB"):
         return image
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    grey = image.mode in ("L", "1", "La", "LA")
+    wanted = ("L" if grey else "RGB") + ("A" if image.has_transparency_data else "")
+    return image if image.mode == wanted else image.convert(wanted)
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
     import numpy as np
 
-    values = np.asarray(image)
-    grey = (values >> 8).astype(np.uint8)
     transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255  # white, as transparency is everywhere
-    return Image.fromarray(grey)
+    result = Image.new("L", image.size)
+    for top, values in _bands(image):
+        grey = (values >> 8).astype(np.uint8)
+        if isinstance(transparent, int):
+            grey[values == transparent] = 255  # white, as transparency is everywhere
+        result.paste(Image.fromarray(grey), (0, top))
+    return result
 
 
 def _from_own_range(image: Image.Image) -> Image.Image:
     """Values of any range, spread from black (the least) to white (the greatest)."""
     import numpy as np
 
-    values = np.asarray(image, dtype=np.float32)
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    if low == high:
-        return Image.new("L", image.size)
-    with np.errstate(all="ignore"):
-        spread = (values - low) * (255 / (high - low))
-        spread = np.nan_to_num(spread, nan=0.0, posinf=255.0, neginf=0.0)
-        return Image.fromarray(np.clip(np.rint(spread), 0, 255).astype(np.uint8))
+    low, high = math.inf, -math.inf
+    for _, values in _bands(image):
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    result = Image.new("L", image.size)
+    if low >= high:
+        return result
+    for top, values in _bands(image):
+        with np.errstate(all="ignore"):
+            spread = (values.astype(np.float32) - low) * (255 / (high - low))
+            spread = np.nan_to_num(spread, nan=0.0, posinf=255.0, neginf=0.0)
+            grey = np.clip(np.rint(spread), 0, 255).astype(np.uint8)
+        result.paste(Image.fromarray(grey), (0, top))
+    return result
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The values of a picture, some rows at a time from the top: as a whole they take much room."""
+    import numpy as np
+
+    height = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, height):
+        bottom = min(top + height, image.height)
+        yield top, np.asarray(image.crop((0, top, image.width, bottom)))
 
 
 def _in_srgb(image: Image.Image, profile: object) -> Image.Image:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from image_similarity_search.errors import WorkerUnavailableError
@@ -73,6 +74,7 @@ class _Desk:
         self._workers: weakref.WeakSet[Worker] = weakref.WeakSet()
         self._closed = False
         self._lock = threading.Lock()  # of these two
+        self._turns = _Turns()
 
     def attend(self) -> None:
         """Have tasks answered, until ``close``."""
@@ -102,10 +104,12 @@ class _Desk:
 
     def _answer(self, task: _Task, worker: Worker | None) -> tuple[Worker | None, Answer]:
         """The answer to a task, and the worker for the next one."""
-        worker, answer = self._ask(task, worker)
-        if answer.failure and answer.failure.kind != "late" and not self._closed:
-            # what ended it may have been the task before, or the want of memory of another worker
+        with self._turns.together():
             worker, answer = self._ask(task, worker)
+        if answer.failure and answer.failure.kind != "late" and not self._closed:
+            # what ended it may have been the task before, or that all together took the memory
+            with self._turns.alone():
+                worker, answer = self._ask(task, worker)
         if answer.failure and answer.failure.kind == "start":
             status = answer.failure.status
             raise WorkerUnavailableError(f"it ended with status {status} before it did anything")
@@ -124,3 +128,37 @@ class _Desk:
         if closed:
             worker.end()
         return worker
+
+
+class _Turns:
+    """Any number of tasks together, or one alone."""
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._under_way = 0
+        self._alone = False
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._change:
+            self._change.wait_for(lambda: not self._alone)
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._under_way -= 1
+                self._change.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._change:
+            self._change.wait_for(lambda: not self._alone)
+            self._alone = True
+            self._change.wait_for(lambda: not self._under_way)
+        try:
+            yield
+        finally:
+            with self._change:
+                self._alone = False
+                self._change.notify_all()
