@@ -8,7 +8,11 @@ PARALLEL := --numprocesses auto --dist loadfile
 # Photographs under free licences lie inside these packages; they are looked into, not imported.
 DEMO_PACKAGES := scikit-image==0.26.0 scikit-learn==1.9.1
 
-.PHONY: demo test check test-wheel bench clean
+# timm imports torchvision, whose usual build does not fit a torch for processors: tests mend that.
+TORCH_PACKAGES := torchvision==0.28.0 timm==1.0.31
+TORCH_TESTS := test_torch_module.py test_timm.py test_torchvision.py
+
+.PHONY: demo test check test-wheel test-torch bench clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
 	@if [ -z "$(PICTURES)" ]; then \
@@ -33,11 +37,21 @@ test-wheel: $(VENV)/.installed-dev  ## the tests against the wheel that users ge
 	.venv-wheel/bin/python -c "import image_similarity_search as p; assert 'site-packages' in p.__file__"
 	.venv-wheel/bin/pytest $(PARALLEL)
 
+test-torch:  ## the tests that need torch and timm, where these can be installed
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/pip install --quiet --editable ".[dev]"
+	@if .venv-torch/bin/pip install --quiet torch==2.13.0 pyyaml \
+			&& .venv-torch/bin/pip install --quiet --no-deps $(TORCH_PACKAGES); then \
+		.venv-torch/bin/pytest $(addprefix tests/encoders/,$(TORCH_TESTS)); \
+	else \
+		echo "torch and timm can't be installed here: the tests that need them are skipped."; \
+	fi
+
 bench: $(VENV)/.installed-dev  ## the figures; PHOTOS=DIR, and UKBENCH=DIR if you have it
 	$(BIN)/python benchmarks/figures.py --photos "$(PHOTOS)" $(if $(UKBENCH),--ukbench "$(UKBENCH)")
 
 clean:  ## what these commands made
-	rm -rf $(VENV) .venv-wheel build dist demo
+	rm -rf $(VENV) .venv-wheel .venv-torch build dist demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -68,25 +68,36 @@ class TorchEncoder:
         self.dim = int(self._run(np.zeros((1, side, side, 3), dtype=np.uint8)).shape[1])
 
     def encode(self, pixels: PixelArray) -> FloatArray:
-        """Embed ``(n, crop, crop, 3)`` uint8 RGB pixels as ``(n, dim)`` float32."""
+        """Embed ``(n, crop, crop, 3)`` uint8 RGB pixels as ``(n, dim)`` float32.
+
+        Raises:
+            EncoderOutputError: the module's output has another shape, or it fails.
+        """
         if not len(pixels):
             return np.empty((0, self.dim), dtype=np.float32)
-        return self._run(pixels)
+        rows = self._run(pixels)
+        if rows.shape[1] != self.dim:
+            raise EncoderOutputError(self.name, f"{rows.shape[1]} values, expected {self.dim}")
+        return rows
 
     def _run(self, pixels: PixelArray) -> FloatArray:
         import torch
 
         values = self.preprocessing.normalise(pixels).transpose(0, 3, 1, 2)
-        with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
-            output: Any = self._module(batch)
+        try:
+            with torch.inference_mode():
+                batch = torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
+                output: Any = self._module(batch)
+        except Exception as error:  # of torch, of the module's own code
+            raise EncoderOutputError(self.name, f"an error of its module: {error}") from error
         if not isinstance(output, torch.Tensor) or output.numel() == 0:
             raise EncoderOutputError(self.name, f"a {type(output).__name__}, expected a tensor")
-        if output.ndim > 2 and output.shape[0] * output.shape[1] != output.numel():
+        rows_only = output.ndim > 1 and output.shape[0] * output.shape[1] == output.numel()
+        if not rows_only or len(output) != len(pixels):
             raise EncoderOutputError(
                 self.name, f"shape {tuple(output.shape)}, expected (n, dim): pool it in the module"
             )
-        return np.asarray(output.reshape(len(pixels), -1).float().cpu(), dtype=np.float32)
+        return np.asarray(output.flatten(1).float().cpu(), dtype=np.float32)
 
 
 def timm_encoder(name: str, spec: EncoderSpec, device: Device) -> TorchEncoder:
