@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -54,16 +53,6 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 def hear_interrupts() -> None:
     """In a child process: don't ignore SIGINT, as what was started in the background does."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def as_anybody() -> list[str]:
-    """What makes a command obey file permissions, which root does not."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return []
-    setpriv = shutil.which("setpriv")
-    if not setpriv:
-        pytest.skip("runs as root, to whom nothing is read-only, and there is no setpriv")
-    return [setpriv, "--bounding-set", "-dac_override,-dac_read_search"]
 
 
 def draw(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CountingEncoder, MakePicture, as_anybody, draw
+from conftest import CountingEncoder, MakePicture, draw
 from PIL import Image
+from privileges import as_anybody
 from recipe import embeddings_of, write_files
 
 from image_similarity_search import Collection, import_legacy

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import as_anybody
 from hub_server import COMMIT, Hub, closed_port, serving
+from privileges import as_anybody
 
 _SECONDS = 30  # for what fails: without our care the client would try for minutes
 

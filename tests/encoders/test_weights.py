@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import as_anybody
 from onnx import TensorProto, helper
+from privileges import as_anybody
 from resnets import Weights, random_weights, shapes
 from safetensors.numpy import save_file
 from torch_writer import saved
