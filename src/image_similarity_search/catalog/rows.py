@@ -74,7 +74,7 @@ class Rows:
     def image(self, row: Row) -> ImageRow:
         """The row of an image, checked."""
         image = ImageRow(*row[:_WIDTH])
-        if self._checksums.of("images", *image[:-1]) != image.crc32:
+        if self._checksums.of_image(image[:-1]) != image.crc32:
             raise self._damaged("image", image.id)
         return image
 

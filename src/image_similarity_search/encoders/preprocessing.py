@@ -40,7 +40,9 @@ class Preprocessing:
         if self.resize < 1:
             raise ConfigError("resize", self.resize, "a number of pixels, at least 1")
         if not 1 <= self.crop <= self.resize:
-            raise ConfigError("crop", self.crop, f"1 to {self.resize} pixels (the resize)")
+            raise ConfigError(
+                "crop", self.crop, f"1 to {self.resize} pixels (the resize); give both"
+            )
         if self.interpolation not in INTERPOLATIONS:
             raise ConfigError(
                 "interpolation", self.interpolation, f"one of {', '.join(INTERPOLATIONS)}"

@@ -46,7 +46,7 @@ class EncoderRow:
 
 _IMAGENET = Preprocessing(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD)
 
-# Revisions and checksums are those that several public projects pin, see docs/models.md.
+# Revisions and checksums are those that public projects pin, each met in two or more of them.
 _ROWS = (
     EncoderRow(
         name=DEFAULT_ENCODER,

@@ -55,7 +55,7 @@ def _from_safetensors(path: str) -> dict[str, NDArray[Any]]:
 
 
 def _check_promised_hash(path: str) -> None:
-    promised = re.search(r"-([0-9a-f]{8,64})\.", os.path.basename(path))
+    promised = re.search(r"-(?=[0-9a-f]*[a-f])([0-9a-f]{8,64})\.", os.path.basename(path))
     if promised is None:
         return
     with open(path, "rb") as file:

@@ -61,7 +61,7 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
     try:
         index = faiss.index_factory(dim, text, faiss_metric(metric))
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].rpartition("Error: ")[2]
+        reason = str(error).strip().splitlines()[-1].rpartition(": ")[2]
         raise ConfigError("index", kind, f"{EXPECTED} (FAISS: {reason})") from error
     inner = innermost(index)
     name = class_name(inner)
