@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 Value = int | float | str | bytes | None
 
@@ -36,14 +37,15 @@ class Checksums:
 
     def of_image(self, values: Sequence[Value]) -> int:
         """The same for a row of ``images``, quicker for the common one: a sync reads all."""
+        row: Any = values  # of types that are only known when it is tried
         try:
             (id_, folder, name, size, mtime, digest, width, height, state, reason, generation,
-             metadata, embedding) = values  # fmt: skip
+             metadata, embedding) = row  # fmt: skip
             if state != "indexed" or reason is not None or metadata != "{}":
                 return self.of("images", *values)
             text = (
-                f"i{id_};i{folder};b{len(name)}:{name.decode('latin-1')}i{size};i{mtime};"  # type: ignore[arg-type, union-attr]
-                f"b{len(digest)}:{digest.decode('latin-1')}i{width};i{height};"  # type: ignore[arg-type, union-attr]
+                f"i{id_};i{folder};b{len(name)}:{name.decode('latin-1')}i{size};i{mtime};"
+                f"b{len(digest)}:{digest.decode('latin-1')}i{width};i{height};"
                 f"t7:indexedni{generation};t2:{{}}i{embedding};"
             )
         except (AttributeError, TypeError):  # some value is null, or of another type
