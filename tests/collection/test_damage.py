@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -106,6 +108,24 @@ def test_another_collections_catalog_is_answered_from_as_it_is(
     shutil.copy(tmp_path / "o" / "catalog.sqlite", index / "catalog.sqlite")
     with Collection.open(index) as collection:
         assert [hit.path for hit in collection.search(other)] == [str(other)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("DELETE FROM images WHERE id = 9", "image 9 has no record"),
+        ("DELETE FROM embeddings WHERE image_id = 9", "22 of 23 images can be read"),
+    ],
+)
+def test_a_row_that_is_missing_does_not_leave_the_answer_in_silence(
+    index: Path, statement: str, words: str
+) -> None:
+    with Collection.open(index) as collection:
+        assert len(collection.search(3, k=50)) == 22
+        with closing(sqlite3.connect(index / "catalog.sqlite")) as database, database:
+            database.execute(statement)  # which checks no references
+        with pytest.raises(CollectionCorruptError, match=words):
+            collection.search(3, k=50)
 
 
 # The write-ahead log

@@ -51,8 +51,10 @@ def another_writer(index: Path) -> Iterator[subprocess.Popen[str]]:
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "held\n"
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_second_writer_is_told_who_writes(index: Path, photos: Path) -> None:
@@ -190,15 +192,17 @@ def test_a_reader_sees_a_consistent_state_whatever_is_being_written(
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         seen = set()
-        with Collection.open(index) as reader:
-            for _ in range(400):
-                hits = reader.search(3, k=50)
-                paths = {hit.path for hit in hits}
-                assert len(paths) == len(hits)
-                assert paths & {str(one), str(two)}
-                assert len(hits) in (12, 13)
-                seen.add(frozenset(paths & {str(one), str(two)}))
-        process.kill()
+        try:
+            with Collection.open(index) as reader:
+                for _ in range(400):
+                    hits = reader.search(3, k=50)
+                    paths = {hit.path for hit in hits}
+                    assert len(paths) == len(hits)
+                    assert paths & {str(one), str(two)}
+                    assert len(hits) in (12, 13)
+                    seen.add(frozenset(paths & {str(one), str(two)}))
+        finally:
+            process.kill()
     assert len(seen) == 3  # one, the other, and both
 
 

@@ -222,3 +222,9 @@ def test_problems_are_counted_beyond_those_that_are_kept() -> None:
 def test_a_copy_of_the_folder_is_whole_too(index: Path, tmp_path: Path) -> None:
     shutil.copytree(index, tmp_path / "copy")
     assert not problems(tmp_path / "copy")
+
+
+def test_an_index_of_another_program_is_no_lost_collection(tmp_path: Path) -> None:
+    (tmp_path / "faiss.index").write_bytes(b"IxF2 of another program")
+    with pytest.raises(CollectionNotFoundError):
+        verified(str(tmp_path))

@@ -106,6 +106,8 @@ class Catalog:
             self._meta.write("generation", str(self._meta.generation() + 1))
             yield
 
+    # What is there
+
     def counts(self) -> Counts:
         """How many images are indexed and skipped."""
         return Counts(self._database.value(_INDEXED), self._database.value(_SKIPPED))

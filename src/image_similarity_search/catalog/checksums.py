@@ -41,16 +41,17 @@ class Checksums:
         try:
             (id_, folder, name, size, mtime, digest, width, height, state, reason, generation,
              metadata, embedding) = row  # fmt: skip
-            if state != "indexed" or reason is not None or metadata != "{}":
+            whole = state == "indexed" and reason is None and metadata == "{}"
+            if not whole or width is None or height is None or embedding is None:
                 return self.of("images", *values)
             text = (
                 f"i{id_};i{folder};b{len(name)}:{name.decode('latin-1')}i{size};i{mtime};"
                 f"b{len(digest)}:{digest.decode('latin-1')}i{width};i{height};"
                 f"t7:indexedni{generation};t2:{{}}i{embedding};"
             )
-        except (AttributeError, TypeError):  # some value is null, or of another type
+            return zlib.crc32(text.encode("latin-1"), self._images)
+        except (AttributeError, TypeError, UnicodeEncodeError):  # null, or of another type
             return self.of("images", *values)
-        return zlib.crc32(text.encode("latin-1"), self._images)
 
 
 def checksum_of_meta(meta: Mapping[str, str]) -> str:

@@ -224,14 +224,8 @@ class Collection:
         )
         with self._writing():
             embedder, load = self._prepared(time_limit)
-            sync = Sync(
-                self._catalog,
-                embedder,
-                load,
-                checked_path(folder),
-                options,
-                progress,
-            )
+            path = checked_path(folder)
+            sync = Sync(self._catalog, embedder, load, path, options, progress)
             try:
                 report = sync.run()
             except (SyncInterrupted, EncoderError, WorkerUnavailableError):

@@ -23,6 +23,7 @@ from image_similarity_search.errors import (
     EncoderUnavailableError,
     UnknownEncoderError,
 )
+from image_similarity_search.stores.index_file import is_ours
 from image_similarity_search.stores.kinds import check_kind
 from image_similarity_search.types import METRICS, Metric
 
@@ -76,7 +77,7 @@ def refuse_lost(folder: str, *, create: bool) -> None:
     Raises:
         CollectionCorruptError: it was, and none is to be made.
     """
-    if not os.path.exists(os.path.join(folder, STORE_FILE_NAME)):
+    if not is_ours(os.path.join(folder, STORE_FILE_NAME)):
         return
     lost = CollectionCorruptError(
         os.path.join(folder, FILE_NAME),

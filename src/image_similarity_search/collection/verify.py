@@ -131,7 +131,7 @@ def _file_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
 
 def _file_problem(record: ImageRecord) -> str | None:
     try:
-        content_hash = decode.content_hash(decode.read_file(record.path))
+        content_hash = decode.hash_file(record.path)
         status = os.stat(record.path)
     except ImageError as error:
         return f"{record.path}: {error.reason}"
