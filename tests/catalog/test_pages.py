@@ -72,6 +72,19 @@ def test_deleted_rows_are_not_found(file: Path) -> None:
     assert sorted(row[0] for row in rows_of(file)) == [*range(50), *range(150, 300)]
 
 
+def test_what_free_pages_still_hold_is_not_found(file: Path) -> None:
+    """A table that is dropped leaves its pages as they were."""
+    expected = sorted(rows_of(file))
+    with closing(sqlite3.connect(file)) as database:
+        with database:
+            database.execute("CREATE TABLE dropped (id INTEGER PRIMARY KEY, text)")
+            database.execute("INSERT INTO dropped SELECT id + 1000, text FROM t")
+        with database:
+            database.execute("DROP TABLE dropped")
+    assert file.read_bytes().count(f"{199:0200}".encode()) == 2
+    assert sorted(rows_of(file)) == expected
+
+
 def test_without_a_list_of_free_pages_no_row_is_missing(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[18:1024] = bytes(1024 - 18)

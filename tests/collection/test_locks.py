@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -191,16 +192,17 @@ def test_a_reader_sees_a_consistent_state_whatever_is_being_written(
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-        seen = set()
+        seen: Counter[frozenset[str]] = Counter()
+        deadline = time.monotonic() + 60
         try:
             with Collection.open(index) as reader:
-                for _ in range(400):
+                while (len(seen) < 3 or seen.total() < 400) and time.monotonic() < deadline:
                     hits = reader.search(3, k=50)
                     paths = {hit.path for hit in hits}
                     assert len(paths) == len(hits)
                     assert paths & {str(one), str(two)}
                     assert len(hits) in (12, 13)
-                    seen.add(frozenset(paths & {str(one), str(two)}))
+                    seen[frozenset(paths & {str(one), str(two)})] += 1
         finally:
             process.kill()
     assert len(seen) == 3  # one, the other, and both

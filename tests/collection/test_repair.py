@@ -217,6 +217,31 @@ def test_a_damaged_embedding_keeps_the_images_id_and_metadata(index: Path) -> No
         assert collection.search(path, k=1)[0].score == 1.0
 
 
+def test_an_embedding_of_a_former_version_is_not_taken(
+    index: Path, make_picture: MakePicture
+) -> None:
+    """It is whole, and of this image; but the picture was another one then."""
+    with closing(sqlite3.connect(index / "catalog.sqlite")) as database:
+        former = database.execute("SELECT * FROM embeddings WHERE image_id = 9").fetchone()
+    path = Path(records(index)[9].path)
+    make_picture(path, 500)
+    with Collection.open(index, encoder=CountingEncoder()) as collection:
+        collection.sync(path.parent)
+    with closing(sqlite3.connect(index / "catalog.sqlite")) as database, database:
+        database.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)", former)
+    with (
+        Collection.open(index) as collection,
+        pytest.raises(CollectionCorruptError, match="of another version of it"),
+    ):
+        collection.search(3, k=50)
+    report = Collection.repair(index)
+    assert (report.images, report.reencoded, report.lost) == (22, 1, 0)
+    with Collection.open(index, encoder=CountingEncoder()) as collection:
+        collection.sync(path.parent)
+        assert collection.get(path).id == 9
+        assert collection.search(path, k=1)[0].score == 1.0
+
+
 def test_an_id_is_not_used_again_though_its_image_is_lost(
     index: Path, make_picture: MakePicture
 ) -> None:
