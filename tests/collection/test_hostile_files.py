@@ -13,15 +13,18 @@ from pathlib import Path
 
 import pytest
 from conftest import CountingEncoder, MakePicture, children_of, draw, hear_interrupts, until
+from PIL import Image
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.pipeline import Decoders
 from image_similarity_search.errors import (
     CollectionNotFoundError,
     ConfigError,
+    EncoderOutputError,
     WorkerUnavailableError,
 )
 from image_similarity_search.processors import available_processors
+from image_similarity_search.types import FloatArray, PixelArray
 
 MEMORY = 512 << 20
 LIMIT = 2.0  # seconds
@@ -112,7 +115,7 @@ def test_add_skips_such_a_picture_and_adds_the_others(
 
 
 def test_one_process_stays_for_the_next_picture_until_the_collection_is_closed(
-    tmp_path: Path, good: Path
+    tmp_path: Path, good: Path, make_picture: MakePicture
 ) -> None:
     with Collection.open(tmp_path / "i", encoder="colour-texture", create=True) as collection:
         collection.add(good / "good 00.png")
@@ -122,8 +125,33 @@ def test_one_process_stays_for_the_next_picture_until_the_collection_is_closed(
         assert children_of(os.getpid()) == workers
         collection.sync(good)
         assert not children_of(os.getpid())
-        collection.add(good / "good 00.png")
+        collection.add(make_picture(tmp_path / "one more.png", 70))
+        assert len(children_of(os.getpid())) == 1
     assert not children_of(os.getpid())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process")
+def test_a_picture_too_large_for_the_memory_is_skipped(collection: Collection, good: Path) -> None:
+    collection._decoders = Decoders(memory=256 << 20)
+    Image.new("1", (13_000, 13_000)).save(good / "large.png")
+    assert collection.sync(good).skipped == 1
+    assert reasons(collection) == {"large.png": "decoding takes more memory than 256 MiB"}
+
+
+class FailingEncoder(CountingEncoder):
+    def encode(self, pixels: PixelArray) -> FloatArray:
+        raise RuntimeError("out of order")
+
+
+def test_a_run_that_fails_leaves_no_decoder_at_work(
+    tmp_path: Path, good: Path, make_picture: MakePicture
+) -> None:
+    make_picture(good / "hang.png", 50)
+    with Collection.open(tmp_path / "i", encoder=FailingEncoder(), create=True) as collection:
+        collection._decoders = Decoders("hostile_decoder:answer", MEMORY)
+        with pytest.raises(EncoderOutputError, match="out of order"):
+            collection.sync(good)
+        assert not children_of(os.getpid())
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
