@@ -170,3 +170,17 @@ def test_rows_that_are_a_view_are_taken() -> None:
     rows: Any = np.arange(24, dtype=np.float64).reshape(4, 6)[::2, ::3] + 1
     copy = np.array(rows, dtype=np.float32)
     np.testing.assert_array_equal(vectors.comparable(rows, "l2"), vectors.comparable(copy, "l2"))
+
+
+@settings(deadline=None)
+@given(embeddings(), st.sampled_from(METRICS))
+def test_the_rough_order_is_the_exact_one_but_for_its_error(
+    rows: FloatArray, metric: Metric
+) -> None:
+    units, norms = vectors.pack(rows)
+    comparable = vectors.unpack(units, norms, metric)
+    far, error = vectors.rough(comparable[0], units, norms, metric)
+    distances = vectors.distances(comparable[0], comparable, metric)
+    if comparable[0].any() and np.isfinite(far).all():
+        certain = far[:, None] + 2 * error < far[None, :]
+        assert (distances[:, None] <= distances[None, :])[certain].all()

@@ -11,6 +11,7 @@ import numpy as np
 from image_similarity_search.types import FloatArray, HalfArray, Metric
 
 _CHUNK = 8192  # rows per step of a difference, which bounds its temporary memory
+_SMALL = 2**14  # values of a temporary array that is not worth a mapping of memory of its own
 
 
 def pack(embeddings: FloatArray) -> tuple[HalfArray, FloatArray]:
@@ -80,6 +81,35 @@ def _distances(query: FloatArray, rows: FloatArray, metric: Metric) -> FloatArra
     # a zero vector has no direction: its cosine with anything but itself counts as 0
     one_is_zero = rows.any(axis=1) != query.any()
     return np.where(one_is_zero, np.float32(1), squared / 2).astype(np.float32)
+
+
+def rough(
+    query: FloatArray, units: HalfArray, norms: FloatArray, metric: Metric
+) -> tuple[FloatArray, float]:
+    """What grows with the distance from a comparable vector ``(dim,)``, and how wrong it may be.
+
+    A value for each of ``units`` ``(n, dim)``, in a fraction of the time of ``distances``: a row is
+    certainly nearer than another if its value is less by more than twice the second result.
+    """
+    if metric == "l1":
+        return distances(query, unpack(units, norms, metric), metric), 0.0
+    products, squares = np.empty((2, len(units)), dtype=np.float32)
+    step = max(1, _SMALL // units.shape[1])
+    for start in range(0, len(units), step):
+        part = slice(start, start + step)
+        rows = units[part].astype(np.float32)
+        np.einsum("ij,j->i", rows, query, out=products[part])  # wakes no threads for so little
+        np.einsum("ij,ij->i", rows, rows, out=squares[part])
+    rounding = 4 * units.shape[1] * float(np.finfo(np.float32).eps)
+    if metric == "cosine":
+        far = -products / np.sqrt(np.where(squares > 0, squares, 1))
+        return np.asarray(far, dtype=np.float32), rounding
+    length, longest = float(np.linalg.norm(query)), float(norms.max(initial=0.0))
+    with np.errstate(all="ignore"):  # what is too large for float32 comes out as no number
+        products *= norms
+        if metric == "ip":
+            return -products, rounding * length * longest
+        return squares * np.square(norms) - 2 * products, rounding * (length + longest) ** 2
 
 
 def scores(distances_: FloatArray, metric: Metric) -> FloatArray:

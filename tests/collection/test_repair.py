@@ -274,8 +274,8 @@ def test_former_versions_are_not_brought_back(index: Path, make_picture: MakePic
         make_picture(folder / "below" / f"temporary {seed}.png", seed)
     with Collection.open(index, encoder=CountingEncoder()) as collection:
         collection.sync(folder)
-        for path in folder.rglob("*.png"):
-            make_picture(path, hash(path.name) % 1000 + 300)
+        for seed, path in enumerate(sorted(folder.rglob("*.png")), start=300):
+            make_picture(path, seed)
         collection.sync(folder)
         for path in folder.rglob("temporary*"):
             path.unlink()

@@ -207,7 +207,7 @@ class Catalog:
             f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ?",  # noqa: S608 - constants
             (folder_id,),
         )
-        return {os.fsdecode(row[2]): self._rows.known(row) for row in rows}
+        return self._rows.known_by_name(rows)
 
     # Embeddings
 

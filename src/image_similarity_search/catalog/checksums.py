@@ -35,15 +35,14 @@ class Checksums:
         begin = b"i%d;f%bb%d:" % (id_, struct.pack("<d", norm), len(unit))
         return zlib.crc32(unit, zlib.crc32(begin, self._embeddings))
 
-    def of_image(self, values: Sequence[Value]) -> int:
-        """The same for a row of ``images``, quicker for the common one: a sync reads all."""
-        row: Any = values  # of types that are only known when it is tried
+    def of_image(self, row: Sequence[Any]) -> int:
+        """The same for a row of ``images`` with its ``crc32``, quicker for most."""
         try:
             (id_, folder, name, size, mtime, digest, width, height, state, reason, generation,
-             metadata, embedding) = row  # fmt: skip
-            whole = state == "indexed" and reason is None and metadata == "{}"
-            if not whole or width is None or height is None or embedding is None:
-                return self.of("images", *values)
+             metadata, embedding, _) = row  # fmt: skip
+            usual = state == "indexed" and reason is None and metadata == "{}"
+            if not usual or width is None or height is None or embedding is None:
+                return self.of("images", *row[:-1])
             text = (
                 f"i{id_};i{folder};b{len(name)}:{name.decode('latin-1')}i{size};i{mtime};"
                 f"b{len(digest)}:{digest.decode('latin-1')}i{width};i{height};"
@@ -51,7 +50,7 @@ class Checksums:
             )
             return zlib.crc32(text.encode("latin-1"), self._images)
         except (AttributeError, TypeError, UnicodeEncodeError):  # null, or of another type
-            return self.of("images", *values)
+            return self.of("images", *row[:-1])
 
 
 def checksum_of_meta(meta: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from image_similarity_search.types import FloatArray, HalfArray, IdArray, ImageRecord, Metric
 
@@ -33,16 +34,14 @@ class Identity:
     encoder_spec: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FileStat:
+class FileStat(NamedTuple):
     """What was seen of a file: its size in bytes and time of last change in nanoseconds."""
 
     size: int
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the catalog remembers of a file, to tell whether it changed."""
 
     id: int

@@ -6,6 +6,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import (
     CollectionCorruptError,
@@ -13,7 +14,7 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
 )
 from image_similarity_search.stores.faiss_store import FaissStore
-from image_similarity_search.types import FloatArray, Hit, IdArray
+from image_similarity_search.types import FloatArray, Hit, IdArray, Metric
 
 
 class Searcher:
@@ -67,12 +68,20 @@ class Searcher:
             for id_, distance, score in zip(ids.tolist(), distances, scores, strict=True)
         ]
 
-    def by_distance(self, row: FloatArray, ids: IdArray) -> tuple[IdArray, FloatArray]:
-        """These ids by (exact distance, id), those that there are, and their distances."""
+    def by_distance(
+        self, row: FloatArray, ids: IdArray, k: int | None = None
+    ) -> tuple[IdArray, FloatArray]:
+        """These ids by (exact distance, id), those that there are, and their distances.
+
+        With ``k``, only the nearest ``k``, and those that may be as near, have a distance; the
+        others stand behind them, infinitely far.
+        """
         metric = self._catalog.identity.metric
         found = self._catalog.embeddings(ids)
-        rows = vectors.unpack(found.units, found.norms, metric)
-        distances = vectors.distances(row, rows, metric)
+        distances = np.full(len(found.ids), np.inf, dtype=np.float32)
+        near = _nearest(row, found, metric, k)
+        rows = vectors.unpack(found.units[near], found.norms[near], metric)
+        distances[near] = vectors.distances(row, rows, metric)
         order = np.lexsort((found.ids, distances))
         return found.ids[order], distances[order]
 
@@ -82,7 +91,7 @@ class Searcher:
         while True:
             # one to spare tells whether the candidates end among equals
             candidates = store.search(row[None], store.candidates(depth) + 1)[0]
-            ids, distances = self.by_distance(row, candidates)
+            ids, distances = self.by_distance(row, candidates, k)
             if len(ids) < len(candidates):
                 lacking = f"image {np.setdiff1d(candidates, ids)[0]} has no embedding"
                 if store is not known:
@@ -93,6 +102,17 @@ class Searcher:
             if all_seen or distances[-1] > distances[k - 1]:
                 return ids, distances
             depth *= 2  # which of the equals at the border are candidates is chance: look further
+
+
+def _nearest(row: FloatArray, found: Embeddings, metric: Metric, k: int | None) -> IdArray:
+    """Positions of the ``k`` nearest to ``row``, and of all that rounding may put among them."""
+    if k is None or k >= len(found.ids):
+        return np.arange(len(found.ids))
+    far, error = vectors.rough(row, found.units, found.norms, metric)
+    if not np.isfinite(far).all():
+        return np.arange(len(found.ids))
+    border = np.partition(far, k - 1)[k - 1] + 2 * error
+    return np.flatnonzero(far <= border)
 
 
 def _is_number(value: object) -> bool:

@@ -139,9 +139,13 @@ class Sync:
 
     def _compare(self, root: str, found: FoundFolder, known: dict[str, Known]) -> None:
         self._report.others += found.others
+        unchanged, silent = 0, not (self._options.checksum or _log.isEnabledFor(logging.DEBUG))
         for file in found.files:
-            stat = FileStat(file.size, file.mtime_ns)
             old = known.pop(file.name, None)
+            if silent and old and old.stat == file[1:] and not old.skipped:
+                unchanged += 1  # as most are: nothing more is done for them
+                continue
+            stat = FileStat(file.size, file.mtime_ns)
             path = os.path.join(root, found.path, file.name)
             why = self._why_to_look(path, stat, old)
             if why:
@@ -157,6 +161,7 @@ class Sync:
             else:
                 self._report.unchanged += 1
                 _log.debug("%s: unchanged", shown(path))
+        self._report.unchanged += unchanged
         self._vanish(known.values())
 
     def _why_to_look(self, path: str, stat: FileStat, old: Known | None) -> str | None:

@@ -140,6 +140,8 @@ def looks_like_picture(first_bytes: bytes) -> bool:
 
 def is_picture_name(name: str) -> bool:
     """Whether a file's name says that it is a picture."""
+    if name[-4:].lower() in PICTURE_EXTENSIONS and name[0] != ".":  # for most, no more is needed
+        return True
     return _extension(name) in PICTURE_EXTENSIONS
 
 

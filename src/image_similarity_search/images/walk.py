@@ -8,6 +8,8 @@ import re
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from image_similarity_search.images.formats import (
     SNIFF_BYTES,
@@ -37,8 +39,7 @@ _JUNK = {  # in lower case; names that start with a dot are passed over anyway
 _Identity = tuple[int, int]  # device and inode
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(NamedTuple):
     """A picture file; of a link, its name and what it points to.
 
     Attributes:
@@ -117,6 +118,11 @@ class _Rules:
         self._all_files = all_files
         self._skip = frozenset(os.path.normcase(path) for path in skip)
 
+    @property
+    def by_extension(self) -> bool:
+        """Whether a file with the extension of a picture counts, whatever its path."""
+        return self._include is None and self._exclude is None
+
     def passes_over(self, name: str, path: str) -> bool:
         """Whether a file or folder is hidden, junk or excluded."""
         if name.startswith(".") or name.lower() in _JUNK:
@@ -169,6 +175,7 @@ class _Walk:
         self._root = root
         self._rules = rules
         self._follow = follow_symlinks
+        self._simple = rules.by_extension and not follow_symlinks
         self._linked_files: set[_Identity] = set()
         # the root and every linked folder that is entered: what is below them is come to
         self._bases = [_Folder("", os.path.realpath(root))]
@@ -185,7 +192,7 @@ class _Walk:
     def _visit(self, folder: _Folder) -> FoundFolder:
         try:
             with os.scandir(os.path.join(self._root, folder.path)) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+                entries = sorted(listing, key=attrgetter("name"))
             return self._sort_out(folder, entries)
         except OSError as error:
             return FoundFolder(folder.path, [], 0, (error.strerror or str(error)).lower())
@@ -195,6 +202,9 @@ class _Walk:
         below: list[_Folder] = []
         others = 0
         for entry in entries:
+            if plain := self._plain_picture(entry):
+                files.append(plain)
+                continue
             path = _join(folder.path, entry.name)
             if self._rules.passes_over(entry.name, path):
                 continue
@@ -212,6 +222,19 @@ class _Walk:
                     files.append(FoundFile(entry.name, found.st_size, found.st_mtime_ns))
         self._pending.extend(reversed(below))
         return FoundFolder(folder.path, files, others, None)
+
+    def _plain_picture(self, entry: os.DirEntry[str]) -> FoundFile | None:
+        """A file that no rule and no link can have a say in: most are, and this is quick."""
+        name = entry.name
+        if not self._simple or name[0] == "." or not is_picture_name(name):
+            return None
+        try:
+            if not entry.is_file(follow_symlinks=False):
+                return None
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            return None
+        return FoundFile(name, status.st_size, status.st_mtime_ns)
 
     def _itself(
         self, entry: os.DirEntry[str], path: str, real: str

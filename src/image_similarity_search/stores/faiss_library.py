@@ -44,11 +44,14 @@ def faiss_metric(metric: Metric) -> int:
 
 
 @contextmanager
-def fitting_threads(values: int) -> Iterator[None]:
-    """Let FAISS scan ``values`` values with one thread if they are few, else as it likes."""
+def fitting_threads(queries: int, values: int) -> Iterator[None]:
+    """Let FAISS scan ``values`` values for some queries with one thread, or as it likes.
+
+    It shares out queries, never the vectors of one: more threads than queries only spin.
+    """
     faiss = faiss_library()
     before = faiss.omp_get_max_threads()
-    if values < _ONE_THREAD_VALUES:
+    if queries == 1 or values < _ONE_THREAD_VALUES:
         faiss.omp_set_num_threads(1)  # OpenMP keeps this setting per calling thread
     try:
         yield

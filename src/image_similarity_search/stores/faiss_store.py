@@ -91,15 +91,17 @@ class FaissStore:
         self.kind = kind
         self._dim = dim
         self._flat_limit = flat_limit
-        self._buried = 0
         self.trained_for = 0
         self.training_needed = 0
-        self._index: Any = faiss.IndexIDMap(faiss.IndexFlat(dim, faiss_metric(metric)))
+        self._highest = _NOBODY  # of all ids that were put in
+        self._buried = 0
+        self._live: NDArray[np.bool_] | None = None
+        self._hold(faiss.IndexIDMap(faiss.IndexFlat(dim, faiss_metric(metric))))
         if kind not in ("auto", "exact"):
             chosen = kinds.new_index(kind, dim, metric)
             self.training_needed = kinds.training_needed(chosen)
             if not self.training_needed:
-                self._index = faiss.IndexIDMap(chosen)
+                self._hold(faiss.IndexIDMap(chosen))
 
     @property
     def dim(self) -> int:
@@ -140,8 +142,7 @@ class FaissStore:
             index.train(sample)
         except RuntimeError as error:
             raise StoreUnavailableError(f"FAISS can't train {self.kind}: {error}") from error
-        self._index = faiss.IndexIDMap(index)
-        self._buried = 0
+        self._hold(faiss.IndexIDMap(index))
         self.trained_for = count
 
     def outdated(self, count: int) -> bool:
@@ -171,11 +172,10 @@ class FaissStore:
             raise StoreUnavailableError(f"the index has dimension {index.d}, not {self._dim}")
         if vectors.metric_type != faiss_metric(self.metric):
             raise StoreUnavailableError(f"the index does not compare by {self.metric}")
-        ids = faiss.vector_to_array(index.id_map)
-        if not len(ids) == index.ntotal == vectors.ntotal:
-            raise StoreUnavailableError(f"{len(ids)} ids for {vectors.ntotal} vectors")
-        self._index = index
-        self._buried = int(np.count_nonzero(ids == _NOBODY))
+        count = index.id_map.size()
+        if not count == index.ntotal == vectors.ntotal:
+            raise StoreUnavailableError(f"{count} ids for {vectors.ntotal} vectors")
+        self._hold(index)
         self.trained_for = trained_for
 
     def __len__(self) -> int:
@@ -202,25 +202,29 @@ class FaissStore:
         last = _last_of_each(ids)
         if len(last) < len(ids):
             ids, rows = ids[last], rows[last]
-        self.delete(ids)
+        if ids.min() <= self._highest:  # new images have higher ids than all before
+            self.delete(ids)
         if self.is_exact and self._may_outgrow() and len(self) + len(ids) > self._flat_limit:
             self._change_to_one_bit(rows)
         self._index.add_with_ids(rows, ids)
+        self._highest = max(self._highest, int(ids.max()))
 
     def delete(self, ids: IdArray) -> int:
         """Take ``ids`` out; those not there are passed over. Returns how many were there."""
-        faiss = faiss_library()
+        if not len(ids):
+            return 0
         held = self._ids()
         gone = np.isin(held, ids) & (held != _NOBODY)
         count = int(np.count_nonzero(gone))
         if count:
             held[gone] = _NOBODY
-            faiss.copy_array_to_vector(held, self._index.id_map)
             self._buried += count
+            self._live = None
         many = self._buried > max(_BURIED_LEAST, _BURIED_SHARE * len(held))
         if many and kinds.can_remove(self._vectors()):
             self._index.remove_ids(np.array([_NOBODY], dtype=np.int64))
             self._buried = 0
+            self._live = None
         return count
 
     def search(self, queries: FloatArray, k: int, allowed: IdArray | None = None) -> list[IdArray]:
@@ -238,10 +242,10 @@ class FaissStore:
         if k < 1:
             raise ConfigError("k", k, "at least 1")
         ids = self._ids()
-        wanted = ids != _NOBODY
+        wanted, available = self._living(), len(self)
         if allowed is not None:
-            wanted &= np.isin(ids, allowed)
-        available = int(np.count_nonzero(wanted))
+            wanted = wanted & np.isin(ids, allowed)
+            available = int(np.count_nonzero(wanted))
         k = min(k, available)
         if not k:
             return [np.empty(0, dtype=np.int64) for _ in queries]
@@ -298,17 +302,16 @@ class FaissStore:
     def _change_to_one_bit(self, coming: FloatArray) -> None:
         """Replace the flat index by a one-bit one, centred on what is held and what comes."""
         faiss = faiss_library()
-        ids = self._ids()
-        live = ids != _NOBODY
+        ids, live = self._ids(), self._living()
         rows = self._vectors().reconstruct_n(0, len(ids))[live]
         total = rows.sum(axis=0, dtype=np.float64) + coming.sum(axis=0, dtype=np.float64)
         centre = total / (len(rows) + len(coming))
         scan = faiss.index_factory(self._dim, "RaBitQfs", faiss_metric(self.metric))
         scan.train(centre[None].astype(np.float32))
-        self._index = faiss.IndexIDMap(scan)
-        self._buried = 0
+        ids = ids[live]
+        self._hold(faiss.IndexIDMap(scan))
         if len(rows):
-            self._index.add_with_ids(rows, ids[live])
+            self._index.add_with_ids(rows, ids)
 
     def _possible(self, trained_for: int) -> list[tuple[str, str]]:
         """The classes of index that this store may have made."""
@@ -328,11 +331,32 @@ class FaissStore:
         faiss = faiss_library()
         return faiss.downcast_index(self._index.index)
 
+    def _hold(self, index: Any) -> None:
+        """Keep ``index`` from now on."""
+        self._index = index
+        ids = self._ids()
+        self._highest = int(ids.max(initial=_NOBODY))
+        self._buried = int(np.count_nonzero(ids == _NOBODY))
+        self._live = None
+
     def _ids(self) -> IdArray:
-        """A copy of the ids by position; -1 where a vector is buried."""
+        """FAISS's own ids by position, not a copy; -1 where a vector is buried.
+
+        Until something is added or removed: then FAISS may move them.
+        """
         faiss = faiss_library()
-        ids: IdArray = faiss.vector_to_array(self._index.id_map)
+        count = self._index.id_map.size()
+        if not count:
+            return np.empty(0, dtype=np.int64)
+        ids: IdArray = faiss.rev_swig_ptr(self._index.id_map.data(), count)
         return ids
+
+    def _living(self) -> NDArray[np.bool_]:
+        """Which positions are not buried; computed once after a change."""
+        live = self._live
+        if live is None or len(live) != self._index.ntotal:
+            live = self._live = self._ids() != _NOBODY
+        return live
 
     def _checked(self, rows: FloatArray, name: str) -> FloatArray:
         """``rows`` as FAISS needs them."""

@@ -41,7 +41,7 @@ class Scan:
         for transform in self._transforms:
             queries = transform.apply(queries)
         values = len(queries) * len(wanted) * queries.shape[1]
-        with fitting_threads(values):
+        with fitting_threads(len(queries), values):
             parameters = self._parameters(fetch, None if wanted.all() else wanted)
             labels: IdArray = self._index.search(queries, fetch, params=parameters)[1]
             return labels
