@@ -14,6 +14,7 @@ import damage
 import pytest
 from conftest import CountingEncoder, MakePicture
 
+from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import (
     CollectionCorruptError,
@@ -133,9 +134,10 @@ def test_a_row_that_is_missing_does_not_leave_the_answer_in_silence(
 
 @pytest.fixture
 def killed(
-    index: Path, tmp_path: Path, make_picture: MakePicture
+    index: Path, tmp_path: Path, make_picture: MakePicture, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Path, list[damage.Answers]]:
     """A collection as a killed process leaves it, with a log, and its answers after each change."""
+    monkeypatch.setattr(Catalog, "make_durable", lambda _: None)
     states = [damage.answers(index)]
     with Collection.open(index, encoder=CountingEncoder()) as collection:
         for seed in range(50, 54):

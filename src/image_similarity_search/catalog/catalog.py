@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +16,7 @@ import numpy as np
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.embeddings import EmbeddingTable
-from image_similarity_search.catalog.meta import Meta
+from image_similarity_search.catalog.meta import DROPPED, PROGRESS, Meta
 from image_similarity_search.catalog.places import Place, Places
 from image_similarity_search.catalog.rows import (
     EMBEDDED_RECORD,
@@ -37,7 +38,12 @@ from image_similarity_search.types import IdArray, ImageRecord
 
 FILE_NAME = "catalog.sqlite"
 
+DURABLE_SECONDS = 5.0
+"""After so long a change waits for the disk: so much work may be lost with the power."""
+
 _INDEXED = "SELECT count(*) FROM images INDEXED BY images_by_generation WHERE state = 'indexed'"
+_CHANGED = f"{_INDEXED} AND generation > ?"
+_REMOVED = "SELECT count(DISTINCT image_id) FROM removals WHERE generation > ?"
 _SKIPPED = "SELECT count(*) FROM images INDEXED BY images_skipped WHERE state = 'skipped'"
 
 
@@ -60,6 +66,7 @@ class Catalog:
         return catalog
 
     def _begin(self) -> None:
+        self._durable_at = time.monotonic()
         self._meta = Meta(self._database)
         try:
             self.read_identity()
@@ -86,10 +93,8 @@ class Catalog:
         return self._meta.generation()
 
     def made_with(self) -> dict[str, str]:
-        """What ``meta`` says, but for how far it is."""
-        meta = self._meta.read()
-        del meta["generation"]
-        return meta
+        """What ``meta`` says, but for how far the collection is."""
+        return {key: value for key, value in self._meta.read().items() if key not in PROGRESS}
 
     def check_in_place(self) -> None:
         """Raise CollectionNotFoundError where the open file was deleted, moved or replaced."""
@@ -101,10 +106,26 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Changes made inside are kept together or not at all, as the next generation."""
+        """Changes made inside are kept together or not at all, as the next generation.
+
+        The process may end at any moment after; see ``make_durable`` for the power.
+        """
         with self._database.transaction():
             self._meta.write("generation", str(self._meta.generation() + 1))
             yield
+        if time.monotonic() - self._durable_at > DURABLE_SECONDS:
+            self.make_durable()
+
+    def make_durable(self) -> None:
+        """Have what was committed survive a power cut, too; done now and then while changing."""
+        self._database.make_durable()
+        self._durable_at = time.monotonic()
+
+    def changed_since(self, generation: int) -> int:
+        """How many embeddings are new, changed or taken away since ``generation``."""
+        changed: int = self._database.value(_CHANGED, (generation,))
+        removed: int = self._database.value(_REMOVED, (generation,))
+        return changed + removed
 
     # What is there
 
@@ -134,6 +155,7 @@ class Catalog:
     def forget_removals(self) -> None:
         """Drop what stores need to catch up; those that are behind will be made anew."""
         self._database.write("DELETE FROM removals")
+        self._meta.write(DROPPED, str(self.generation - 1))
 
     def records(self, ids: Iterable[int]) -> dict[int, ImageRecord]:
         """The images of these ids, those that there are.
@@ -210,6 +232,10 @@ class Catalog:
         return self._rows.known_by_name(rows)
 
     # Embeddings
+
+    def can_catch_up(self, generation: int) -> bool:
+        """Whether what a store of this generation lacks is still known."""
+        return self._meta.removals_dropped() <= generation <= self.generation
 
     def embeddings(self, ids: IdArray) -> Embeddings:
         """The embeddings of these ids, those that there are, in no particular order.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -32,6 +33,15 @@ from image_similarity_search.errors import (
 
 _State = tuple[int, int, bool]
 
+# what SQLite says where a disk is so full that not even the files beside a database can be made
+_NO_ROOM = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_CANTOPEN,
+)
+
 _BUSY_SECONDS = 10.0
 _MMAP_BYTES = 1 << 40  # as much as there is: pages are read when touched
 
@@ -49,11 +59,11 @@ class Database:
             CollectionNewerError: a newer version of this package made it.
             CollectionCorruptError: it is no SQLite database, or not ours.
         """
-        if not os.path.isfile(path):
-            raise CollectionNotFoundError(os.path.dirname(path))
         self.path = path
         self._lock = threading.RLock()
         self._place = _place(path)
+        if self._place is None:
+            raise CollectionNotFoundError(os.path.dirname(path))
         with self._translated():
             self._connection, self._frozen = _open(path, read_only=read_only)
         try:
@@ -95,7 +105,7 @@ class Database:
 
     def check_in_place(self) -> None:
         """Raise CollectionNotFoundError where the open file is no longer the one at its path."""
-        if not os.path.isfile(self.path) or _place(self.path) != self._place:
+        if _place(self.path) != self._place:
             raise CollectionNotFoundError(os.path.dirname(self.path))
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -134,8 +144,9 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; other threads wait."""
+        """All or nothing; other threads wait. See ``make_durable`` for a power cut."""
         with self._lock:
+            self._make_writable()
             try:
                 self.write("BEGIN IMMEDIATE")
                 yield
@@ -159,6 +170,14 @@ class Database:
                 if not within_another and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
 
+    def make_durable(self) -> None:
+        """Have the disk hold all that was committed, whatever happens to the power.
+
+        A transaction alone survives the end of the process, not that of the system: to wait for
+        the disk each time would take longer than the work.
+        """
+        self.rows("PRAGMA wal_checkpoint(PASSIVE)")
+
     def settle(self) -> None:
         """Bring everything into the one file; nobody else has it open."""
         if self.value("PRAGMA wal_checkpoint(TRUNCATE)"):
@@ -171,6 +190,14 @@ class Database:
         if self._frozen is not None and self._frozen != _state(self.path):
             self._connection.close()
             self._connection, self._frozen = _open(self.path, read_only=False)
+
+    def _make_writable(self) -> None:
+        """Open anew what was opened as unchangeable: what stood in the way may be gone."""
+        if self._frozen is not None and not self._connection.in_transaction:
+            with self._translated():
+                connection = _connect(self.path, "mode=rw")
+            self._connection.close()
+            self._connection, self._frozen = connection, None
 
     def _check_format(self) -> None:
         if self.value("PRAGMA application_id") != APPLICATION_ID:
@@ -198,11 +225,11 @@ def _open(path: str, *, read_only: bool) -> tuple[sqlite3.Connection, _State | N
     Of one opened as unchangeable the state that it has is returned, too.
     """
     writable = os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)
-    if writable and not read_only:
-        return _connect(path, "mode=rw"), None
     try:
-        return _connect(path, "mode=ro"), None
-    except sqlite3.OperationalError:
+        return _connect(path, "mode=rw" if writable and not read_only else "mode=ro"), None
+    except sqlite3.OperationalError as error:
+        if writable and not read_only and error.sqlite_errorcode not in _NO_ROOM:
+            raise
         # WAL needs files beside the database even to read, and here they can't be made
         state = _state(path)
         if state[2]:  # unchangeable means without what is in the log, which may be half of it
@@ -227,6 +254,7 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: a crash can't corrupt
         connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
+        connection.execute("PRAGMA temp_store = MEMORY")  # the temporary folder may be full
         connection.execute("SELECT count(*) FROM sqlite_schema")  # the first to touch the file
     except BaseException:
         connection.close()
@@ -234,9 +262,13 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _place(path: str) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
+def _place(path: str) -> tuple[int, int] | None:
+    """Which file is at ``path``; None where none is, or none that can be looked at."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def _state(path: str) -> _State:

@@ -10,6 +10,10 @@ from image_similarity_search.errors import CollectionCorruptError
 
 KEYS = ("id", "encoder", "fingerprint", "dim", "metric", "index", "generation")
 
+DROPPED = "removals_dropped"
+PROGRESS = ("generation", DROPPED)
+"""The keys that say how far a collection is, not what it was made with."""
+
 
 class Meta:
     """The keys and values of one catalog, checked whenever they are read."""
@@ -33,6 +37,10 @@ class Meta:
     def generation(self) -> int:
         """A number that grows with every change."""
         return int(self.read()["generation"])
+
+    def removals_dropped(self) -> int:
+        """A store of an earlier generation than this can't catch up: what it lacks is dropped."""
+        return int(self.read().get(DROPPED, 0))
 
     def write(self, key: str, value: str) -> None:
         """Change one value; call within a transaction."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
-from image_similarity_search.catalog.meta import problem_of
+from image_similarity_search.catalog.meta import PROGRESS, problem_of
 from image_similarity_search.catalog.pages import Pages, StoredRow
 from image_similarity_search.catalog.places import Places
 from image_similarity_search.catalog.rows import ImageRow, Rows
@@ -63,7 +63,8 @@ def salvage(
     old = _meta_of(damaged) or dict(made_with)
     if "id" not in old:
         raise NothingSavedError("what it was made with can't be read")
-    new = old | {"id": uuid.uuid4().hex, "generation": str(_FIRST)}
+    made_with = {key: value for key, value in old.items() if key not in PROGRESS}
+    new = made_with | {"id": uuid.uuid4().hex, "generation": str(_FIRST)}
     with closing(Database.create(target, new)) as database:
         database.write("PRAGMA foreign_keys = OFF")  # embeddings come before their images
         work = _Salvage(damaged, target, database, report)

@@ -449,7 +449,10 @@ class Collection:
         with writer_lock(self._folder, wait=self._wait):
             self._catalog.check_in_place()
             self._keeper.distrust_the_future()
-            yield
+            try:
+                yield
+            finally:
+                self._catalog.make_durable()
 
 
 def _id_or_none(query: Query) -> int | None:

@@ -44,7 +44,6 @@ class StoreKeeper:
         self._folder = folder
         # a new collection has no file yet, and that is nothing to report
         self._store = self._new() if catalog.generation == 0 else None
-        self._seen = catalog.generation
         self._changes = 0  # since the file was written
         self._lock = threading.RLock()
 
@@ -59,7 +58,7 @@ class StoreKeeper:
             with self._catalog.snapshot():
                 store = self._in_step()
                 yield store
-            if self._changes > self._allowed_changes(store):
+            if self._changes > _allowed_changes(len(store)):
                 self._save(store)
 
     def made_anew(self, why: str) -> FaissStore:
@@ -75,7 +74,6 @@ class StoreKeeper:
         store = self._load() if self._store is None else self._store
         if self._store is None or store.generation != self._catalog.generation:
             self._store = store = self._checked(store)
-        self._seen = store.generation
         return store
 
     def distrust_the_future(self) -> None:
@@ -83,24 +81,36 @@ class StoreKeeper:
 
         Before a change, which might bring the catalog to the file's generation by another way.
         """
-        saved = index_file.saved_generation(self.path, self._catalog.identity.id)
-        if saved is not None and saved > self._catalog.generation:
+        saved = index_file.saved(self.path, self._catalog.identity.id)
+        if saved and saved.generation > self._catalog.generation:
             _log.warning("%s is ahead of the catalog: it is made anew", self.path)
             with contextlib.suppress(OSError):
                 os.remove(self.path)
             self._store = None
 
     def refresh(self) -> None:
-        """Bring store and file up to date after a change, or where the file is missing."""
-        missing = not os.path.exists(self.path)
-        if not missing and self._catalog.generation == self._seen:
-            return
+        """Bring store and file up to date after a change, or after a run that was killed.
+
+        Where no store is loaded and its file lacks little, that is left to the next search.
+        """
         try:
-            with self.current() as store:
-                if missing and len(store):
-                    self._save(store)
+            with self._lock:
+                if self._store is None and not self._file_lacks_much():
+                    return
+                with self.current() as store:
+                    if len(store) and not os.path.exists(self.path):
+                        self._save(store)
         except CollectionCorruptError as error:
             _log.warning("%s", error)  # what was changed is kept all the same
+
+    def _file_lacks_much(self) -> bool:
+        count = self._catalog.counts().indexed
+        saved = index_file.saved(self.path, self._catalog.identity.id)
+        if saved is None or saved.kind != self._catalog.identity.index:
+            return count > 0
+        if not self._catalog.can_catch_up(saved.generation):
+            return True
+        return self._catalog.changed_since(saved.generation) > _allowed_changes(count)
 
     def rebuild(self, kind: str | None) -> None:
         """Make the store and its file anew from the catalog, without decoding a picture.
@@ -120,7 +130,6 @@ class StoreKeeper:
                 self._catalog.forget_removals()
             self._catch_up(store, self._catalog.generation)
             self._store = store
-            self._seen = store.generation
             self._save(store)
 
     def _new(self, kind: str | None = None) -> FaissStore:
@@ -136,7 +145,7 @@ class StoreKeeper:
             raise StoreTrainingError(kind, needed, count)
 
     def _load(self) -> FaissStore:
-        identity = self._catalog.identity
+        identity = self._catalog.read_identity()  # another process may have changed the kind
         try:
             return index_file.load(
                 self.path,
@@ -158,6 +167,9 @@ class StoreKeeper:
                 return self._checked(self._load())  # another process changed it
             if store.generation > generation:
                 _log.warning("%s is ahead of the catalog: it is made anew", self.path)
+                return self._rebuilt()
+            if len(store) and not self._catalog.can_catch_up(store.generation):
+                _log.info("%s is older than the last rebuild: it is made anew", self.path)
                 return self._rebuilt()
             count = self._catalog.counts().indexed
             if store.outdated(count):
@@ -192,10 +204,6 @@ class StoreKeeper:
         _log.debug("the store is at generation %d, it was at %d", generation, store.generation)
         store.generation = generation
 
-    @staticmethod
-    def _allowed_changes(store: FaissStore) -> int:
-        return 0 if len(store) <= _ALWAYS_SAVED else int(len(store) * _SAVED_SHARE)
-
     def _save(self, store: FaissStore) -> None:
         """Write the file; where that can't be done now, the store serves from memory."""
         try:
@@ -207,3 +215,8 @@ class StoreKeeper:
             _log.info("%s: written, of generation %d", self.path, store.generation)
         except (CollectionError, StoreError) as error:
             _log.info("the store's file is not written now: %s", error)
+
+
+def _allowed_changes(count: int) -> int:
+    """So many may be missing in the file of a store of ``count`` vectors."""
+    return 0 if count <= _ALWAYS_SAVED else int(count * _SAVED_SHARE)

@@ -66,6 +66,9 @@ def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> I
     if not os.path.exists(path):
         return  # none was made yet, or it was deleted, as it may be
     identity = catalog.identity
+    saved = index_file.saved(path, identity.id)
+    if saved and saved.kind != identity.index:
+        return  # a rebuild ended before it wrote the file: it is made anew when it is used
     try:
         store = index_file.load(
             path,
@@ -82,6 +85,8 @@ def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> I
         if store.generation > catalog.generation:
             yield f"{path} is of generation {store.generation}, the catalog of {catalog.generation}"
             return
+        if not catalog.can_catch_up(store.generation):
+            return  # the same
         yield from _contradictions(path, store, catalog, checked)
 
 

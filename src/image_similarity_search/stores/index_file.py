@@ -17,6 +17,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from image_similarity_search.errors import StoreUnavailableError
@@ -92,12 +93,22 @@ def load(
     return store
 
 
-def saved_generation(path: str | os.PathLike[str], identity: str) -> int | None:
-    """The generation of the store in the file; None where it is none of ``identity``'s."""
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the store in a file is."""
+
+    generation: int
+    kind: str
+
+
+def saved(path: str | os.PathLike[str], identity: str) -> Saved | None:
+    """What is in the file, without loading it; None where it is none of ``identity``'s."""
     try:
         with open(path, "rb") as file:
             trailer = _read_trailer(file)
-            return int(trailer["generation"]) if trailer["identity"] == identity else None
+            if trailer["identity"] != identity:
+                return None
+            return Saved(int(trailer["generation"]), str(trailer["kind"]))
     except _DAMAGE:
         return None
 
