@@ -114,6 +114,23 @@ def test_another_process_may_change_the_kind(index: Path, photos: Path) -> None:
         assert one.info().store.startswith("exact")
 
 
+def test_who_is_behind_a_rebuild_makes_the_store_anew_without_alarm(
+    index: Path, photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it would have to delete is not known any more, which is no contradiction."""
+    old = (index / "faiss.index").read_bytes()
+    with reopen(index) as one, reopen(index) as other:
+        one.search(1)
+        other.remove(2)
+        other.rebuild()
+        assert len(one.search(1, k=50)) == 10
+    (index / "faiss.index").write_bytes(old)
+    with reopen(index) as collection:
+        assert not collection.verify().problems
+        assert len(collection.search(1, k=50)) == 10
+    assert not caplog.text
+
+
 def test_a_restored_catalog_that_caught_up_is_not_mixed_with_the_old_store(
     index: Path, photos: Path, make_picture: MakePicture
 ) -> None:

@@ -256,8 +256,12 @@ class Collection:
         with self._writing():
             jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
             embedder, load = self._prepared(time_limit)
-            for _ in Indexer(self._catalog, embedder, SyncReport(), Vacated()).run(load(jobs)):
+            vacated = Vacated()
+            for _ in Indexer(self._catalog, embedder, SyncReport(), vacated).run(load(jobs)):
                 pass
+            if vacated.to_forget:  # another image took the place
+                with self._catalog.transaction():
+                    self._catalog.remove(vacated.to_forget)
             self._keeper.refresh()
         return [required(self._catalog.record_at(path), path) for path in files]
 
