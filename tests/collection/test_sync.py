@@ -129,6 +129,18 @@ def test_a_file_moved_onto_another_replaces_it(
     assert [hit.path for hit in collection.search(new, k=1)] == [str(new)]
 
 
+def test_a_file_moved_onto_another_and_added_replaces_it(
+    collection: Collection, photos: Path
+) -> None:
+    collection.sync(photos)
+    moved, replaced = photos / "picture 0.jpg", photos / "picture 4.png"
+    id_ = collection.get(moved).id
+    moved.replace(replaced)
+    assert collection.add(replaced)[0].id == id_
+    assert len(collection) == 11
+    assert not [hit for hit in collection.search(replaced, k=50) if "\0" in hit.path]
+
+
 def test_a_copied_file_is_not_encoded_again(
     collection: Collection, photos: Path, encoder: CountingEncoder
 ) -> None:
