@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection import Collection, Query
 from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
 from image_similarity_search.types import METRICS, Metric
@@ -199,3 +202,19 @@ def test_the_stored_form_of_an_embedding_is_what_is_compared(
     row = vectors.comparable(raw, "cosine")
     assert np.linalg.norm(row) == pytest.approx(1)
     assert row @ raw[0] / np.linalg.norm(raw) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_image_that_lost_its_place_in_an_ended_run_is_not_shown(
+    collection: Collection, photos: Path
+) -> None:
+    """Another has its file; that the run would have noticed later, by finding it or forgetting."""
+    collection.sync(photos)
+    mover, there = (collection.get(photos / name) for name in ("picture 0.jpg", "picture 4.png"))
+    with closing(Catalog(collection.info().index_dir)) as catalog, catalog.transaction():
+        stat = FileStat(there.size, there.mtime_ns)
+        assert catalog.move(mover.id, catalog.places.require_place(there.path), stat) == there.id
+    for k in (1, 5, 11, 50):
+        hits = collection.search(there.path, k=k)
+        assert len(hits) == min(k, 11)
+        assert there.id not in {hit.id for hit in hits}
+    assert collection.search(photos / "picture 4.png", k=50, threshold=0.0) == hits

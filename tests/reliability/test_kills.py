@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import killing_drive
+import ending_drive
 import pytest
 import whole
 from conftest import CountingEncoder, draw
@@ -84,27 +85,21 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, folder: Path) -> tuple
     return request.param, tmp_path / "before", tmp_path / "p"
 
 
-def _points(total: int, count: int) -> Sequence[int]:
-    """At which changes of ``total`` to kill: ``count`` of them, or all."""
-    if count >= total:
-        return range(1, total + 1)
-    return sorted({1, *(1 + round(i * (total - 1) / (count - 1)) for i in range(count))})
-
-
 def _kill_at_changes(start: tuple[str, Path, Path], work: Path, count: int) -> None:
     run, before, folder = start
     kept = whole.committed(before) if run != "migrate" else set()
     index = work / "i"
     if before.exists():
         shutil.copytree(before, index)
-    total = killing_drive.run(_RUNS[run](index, folder), index, work)
-    points = _points(total, count)
+    total = ending_drive.run(_RUNS[run](index, folder), index, work).changes
+    points = ending_drive.points(total, count)
     assert len(points) > 3
     for at in points:
         shutil.rmtree(index, ignore_errors=True)
         if before.exists():
             shutil.copytree(before, index)
-        killing_drive.run(_RUNS[run](index, folder), index, work, at)
+        ended = ending_drive.run(_RUNS[run](index, folder), index, work, at)
+        assert ended.status == -signal.SIGKILL, ended.err
         _survived(run, index, folder, kept)
     print(f"killed at {len(points)} of {total} changes of a file ({run}): nothing lost")
 

@@ -32,6 +32,7 @@ from image_similarity_search.catalog.values import (
     Identity,
     Known,
     Picture,
+    displaced_name,
 )
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.types import IdArray, ImageRecord
@@ -328,7 +329,7 @@ class Catalog:
         there = self._rows.image_at(place.folder_id, name)
         displaced = there.id if there and there.id != id_ else None
         if there and displaced is not None:
-            self._rows.update_image(there._replace(name=b"\0displaced-%d" % displaced))
+            self._rows.update_image(there._replace(name=displaced_name(displaced)))
         if moved:
             self._rows.update_image(
                 moved._replace(

@@ -85,3 +85,13 @@ class Counts:
 
     indexed: int
     skipped: int
+
+
+def displaced_name(id_: int) -> bytes:
+    """A name that no file has, for an image whose place another has taken."""
+    return b"\0displaced-%d" % id_
+
+
+def is_displaced(path: str) -> bool:
+    """Whether an image lost its place in a run that has not found it elsewhere, or forgotten it."""
+    return "\0" in path

@@ -6,7 +6,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.values import Embeddings
+from image_similarity_search.catalog.values import Embeddings, is_displaced
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import (
     CollectionCorruptError,
@@ -52,17 +52,25 @@ class Searcher:
             raise ConfigError("k", k, "a number of images, at least 1")
         if threshold is not None and not _is_number(threshold):
             raise ConfigError("threshold", threshold, "a score")
+        hidden = set() if left_out is None else {left_out}
         with self._keeper.current() as store:
-            ids, distances = self._ranked(store, row, k if left_out is None else k + 1)
-            scores = vectors.scores(distances, self._catalog.identity.metric)
-            keep = ids != (-1 if left_out is None else left_out)
-            if threshold is not None:
-                keep &= scores >= threshold
-            ids, distances, scores = ids[keep][:k], distances[keep][:k], scores[keep][:k]
-            records = self._catalog.records(ids.tolist())
-            if len(records) < len(ids):
-                lacking = np.setdiff1d(ids, list(records))[0]
-                raise CollectionCorruptError(self._catalog.path, f"image {lacking} has no record")
+            while True:
+                hits = self._hits(store, row, k + len(hidden))
+                displaced = {hit.id for hit in hits if is_displaced(hit.path)} - hidden
+                if not displaced:
+                    break
+                hidden |= displaced
+        shown = [hit for hit in hits if hit.id not in hidden][:k]
+        return [hit for hit in shown if threshold is None or hit.score >= threshold]
+
+    def _hits(self, store: FaissStore, row: FloatArray, k: int) -> list[Hit]:
+        ids, distances = self._ranked(store, row, k)
+        ids, distances = ids[:k], distances[:k]
+        scores = vectors.scores(distances, self._catalog.identity.metric)
+        records = self._catalog.records(ids.tolist())
+        if len(records) < len(ids):
+            lacking = np.setdiff1d(ids, list(records))[0]
+            raise CollectionCorruptError(self._catalog.path, f"image {lacking} has no record")
         return [
             Hit(records[id_], float(distance), float(score))
             for id_, distance, score in zip(ids.tolist(), distances, scores, strict=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from image_similarity_search.catalog.values import FileStat
+from image_similarity_search.errors import CollectionUnwritableError
 
 _IN_MEMORY_BYTES = 4 << 20
 
@@ -36,18 +38,37 @@ class Worklist:
         return self._count
 
     def append(self, work: Work) -> None:
-        """Add at the end."""
+        """Add at the end.
+
+        Raises:
+            CollectionUnwritableError: the folder for temporary files is full.
+        """
         stat = work.stat
         item = (work.folder, work.name, stat.size, stat.mtime_ns, work.known_id)
-        self._file.write(marshal.dumps(item))
+        with _translated():
+            self._file.write(marshal.dumps(item))
         self._count += 1
 
     def __iter__(self) -> Iterator[Work]:
-        self._file.seek(0)
+        with _translated():
+            self._file.seek(0)  # which writes what is buffered
         for _ in range(self._count):
             folder, name, size, mtime_ns, known_id = marshal.load(self._file)  # noqa: S302 - ours
             yield Work(folder, name, FileStat(size, mtime_ns), known_id)
 
     def close(self) -> None:
         """Drop the list."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # of what is buffered, and not wanted any more
+            self._file.close()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CollectionUnwritableError(
+            tempfile.gettempdir(),
+            f"the list of new files, which is kept there, has no room ({error.strerror or error})",
+            "make room there, or set TMPDIR to another folder",
+        ) from error
