@@ -12,7 +12,7 @@ DEMO_PACKAGES := scikit-image==0.26.0 scikit-learn==1.9.1
 TORCH_PACKAGES := torchvision==0.28.0 timm==1.0.31
 TORCH_TESTS := test_torch_module.py test_timm.py test_torchvision.py
 
-.PHONY: demo test check test-wheel test-torch bench clean
+.PHONY: demo test test-slow check test-wheel test-torch bench clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
 	@if [ -z "$(PICTURES)" ]; then \
@@ -23,6 +23,9 @@ demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures
 
 test: $(VENV)/.installed-dev  ## the tests
 	$(BIN)/pytest $(PARALLEL)
+
+test-slow: $(VENV)/.installed-dev  ## hundreds of kills and failing disks, long random histories
+	$(BIN)/pytest --numprocesses auto --dist load -m slow -rP --show-capture=stdout
 
 check: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .

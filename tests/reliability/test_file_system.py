@@ -113,7 +113,7 @@ def test_names_of_any_bytes_and_of_any_length(tmp_path: Path, make_picture: Make
     assert index_of(Path(os.fsdecode(root)), index)["unchanged"] == len(names)
     paths = {os.path.join(root, name) for name in names}
     for path in paths:
-        options = ["--index-dir", index, "-k", "1", "--paths", "-0"]
+        options = ["--index-dir", str(index), "-k", "1", "--paths", "-0"]
         command = [*ISS, "search", os.fsdecode(path), *options]
         done = subprocess.run(command, capture_output=True, check=False)
         assert done.stdout == path + b"\0", done.stderr

@@ -157,11 +157,10 @@ class Rows:
         self._check("roots", (id_, path), crc32)
 
     def insert_folder(self, root_id: int, path: bytes) -> int:
-        """Add a folder; returns its id."""
-        id_ = self._database.write(
-            "INSERT INTO folders (root_id, path, crc32) VALUES (?, ?, 0)", (root_id, path)
-        )
-        self.update_folder(id_, root_id, path)
+        """Add a folder; returns its id. One statement, since it may be outside a transaction."""
+        id_: int = self._database.value("SELECT coalesce(max(id), 0) + 1 FROM folders")
+        crc32 = self._checksums.of("folders", id_, root_id, path)
+        self._database.write("INSERT INTO folders VALUES (?, ?, ?, ?)", (id_, root_id, path, crc32))
         return id_
 
     def update_folder(self, id_: int, root_id: int, path: bytes) -> None:

@@ -59,6 +59,8 @@ def onnx_session(
     try:
         import onnxruntime  # noqa: F401 - here it is seen whether it is there
     except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C within its initialisation
+            raise error.__cause__ from None
         raise EncoderUnavailableError(
             name, f"ONNX Runtime can't be imported ({error})", "Install it: pip install onnxruntime"
         ) from error
