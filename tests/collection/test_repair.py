@@ -130,9 +130,19 @@ def test_around_a_damaged_page_everything_is_saved(index: Path, copies: Iterator
     assert encoded == 23  # each embedding was on one of the pages
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(8))
 def test_whatever_is_damaged_nothing_wrong_is_saved(index: Path, seed: int) -> None:
     """Bits, runs of zeros, foreign bytes and a lost end, some at once."""
+    _damage_and_repair(index, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8, 60))
+def test_however_often_it_is_damaged_nothing_wrong_is_saved(index: Path, seed: int) -> None:
+    _damage_and_repair(index, seed)
+
+
+def _damage_and_repair(index: Path, seed: int) -> None:
     before = records(index)
     rng = random.Random(seed)
     file = index / "catalog.sqlite"
@@ -386,6 +396,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 def test_a_killed_repair_loses_nothing(index: Path, copies: Iterator[Path]) -> None:
     """Killed before each step that it makes on the disk; then it is run again."""

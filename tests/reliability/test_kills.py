@@ -123,7 +123,7 @@ def _survived(run: str, index: Path, folder: Path, kept: set[str]) -> None:
 
 
 def test_killed_at_changes_of_a_file(start: tuple[str, Path, Path], tmp_path: Path) -> None:
-    _kill_at_changes(start, tmp_path, 5)
+    _kill_at_changes(start, tmp_path, 4)
 
 
 @pytest.mark.slow
@@ -190,7 +190,7 @@ def _kill_at_moments(folder: Path, work: Path, count: int) -> None:
 
 
 def test_killed_at_random_moments(folder: Path, tmp_path: Path) -> None:
-    _kill_at_moments(folder, tmp_path, 6)
+    _kill_at_moments(folder, tmp_path, 4)
 
 
 @pytest.mark.slow
