@@ -1,6 +1,8 @@
 """The smallest use: put pictures in ``images/``, a query in ``my_image.jpg``, and run this."""
 
-from image_similarity_search import ImageSimilaritySearch
+import sys
+
+from image_similarity_search import ImageSearchError, ImageSimilaritySearch
 
 
 def main() -> None:
@@ -11,4 +13,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ImageSearchError as error:  # such as a missing folder: it says what to do
+        sys.exit(str(error))

@@ -116,3 +116,14 @@ def test_the_script_runs_beside_its_pictures(tmp_path: Path, images: Path) -> No
         assert len(lines) == 5
         assert lines[0] == "1.0000  images/3.png"
     assert (tmp_path / "index_data" / "faiss.index").is_file()
+
+
+def test_the_script_says_what_it_lacks(tmp_path: Path) -> None:
+    script = Path(__file__).parent.parent / "similarity_search.py"
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path / "empty", capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "images: no such folder" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -158,7 +158,7 @@ def test_a_file_that_is_no_model_is_refused(shoes: Path) -> None:
     with pytest.raises(EncoderUnavailableError, match=r"'shoes'.*Is it a complete ONNX file"):
         create_encoder(str(shoes))
     shoes.unlink()
-    with pytest.raises(EncoderUnavailableError, match=r"can't be read .*shoes\.onnx.*--model FILE"):
+    with pytest.raises(EncoderUnavailableError, match=r"shoes\.onnx can't be read .*--model FILE"):
         create_encoder(str(shoes))
     shoes.mkdir()
     with pytest.raises(EncoderUnavailableError, match="can't be read"):

@@ -170,7 +170,8 @@ def test_a_file_that_is_none_is_refused_with_its_path(
         path.write_bytes(b"" if problem == "empty" else b"garbage " * 1000)
     with pytest.raises(EncoderUnavailableError, match="resnet18") as caught:
         made_from(path)
-    assert str(path) in str(caught.value)
+    assert str(caught.value).count(str(path)) == 1
+    assert "Errno" not in str(caught.value)
     assert caught.value.remedy
     assert not recwarn.list
 

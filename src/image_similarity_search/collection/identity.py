@@ -166,7 +166,7 @@ def _stored_spec(stored: Identity) -> EncoderSpec:
 
 
 def _is_file(model: str | None) -> bool:
-    return model is not None and model not in ENCODERS and model.endswith(".onnx")
+    return model is not None and model not in ENCODERS and registry.is_onnx_file(model)
 
 
 def _refuse_encoder(stored: Identity, encoder: Encoder, remedy: str) -> None:

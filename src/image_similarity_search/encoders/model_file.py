@@ -46,7 +46,7 @@ def encoder_of_file(path: str, spec: EncoderSpec, device: Device) -> OnnxEncoder
     except OSError as error:
         raise EncoderUnavailableError(
             name,
-            f"its file can't be read ({error})",
+            f"{path} can't be read ({error.strerror or error})",
             "Say where it is now: --model FILE (encoder=FILE in Python).",
         ) from error
     described = _described(name, os.path.splitext(path)[0] + ".toml")

@@ -177,5 +177,7 @@ def _content(name: str, model: str | bytes) -> bytes:
             return file.read()
     except OSError as error:
         raise EncoderUnavailableError(
-            name, f"its file can't be read ({error})", "Give the path of its ONNX file."
+            name,
+            f"{model} can't be read ({error.strerror or error})",
+            "Give the path of its ONNX file.",
         ) from error

@@ -45,18 +45,23 @@ def create(encoder: str | EncoderSpec | None = None, device: Device = "auto") ->
         from image_similarity_search.encoders.torch_module import timm_encoder
 
         return timm_encoder(model.removeprefix(_TIMM), spec, device)
-    if model.endswith(".onnx"):
+    if is_onnx_file(model):
         from image_similarity_search.encoders.model_file import encoder_of_file
 
         return encoder_of_file(model, spec, device)
     raise UnknownEncoderError(model, [*ENCODERS, *_OTHERS])
 
 
+def is_onnx_file(model: str) -> bool:
+    """Whether a model, or its weights, are given by the path of an ONNX file."""
+    return model.lower().endswith(".onnx")
+
+
 def resolved(encoder: str | EncoderSpec | None) -> EncoderSpec:
     """A spec whose files are absolute paths, so that it is the same from every folder."""
     spec = encoder if isinstance(encoder, EncoderSpec) else EncoderSpec(encoder)
     model, weights = spec.model, spec.weights
-    if model is not None and model.endswith(".onnx") and model not in ENCODERS:
+    if model is not None and is_onnx_file(model) and model not in ENCODERS:
         model = os.path.abspath(model)
     return replace(spec, model=model, weights=os.path.abspath(weights) if weights else None)
 
@@ -94,7 +99,7 @@ def _of_row(row: EncoderRow, spec: EncoderSpec, device: Device) -> Encoder:
     path, checksum = _weights(row, spec)
     fingerprint = f"{row.name};sha256={checksum[:16]}" if checksum else None
     model: str | bytes = path
-    if row.architecture and not path.endswith(".onnx"):
+    if row.architecture and not is_onnx_file(path):
         model, fingerprint = _network(row, path)
     encoder = OnnxEncoder(
         row.name,

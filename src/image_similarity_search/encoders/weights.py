@@ -33,8 +33,9 @@ def read_weights(name: str, path: str) -> dict[str, NDArray[Any]]:
             _check_promised_hash(path)
             return read_torch_file(path)
     except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise EncoderUnavailableError(
-            name, f"its weights can't be read from {path}: {error}", f"Give {_KINDS}."
+            name, f"its weights can't be read from {path}: {reason}", f"Give {_KINDS}."
         ) from error
     raise EncoderUnavailableError(
         name, f"its weights are no file of a known kind: {path}", f"Give {_KINDS}."

@@ -171,7 +171,8 @@ def _read_paths(path: str) -> list[str]:
             if file.read(1):
                 raise ImportSourceError(path, "something follows after the list of paths")
     except RefusedPickleError as error:
-        raise ImportSourceError(path, f"{error}; expected a list of text") from error
+        hint = "expected a list of text, as of [str(path) for path in paths]"
+        raise ImportSourceError(path, f"{error}; {hint}") from error
     except OSError as error:
         raise ImportSourceError(path, f"it can't be read ({error.strerror})") from error
     if type(paths) is not list:
