@@ -108,7 +108,11 @@ class OnnxEncoder:
                 self._session.run([self._output], {self._input.name: part})[0] for part in parts
             ]
         except Exception as error:  # its exceptions share no public base class
-            raise EncoderOutputError(self.name, f"an error of ONNX Runtime: {error}") from error
+            crop = self.preprocessing.crop
+            raise EncoderOutputError(
+                self.name,
+                f"an error of ONNX Runtime (does it take pictures of {crop} pixels?): {error}",
+            ) from error
         return self._pooled(np.concatenate(outputs))
 
     def _as_input(self, pixels: PixelArray) -> NDArray[Any]:
