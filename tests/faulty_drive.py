@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+import preload
 
 # FAULT says what fails: "unreadable FIRST LAST" (bytes of catalog.sqlite), "record locks ERRNO"
 # (those of SQLite), "file locks ERRNO" (ours)
@@ -99,12 +98,7 @@ int flock(int fd, int operation) {
 
 def run(folder: Path, fault: str, script: str, *arguments: object) -> str:
     """Run a Python script on a drive that fails; returns what it prints."""
-    compiler = shutil.which("cc")
-    if not sys.platform.startswith("linux") or not compiler:
-        pytest.skip("needs Linux and a C compiler")
-    source, library = folder / "faulty.c", folder / "faulty.so"
-    source.write_text(_SOURCE)
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    library = preload.built(folder, _SOURCE)
     done = subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
         env=os.environ | {"LD_PRELOAD": str(library), "FAULT": fault},

@@ -6,15 +6,12 @@ By a library that stands before the system's.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import pytest
+import preload
 
 # Every call that changes a file below END_IN is counted, in the file END_COUNT. At number END_AT
 # the process is killed, after half of a write; or, with END_WITH, this call and all that follow
@@ -114,17 +111,6 @@ int mkdir(const char *path, mode_t mode) {
 """
 
 
-@cache
-def _library(folder: Path) -> Path:
-    compiler = shutil.which("cc")
-    if not sys.platform.startswith("linux") or not compiler:
-        pytest.skip("needs Linux and a C compiler")
-    source, library = folder / "ending.c", folder / "ending.so"
-    source.write_text(_SOURCE)
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-    return library
-
-
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How a process ended, and how many changes it made (ENOSPC: that need room)."""
@@ -142,7 +128,7 @@ def run(command: Sequence[object], index: Path, work: Path, at: int = 0, error: 
     counted = work / "count"
     counted.unlink(missing_ok=True)
     settings = {
-        "LD_PRELOAD": str(_library(work)),
+        "LD_PRELOAD": str(preload.built(work, _SOURCE)),
         "END_IN": str(index),
         "END_AT": str(at),
         "END_COUNT": str(counted),

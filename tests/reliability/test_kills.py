@@ -21,6 +21,7 @@ from conftest import CountingEncoder, draw
 
 from image_similarity_search.catalog.schema import FORMAT_VERSION
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.processors import available_processors
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
@@ -163,7 +164,7 @@ def _kill_at_a_moment(folder: Path, work: Path, rng: random.Random) -> tuple[boo
     process = _start(folder, index, encoded)
     assert process.stdout
     reported = 0
-    for _ in range(rng.randrange(PICTURES // whole.BATCH + 2)):
+    for _ in range(rng.randrange(PICTURES // BATCH + 2)):
         reported = int(process.stdout.readline() or reported)
     time.sleep(rng.uniform(0, 0.02 if reported else 0.4))
     process.kill()
@@ -173,7 +174,7 @@ def _kill_at_a_moment(folder: Path, work: Path, rng: random.Random) -> tuple[boo
     assert len(left) >= reported
     again = whole.finish(index, folder)
     begun = encoded.stat().st_size if encoded.exists() else 0
-    assert begun + again <= PICTURES + whole.BATCH * (available_processors() + 1)
+    assert begun + again <= PICTURES + BATCH * (available_processors() + 1)
     shutil.rmtree(index, ignore_errors=True)
     encoded.unlink(missing_ok=True)
     return process.returncode != 0, len(left)
