@@ -35,6 +35,7 @@ def test_a_folder_of_odd_files_is_indexed_within_a_gigabyte(
         peak = peak_of(run, every=0.02)
         report = json.loads(run.communicate(timeout=SECONDS)[0])
     assert run.returncode == 0
+    print(f"{peak:.0f} MiB, {report['seconds']:.0f} s")
     assert peak < MEMORY_MIB
     files = sum(len(names) for _, _, names in os.walk(odd))
     assert report["indexed"] + report["skipped"] == files
