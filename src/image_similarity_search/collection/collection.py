@@ -17,6 +17,7 @@ from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.identity import (
     check_metric,
     checked_encoder,
@@ -51,6 +52,7 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
     WorkerUnavailableError,
 )
+from image_similarity_search.filters import Filter
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
     CollectionInfo,
@@ -100,7 +102,8 @@ class Collection:
         self._decoders = decoders
         self._binding = Binding(catalog, folder)
         self._keeper = StoreKeeper(catalog, folder)
-        self._searcher = Searcher(catalog, self._keeper)
+        self._filtering = Filtering(catalog)
+        self._searcher = Searcher(catalog, self._keeper, self._filtering)
 
     @classmethod
     def open(
@@ -334,7 +337,14 @@ class Collection:
 
     # Asking it
 
-    def search(self, query: Query, k: int = 10, *, threshold: float | None = None) -> list[Hit]:
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
+    ) -> list[Hit]:
         """The ``k`` images most like ``query``, the most alike first; equals in order of id.
 
         Args:
@@ -342,21 +352,29 @@ class Collection:
                 an image of this collection, which is then left out of its own answer.
             k: how many, at most.
             threshold: leave out hits with a lower score.
+            where: the images to search among; without it, all.
 
         Raises:
             ImageNotFoundError: no such file, or no image of this id.
             ImageUnreadableError: the file is no picture.
-            ConfigError: ``k`` is less than 1, or the query is nothing that can be searched by.
+            FolderNotFoundError: no image of the collection lies in the folder of ``where``.
+            ConfigError: ``k`` is less than 1, the query is nothing that can be searched by, or
+                ``where`` names a format that there is not.
         """
-        return self.search_many([query], k, threshold=threshold)[0]
+        return self.search_many([query], k, threshold=threshold, where=where)[0]
 
     def search_many(
-        self, queries: Sequence[Query], k: int = 10, *, threshold: float | None = None
+        self,
+        queries: Sequence[Query],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
     ) -> list[list[Hit]]:
         """As ``search``, for several queries; they are encoded together."""
         rows = self._query_vectors(queries)
         return [
-            self._searcher.nearest(row, k, threshold, left_out=_id_or_none(query))
+            self._searcher.nearest(row, k, threshold, left_out=_id_or_none(query), where=where)
             for row, query in zip(rows, queries, strict=True)
         ]
 
@@ -377,6 +395,27 @@ class Collection:
             ImageNotFoundError: there is none.
         """
         return record_of(self._catalog, image)
+
+    def images(
+        self, where: Filter | None = None, *, after: int = 0, limit: int = 100
+    ) -> list[ImageRecord]:
+        """The first ``limit`` images with an id greater than ``after``, in order of id.
+
+        The next page is asked for by the id of the last image of this one.
+
+        Raises:
+            FolderNotFoundError, ConfigError: as ``search`` does of ``where``; or ``after`` is
+                less than 0, or ``limit`` less than 1.
+        """
+        return self._filtering.page(where, after, limit)
+
+    def count(self, where: Filter | None = None) -> int:
+        """How many images ``where`` lets through; without it, how many can be found.
+
+        Raises:
+            FolderNotFoundError, ConfigError: as ``search`` does of ``where``.
+        """
+        return self._filtering.count(where)
 
     def roots(self) -> list[str]:
         """The folders that were indexed."""
