@@ -147,8 +147,11 @@ def test_pages_of_images(collection: Collection, photos: Path) -> None:
             paged += page
             after = page[-1].id
         assert paged == whole
+        assert collection.images(where, offset=4, limit=3) == whole[4:7]
+        assert collection.images(where, after=whole[1].id, offset=2) == whole[4:]
+        assert collection.images(where, offset=100) == []
     assert collection.images() == list(collection)
-    for wrong in ({"after": -1}, {"after": "a"}, {"limit": 0}, {"limit": 2.5}):
+    for wrong in ({"after": -1}, {"after": "a"}, {"limit": 0}, {"limit": 2.5}, {"offset": -1}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             collection.images(**wrong)
 

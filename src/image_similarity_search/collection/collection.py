@@ -397,17 +397,18 @@ class Collection:
         return record_of(self._catalog, image)
 
     def images(
-        self, where: Filter | None = None, *, after: int = 0, limit: int = 100
+        self, where: Filter | None = None, *, after: int = 0, offset: int = 0, limit: int = 100
     ) -> list[ImageRecord]:
         """The first ``limit`` images with an id greater than ``after``, in order of id.
 
-        The next page is asked for by the id of the last image of this one.
+        The next page is asked for by the id of the last image of this one; ``offset`` passes
+        over so many images, to begin anywhere.
 
         Raises:
-            FolderNotFoundError, ConfigError: as ``search`` does of ``where``; or ``after`` is
-                less than 0, or ``limit`` less than 1.
+            FolderNotFoundError, ConfigError: as ``search`` does of ``where``; or ``after`` or
+                ``offset`` is less than 0, or ``limit`` less than 1.
         """
-        return self._filtering.page(where, after, limit)
+        return self._filtering.page(where, after, offset, limit)
 
     def count(self, where: Filter | None = None) -> int:
         """How many images ``where`` lets through; without it, how many can be found.

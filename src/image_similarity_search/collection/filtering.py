@@ -50,21 +50,23 @@ class Filtering:
         """How many images ``where`` lets through; of all, without one."""
         return self._catalog.counts().indexed if where is None else len(self.ids(where))
 
-    def page(self, where: Filter | None, after: int, limit: int) -> list[ImageRecord]:
-        """The first ``limit`` images with an id greater than ``after``, in order of id.
+    def page(self, where: Filter | None, after: int, offset: int, limit: int) -> list[ImageRecord]:
+        """The first ``limit`` images after an id and ``offset`` more, in order of id.
 
         Raises:
-            ConfigError: ``after`` or ``limit`` is no number that makes sense.
+            ConfigError: one of the three is no number that makes sense.
         """
         if not isinstance(after, int) or after < 0:
             raise ConfigError("after", after, "the id of an image, or 0")
+        if not isinstance(offset, int) or offset < 0:
+            raise ConfigError("offset", offset, "a number of images, at least 0")
         if not isinstance(limit, int) or limit < 1:
             raise ConfigError("limit", limit, "a number of images, at least 1")
-        if where is None:
+        if where is None and not offset:
             return self._catalog.selection.records_after(after, limit)
         with self._catalog.snapshot():
-            ids = self.ids(where)
-            begin = int(ids.searchsorted(after, side="right"))
+            ids = self.ids(where or Filter())
+            begin = int(ids.searchsorted(after, side="right")) + offset
             found = self._catalog.records(ids[begin : begin + limit].tolist())
         return [found[id_] for id_ in sorted(found)]
 
