@@ -12,7 +12,7 @@ DEMO_PACKAGES := scikit-image==0.26.0 scikit-learn==1.9.1
 TORCH_PACKAGES := torchvision==0.28.0 timm==1.0.31
 TORCH_TESTS := test_torch_module.py test_timm.py test_torchvision.py
 
-.PHONY: demo test test-slow check test-wheel test-torch bench clean
+.PHONY: demo test test-slow check test-wheel test-torch test-schema bench clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
 	@if [ -z "$(PICTURES)" ]; then \
@@ -50,11 +50,16 @@ test-torch:  ## the tests that need torch and timm, where these can be installed
 		echo "torch and timm can't be installed here: the tests that need them are skipped."; \
 	fi
 
+test-schema: $(VENV)/.installed-dev  ## the service against its OpenAPI document
+	$(PYTHON) -m venv .venv-schema
+	.venv-schema/bin/pip install --quiet "schemathesis>=4.3"
+	$(BIN)/python tools/schema/check.py --schemathesis .venv-schema/bin/schemathesis
+
 bench: $(VENV)/.installed-dev  ## the figures; PHOTOS=DIR, and UKBENCH=DIR if you have it
 	$(BIN)/python benchmarks/figures.py --photos "$(PHOTOS)" $(if $(UKBENCH),--ukbench "$(UKBENCH)")
 
 clean:  ## what these commands made
-	rm -rf $(VENV) .venv-wheel .venv-torch build dist demo
+	rm -rf $(VENV) .venv-wheel .venv-torch .venv-schema build dist demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
