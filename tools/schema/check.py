@@ -41,7 +41,7 @@ def main() -> int:
     """Serve, send, and say what was found."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--schemathesis", default="schemathesis")
-    parser.add_argument("--examples", type=int, default=60)
+    parser.add_argument("--examples", type=int, default=25)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         index = _collection(Path(folder))
