@@ -18,7 +18,7 @@ _LAYERS: list[set[str]] = [
     {"cli", "legacy", "__main__", "__init__"},
     {"collection"},
     {"testing"},
-    {"catalog", "encoders", "stores", "images"},
+    {"catalog", "encoders", "stores", "images", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers"},
     {"types"},
     {"errors", "_version"},

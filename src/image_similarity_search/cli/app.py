@@ -35,6 +35,7 @@ _COMMANDS = {
     "import-legacy": "import_legacy",
     "verify": "verify",
     "relocate": "relocate",
+    "thumbnails": "thumbnails",
     "demo": "demo",
     "completion": "completion",
 }
