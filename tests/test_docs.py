@@ -119,7 +119,7 @@ def test_every_block_works(
     if any(block.language in {"sh", "console"} for block in blocks) and not shutil.which("sh"):
         pytest.skip("there is no shell")
     place = tmp_path / "place"
-    _furnish(place, make_picture)
+    furnish(place, make_picture)
     monkeypatch.chdir(place)
     shell = _shell(tmp_path / "bin")
     names: dict[str, object] = {"__name__": "documented"}
@@ -138,7 +138,7 @@ def test_every_block_works(
                     assert _fits(done.stdout, shown), f"{where}: {command}\n{done.stdout}"
 
 
-def _furnish(place: Path, make_picture: MakePicture) -> None:
+def furnish(place: Path, make_picture: MakePicture) -> None:
     """What the documents suppose to be there."""
     for seed, name in enumerate(
         ["a.jpg", "b.png", "c.jpg", "d.webp", "below/e.jpg", "below/f.jpg"]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from image_similarity_search.errors import ConfigError
+
 if TYPE_CHECKING:  # the command line's --help comes here, and needs no numpy
     import numpy as np
     from numpy.typing import NDArray
@@ -22,6 +24,7 @@ State = Literal["indexed", "skipped"]
 
 DEFAULT_TIME_LIMIT = 60.0
 """Seconds that reading a picture file, and then decoding it, may take."""
+_ROUNDING = 1e-6  # of fractions that add up to one
 _PROBLEMS_KEPT = 1_000  # of each part of a damaged collection
 
 
@@ -78,6 +81,43 @@ class Hit:
     def path(self) -> str:
         """The image's absolute path."""
         return self.image.path
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a picture, in fractions of its width and height as a person sees it (upright).
+
+    Attributes:
+        x: the left edge, 0.0 to 1.0.
+        y: the upper edge.
+        w: the width, more than 0; ``x + w`` is at most 1.
+        h: the height, likewise.
+
+    Raises:
+        ConfigError: it is no part of a picture.
+    """
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    def __post_init__(self) -> None:
+        for start, size in ((self.x, self.w), (self.y, self.h)):
+            if not (0 <= start < 1 and size > 0 and start + size <= 1 + _ROUNDING):
+                raise ConfigError(
+                    "region",
+                    (self.x, self.y, self.w, self.h),
+                    "fractions x, y, w, h of a picture, with x + w and y + h at most 1",
+                )
+
+    def box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Left, upper, right and lower edge in a picture of so many pixels; one pixel at least."""
+        left = min(int(self.x * width), width - 1)
+        upper = min(int(self.y * height), height - 1)
+        right = max(left + 1, min(width, round((self.x + self.w) * width)))
+        lower = max(upper + 1, min(height, round((self.y + self.h) * height)))
+        return left, upper, right, lower
 
 
 @dataclass(frozen=True, slots=True)

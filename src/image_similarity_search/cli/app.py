@@ -33,6 +33,7 @@ _COMMANDS = {
     "export": "export",
     "import": "import_",
     "import-legacy": "import_legacy",
+    "serve": "serve",
     "verify": "verify",
     "relocate": "relocate",
     "thumbnails": "thumbnails",

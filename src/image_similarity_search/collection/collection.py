@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.examples import Example, sought
 from image_similarity_search.collection.identity import (
     check_metric,
     checked_encoder,
@@ -39,6 +41,7 @@ from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
 from image_similarity_search.collection.thumbnails import Thumbnails
+from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.verify import verified
 from image_similarity_search.encoders import registry
@@ -405,6 +408,38 @@ class Collection:
             for row, query in zip(rows, queries, strict=True)
         ]
 
+    def search_by_examples(
+        self,
+        examples: Sequence[Example],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        leave_out: Sequence[int] = (),
+    ) -> list[Hit]:
+        """The ``k`` images most like the examples together, and least like those that weigh < 0.
+
+        Examples that are images of this collection are left out of the answer, and so are those
+        with the ids ``leave_out``.
+
+        Raises:
+            ConfigError: no example weighs more than 0, or they cancel each other out.
+            ImageError: as ``search`` does.
+        """
+        row, own = sought(examples, self._query_vectors, self._catalog.identity.metric, k)
+        hidden = own.union(leave_out)
+        hits = self._searcher.nearest(row, k + len(hidden), threshold, left_out=None)
+        return [hit for hit in hits if hit.id not in hidden][:k]
+
+    def uploads(
+        self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS
+    ) -> Uploads:
+        """What embeds pictures of strangers, in processes of its own; close it before this.
+
+        Raises:
+            ConfigError: a limit is not more than 0.
+        """
+        return Uploads(self._embedder(), max_pixels, seconds)
+
     def embed(self, pictures: Sequence[Picture]) -> FloatArray:
         """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``."""
         embedder = self._embedder()
@@ -414,6 +449,14 @@ class Collection:
             part = pictures[start : start + BATCH]
             parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
         return np.concatenate(parts)
+
+    def images(self, *, after: int = 0, limit: int = 100) -> list[ImageRecord]:
+        """The first ``limit`` indexed images with an id greater than ``after``, in order of id."""
+        return list(islice((r for r in self._catalog.all_records() if r.id > after), limit))
+
+    def count(self) -> int:
+        """How many images can be found."""
+        return len(self)
 
     def get(self, image: int | str | os.PathLike[str]) -> ImageRecord:
         """The record of the image of this id or path, skipped ones too.
