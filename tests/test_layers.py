@@ -21,7 +21,7 @@ _LAYERS: list[set[str]] = [
     {"testing"},
     {"catalog", "encoders", "stores", "images", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers"},
-    {"types"},
+    {"types", "filters"},
     {"errors", "_version"},
 ]
 _MODULES = sorted(_PACKAGE.rglob("*.py"))

@@ -32,6 +32,7 @@ def test_the_public_names() -> None:
         "Encoder",
         "EncoderSpec",
         "Export",
+        "Filter",
         "Hit",
         "ImageRecord",
         "ImageSearchError",

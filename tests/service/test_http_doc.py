@@ -1,4 +1,4 @@
-"""The examples of docs/http.md, run by a shell against a server; its table of errors is complete."""
+"""The examples of docs/http.md, run against a server; its table of errors is complete."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.examples import Example, sought
+from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.identity import (
     check_metric,
     checked_encoder,
@@ -57,6 +57,7 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
     WorkerUnavailableError,
 )
+from image_similarity_search.filters import Filter
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
     CollectionInfo,
@@ -107,7 +108,8 @@ class Collection:
         self._decoders = decoders
         self._binding = Binding(catalog, folder)
         self._keeper = StoreKeeper(catalog, folder)
-        self._searcher = Searcher(catalog, self._keeper)
+        self._filtering = Filtering(catalog)
+        self._searcher = Searcher(catalog, self._keeper, self._filtering)
         self._thumbnails = Thumbnails(catalog, folder)
 
     @classmethod
@@ -382,7 +384,14 @@ class Collection:
 
     # Asking it
 
-    def search(self, query: Query, k: int = 10, *, threshold: float | None = None) -> list[Hit]:
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
+    ) -> list[Hit]:
         """The ``k`` images most like ``query``, the most alike first; equals in order of id.
 
         Args:
@@ -390,21 +399,29 @@ class Collection:
                 an image of this collection, which is then left out of its own answer.
             k: how many, at most.
             threshold: leave out hits with a lower score.
+            where: the images to search among; without it, all.
 
         Raises:
             ImageNotFoundError: no such file, or no image of this id.
             ImageUnreadableError: the file is no picture.
-            ConfigError: ``k`` is less than 1, or the query is nothing that can be searched by.
+            FolderNotFoundError: no image of the collection lies in the folder of ``where``.
+            ConfigError: ``k`` is less than 1, the query is nothing that can be searched by, or
+                ``where`` names a format that there is not.
         """
-        return self.search_many([query], k, threshold=threshold)[0]
+        return self.search_many([query], k, threshold=threshold, where=where)[0]
 
     def search_many(
-        self, queries: Sequence[Query], k: int = 10, *, threshold: float | None = None
+        self,
+        queries: Sequence[Query],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
     ) -> list[list[Hit]]:
         """As ``search``, for several queries; they are encoded together."""
         rows = self._query_vectors(queries)
         return [
-            self._searcher.nearest(row, k, threshold, left_out=_id_or_none(query))
+            self._searcher.nearest(row, k, threshold, left_out=_id_or_none(query), where=where)
             for row, query in zip(rows, queries, strict=True)
         ]
 
@@ -414,6 +431,7 @@ class Collection:
         k: int = 10,
         *,
         threshold: float | None = None,
+        where: Filter | None = None,
         leave_out: Sequence[int] = (),
     ) -> list[Hit]:
         """The ``k`` images most like the examples together, and least like those that weigh < 0.
@@ -427,7 +445,7 @@ class Collection:
         """
         row, own = sought(examples, self._query_vectors, self._catalog.identity.metric, k)
         hidden = own.union(leave_out)
-        hits = self._searcher.nearest(row, k + len(hidden), threshold, left_out=None)
+        hits = self._searcher.nearest(row, k + len(hidden), threshold, left_out=None, where=where)
         return [hit for hit in hits if hit.id not in hidden][:k]
 
     def uploads(
@@ -450,14 +468,6 @@ class Collection:
             parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
         return np.concatenate(parts)
 
-    def images(self, *, after: int = 0, limit: int = 100) -> list[ImageRecord]:
-        """The first ``limit`` indexed images with an id greater than ``after``, in order of id."""
-        return list(islice((r for r in self._catalog.all_records() if r.id > after), limit))
-
-    def count(self) -> int:
-        """How many images can be found."""
-        return len(self)
-
     def get(self, image: int | str | os.PathLike[str]) -> ImageRecord:
         """The record of the image of this id or path, skipped ones too.
 
@@ -476,6 +486,28 @@ class Collection:
             ImageUnreadableError: its file is no picture.
         """
         return self._thumbnails.of(image)
+
+    def images(
+        self, where: Filter | None = None, *, after: int = 0, offset: int = 0, limit: int = 100
+    ) -> list[ImageRecord]:
+        """The first ``limit`` images with an id greater than ``after``, in order of id.
+
+        The next page is asked for by the id of the last image of this one; ``offset`` passes
+        over so many images, to begin anywhere.
+
+        Raises:
+            FolderNotFoundError, ConfigError: as ``search`` does of ``where``; or ``after`` or
+                ``offset`` is less than 0, or ``limit`` less than 1.
+        """
+        return self._filtering.page(where, after, offset, limit)
+
+    def count(self, where: Filter | None = None) -> int:
+        """How many images ``where`` lets through; without it, how many can be found.
+
+        Raises:
+            FolderNotFoundError, ConfigError: as ``search`` does of ``where``.
+        """
+        return self._filtering.count(where)
 
     def roots(self) -> list[str]:
         """The folders that were indexed."""
