@@ -43,6 +43,7 @@ from image_similarity_search.types import (
     RecallReport,
     RepairReport,
     SyncReport,
+    ThumbnailReport,
     VerifyReport,
 )
 
@@ -260,7 +261,7 @@ def test_every_command_and_option_is_described_and_no_other() -> None:
             option
             for parameter in command.params
             if isinstance(parameter, click.Option)
-            for option in parameter.opts
+            for option in (*parameter.opts, *parameter.secondary_opts)
         }
         first_cells = re.findall(r"^\| (`-.*?) \|", text, re.MULTILINE)
         described = {
@@ -283,6 +284,7 @@ def test_every_json_field_is_described() -> None:
         "verify": output.verify_as_json(VerifyReport(), RepairReport())
         | asdict(Problem("store", ""))
         | asdict(RepairReport()),
+        "thumbnails": asdict(ThumbnailReport()),
         "info": asdict(info) | {"recall": ""} | asdict(RecallReport(1, 1, 1.0, 0.0, 0.0)),
     }
     for name, values in fields.items():

@@ -19,7 +19,7 @@ _LAYERS: list[set[str]] = [
     {"service"},
     {"collection"},
     {"testing"},
-    {"catalog", "encoders", "stores", "images"},
+    {"catalog", "encoders", "stores", "images", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers"},
     {"types", "filters"},
     {"errors", "_version"},

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         RepairReport,
         SyncInterrupted,
         SyncReport,
+        ThumbnailReport,
         VerifyReport,
     )
 
@@ -63,6 +64,7 @@ __all__ = [
     "RepairReport",
     "SyncInterrupted",
     "SyncReport",
+    "ThumbnailReport",
     "TorchEncoder",
     "VerifyReport",
     "__version__",
@@ -92,6 +94,7 @@ _HOMES = {
     "RepairReport": "types",
     "SyncInterrupted": "types",
     "SyncReport": "types",
+    "ThumbnailReport": "types",
     "TorchEncoder": "encoders.torch_module",
     "create_encoder": "encoders.registry:create",
     "export_collection": "collection.interchange.exporting",

@@ -124,7 +124,7 @@ class Region:
 class Progress:
     """How far a long job is: ``done`` of ``total`` images (None while still counting)."""
 
-    phase: Literal["scanning", "indexing", "taking over", "exporting", "importing"]
+    phase: Literal["scanning", "indexing", "taking over", "exporting", "importing", "thumbnails"]
     done: int
     total: int | None
 
@@ -217,6 +217,27 @@ class CollectionInfo:
     catalog_bytes: int
     store_bytes: int
     memory_bytes: int
+
+
+@dataclass(slots=True)
+class ThumbnailReport:
+    """What became of the thumbnails of a collection.
+
+    Attributes:
+        made: those that were made now.
+        kept: those that were there.
+        removed: those whose image is gone.
+        failed: images of which none could be made: their file is gone, or was changed.
+        bytes_on_disk: the size of the file that has them all.
+        seconds: wall time.
+    """
+
+    made: int = 0
+    kept: int = 0
+    removed: int = 0
+    failed: int = 0
+    bytes_on_disk: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

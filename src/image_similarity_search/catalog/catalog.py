@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from image_similarity_search.catalog.checksums import Checksums
+from image_similarity_search.catalog.contents import Contents
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.meta import DROPPED, PROGRESS, Meta
@@ -27,6 +28,7 @@ from image_similarity_search.catalog.rows import (
     Rows,
 )
 from image_similarity_search.catalog.selection import Selection
+from image_similarity_search.catalog.switches import Switches
 from image_similarity_search.catalog.values import (
     Counts,
     Embeddings,
@@ -77,6 +79,8 @@ class Catalog:
             self._embeddings = EmbeddingTable(self._database, checksums, self.identity.dim)
             self.places = Places(self._database, self._rows)
             self.selection = Selection(self._database, self._rows)
+            self.contents = Contents(self._database)
+            self.switches = Switches(self._meta)
         except BaseException:
             self.close()
             raise

@@ -13,6 +13,7 @@ from image_similarity_search._version import __version__
 from image_similarity_search.service import problems
 from image_similarity_search.service.gate import OPEN_PATHS, Gate
 from image_similarity_search.service.metrics import Metrics
+from image_similarity_search.service.page import add_page
 from image_similarity_search.service.requests import AddIn, SearchIn
 from image_similarity_search.service.routes import about, images, searching, sessions, syncing
 from image_similarity_search.service.service import Service
@@ -55,6 +56,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     problems.add_handlers(app)
     for module in (about, sessions, searching, images, syncing):
         app.include_router(module.router)
+    add_page(app)
     app.openapi = lambda: _document(app, keys=bool(settings.keys))  # type: ignore[method-assign]  # as FastAPI says to
     return app
 
