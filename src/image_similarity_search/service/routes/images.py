@@ -13,7 +13,8 @@ from image_similarity_search.errors import ConfigError, ImageNotFoundError, Imag
 from image_similarity_search.service import files
 from image_similarity_search.service.filtered import Where
 from image_similarity_search.service.incoming import PICTURE, incoming, parsed
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import MOST, AddIn, FilterIn
 from image_similarity_search.service.roots import inside
 from image_similarity_search.service.routes.documented import problems
