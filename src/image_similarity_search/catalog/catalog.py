@@ -24,6 +24,7 @@ from image_similarity_search.catalog.rows import (
     RECORD,
     ImageRow,
     Rows,
+    ids_by_stat,
 )
 from image_similarity_search.catalog.values import (
     Counts,
@@ -231,6 +232,27 @@ class Catalog:
             (folder_id,),
         )
         return self._rows.known_by_name(rows)
+
+    def files_of(self, ids: Iterable[int]) -> dict[str, Known]:
+        """The files of these ids, which are of one folder, by name."""
+        rows = self._database.rows(
+            f"SELECT {IMAGE_COLUMNS} FROM images WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608 - constants
+            (json.dumps(list(ids)),),
+        )
+        return self._rows.known_by_name(rows)
+
+    def indexed_as(self, folder_id: int) -> dict[tuple[str, int, int], int]:
+        """The ids of a folder's files by name, size and time of last change; quick.
+
+        Without a look at checksums: a row that agrees with a file in all three needs none, and
+        the others are to be asked for again (``files_of``). Bad files agree with none.
+        """
+        rows = self._database.rows(
+            "SELECT name, CASE state WHEN 'indexed' THEN size ELSE -1 END, mtime_ns, id"
+            " FROM images WHERE folder_id = ?",
+            (folder_id,),
+        )
+        return ids_by_stat(rows)
 
     # Embeddings
 
