@@ -16,22 +16,20 @@ import numpy as np
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.embeddings import EmbeddingTable
+from image_similarity_search.catalog.files import Files
 from image_similarity_search.catalog.meta import DROPPED, PROGRESS, Meta
 from image_similarity_search.catalog.places import Place, Places
 from image_similarity_search.catalog.rows import (
     EMBEDDED_RECORD,
-    IMAGE_COLUMNS,
     RECORD,
     ImageRow,
     Rows,
-    ids_by_stat,
 )
 from image_similarity_search.catalog.values import (
     Counts,
     Embeddings,
     FileStat,
     Identity,
-    Known,
     Picture,
     displaced_name,
 )
@@ -76,6 +74,7 @@ class Catalog:
             self._rows = Rows(self._database, checksums)
             self._embeddings = EmbeddingTable(self._database, checksums, self.identity.dim)
             self.places = Places(self._database, self._rows)
+            self.files = Files(self._database, self._rows)
         except BaseException:
             self.close()
             raise
@@ -222,37 +221,8 @@ class Catalog:
         return [
             known.id
             for folder_id in self.places.folder_ids_below(folder)
-            for known in self.files_in(folder_id).values()
+            for known in self.files.in_folder(folder_id).values()
         ]
-
-    def files_in(self, folder_id: int) -> dict[str, Known]:
-        """The files known in a folder, by name."""
-        rows = self._database.rows(
-            f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ?",  # noqa: S608 - constants
-            (folder_id,),
-        )
-        return self._rows.known_by_name(rows)
-
-    def files_of(self, ids: Iterable[int]) -> dict[str, Known]:
-        """The files of these ids, which are of one folder, by name."""
-        rows = self._database.rows(
-            f"SELECT {IMAGE_COLUMNS} FROM images WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608 - constants
-            (json.dumps(list(ids)),),
-        )
-        return self._rows.known_by_name(rows)
-
-    def indexed_as(self, folder_id: int) -> dict[tuple[str, int, int], int]:
-        """The ids of a folder's files by name, size and time of last change; quick.
-
-        Without a look at checksums: a row that agrees with a file in all three needs none, and
-        the others are to be asked for again (``files_of``). Bad files agree with none.
-        """
-        rows = self._database.rows(
-            "SELECT name, CASE state WHEN 'indexed' THEN size ELSE -1 END, mtime_ns, id"
-            " FROM images WHERE folder_id = ?",
-            (folder_id,),
-        )
-        return ids_by_stat(rows)
 
     # Embeddings
 
@@ -295,6 +265,10 @@ class Catalog:
             CollectionCorruptError: one of them is not as it was written.
         """
         return self._embeddings.since(generation)
+
+    def few_embeddings_since(self, generation: int) -> Embeddings:
+        """The same, all at once and in no particular order; quick where they are few."""
+        return self._embeddings.of_few_since(generation)
 
     def removed_since(self, generation: int) -> IdArray:
         """The ids whose embedding was taken away since ``generation``.

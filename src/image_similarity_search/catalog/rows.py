@@ -197,12 +197,6 @@ class Rows:
         )
 
 
-def ids_by_stat(rows: Iterable[Row]) -> dict[tuple[str, int, int], int]:
-    """Rows of name, size, time of last change and id, as a table of the ids."""
-    encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-    return {(name.decode(encoding, errors), size, mtime): id_ for name, size, mtime, id_ in rows}
-
-
 def joined(root: bytes, folder: bytes, name: bytes) -> str:
     """The absolute path of an image, from its three stored parts."""
     inner = os.fsdecode(folder).replace("/", os.sep)

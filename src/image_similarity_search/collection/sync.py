@@ -135,7 +135,7 @@ class Sync:
             self._vanish(self._files_in(folder_id).values())
 
     def _files_in(self, folder_id: int | None) -> dict[str, Known]:
-        return self._catalog.files_in(folder_id) if folder_id is not None else {}
+        return self._catalog.files.in_folder(folder_id) if folder_id is not None else {}
 
     def _compare(self, root: str, found: FoundFolder, folder_id: int | None) -> None:
         self._report.others += found.others
@@ -167,11 +167,11 @@ class Sync:
         if folder_id is None:
             return found.files, {}
         if self._options.checksum or _log.isEnabledFor(logging.DEBUG):  # of each there is to say
-            return found.files, self._catalog.files_in(folder_id)
-        known = self._catalog.indexed_as(folder_id)
+            return found.files, self._catalog.files.in_folder(folder_id)
+        known = self._catalog.files.indexed_as(folder_id)
         files = [file for file in found.files if known.pop(file, None) is None]
         self._report.unchanged += len(found.files) - len(files)
-        return files, self._catalog.files_of(known.values()) if known else {}
+        return files, self._catalog.files.of(known.values()) if known else {}
 
     def _why_to_look(self, path: str, stat: FileStat, old: Known | None) -> str | None:
         """Why a file is looked into, if it is."""
