@@ -67,6 +67,7 @@ class Catalog:
 
     def _begin(self) -> None:
         self._durable_at = time.monotonic()
+        self._writing = 0  # the generation that the transaction makes
         self._meta = Meta(self._database)
         try:
             self.read_identity()
@@ -112,7 +113,8 @@ class Catalog:
         The process may end at any moment after; see ``make_durable`` for the power.
         """
         with self._database.transaction():
-            self._meta.write("generation", str(self._meta.generation() + 1))
+            self._writing = self._meta.generation() + 1
+            self._meta.write("generation", str(self._writing))
             yield
         if time.monotonic() - self._durable_at > DURABLE_SECONDS:
             self.make_durable()
@@ -355,7 +357,7 @@ class Catalog:
             height=None,
             state="indexed",
             reason=None,
-            generation=self.generation,
+            generation=self._writing,
             metadata=known.metadata if known else "{}",
             embedding_crc32=None,
             crc32=0,
@@ -364,7 +366,7 @@ class Catalog:
 
     def _take_away(self, ids: list[int]) -> None:
         """Remove embeddings, and remember for stores that catch up later."""
-        generation = self.generation
+        generation = self._writing
         self._database.write_many(
             "INSERT OR IGNORE INTO removals SELECT ?, image_id FROM embeddings WHERE image_id = ?",
             ((generation, id_) for id_ in ids),

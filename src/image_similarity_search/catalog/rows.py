@@ -140,7 +140,7 @@ class Rows:
 
     def update_image(self, image: ImageRow) -> None:
         """Change the image with this row's id; ``crc32`` doesn't count."""
-        sealed = image._replace(crc32=self._checksums.of("images", *image[:-1]))
+        sealed = image._replace(crc32=self._checksums.of_image(image))
         self._database.write(f"UPDATE images SET {_SET} WHERE id = ?", (*sealed[1:], image.id))  # noqa: S608 - constants
 
     # Folders and roots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import marshal
 import os
 import struct
@@ -42,15 +43,25 @@ class Refusal:
 Message: TypeAlias = Content | View | Refusal
 
 
-def request(path: str, preprocessing: Preprocessing) -> bytes:
-    """The request for what an encoder sees of a file."""
-    return marshal.dumps((os.fsencode(path), asdict(preprocessing)))
+def wanted(preprocessing: Preprocessing) -> bytes:
+    """What an encoder sees of a file, for ``request``: the same for all files of a run."""
+    return marshal.dumps(asdict(preprocessing))
+
+
+def request(path: str, view: bytes) -> bytes:
+    """The request for what an encoder sees, as ``wanted`` gave it, of a file."""
+    return marshal.dumps((os.fsencode(path), view))
 
 
 def from_request(data: bytes) -> tuple[str, Preprocessing]:
-    """What ``request`` was given."""
-    path, fields = marshal.loads(data)  # noqa: S302 - from the parent
-    return os.fsdecode(path), Preprocessing(**fields)
+    """The path and the preprocessing that a request was made of."""
+    path, view = marshal.loads(data)  # noqa: S302 - from the parent
+    return os.fsdecode(path), _preprocessing(view)
+
+
+@functools.lru_cache(maxsize=1)
+def _preprocessing(view: bytes) -> Preprocessing:
+    return Preprocessing(**marshal.loads(view))  # noqa: S302 - from the parent
 
 
 def part(message: Message) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 
 from image_similarity_search.catalog.places import Place
 from image_similarity_search.catalog.values import FileStat
-from image_similarity_search.collection.messages import Content, View, from_part, request
+from image_similarity_search.collection.messages import Content, View, from_part, request, wanted
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.processors import available_processors
 from image_similarity_search.types import PixelArray
@@ -101,11 +101,11 @@ class Decoders:
         Raises:
             WorkerUnavailableError: no process can be started.
         """
-        pool, count = self._open(), 0
+        pool, count, view = self._open(), 0, wanted(preprocessing)
         ahead: deque[Callable[[], Loaded | Bad | Gone]] = deque()
         try:
             for count, job in enumerate(jobs, 1):  # noqa: B007 - it is used below
-                future = pool.submit(request(job.path, preprocessing), time_limit)
+                future = pool.submit(request(job.path, view), time_limit)
                 ahead.append(partial(self._result, job, future, preprocessing, time_limit))
                 if len(ahead) >= BATCH * (1 + available_processors()):
                     yield ahead.popleft()()
