@@ -13,7 +13,7 @@ import pytest
 from bombs import BOMBS, FINE
 from PIL import Image
 
-from image_similarity_search.collection.messages import Message, Refusal, View, from_part, request, wanted
+from image_similarity_search.collection.messages import Message, Refusal, View, from_part, request
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.workers.worker import Worker
 
@@ -34,7 +34,7 @@ def decoded(worker: Worker, path: Path, data: bytes) -> tuple[Message, int]:
     """What becomes of a file, and the bytes of memory that its process took at most."""
     path.write_bytes(data)
     started = time.monotonic()
-    answer = worker.ask(request(str(path), wanted(Preprocessing())), 60)
+    answer = worker.ask(request(str(path), Preprocessing()), 60)
     assert answer.failure is None
     assert time.monotonic() - started < SECONDS
     *_, outcome, memory = answer.parts

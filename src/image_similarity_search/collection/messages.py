@@ -14,7 +14,7 @@ from image_similarity_search.encoders.preprocessing import Preprocessing
 _CONTENT = b"c"
 _VIEW = b"v"
 _REFUSAL = b"r"
-_SIZE = struct.Struct("<QQ")
+_SIZE = struct.Struct("<QQI")  # width, height, bytes of the thumbnail
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,15 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A picture: its upright size, and the pixels ``(crop, crop, 3)`` that the encoder sees."""
+    """A picture: its upright size, and the pixels ``(crop, crop, 3)`` that the encoder sees.
+
+    ``thumbnail`` is a JPEG, or empty where none was asked for or could be made.
+    """
 
     width: int
     height: int
     pixels: bytes | memoryview
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +47,26 @@ class Refusal:
 Message: TypeAlias = Content | View | Refusal
 
 
-def wanted(preprocessing: Preprocessing) -> bytes:
-    """What an encoder sees of a file, for ``request``: the same for all files of a run."""
+def request(path: str, preprocessing: Preprocessing, *, thumbnail: bool = False) -> bytes:
+    """The request for what an encoder sees of a file, and perhaps for a thumbnail."""
+    return marshal.dumps((os.fsencode(path), _packed(preprocessing), thumbnail))
+
+
+def from_request(data: bytes) -> tuple[str, Preprocessing, bool]:
+    """What ``request`` was given."""
+    path, packed, thumbnail = marshal.loads(data)  # noqa: S302 - from the parent
+    return os.fsdecode(path), _unpacked(packed), thumbnail
+
+
+# the same for all pictures of a run
+@functools.lru_cache(maxsize=4)
+def _packed(preprocessing: Preprocessing) -> bytes:
     return marshal.dumps(asdict(preprocessing))
 
 
-def request(path: str, view: bytes) -> bytes:
-    """The request for what an encoder sees, as ``wanted`` gave it, of a file."""
-    return marshal.dumps((os.fsencode(path), view))
-
-
-def from_request(data: bytes) -> tuple[str, Preprocessing]:
-    """The path and the preprocessing that a request was made of."""
-    path, view = marshal.loads(data)  # noqa: S302 - from the parent
-    return os.fsdecode(path), _preprocessing(view)
-
-
-@functools.lru_cache(maxsize=1)
-def _preprocessing(view: bytes) -> Preprocessing:
-    return Preprocessing(**marshal.loads(view))  # noqa: S302 - from the parent
+@functools.lru_cache(maxsize=4)
+def _unpacked(packed: bytes) -> Preprocessing:
+    return Preprocessing(**marshal.loads(packed))  # noqa: S302 - from the parent
 
 
 def part(message: Message) -> bytes:
@@ -69,7 +74,8 @@ def part(message: Message) -> bytes:
     if isinstance(message, Content):
         return _CONTENT + message.content_hash.encode()
     if isinstance(message, View):
-        return b"".join((_VIEW, _SIZE.pack(message.width, message.height), message.pixels))
+        sizes = _SIZE.pack(message.width, message.height, len(message.thumbnail))
+        return b"".join((_VIEW, sizes, message.thumbnail, message.pixels))
     return _REFUSAL + message.reason.encode(errors="backslashreplace")
 
 
@@ -79,6 +85,7 @@ def from_part(data: bytes) -> Message:
     if kind == _CONTENT:
         return Content(data[1:].decode())
     if kind == _VIEW:
-        width, height = _SIZE.unpack(data[1:start])
-        return View(width, height, memoryview(data)[start:])
+        width, height, length = _SIZE.unpack(data[1:start])
+        end = start + length
+        return View(width, height, memoryview(data)[end:], data[start:end])
     return Refusal(data[1:].decode())
