@@ -17,7 +17,7 @@ PEERS := hnswlib==0.8.0 usearch==2.26.6 lancedb==0.40.0
 BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)") \
 	$(if $(CACHE),--cache "$(CACHE)")
 
-.PHONY: demo test test-slow check test-wheel test-torch bench bench-full bench-page clean
+.PHONY: demo test test-slow check test-wheel test-torch bench bench-full bench-guard bench-page clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
 	@if [ -z "$(PICTURES)" ]; then \
@@ -61,7 +61,10 @@ bench: $(VENV)/.installed-bench  ## the figures, in minutes; PHOTOS=DIR for your
 bench-full: $(VENV)/.installed-bench  ## all of them, a million pictures too, in an hour or two
 	$(BIN)/python benchmarks/run.py --full $(BENCH)
 
-bench-page:  ## the tables and plots of the documents anew, from benchmarks/results
+bench-guard: $(VENV)/.installed-bench  ## fails where a ratio became worse than benchmarks/results says
+	$(BIN)/python benchmarks/run.py --guard $(BENCH)
+
+bench-page: $(VENV)/.installed-bench  ## the tables and plots of the documents anew, from benchmarks/results
 	$(BIN)/python benchmarks/run.py --page
 
 clean:  ## what these commands made
