@@ -58,7 +58,7 @@ test-torch:  ## the tests that need torch and timm, where these can be installed
 bench: $(VENV)/.installed-bench  ## the figures, in minutes; PHOTOS=DIR for your own photographs
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
-bench-full: $(VENV)/.installed-bench  ## all of them, a million pictures too, in an hour or two
+bench-full: $(VENV)/.installed-bench .venv-recipe/.tried  ## all of them, a million pictures too, in an hour or two
 	$(BIN)/python benchmarks/run.py --full $(BENCH)
 
 bench-guard: $(VENV)/.installed-bench  ## fails where a ratio became worse than benchmarks/results says
@@ -68,7 +68,7 @@ bench-page: $(VENV)/.installed-bench  ## the tables and plots of the documents a
 	$(BIN)/python benchmarks/run.py --page
 
 clean:  ## what these commands made
-	rm -rf $(VENV) .venv-wheel .venv-torch build dist demo
+	rm -rf $(VENV) .venv-wheel .venv-torch .venv-recipe build dist demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -89,4 +89,11 @@ $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	@for peer in $(PEERS); do \
 		$(BIN)/pip install --quiet $$peer || echo "$$peer can't be installed here: left out."; \
 	done
+	@touch $@
+
+.venv-recipe/.tried:
+	$(PYTHON) -m venv .venv-recipe
+	.venv-recipe/bin/pip install --quiet torch==2.13.0 pillow faiss-cpu \
+		&& .venv-recipe/bin/pip install --quiet --no-deps torchvision==0.28.0 \
+		|| { echo "torch can't be installed here: the recipe is left out."; rm -rf .venv-recipe/bin; }
 	@touch $@

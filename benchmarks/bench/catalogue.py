@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import beside_recipe
 import indexing_rate
 import quality
 import selections
@@ -23,6 +24,7 @@ def measurements() -> list[Measurement]:
     return [
         _one("indexing", "pictures a second, and the limit of that", indexing_rate.rate),
         _one("start-up", "iss search and iss --help in fresh processes", starting.start_up),
+        _one("recipe", "indexing beside the recipe in torch", beside_recipe.beside, full=True),
         _one("filters", "searches among some of the images", selections.filtered, full=True),
         _one("thumbnails", "what thumbnails cost while indexing", _thumbnails, full=True),
         _one("quality", "objects told apart on UKBench", quality.ukbench, full=True),

@@ -163,6 +163,21 @@ def _filters(results: Results) -> str:
     return table(head, rows) + origin(results, ["filters"], "filters")
 
 
+def _recipe(results: Results) -> str:
+    figures = results.get("recipe", {}).get("figures", {"skipped": _NONE})
+    if "skipped" in figures:
+        return str(figures["skipped"])
+    rows = [
+        ["`iss index`", number(figures["per_s"]), ""],
+        ["ResNet-50 in torch, one at a time", number(figures["recipe_per_s"]),
+         f"{figures['over_recipe_ratio']:.1f}"],
+        ["MobileNetV3-Small in torch, in batches", number(figures["mobilenet_per_s"]),
+         f"{figures['over_mobilenet_ratio']:.1f}"],
+    ]  # fmt: skip
+    head = [f"{figures['images']:,} pictures", "pictures/s", "ours is so many times as quick"]
+    return table(head, rows) + origin(results, ["recipe"], "recipe")
+
+
 def _thumbnails(results: Results) -> str:
     if "thumbnails" not in results:
         return _NONE
@@ -220,6 +235,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "indexing": _indexing,
     "memory": _memory,
     "start-up": _start_up,
+    "recipe": _recipe,
     "thumbnails": _thumbnails,
     "filters": _filters,
     "quality": _quality,
