@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bench import page, results
+from bench.child import ChildFailedError
 from bench.guard import GUARDS, compared
 from bench.machine import machine
 from bench.registry import Figures, Measurement, Setting
@@ -45,9 +47,12 @@ def main() -> None:
     elif options.guard:
         sys.exit(_guard(chosen, options))
     else:
+        made = set()
         for one, here, figures in _measured(chosen, options):
+            made.add(one.name)
             results.write(kept, one.name, one.measures, here, figures)
         page.write_all(results.read(kept))
+        sys.exit(0 if len(made) == len(chosen) else "something could not be measured: see above")
 
 
 def _is_wanted(one: Measurement, options: argparse.Namespace) -> bool:
@@ -75,8 +80,13 @@ def _measured(
             setting = Setting(pictures, options.ukbench, inner, cache, earlier)
             here, began = machine(), time.perf_counter()
             here["pictures"] = _described(options, pictures)
-            figures = one.run(setting)
-            shutil.rmtree(inner)
+            try:
+                figures = one.run(setting)
+            except (ChildFailedError, subprocess.CalledProcessError) as error:
+                print(f"\n{one.name}: FAILED, nothing is kept: {error}")
+                continue
+            finally:
+                shutil.rmtree(inner)
             print(f"\n{one.name}: {one.measures} ({time.perf_counter() - began:.0f} s)")
             _print(figures)
             yield one, here, figures
@@ -93,7 +103,7 @@ def _guard(chosen: Sequence[Measurement], options: argparse.Namespace) -> int:
         worse += not holds
         word = "holds " if holds else "WORSE "
         print(f"{word} {guard.measurement}: {guard.ratio} is {value:.3g}, was {before:.3g}")
-    return min(1, worse)
+    return 0 if now.keys() == {one.name for one in chosen} and not worse else 1
 
 
 def _described(options: argparse.Namespace, pictures: Sequence[str]) -> str:
