@@ -33,16 +33,13 @@ export class RegionMarker {
   }
 
   draw() {
-    this.box.hidden = !this.region;
+    const mask = this.box.parentElement;
+    mask.hidden = !this.region;
     if (!this.region) return;
     const [frame, sheet] = [this.image.getBoundingClientRect(), this.sheet.getBoundingClientRect()];
     const { x, y, w, h } = this.region;
-    Object.assign(this.box.style, {
-      left: `${frame.left - sheet.left + x * frame.width}px`,
-      top: `${frame.top - sheet.top + y * frame.height}px`,
-      width: `${w * frame.width}px`,
-      height: `${h * frame.height}px`,
-    });
+    place(mask, frame.left - sheet.left, frame.top - sheet.top, frame.width, frame.height);
+    place(this.box, x * frame.width, y * frame.height, w * frame.width, h * frame.height);
   }
 
   #fractions(event) {
@@ -102,4 +99,8 @@ export class RegionMarker {
     this.draw();
     this.changed(region);
   }
+}
+
+function place(element, left, top, width, height) {
+  Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
 }
