@@ -1,4 +1,4 @@
-"""A real Chromium on a real server. ``make test-browser`` runs these, and installs what they need."""
+"""A real Chromium on a real server; ``make test-browser`` installs what is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -135,18 +135,16 @@ class Visitor:
         *,
         scheme: str = "light",
         ready: bool = True,
-        **more: object,
     ) -> Page:
         """A page of a browser that nobody has used before; ``ready`` when pictures are shown."""
-        context = self._browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme=scheme,  # type: ignore[arg-type]  # one of its words
-            has_touch=size == PHONE,
-            is_mobile=size == PHONE,
-            reduced_motion="reduce",
-            accept_downloads=True,
-            **more,  # type: ignore[arg-type]  # of the browser's options
-        )
+        options: dict[str, Any] = {
+            "viewport": {"width": size[0], "height": size[1]},
+            "color_scheme": scheme,
+            "has_touch": size == PHONE,
+            "is_mobile": size == PHONE,
+            "reduced_motion": "reduce",
+        }
+        context = self._browser.new_context(**options)
         self._stack.callback(context.close)
         page = context.new_page()
         page.set_default_timeout(10_000)

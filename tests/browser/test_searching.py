@@ -12,19 +12,20 @@ from conftest import until
 from browser.looks import example_count, names, scores, wait_for_search
 
 if TYPE_CHECKING:
-    from browser.conftest import Site, Visitor
     from playwright.sync_api import Page
+
+    from browser.conftest import Site, Visitor
 
 _GIVE = """async ([how, name, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const given = new DataTransfer();
   given.items.add(new File([bytes], name, { type: "image/jpeg" }));
+  const tell = (event) => document.body.dispatchEvent(event);
   if (how === "paste") {
-    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: given, bubbles: true }));
-    return;
+    return tell(new ClipboardEvent("paste", { clipboardData: given, bubbles: true }));
   }
   for (const type of ["dragenter", "dragover", "drop"]) {
-    document.body.dispatchEvent(new DragEvent(type, { dataTransfer: given, bubbles: true, cancelable: true }));
+    tell(new DragEvent(type, { dataTransfer: given, bubbles: true, cancelable: true }));
     if (type === "dragenter" && document.getElementById("drop").hidden) throw new Error("no veil");
   }
 }"""

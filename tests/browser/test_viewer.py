@@ -22,7 +22,8 @@ def test_side_by_side(site: Site, visitor: Visitor) -> None:
     dialog.get_by_role("heading", name=first).wait_for()
     assert dialog.get_by_text("1 of 63").is_visible()
     boxes = [dialog.locator(name).bounding_box() for name in ("#query-image", "#viewer-image")]
-    assert boxes[0] and boxes[1]
+    assert boxes[0]
+    assert boxes[1]
     assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
     dialog.get_by_role("button", name="Next picture").click()
     dialog.get_by_role("heading", name=second).wait_for()

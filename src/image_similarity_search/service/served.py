@@ -6,20 +6,17 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from io import BytesIO
 from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
-from image_similarity_search.service.files import open_inside
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Kind, Refusal
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.settings import Limits
-from image_similarity_search.types import FloatArray, ImageRecord, Metric, Region
+from image_similarity_search.types import FloatArray, Metric, Region
 
 _BUSY = Kind(503, "busy", "The service is busy", 1)
-_SMALL_SIDE = 256  # pixels of a small picture
 _LOCK_SECONDS = 5.0  # that a change waits for another process
 
 _P = ParamSpec("_P")
@@ -47,23 +44,6 @@ class Served:
     def metric(self) -> Metric:
         """How it measures distance."""
         return self._metric
-
-    def thumbnail(self, record: ImageRecord) -> bytes:
-        """A small picture of an image.
-
-        Raises:
-            ImageError: its file can't be read.
-        """
-        from image_similarity_search.images import decode
-
-        opened = open_inside(record.path, self.roots())
-        with opened.file:
-            data = opened.file.read(opened.size)
-        image = decode.decode(data, min_side=_SMALL_SIDE // 2).image
-        image.thumbnail((_SMALL_SIDE, _SMALL_SIDE))
-        out = BytesIO()
-        image.save(out, "JPEG", quality=80)
-        return out.getvalue()
 
     def roots(self) -> Roots:
         """Its indexed folders, by name."""
