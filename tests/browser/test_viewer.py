@@ -50,6 +50,7 @@ def test_a_region_is_dragged(site: Site, visitor: Visitor) -> None:
     image = dialog.locator("#viewer-image")
     until(lambda: image.evaluate("image => image.naturalWidth") > 0)
     dialog.get_by_role("button", name="Region").click()
+    until(lambda: dialog.locator("#mask").bounding_box() == image.bounding_box())
     box = image.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] * 0.1)

@@ -13,7 +13,9 @@ export class RegionMarker {
     Object.assign(this, { sheet, image, box, changed, done });
     sheet.addEventListener("pointerdown", (event) => this.#down(event));
     box.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.draw()).observe(image);
+    const observer = new ResizeObserver(() => this.draw());
+    observer.observe(image);
+    observer.observe(sheet); // a picture of the same size may be elsewhere in it
   }
 
   /** Begin with `region`, or with the middle of the picture. */
