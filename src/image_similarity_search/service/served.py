@@ -10,11 +10,12 @@ from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.service.files import open_inside
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Kind, Refusal
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.settings import Limits
-from image_similarity_search.types import FloatArray, Metric, Region
+from image_similarity_search.types import FloatArray, ImageRecord, Metric, Region
 
 _BUSY = Kind(503, "busy", "The service is busy", 1)
 _LOCK_SECONDS = 5.0  # that a change waits for another process
@@ -44,6 +45,22 @@ class Served:
     def metric(self) -> Metric:
         """How it measures distance."""
         return self._metric
+
+    def thumbnail(self, record: ImageRecord) -> bytes:
+        """A small picture of an image.
+
+        Raises:
+            ImageError: its file can't be read.
+        """
+        return self.collection.thumbnail(record.id, make=self._make)
+
+    def _make(self, record: ImageRecord) -> tuple[str, bytes]:
+        from image_similarity_search.images import decode
+
+        opened = open_inside(record.path, self.roots())
+        with opened.file:
+            data = opened.file.read(opened.size)
+        return decode.content_hash(data), self.uploads.thumbnail(data)
 
     def roots(self) -> Roots:
         """Its indexed folders, by name."""

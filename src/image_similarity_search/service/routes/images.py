@@ -212,7 +212,7 @@ def _thumbnail(served: Served, id_: int) -> tuple[bytes, str]:
     if record.state == "skipped" or not files.is_inside(record.path, served.roots()):
         raise ImageNotFoundError(record.path, "there is no small picture of it")
     content = record.content_hash or f"{record.mtime_ns:x}-{record.size:x}"
-    return served.collection.thumbnail(record.id), f'"{content}"'
+    return served.thumbnail(record), f'"{content}"'
 
 
 def _add(served: Served, root: str, path: str) -> Image:
