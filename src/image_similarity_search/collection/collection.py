@@ -418,12 +418,11 @@ class Collection:
         threshold: float | None = None,
         where: Filter | None = None,
     ) -> list[list[Hit]]:
-        """As ``search``, for several queries; they are encoded together."""
+        """As ``search``, for several queries, which are encoded and searched for together."""
         rows = self._query_vectors(queries)
-        return [
-            self._searcher.nearest(row, k, threshold, left_out=_id_or_none(query), where=where)
-            for row, query in zip(rows, queries, strict=True)
-        ]
+        return self._searcher.nearest_to_each(
+            rows, k, threshold, [_id_or_none(query) for query in queries], where
+        )
 
     def search_by_examples(
         self,
@@ -569,19 +568,20 @@ class Collection:
             thumbnails=self._thumbnails.wanted,
         )
 
-    def _query_vectors(self, queries: Sequence[Query]) -> list[FloatArray]:
-        """Comparable vectors ``(dim,)`` of queries; the pictures among them are encoded at once."""
+    def _query_vectors(self, queries: Sequence[Query]) -> FloatArray:
+        """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""
+        by_id = [isinstance(query, int | np.integer) for query in queries]
+        ids = [int(query) for query in queries if isinstance(query, int | np.integer)]
         pictures = [query for query in queries if not isinstance(query, int | np.integer)]
-        rows = self.embed(pictures) if pictures else np.empty((0, 1), dtype=np.float32)
-        if not np.isfinite(rows).all():
-            raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
-        embedded = iter(vectors.comparable(rows, self._catalog.identity.metric))
-        return [
-            self._searcher.stored(int(query))
-            if isinstance(query, int | np.integer)
-            else next(embedded)
-            for query in queries
-        ]
+        out = np.empty((len(queries), self._catalog.identity.dim), dtype=np.float32)
+        if ids:
+            out[by_id] = self._searcher.stored(ids)
+        if pictures:
+            rows = self.embed(pictures)
+            if not np.isfinite(rows).all():
+                raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
+            out[np.logical_not(by_id)] = vectors.comparable(rows, self._catalog.identity.metric)
+        return out
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
