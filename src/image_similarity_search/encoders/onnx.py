@@ -1,8 +1,9 @@
-"""An encoder that is an ONNX model, run by ONNX Runtime."""
+"""An encoder that is an ONNX model, run by ONNX Runtime or OpenVINO."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,6 +22,8 @@ from image_similarity_search.types import FloatArray, PixelArray
 Pooling = Literal["none", "mean", "cls"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
+_UNSAID = (None, "none")  # in a fingerprint
+_RUNTIMES = {"cpu": "ONNX Runtime", "cuda": "ONNX Runtime", "openvino": "OpenVINO"}
 _TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -41,7 +44,8 @@ class OnnxEncoder:
             tokens ``(n, tokens, dim)`` or places ``(n, dim, h, w)``, ``cls`` (the first token).
         fingerprint: instead of one made from the file's SHA-256; the preprocessing's is added.
         spec: with which ``registry.create`` makes the same encoder again.
-        device: where it runs; the attribute ``device`` says which was taken.
+        device: where it runs; the attribute ``device`` says which was taken. With ``openvino``,
+            the fingerprint says so: embeddings are others, by a little.
         threads: processor threads that one call uses.
 
     Raises:
@@ -72,12 +76,14 @@ class OnnxEncoder:
         self.preprocessing = preprocessing
         self.spec = (spec or EncoderSpec()).made_with(preprocessing)
         mark, shown = fingerprint, model if isinstance(model, str) else "it"
-        if mark is None:
+        if mark is None or device == "openvino":
             model = _content(name, model)  # what is hashed is what is run, to the byte
-            mark = f"{name};sha256={hashlib.sha256(model).hexdigest()[:16]}"
-        how = "".join(f"{word};" for word in (output, pooling) if word not in (None, "none"))
+            mark = mark or f"{name};sha256={hashlib.sha256(model).hexdigest()[:16]}"
+        runtime: Literal["openvino"] | None = "openvino" if device == "openvino" else None
+        self.spec = replace(self.spec, runtime=runtime)
+        how = "".join(f"{word};" for word in (output, pooling, runtime) if word not in _UNSAID)
         self.fingerprint = f"{mark};{how}{preprocessing.fingerprint}"
-        self._session, self.device = onnx_session(name, model, device, threads, shown)
+        self._session, self.device = _session(name, model, device, threads, shown)
         self._input = self._only_input()
         self._pooling = pooling
         self._output = self._chosen_output(output)
@@ -108,10 +114,10 @@ class OnnxEncoder:
                 self._session.run([self._output], {self._input.name: part})[0] for part in parts
             ]
         except Exception as error:  # its exceptions share no public base class
-            crop = self.preprocessing.crop
+            runtime, crop = _RUNTIMES[self.device], self.preprocessing.crop
             raise EncoderOutputError(
                 self.name,
-                f"an error of ONNX Runtime (does it take pictures of {crop} pixels?): {error}",
+                f"an error of {runtime} (does it take pictures of {crop} pixels?): {error}",
             ) from error
         return self._pooled(np.concatenate(outputs))
 
@@ -171,6 +177,17 @@ class OnnxEncoder:
     def _known_dim(self) -> int:
         side = self.preprocessing.crop
         return int(self._run(np.zeros((1, side, side, 3), dtype=np.uint8)).shape[1])
+
+
+def _session(
+    name: str, model: str | bytes, device: Device, threads: int, shown: str
+) -> tuple[Any, Device]:
+    """What runs the model, and the device that it runs on."""
+    if device != "openvino":
+        return onnx_session(name, model, device, threads, shown)
+    from image_similarity_search.encoders.openvino import OpenVinoSession
+
+    return OpenVinoSession(name, _content(name, model), shown), device
 
 
 def _content(name: str, model: str | bytes) -> bytes:
