@@ -79,11 +79,17 @@ class OnnxEncoder:
         if mark is None or device == "openvino":
             model = _content(name, model)  # what is hashed is what is run, to the byte
             mark = mark or f"{name};sha256={hashlib.sha256(model).hexdigest()[:16]}"
-        runtime: Literal["openvino"] | None = "openvino" if device == "openvino" else None
-        self.spec = replace(self.spec, runtime=runtime)
+        self._session: Any
+        self.device: Device
+        runtime = None
+        if device == "openvino":
+            self._session, self.device = _by_openvino(name, model, shown), device
+            self.spec = replace(self.spec, runtime=device)
+            runtime = f"openvino-{self._session.precision}"
+        else:
+            self._session, self.device = onnx_session(name, model, device, threads, shown)
         how = "".join(f"{word};" for word in (output, pooling, runtime) if word not in _UNSAID)
         self.fingerprint = f"{mark};{how}{preprocessing.fingerprint}"
-        self._session, self.device = _session(name, model, device, threads, shown)
         self._input = self._only_input()
         self._pooling = pooling
         self._output = self._chosen_output(output)
@@ -179,15 +185,10 @@ class OnnxEncoder:
         return int(self._run(np.zeros((1, side, side, 3), dtype=np.uint8)).shape[1])
 
 
-def _session(
-    name: str, model: str | bytes, device: Device, threads: int, shown: str
-) -> tuple[Any, Device]:
-    """What runs the model, and the device that it runs on."""
-    if device != "openvino":
-        return onnx_session(name, model, device, threads, shown)
+def _by_openvino(name: str, model: str | bytes, shown: str) -> Any:
     from image_similarity_search.encoders.openvino import OpenVinoSession
 
-    return OpenVinoSession(name, _content(name, model), shown), device
+    return OpenVinoSession(name, _content(name, model), shown)
 
 
 def _content(name: str, model: str | bytes) -> bytes:

@@ -1,8 +1,8 @@
 """ONNX models run by OpenVINO, which computes in bfloat16 where the processor can.
 
 It is several times as quick as ONNX Runtime with models of floats, on processors with AMX or
-AVX-512 BF16. Embeddings differ in the last digits from those of ONNX Runtime, and more for 8-bit
-models, which it rounds elsewhere: an encoder that runs so has a fingerprint of its own.
+AVX-512 BF16. Embeddings are not quite those of ONNX Runtime, nor of OpenVINO without bfloat16:
+an encoder that runs so has a fingerprint of its own, which says in what it computes.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ class OpenVinoSession:
 
     Several threads may run it at once, each on a processor.
 
+    Attributes:
+        precision: in what it computes: ``bf16``, or ``f32`` where the processor has none.
+
     Raises:
         EncoderUnavailableError: OpenVINO is missing, or can't load the model.
     """
@@ -54,7 +57,7 @@ class OpenVinoSession:
             raise EncoderUnavailableError(name, problem, _REMEDY) from error
         streams = available_processors()
         settings = {
-            "INFERENCE_PRECISION_HINT": "bf16",  # where there is none, it computes in float32
+            "INFERENCE_PRECISION_HINT": "bf16",  # a hint: where there is none, it takes f32
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": streams,
             "ENABLE_CPU_PINNING": False,  # the decoding processes want the processors, too
@@ -70,6 +73,8 @@ class OpenVinoSession:
                 f"OpenVINO can't load {shown} ({reason})",
                 "Is it a complete ONNX file, in one part?",
             ) from error
+        chosen = self._compiled.get_property("INFERENCE_PRECISION_HINT")
+        self.precision: str = chosen.get_type_name()
         self._requests = threading.local()
 
     def get_inputs(self) -> list[Port]:
