@@ -45,6 +45,8 @@ def beside_its_parts(photos: str, scratch: str, pictures: int = 3000, rounds: in
 
     ``limit_per_s`` is one over the sum of the seconds that a picture takes to be decoded, on all
     processors, and to be encoded, on all of them: no order of work can be quicker.
+    ``cpu_of_parts_ratio`` is the share of the processor time of indexing that the two take: what
+    ``of_limit_ratio`` would be on a machine with nothing else to do.
     """
     folder = copied(photos, Path(scratch) / "pictures", pictures)
     some = [str(path) for path in jpegs_in(folder)[:1000]]
@@ -63,6 +65,9 @@ def beside_its_parts(photos: str, scratch: str, pictures: int = 3000, rounds: in
         "encode_alone_per_s": statistics.median(1 / alone["encode_s"] for *_, alone, _ in found),
         "of_limit_ratio": statistics.median(rate / limit for rate, limit, *_ in found),
         "cpu_ms": 1000 * statistics.median(done["cpu_s"] for *_, done in found),
+        "cpu_of_parts_ratio": statistics.median(
+            alone["cpu_s"] / done["cpu_s"] for *_, alone, done in found
+        ),
     }
 
 
@@ -206,16 +211,27 @@ def parts(*paths: str) -> Figures:
     with ProcessPoolExecutor(count, mp_context=spawn) as pool:
         list(pool.map(_view_all, [paths[:8]] * 2 * count))  # they start, and import
         shares = [paths[number :: 4 * count] for number in range(4 * count)]
-        decoding = _seconds(lambda: list(pool.map(_view_all, shares)))
+        started = time.perf_counter()
+        decode_cpu = sum(pool.map(_view_all, shares))
+        decoding = time.perf_counter() - started
     view = _viewer(encoder.preprocessing)
     views = [view(path) for path in paths[:256]]
-    encoding = _seconds(lambda: _encode_all(encoder, views * 4))
-    return {"decode_s": decoding / len(paths), "encode_s": encoding / (4 * len(views))}
+    started, cpu = time.perf_counter(), time.process_time()
+    _encode_all(encoder, views * 4)
+    encoding, encode_cpu = time.perf_counter() - started, time.process_time() - cpu
+    return {
+        "decode_s": decoding / len(paths),
+        "encode_s": encoding / (4 * len(views)),
+        "cpu_s": decode_cpu / len(paths) + encode_cpu / (4 * len(views)),
+    }
 
 
-def _view_all(paths: Sequence[str]) -> int:
-    view = _viewer(Preprocessing())
-    return sum(view(path).size for path in paths)
+def _view_all(paths: Sequence[str]) -> float:
+    """Processor seconds of decoding these."""
+    view, started = _viewer(Preprocessing()), time.process_time()
+    for path in paths:
+        view(path)
+    return time.process_time() - started
 
 
 def _encode_all(encoder: Encoder, views: list[PixelArray]) -> None:
