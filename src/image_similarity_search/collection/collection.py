@@ -27,6 +27,7 @@ from image_similarity_search.collection.identity import (
     matching_encoder,
     refuse_lost,
     refuse_other,
+    refuse_other_runtime,
     refuse_other_thumbnails,
 )
 from image_similarity_search.collection.indexing import Indexer
@@ -135,7 +136,8 @@ class Collection:
 
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
-        ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``.
+        ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``;
+        ``openvino`` is for a new collection, which will always be encoded by it.
         ``thumbnails`` says whether a new collection keeps them; it does by default.
 
         Raises:
@@ -167,6 +169,7 @@ class Collection:
             catalog = created(folder, identity, thumbnails=thumbnails is not False)
         try:
             refuse_other(catalog.identity, metric, index)
+            refuse_other_runtime(catalog.identity, device)
             refuse_other_thumbnails(catalog, thumbnails)
             made = matching_encoder(catalog.identity, encoder, device)
             return cls(folder, catalog, made, device, decoders, wait)
