@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from image_similarity_search.legacy import ImageSimilaritySearch
     from image_similarity_search.types import (
         CollectionInfo,
+        Duplicate,
+        DuplicateGroup,
+        DuplicateReport,
         Hit,
         ImageRecord,
         LegacyImportReport,
@@ -47,6 +50,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Collection",
     "CollectionInfo",
+    "Duplicate",
+    "DuplicateGroup",
+    "DuplicateReport",
     "Encoder",
     "EncoderSpec",
     "Export",
@@ -76,6 +82,9 @@ __all__ = [
 _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "types",
+    "Duplicate": "types",
+    "DuplicateGroup": "types",
+    "DuplicateReport": "types",
     "Encoder": "encoders.base",
     "EncoderSpec": "encoders.spec",
     "Export": "collection.interchange.importing",

@@ -16,6 +16,10 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.description import described
+from image_similarity_search.collection.duplicates.asking import (
+    dismissed_pairs,
+    found_duplicates,
+)
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.identity import (
@@ -56,6 +60,8 @@ from image_similarity_search.filters import Filter
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
     CollectionInfo,
+    DuplicateLevel,
+    DuplicateReport,
     FloatArray,
     Hit,
     ImageRecord,
@@ -417,6 +423,71 @@ class Collection:
             FolderNotFoundError, ConfigError: as ``search`` does of ``where``.
         """
         return self._filtering.count(where)
+
+    def duplicates(
+        self,
+        level: DuplicateLevel = "near",
+        *,
+        likeness: float | None = None,
+        score: float | None = None,
+        where: Filter | None = None,
+        references: Sequence[str | os.PathLike[str]] = (),
+        between: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+        thorough: bool = False,
+        time_limit: float = DEFAULT_TIME_LIMIT,
+        progress: ProgressCallback | None = None,
+    ) -> DuplicateReport:
+        """Groups of images that are the same, or nearly, and which of each to keep.
+
+        Nothing is changed. Files are read only where embeddings say that something is like them.
+
+        Args:
+            level: the least alike that counts: ``exact`` (the same bytes), ``same`` (the same
+                picture, resized or saved anew), ``near`` (cut, lettered, mirrored, other
+                colours) or ``similar`` (no copy, but alike).
+            likeness: how pixels must correlate for ``near``; 0.93.
+            score: of embeddings, for ``similar``; 0.8.
+            where: the images to compare; without it, all.
+            references: folders whose images stay, and are not compared with one another.
+            between: two folders, to compare one with the other and neither with itself.
+            thorough: read all files, which takes a good part of indexing them, and find copies
+                that embeddings miss: turned, blurred, very small.
+            time_limit: as in ``sync``; a file that takes longer is not compared by its pixels.
+            progress: called now and then.
+
+        Raises:
+            FolderNotFoundError: no image of the collection lies in one of these folders.
+            ConfigError: an argument has a value that is not allowed.
+            WorkerUnavailableError: no process can be started to decode in.
+        """
+        return found_duplicates(
+            self._catalog,
+            self._filtering,
+            self._folder,
+            level=level,
+            likeness=likeness,
+            score=score,
+            where=where,
+            references=references,
+            between=between,
+            thorough=thorough,
+            time_limit=time_limit,
+            progress=progress,
+        )
+
+    def dismiss_duplicates(self, *images: str | os.PathLike[str] | int) -> int:
+        """Remember for good that no two of these images are duplicates of each other.
+
+        By the content of their files, so that it stays so when they are moved. Returns how many
+        pairs were not known before.
+
+        Raises:
+            ImageNotFoundError: one of them is not in the collection; nothing was remembered.
+            ConfigError: fewer than two are given.
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            return dismissed_pairs(self._catalog, self._folder, images)
 
     def roots(self) -> list[str]:
         """The folders that were indexed."""
