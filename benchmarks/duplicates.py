@@ -21,9 +21,9 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from image_similarity_search import Collection
+from image_similarity_search.duplicates import DuplicateLevel, DuplicateReport
 from image_similarity_search.errors import ImageError
 from image_similarity_search.images import decode
-from image_similarity_search.types import DuplicateLevel, DuplicateReport
 
 _MOST = 150
 _Alteration = Callable[[Image.Image], Image.Image]

@@ -48,6 +48,7 @@ def test_the_public_names() -> None:
         "RepairReport",
         "SyncInterrupted",
         "SyncReport",
+        "ThumbnailReport",
         "TorchEncoder",
         "VerifyReport",
         "__version__",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         read_export,
     )
     from image_similarity_search.collection.interchange.legacy import import_legacy
+    from image_similarity_search.duplicates import Duplicate, DuplicateGroup, DuplicateReport
     from image_similarity_search.encoders.base import Encoder
     from image_similarity_search.encoders.preprocessing import Preprocessing
     from image_similarity_search.encoders.registry import create as create_encoder
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from image_similarity_search.legacy import ImageSimilaritySearch
     from image_similarity_search.types import (
         CollectionInfo,
-        Duplicate,
-        DuplicateGroup,
-        DuplicateReport,
         Hit,
         ImageRecord,
         LegacyImportReport,
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
         RepairReport,
         SyncInterrupted,
         SyncReport,
+        ThumbnailReport,
         VerifyReport,
     )
 
@@ -69,6 +68,7 @@ __all__ = [
     "RepairReport",
     "SyncInterrupted",
     "SyncReport",
+    "ThumbnailReport",
     "TorchEncoder",
     "VerifyReport",
     "__version__",
@@ -82,9 +82,9 @@ __all__ = [
 _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "types",
-    "Duplicate": "types",
-    "DuplicateGroup": "types",
-    "DuplicateReport": "types",
+    "Duplicate": "duplicates",
+    "DuplicateGroup": "duplicates",
+    "DuplicateReport": "duplicates",
     "Encoder": "encoders.base",
     "EncoderSpec": "encoders.spec",
     "Export": "collection.interchange.importing",
@@ -101,6 +101,7 @@ _HOMES = {
     "RepairReport": "types",
     "SyncInterrupted": "types",
     "SyncReport": "types",
+    "ThumbnailReport": "types",
     "TorchEncoder": "encoders.torch_module",
     "create_encoder": "encoders.registry:create",
     "export_collection": "collection.interchange.exporting",

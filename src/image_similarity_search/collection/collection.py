@@ -21,6 +21,7 @@ from image_similarity_search.collection.duplicates.asking import (
     found_duplicates,
 )
 from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.examples import Example, sought
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.identity import (
     check_metric,
@@ -30,6 +31,7 @@ from image_similarity_search.collection.identity import (
     matching_encoder,
     refuse_lost,
     refuse_other,
+    refuse_other_thumbnails,
 )
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
@@ -42,11 +44,15 @@ from image_similarity_search.collection.repair import repaired
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
+from image_similarity_search.collection.thumbnails import Make, Thumbnails
+from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.verify import verified
+from image_similarity_search.duplicates import DuplicateLevel, DuplicateReport
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device, check_device
+from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import (
     CollectionNotFoundError,
@@ -60,8 +66,6 @@ from image_similarity_search.filters import Filter
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
     CollectionInfo,
-    DuplicateLevel,
-    DuplicateReport,
     FloatArray,
     Hit,
     ImageRecord,
@@ -71,6 +75,7 @@ from image_similarity_search.types import (
     RepairReport,
     SyncInterrupted,
     SyncReport,
+    ThumbnailReport,
     VerifyReport,
 )
 
@@ -110,6 +115,7 @@ class Collection:
         self._keeper = StoreKeeper(catalog, folder)
         self._filtering = Filtering(catalog)
         self._searcher = Searcher(catalog, self._keeper, self._filtering)
+        self._thumbnails = Thumbnails(catalog, folder)
 
     @classmethod
     def open(
@@ -120,6 +126,7 @@ class Collection:
         metric: Metric | None = None,
         index: str | None = None,
         device: Device = "auto",
+        thumbnails: bool | None = None,
         create: bool = False,
         wait: float = 0.0,
     ) -> Self:
@@ -134,10 +141,12 @@ class Collection:
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
         ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``.
+        ``thumbnails`` says whether a new collection keeps them; it does by default.
 
         Raises:
             CollectionNotFoundError: there is none, and ``create`` was not said.
-            CollectionMismatchError: it was made with another encoder, metric or index.
+            CollectionMismatchError: it was made with another encoder, metric or index, or does
+                otherwise with thumbnails.
             LegacyIndexError: there is none, but an index that another program made.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
@@ -159,9 +168,11 @@ class Collection:
             if encoder is None or isinstance(encoder, str | EncoderSpec):
                 decoders.prepare()
                 encoder = registry.create(encoder, device)
-            catalog = created(folder, identity_of(encoder, metric, index))
+            identity = identity_of(encoder, metric, index)
+            catalog = created(folder, identity, thumbnails=thumbnails is not False)
         try:
             refuse_other(catalog.identity, metric, index)
+            refuse_other_thumbnails(catalog, thumbnails)
             made = matching_encoder(catalog.identity, encoder, device)
             return cls(folder, catalog, made, device, decoders, wait)
         except BaseException:
@@ -171,6 +182,7 @@ class Collection:
     def close(self) -> None:
         """Close the files and end the processes; closing twice is fine."""
         self._decoders.close()
+        self._thumbnails.close()
         self._catalog.close()
 
     def __enter__(self) -> Self:
@@ -234,13 +246,15 @@ class Collection:
         with self._writing():
             embedder, load = self._prepared(time_limit)
             path = checked_path(folder)
-            sync = Sync(self._catalog, embedder, load, path, options, progress)
+            keep = self._thumbnails.keep
+            sync = Sync(self._catalog, embedder, load, path, options, progress, keep)
             try:
                 report = sync.run()
             except (SyncInterrupted, EncoderError, WorkerUnavailableError):
                 self._keeper.refresh()
                 raise
             self._keeper.refresh()
+            self._thumbnails.drop(sync.vacated_contents)
             return report
 
     def add(
@@ -265,13 +279,15 @@ class Collection:
         with self._writing():
             jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
             embedder, load = self._prepared(time_limit)
-            vacated = Vacated()
-            for _ in Indexer(self._catalog, embedder, SyncReport(), vacated).run(load(jobs)):
+            vacated, keep = Vacated(), self._thumbnails.keep
+            before = self._thumbnails.contents_of(job.known_id for job in jobs if job.known_id)
+            for _ in Indexer(self._catalog, embedder, SyncReport(), vacated, keep).run(load(jobs)):
                 pass
             if vacated.to_forget:  # another image took the place
                 with self._catalog.transaction():
                     self._catalog.remove(vacated.to_forget)
             self._keeper.refresh()
+            self._thumbnails.drop(before | vacated.contents)
         return [required(self._catalog.record_at(path), path) for path in files]
 
     def remove(self, *images: str | os.PathLike[str] | int) -> int:
@@ -286,10 +302,12 @@ class Collection:
         """
         with self._writing():
             ids = {id_ for image in images for id_ in ids_of(self._catalog, image)}
+            before = self._thumbnails.contents_of(ids)
             with self._catalog.transaction():
                 self._catalog.remove(ids)
                 self._catalog.places.forget_empty()
             self._keeper.refresh()
+            self._thumbnails.drop(before)
         return len(ids)
 
     def rebuild(self, index: str | None = None) -> None:
@@ -323,6 +341,34 @@ class Collection:
             count = relocated(self._catalog, checked_path(old), checked_path(new), force=force)
             self._keeper.refresh()
         return count
+
+    def make_thumbnails(
+        self,
+        *,
+        rebuild: bool = False,
+        time_limit: float = DEFAULT_TIME_LIMIT,
+        progress: ProgressCallback | None = None,
+    ) -> ThumbnailReport:
+        """Make the thumbnails that are missing (with ``rebuild``: all), prune the others.
+
+        Raises:
+            ConfigError: they are switched off.
+            CollectionLockedError: another process is writing.
+            WorkerUnavailableError: no process can be started to decode in.
+        """
+        with self._writing():
+            load = self._loading(Preprocessing(), time_limit)
+            return self._thumbnails.make_missing(load, rebuild=rebuild, progress=progress)
+
+    def prune_thumbnails(self) -> int:
+        """Forget the thumbnails of images that are gone; returns how many these were."""
+        with self._writing():
+            return self._thumbnails.prune()
+
+    def keep_thumbnails(self, on: bool = True) -> None:
+        """Keep thumbnails from now on; or delete all, and keep none."""
+        with self._writing():
+            self._thumbnails.switch(on=on)
 
     @staticmethod
     def repair(
@@ -384,6 +430,39 @@ class Collection:
             for row, query in zip(rows, queries, strict=True)
         ]
 
+    def search_by_examples(
+        self,
+        examples: Sequence[Example],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
+        leave_out: Sequence[int] = (),
+    ) -> list[Hit]:
+        """The ``k`` images most like the examples together, and least like those that weigh < 0.
+
+        Examples that are images of this collection are left out of the answer, and so are those
+        with the ids ``leave_out``.
+
+        Raises:
+            ConfigError: no example weighs more than 0, or they cancel each other out.
+            ImageError: as ``search`` does.
+        """
+        row, own = sought(examples, self._query_vectors, self._catalog.identity.metric, k)
+        hidden = own.union(leave_out)
+        hits = self._searcher.nearest(row, k + len(hidden), threshold, left_out=None, where=where)
+        return [hit for hit in hits if hit.id not in hidden][:k]
+
+    def uploads(
+        self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS
+    ) -> Uploads:
+        """What embeds pictures of strangers, in processes of its own; close it before this.
+
+        Raises:
+            ConfigError: a limit is not more than 0.
+        """
+        return Uploads(self._embedder(), max_pixels, seconds)
+
     def embed(self, pictures: Sequence[Picture]) -> FloatArray:
         """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``."""
         embedder = self._embedder()
@@ -401,6 +480,17 @@ class Collection:
             ImageNotFoundError: there is none.
         """
         return record_of(self._catalog, image)
+
+    def thumbnail(self, image: int | str | os.PathLike[str], *, make: Make | None = None) -> bytes:
+        """A small upright JPEG of the image of this id or path, its longer side some 256 pixels.
+
+        Where none was kept it is made of the file, in this process, or by ``make``.
+
+        Raises:
+            ImageNotFoundError: there is no such image, or its file is gone.
+            ImageUnreadableError: its file is no picture.
+        """
+        return self._thumbnails.of(image, make)
 
     def images(
         self, where: Filter | None = None, *, after: int = 0, offset: int = 0, limit: int = 100
@@ -533,15 +623,20 @@ class Collection:
 
     def _prepared(self, time_limit: float) -> tuple[Embedder, Load]:
         """What encodes pictures for the catalog, and what reads and decodes their files."""
-        if not time_limit > 0:
-            raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
         if self._embedding is None:
             self._decoders.prepare()  # which takes about as long as to make the encoder
         embedder = self._embedder(writing=True)
-        return embedder, partial(
+        return embedder, self._loading(embedder.encoder.preprocessing, time_limit)
+
+    def _loading(self, preprocessing: Preprocessing, time_limit: float) -> Load:
+        """What reads and decodes files."""
+        if not time_limit > 0:
+            raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
+        return partial(
             self._decoders.load_all,
-            preprocessing=embedder.encoder.preprocessing,
+            preprocessing=preprocessing,
             time_limit=time_limit,
+            thumbnails=self._thumbnails.wanted,
         )
 
     def _query_vectors(self, queries: Sequence[Query]) -> list[FloatArray]:
@@ -564,6 +659,7 @@ class Collection:
         with writer_lock(self._folder, wait=self._wait):
             self._catalog.check_in_place()
             self._keeper.distrust_the_future()
+            self._thumbnails.prepare()
             try:
                 yield
             finally:

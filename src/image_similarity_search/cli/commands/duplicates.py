@@ -10,14 +10,14 @@ from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.types import (
+from image_similarity_search.duplicates import (
     DUPLICATE_LEVELS,
     Duplicate,
     DuplicateGroup,
     DuplicateLevel,
     DuplicateReport,
-    ImageRecord,
 )
+from image_similarity_search.types import ImageRecord
 
 if TYPE_CHECKING:
     from image_similarity_search.filters import Filter

@@ -18,14 +18,10 @@ from image_similarity_search.collection.duplicates.levels import (
 from image_similarity_search.collection.duplicates.scope import Scope
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.lookup import record_of
+from image_similarity_search.duplicates import DuplicateLevel, DuplicateReport
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import Filter
-from image_similarity_search.types import (
-    DuplicateLevel,
-    DuplicateReport,
-    IdArray,
-    ProgressCallback,
-)
+from image_similarity_search.types import IdArray, ProgressCallback
 
 Folder = str | os.PathLike[str]
 

@@ -25,13 +25,8 @@ from image_similarity_search.collection.duplicates.levels import Levels
 from image_similarity_search.collection.duplicates.pixel_pairs import pairs_by_pixels
 from image_similarity_search.collection.duplicates.scope import Contents, Scope
 from image_similarity_search.collection.duplicates.signatures import Signatures, read_signatures
-from image_similarity_search.types import (
-    DuplicateReport,
-    IdArray,
-    ImageRecord,
-    Progress,
-    ProgressCallback,
-)
+from image_similarity_search.duplicates import DuplicateReport
+from image_similarity_search.types import IdArray, ImageRecord, Progress, ProgressCallback
 
 _RECORDS_AT_ONCE = 512
 

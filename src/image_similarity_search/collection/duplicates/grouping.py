@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from image_similarity_search.types import DuplicateLevel
+from image_similarity_search.duplicates import DuplicateLevel
 
 
 class Edge(NamedTuple):

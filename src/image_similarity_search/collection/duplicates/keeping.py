@@ -8,12 +8,8 @@ from typing import Any
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.grouping import Edge, stars
 from image_similarity_search.collection.duplicates.scope import Contents
-from image_similarity_search.types import (
-    DUPLICATE_LEVELS,
-    Duplicate,
-    DuplicateGroup,
-    ImageRecord,
-)
+from image_similarity_search.duplicates import DUPLICATE_LEVELS, Duplicate, DuplicateGroup
+from image_similarity_search.types import ImageRecord
 
 _REASONS = ("in a reference folder", "most pixels", "largest file", "oldest", "shortest path")
 

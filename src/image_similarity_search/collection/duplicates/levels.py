@@ -9,8 +9,8 @@ import numpy as np
 from image_similarity_search.collection.duplicates.grouping import Edge
 from image_similarity_search.collection.duplicates.likeness import is_plain, likeness
 from image_similarity_search.collection.duplicates.signatures import Signatures
+from image_similarity_search.duplicates import DUPLICATE_LEVELS, DuplicateLevel
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import DUPLICATE_LEVELS, DuplicateLevel
 
 # Measured by benchmarks/duplicates.py with the bundled encoder; see docs/duplicates.md.
 SAME_LIKENESS = 0.97
