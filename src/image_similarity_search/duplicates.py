@@ -10,6 +10,9 @@ from image_similarity_search.types import ImageRecord
 DuplicateLevel = Literal["exact", "same", "near", "similar"]
 DUPLICATE_LEVELS: tuple[DuplicateLevel, ...] = get_args(DuplicateLevel)
 
+DuplicateAction = Literal["trash", "move", "hardlink", "symlink", "delete"]
+DUPLICATE_ACTIONS: tuple[DuplicateAction, ...] = get_args(DuplicateAction)
+
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
@@ -67,3 +70,42 @@ class DuplicateReport:
     unreadable: dict[str, str] = field(default_factory=dict)
     dismissed: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done with a file, or was not.
+
+    Attributes:
+        path: the file.
+        action: what was to be done, or ``undo``.
+        kept: the image that stays.
+        size: bytes of the file.
+        to: where it went, where that is known.
+        problem: why it was left as it is; empty where it was done.
+    """
+
+    path: str
+    action: str
+    kept: str
+    size: int
+    to: str = ""
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class ActionReport:
+    """What ``resolve_duplicates`` did, or would do (``dry_run``), and what it left alone."""
+
+    dry_run: bool
+    deeds: list[Deed] = field(default_factory=list)
+
+    @property
+    def done(self) -> list[Deed]:
+        """What was done, or would be."""
+        return [deed for deed in self.deeds if not deed.problem]
+
+    @property
+    def left(self) -> list[Deed]:
+        """What was left as it is, each with the problem."""
+        return [deed for deed in self.deeds if deed.problem]

@@ -122,6 +122,28 @@ def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
     assert b"1 pairs were dismissed" in done.stderr
 
 
+def test_duplicates_can_be_moved_and_brought_back(
+    indexed: Iss, photos: Path, tmp_path: Path
+) -> None:
+    copy = photos / "holiday" / "copy.jpg"
+    shutil.copy(photos / "picture 0.jpg", copy)
+    indexed("index", photos)
+    move = ("duplicates", "--action", "move", "--to", "twice")
+    done = indexed(*move)
+    assert b"would be done: 1 files" in done.stderr
+    assert copy.exists()
+    indexed("duplicates", "--yes", status=exits.USAGE)
+    indexed("duplicates", "--action", "move", status=exits.USAGE)
+    (deed,) = json.loads(indexed(*move, "--yes", "--json").stdout)["deeds"]
+    assert (deed["path"], deed["done"]) == (str(copy), True)
+    assert Path(deed["to"]) == tmp_path / "twice" / "copy.jpg"
+    assert not copy.exists()
+    assert lines(indexed("duplicates")) == []
+    indexed("duplicates", "--undo")
+    assert copy.read_bytes() == (photos / "picture 0.jpg").read_bytes()
+    indexed("duplicates", "--undo", status=exits.USAGE)
+
+
 def test_index_as_json(iss: Iss, photos: Path) -> None:
     report = iss.json("index", photos, "--model", "colour-texture", "--exclude", "holiday")
     assert isinstance(report, dict)

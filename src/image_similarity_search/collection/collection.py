@@ -19,7 +19,10 @@ from image_similarity_search.collection.description import described
 from image_similarity_search.collection.duplicates.asking import (
     dismissed_pairs,
     found_duplicates,
+    resolved,
 )
+from image_similarity_search.collection.duplicates.undo_log import UndoLog
+from image_similarity_search.collection.duplicates.undoing import undone
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.examples import Example, sought
 from image_similarity_search.collection.filtering import Filtering
@@ -48,7 +51,13 @@ from image_similarity_search.collection.thumbnails import Make, Thumbnails
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.verify import verified
-from image_similarity_search.duplicates import DuplicateLevel, DuplicateReport
+from image_similarity_search.duplicates import (
+    ActionReport,
+    DuplicateAction,
+    DuplicateGroup,
+    DuplicateLevel,
+    DuplicateReport,
+)
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device, check_device
@@ -578,6 +587,53 @@ class Collection:
         """
         with self._writing():
             return dismissed_pairs(self._catalog, self._folder, images)
+
+    def resolve_duplicates(
+        self,
+        groups: Sequence[DuplicateGroup],
+        action: DuplicateAction,
+        *,
+        to: str | os.PathLike[str] | None = None,
+        dry_run: bool = True,
+    ) -> ActionReport:
+        """Do something with the files that could go, of groups that ``duplicates`` found.
+
+        Unless ``dry_run`` is False, it is only told what would be done. Nothing is done with
+        images that are ``similar``, with files that were changed since they were indexed, with
+        links, or for a group whose image to keep is not as it was indexed. What was done is
+        written down first, for ``undo_duplicates``; files that are gone are forgotten.
+
+        Args:
+            groups: groups of ``duplicates``, or some of them.
+            action: ``trash`` (the desktop's), ``move`` (to the folder ``to``), ``hardlink`` or
+                ``symlink`` (to the image that stays; only of the same bytes), or ``delete``.
+            to: the folder to move to; it is made if need be.
+            dry_run: say False to do it.
+
+        Raises:
+            ConfigError: no such action, or nothing to do it with.
+            CollectionLockedError: another process is writing.
+            CollectionUnwritableError: it can't be written down, or forgotten.
+        """
+        where = None if to is None else checked_path(to)
+        if dry_run:
+            return resolved(self._catalog, None, groups, action, where)
+        with self._writing():
+            report = resolved(self._catalog, UndoLog(self._folder), groups, action, where)
+            self._keeper.refresh()
+        return report
+
+    def undo_duplicates(self) -> ActionReport:
+        """Undo the last ``resolve_duplicates`` that was not undone; files come back into it.
+
+        What was deleted is gone. The next ``sync`` finds the files, and encodes them.
+
+        Raises:
+            ConfigError: there is nothing to undo.
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            return ActionReport(False, list(undone(UndoLog(self._folder))))
 
     def roots(self) -> list[str]:
         """The folders that were indexed."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from image_similarity_search.cli import options, output
+from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.duplicates import (
+    DUPLICATE_ACTIONS,
     DUPLICATE_LEVELS,
+    ActionReport,
     Duplicate,
+    DuplicateAction,
     DuplicateGroup,
     DuplicateLevel,
     DuplicateReport,
@@ -34,6 +38,9 @@ Examples:
   iss duplicates --reference ~/Pictures/best
   iss duplicates --between ~/Pictures /media/camera
   iss duplicates --dismiss a.jpg --dismiss b.jpg
+  iss duplicates --level same --action trash
+  iss duplicates --level same --action trash --yes
+  iss duplicates --undo
 """,
 )
 @click.option(
@@ -70,6 +77,16 @@ Examples:
     type=click.Path(),
     help="Remember that these are no duplicates, given twice or more, and do nothing else.",
 )
+@click.option(
+    "--action",
+    type=click.Choice(["report", *DUPLICATE_ACTIONS]),
+    default="report",
+    show_default=True,
+    help="What to do with files that could go; without --yes, say what would be done.",
+)
+@click.option("--to", metavar="FOLDER", type=click.Path(), help="Where --action move moves them.")
+@click.option("--yes", is_flag=True, help="Do it.")
+@click.option("--undo", is_flag=True, help="Undo the last --action, and do nothing else.")
 @options.index_dir
 @options.time_limit
 @options.wait
@@ -84,23 +101,31 @@ def command(
     between: tuple[str, str] | None,
     where: Filter | None,
     dismissed: tuple[str, ...],
+    action: DuplicateAction | Literal["report"],
+    to: str | None,
+    yes: bool,
+    undo: bool,
     index_dir: str,
     time_limit: float,
     wait: float,
     as_json: bool,
     html: str | None,
-) -> None:
+) -> int:
     """Find images that are the same, or nearly, and say which to keep.
 
-    Nothing is changed. The first line of each group is the image to keep.
+    Without --yes nothing is changed. The first line of each group is the image to keep.
     """
+    if action == "report" and (yes or to):
+        raise click.UsageError("say with --action what to do")
     from image_similarity_search.collection import Collection
 
     with Collection.open(index_dir, wait=wait) as collection, codecs_silenced():
         if dismissed:
             count = collection.dismiss_duplicates(*dismissed)
             output.say(f"{count:,} pairs more are remembered as no duplicates")
-            return
+            return exits.OK
+        if undo:
+            return _tell_of_deeds(collection.undo_duplicates(), as_json=as_json)
         with ProgressBar() as progress:
             report = collection.duplicates(
                 level,
@@ -113,14 +138,38 @@ def command(
                 time_limit=time_limit,
                 progress=progress,
             )
-    if html:
-        _write_page(html, report)
+        if html:
+            _write_page(html, report)
+        if as_json and action == "report":
+            output.write_json(report_as_json(report))
+        elif not as_json:
+            for group in report.groups:
+                _tell(group)
+        _sum_up(report)
+        if action == "report":
+            return exits.OK
+        deeds = collection.resolve_duplicates(report.groups, action, to=to, dry_run=not yes)
     if as_json:
-        output.write_json(report_as_json(report))
-    else:
-        for group in report.groups:
-            _tell(group)
-    _sum_up(report)
+        output.write_json(report_as_json(report) | {"deeds": _deeds_as_json(deeds)})
+    return _tell_of_deeds(deeds, as_json=False)
+
+
+def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:
+    """What was done, or would be; the exit status."""
+    if as_json:
+        output.write_json({"deeds": _deeds_as_json(report)})
+    for deed in report.left:
+        output.say(f"left as it is: {deed.path}: {deed.problem}")
+    size = sum(deed.size for deed in report.done)
+    words = "would be done" if report.dry_run else "done"
+    output.say(f"{words}: {len(report.done):,} files ({size / 1e6:,.1f} MB)")
+    if report.dry_run:
+        output.say("say --yes to do it")
+    return exits.OK if report.dry_run or not report.left else exits.BAD_IMAGE
+
+
+def _deeds_as_json(report: ActionReport) -> list[dict[str, Any]]:
+    return [asdict(deed) | {"done": not (deed.problem or report.dry_run)} for deed in report.deeds]
 
 
 def _tell(group: DuplicateGroup) -> None:

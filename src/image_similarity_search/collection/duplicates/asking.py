@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.duplicates.acting import Actor
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.finding import Finder
 from image_similarity_search.collection.duplicates.levels import (
@@ -16,9 +17,16 @@ from image_similarity_search.collection.duplicates.levels import (
     Levels,
 )
 from image_similarity_search.collection.duplicates.scope import Scope
+from image_similarity_search.collection.duplicates.undo_log import UndoLog
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.lookup import record_of
-from image_similarity_search.duplicates import DuplicateLevel, DuplicateReport
+from image_similarity_search.duplicates import (
+    ActionReport,
+    DuplicateAction,
+    DuplicateGroup,
+    DuplicateLevel,
+    DuplicateReport,
+)
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import IdArray, ProgressCallback
@@ -60,6 +68,26 @@ def dismissed_pairs(catalog: Catalog, folder: str, images: Sequence[Folder | int
         raise ConfigError("images", images, "two or more, that are no duplicates of one another")
     records = [record_of(catalog, image) for image in images]
     return Dismissals(folder).add(one.content_hash for one in records if one.content_hash)
+
+
+def resolved(
+    catalog: Catalog,
+    log: UndoLog | None,
+    groups: Sequence[DuplicateGroup],
+    action: DuplicateAction,
+    to: str | None,
+) -> ActionReport:
+    """As ``Collection.resolve_duplicates``; without ``log`` nothing is done."""
+    report = ActionReport(dry_run=log is None)
+    try:
+        report.deeds.extend(Actor(action, to, log).run(groups))
+    finally:
+        gone = [deed.path for deed in report.done if not os.path.lexists(deed.path)]
+        records = [record for path in gone if (record := catalog.record_at(path))]
+        if log and records:
+            with catalog.transaction():
+                catalog.remove(record.id for record in records)
+    return report
 
 
 def _scope(
