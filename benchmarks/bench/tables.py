@@ -146,6 +146,19 @@ def _start_up(results: Results) -> str:
     return table(title, rows) + origin(results, ["start-up"], "start-up")
 
 
+def _rescan(results: Results) -> str:
+    if "rescan" not in results:
+        return _NONE
+    figures = results["rescan"]["figures"]
+    rows = [
+        ["`os.scandir` and `stat` of each", f"{number(figures['bare_walk_ms'])} ms", "1"],
+        ["`Collection.sync`", f"{number(figures['sync_ms'])} ms",
+         f"{figures['sync_over_bare_walk_ratio']:.2f}"],
+    ]  # fmt: skip
+    head = [f"{figures['files']:,} unchanged files", "median of 5", "ratio"]
+    return table(head, rows) + origin(results, ["rescan"], "rescan")
+
+
 def _filters(results: Results) -> str:
     if "filters" not in results:
         return _NONE
@@ -234,6 +247,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "chief": _chief,
     "indexing": _indexing,
     "memory": _memory,
+    "rescan": _rescan,
     "start-up": _start_up,
     "recipe": _recipe,
     "thumbnails": _thumbnails,
