@@ -265,4 +265,5 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "peers-1m": _peers("1m"),
     "scale-measured": lambda results: scale.measured(results) or _NONE,
     "scale-foreseen": lambda results: scale.foreseen(results) or _NONE,
+    "scale-limits": lambda results: scale.limits(results) or _NONE,
 }
