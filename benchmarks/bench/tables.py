@@ -66,12 +66,18 @@ def _peer_row(name: str, figures: Figures) -> list[str]:
         best.setting or "-",
         f"{best.recall:.3f}",
         number(best.p50_ms),
-        number(figures["flat_p50_ms"] / best.p50_ms),
+        _times_as_quick(figures, best),
         number(best.p99_ms),
         number(figures["build_s"]),
         f"{number(figures['rss_anon_mib'])} ({number(figures['rss_mib'])})",
         number(figures["disk_mb"]),
     ]
+
+
+def _times_as_quick(figures: Figures, point: points.Point) -> str:
+    """How often a search goes into comparing with all: on the clock, and in CPU time."""
+    wall = number(figures["flat_p50_ms"] / point.p50_ms)
+    return f"{wall} ({number(figures['flat_cpu_ms'] / point.cpu_ms)})" if point.cpu_ms else wall
 
 
 def _front(found: Mapping[str, Figures]) -> str:
@@ -144,6 +150,19 @@ def _start_up(results: Results) -> str:
     ]  # fmt: skip
     title = [f"{figures['images']:,} pictures", "wall time", "ratio"]
     return table(title, rows) + origin(results, ["start-up"], "start-up")
+
+
+def _rescan(results: Results) -> str:
+    if "rescan" not in results:
+        return _NONE
+    figures = results["rescan"]["figures"]
+    rows = [
+        ["`os.scandir` and `stat` of each", f"{number(figures['bare_walk_ms'])} ms", "1"],
+        ["`Collection.sync`", f"{number(figures['sync_ms'])} ms",
+         f"{figures['sync_over_bare_walk_ratio']:.2f}"],
+    ]  # fmt: skip
+    head = [f"{figures['files']:,} unchanged files", "median of 5", "ratio"]
+    return table(head, rows) + origin(results, ["rescan"], "rescan")
 
 
 def _filters(results: Results) -> str:
@@ -234,6 +253,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "chief": _chief,
     "indexing": _indexing,
     "memory": _memory,
+    "rescan": _rescan,
     "start-up": _start_up,
     "recipe": _recipe,
     "thumbnails": _thumbnails,
@@ -245,4 +265,5 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "peers-1m": _peers("1m"),
     "scale-measured": lambda results: scale.measured(results) or _NONE,
     "scale-foreseen": lambda results: scale.foreseen(results) or _NONE,
+    "scale-limits": lambda results: scale.limits(results) or _NONE,
 }
