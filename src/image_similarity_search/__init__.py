@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         read_export,
     )
     from image_similarity_search.collection.interchange.legacy import import_legacy
+    from image_similarity_search.duplicates import Duplicate, DuplicateGroup, DuplicateReport
     from image_similarity_search.encoders.base import Encoder
     from image_similarity_search.encoders.preprocessing import Preprocessing
     from image_similarity_search.encoders.registry import create as create_encoder
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Collection",
     "CollectionInfo",
+    "Duplicate",
+    "DuplicateGroup",
+    "DuplicateReport",
     "Encoder",
     "EncoderSpec",
     "Export",
@@ -78,6 +82,9 @@ __all__ = [
 _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "types",
+    "Duplicate": "duplicates",
+    "DuplicateGroup": "duplicates",
+    "DuplicateReport": "duplicates",
     "Encoder": "encoders.base",
     "EncoderSpec": "encoders.spec",
     "Export": "collection.interchange.importing",

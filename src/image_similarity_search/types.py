@@ -124,7 +124,16 @@ class Region:
 class Progress:
     """How far a long job is: ``done`` of ``total`` images (None while still counting)."""
 
-    phase: Literal["scanning", "indexing", "taking over", "exporting", "importing", "thumbnails"]
+    phase: Literal[
+        "scanning",
+        "indexing",
+        "taking over",
+        "exporting",
+        "importing",
+        "thumbnails",
+        "comparing",
+        "looking",
+    ]
     done: int
     total: int | None
 

@@ -130,4 +130,4 @@ def test_memory() -> None:
     assert sizes["hnsw"] > flat + 3000 * 64 * 4
     assert sizes["ivf"] == flat + 3000 * 8 + 64 * 32 * 4
     assert sizes["SQ8"] == 3000 * (32 + 8)
-    assert sizes["PCA16,Flat"] == 3000 * (16 * 4 + 8)
+    assert sizes["PCA16,Flat"] == 3000 * (16 * 4 + 8) + 16 * 32 * 4

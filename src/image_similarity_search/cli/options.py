@@ -40,7 +40,7 @@ metric: Callable[[_Command], _Command] = click.option(
 )
 device: Callable[[_Command], _Command] = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
     help="Where the model runs [default: auto, a GPU where one can be used].",
 )
 time_limit: Callable[[_Command], _Command] = click.option(

@@ -79,6 +79,21 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
     return index
 
 
+def one_bit_scan(dim: int, metric: Metric) -> Any:
+    """An empty index of one bit for each dimension of vectors that are turned at random first.
+
+    It is trained on one vector, the centre of those to come.
+    """
+    return faiss_library().index_factory(dim, f"RR{dim},RaBitQfs", faiss_metric(metric))
+
+
+def is_one_bit_scan(index: Any) -> bool:
+    """Whether ``index`` keeps one bit for each dimension of vectors that are turned at random."""
+    faiss = faiss_library()
+    rotated = any(isinstance(one, faiss.RandomRotationMatrix) for one in transforms(index))
+    return rotated and class_name(innermost(index)) in _RABITQ
+
+
 def class_name(index: Any) -> str:
     """The FAISS class of ``index``; what is made as IndexFlatIP is read back as IndexFlat."""
     name = type(index).__name__
@@ -119,6 +134,9 @@ def memory_bytes(index: Any) -> int:
     """About how much memory the vectors of ``index`` take, and what leads to them."""
     faiss = faiss_library()
     inner = innermost(index)
+    if inner is not index:
+        matrices = (one for one in transforms(index) if hasattr(one, "A"))
+        return memory_bytes(inner) + sum(4 * int(one.A.size()) for one in matrices)
     count = int(inner.ntotal)
     if hasattr(inner, "hnsw"):
         links = int(inner.hnsw.neighbors.size()) * 4 + int(inner.hnsw.offsets.size()) * 8

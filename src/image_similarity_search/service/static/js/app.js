@@ -151,7 +151,6 @@ function addExample(example) {
   viewer.close();
   setExamples([...others, example]);
   const [word, name] = [example.weight > 0 ? "More" : "Less", describe(example).name];
-  if (state.examples.every(({ weight }) => weight < 0)) toast("Now choose a picture that it should be like.");
   return announce(`${word} like ${name}`);
 }
 

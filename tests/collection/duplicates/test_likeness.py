@@ -1,0 +1,65 @@
+"""How alike two pictures are by their pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import draw
+from PIL import Image, ImageOps
+
+from image_similarity_search.collection.duplicates.likeness import likeness
+from image_similarity_search.types import PixelArray
+
+
+def _grey(image: Image.Image) -> PixelArray:
+    return np.asarray(image.resize((32, 32), Image.Resampling.BOX).convert("L"))
+
+
+def test_a_copy_is_alike_whatever_its_size_and_contrast() -> None:
+    picture = draw(1, (400, 300))
+    assert likeness(_grey(picture), _grey(picture), cut=False) == (1.0, "")
+    paler = picture.resize((100, 75)).point(lambda value: 60 + value // 2)
+    value, change = likeness(_grey(picture), _grey(paler), cut=False)
+    assert value > 0.98
+    assert change == ""
+
+
+@pytest.mark.parametrize(
+    ("turn", "change"),
+    [
+        (Image.Transpose.ROTATE_90, "turned"),
+        (Image.Transpose.ROTATE_180, "turned"),
+        (Image.Transpose.ROTATE_270, "turned"),
+        (Image.Transpose.FLIP_LEFT_RIGHT, "mirrored"),
+        (Image.Transpose.FLIP_TOP_BOTTOM, "mirrored"),
+        (Image.Transpose.TRANSPOSE, "mirrored and turned"),
+        (Image.Transpose.TRANSVERSE, "mirrored and turned"),
+    ],
+)
+def test_it_is_told_how_a_picture_was_turned(turn: Image.Transpose, change: str) -> None:
+    picture = draw(2, (400, 300))
+    found = likeness(_grey(picture), _grey(picture.transpose(turn)), cut=False)
+    assert found.value > 0.99
+    assert found.change == change
+
+
+def test_a_part_is_like_the_whole_either_way_round() -> None:
+    picture = draw(3, (400, 300))
+    part = picture.crop((20, 0, 400, 285))  # 5 % less, in a corner
+    wide = picture.crop((0, 38, 400, 263))  # a quarter less in height
+    for one in (part, wide, ImageOps.expand(picture, 12)):
+        for pair in ((picture, one), (one, picture)):
+            found = likeness(*map(_grey, pair), cut=True)
+            assert found.value > 0.93
+            assert found.change == "cut"
+            assert likeness(*map(_grey, pair), cut=False).value < found.value
+
+
+def test_other_pictures_are_not_alike() -> None:
+    greys = [_grey(draw(seed)) for seed in range(30)]
+    values = [
+        likeness(one, other, cut=True).value
+        for number, one in enumerate(greys)
+        for other in greys[:number]
+    ]
+    assert max(values) < 0.85
