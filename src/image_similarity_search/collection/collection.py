@@ -143,10 +143,10 @@ class Collection:
         """Open the collection kept in ``index_dir``; with ``create``, make it when there is none.
 
         ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto``, ``exact``, ``hnsw``,
-        ``ivf``, ``ivf-pq`` or a FAISS factory string) say what a new collection is made with; one
-        that exists remembers, and may be opened without them. Kinds that must be trained are
-        exact until there are enough images. What changes the collection waits ``wait`` seconds
-        for another process that is writing (``math.inf``: for ever).
+        ``ivf``, ``ivf-pq``, ``ivf-rabitq`` or a FAISS factory string) say what a new collection is
+        made with; one that exists remembers, and may be opened without them. Kinds that must be
+        trained are exact until there are enough images. What changes the collection waits ``wait``
+        seconds for another process that is writing (``math.inf``: for ever).
 
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.

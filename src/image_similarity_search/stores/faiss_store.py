@@ -29,7 +29,11 @@ from image_similarity_search.errors import (
     StoreUnavailableError,
 )
 from image_similarity_search.stores import kinds
-from image_similarity_search.stores.faiss_library import faiss_library, faiss_metric
+from image_similarity_search.stores.faiss_library import (
+    faiss_library,
+    faiss_metric,
+    fitting_threads,
+)
 from image_similarity_search.stores.scan import Scan
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
@@ -52,6 +56,8 @@ _RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 _RERANK_MEASURED_AT = 100_000  # vectors; more of them need more
 
 _ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
+
+_MANY_ROWS = 1024  # fewer than this are put in by one thread
 
 _LABELS_AT_ONCE = 2**22  # results held while searching: 12 bytes each
 
@@ -208,7 +214,8 @@ class FaissStore:
             self.delete(ids)
         if self.is_exact and self._may_outgrow() and len(self) + len(ids) > self._flat_limit:
             self._change_to_one_bit(rows)
-        self._index.add_with_ids(rows, ids)
+        with fitting_threads(1 if len(ids) < _MANY_ROWS else len(ids), rows.size * self._dim):
+            self._index.add_with_ids(rows, ids)
         self._highest = max(self._highest, int(ids.max()))
 
     def delete(self, ids: IdArray) -> int:
@@ -261,7 +268,7 @@ class FaissStore:
         if kinds.keeps_all(vectors):
             return k + _ROUNDING_MARGIN
         growth = max(1.0, sqrt(len(self) / _RERANK_MEASURED_AT))
-        if kinds.is_one_bit_scan(vectors):
+        if self.metric in _RERANK and kinds.is_one_bit_scan(vectors):
             return ceil(growth * (_ONE_BIT_RERANK + _ONE_BIT_PER_HIT * k))
         least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
         return ceil(growth * max(least, per_hit * k))
@@ -312,7 +319,8 @@ class FaissStore:
         total = rows.sum(axis=0, dtype=np.float64) + coming.sum(axis=0, dtype=np.float64)
         centre = total / (len(rows) + len(coming))
         scan = kinds.one_bit_scan(self._dim, self.metric)
-        scan.train(centre[None].astype(np.float32))
+        with fitting_threads(1, 0):  # the random turn is thousands of small products
+            scan.train(centre[None].astype(np.float32))
         ids = ids[live]
         self._hold(faiss.IndexIDMap(scan))
         if len(rows):
