@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from peers.measure import PEERS
+
 from bench import points, scale
 from bench.registry import Figures
 
@@ -92,7 +94,9 @@ def _front(found: Mapping[str, Figures]) -> str:
         ahead = points.better(mine, all_)
         what = f"{name} (recall {mine.recall:.3f}, {number(mine.p50_ms)} ms)"
         if not ahead:
-            lines.append(f"{what} is on the front: nothing here finds as much in less time.")
+            lines.append(
+                f"{what} is on the front: none of {_others(curves)} finds as much in less."
+            )
             continue
         named = {point.peer: point for point in sorted(ahead, key=lambda one: -one.p50_ms)}
         words = "; ".join(
@@ -104,7 +108,17 @@ def _front(found: Mapping[str, Figures]) -> str:
         leaner = [point for point in ahead if point.rss_anon_mib <= mine.rss_anon_mib]
         if not leaner:
             lines.append("Of these, none takes as little memory.")
+    lacking = [name for name in PEERS if name not in found]
+    if lacking:
+        lines.append(f"Not measured at this size: {', '.join(lacking)}.")
     return "\n\n" + " ".join(lines) if lines else ""
+
+
+def _others(curves: Mapping[str, Sequence[points.Point]]) -> str:
+    """The peers that were measured, in words."""
+    return ", ".join(
+        name for name, curve in curves.items() if curve and not name.startswith(points.OURS)
+    )
 
 
 def _indexing(results: Results) -> str:
@@ -226,7 +240,8 @@ def _chief(results: Results) -> str:
         figures = results["indexing"]["figures"]
         rows.append([
             "indexing", f"{number(figures['per_s'])} pictures/s",
-            f"{figures['of_limit_ratio']:.2f} of what decoding and encoding allow",
+            f"{figures['of_limit_same_load_ratio']:.2f} of what decoding and encoding allow under "
+            f"the same load, with {figures['processors_got']:.1f} processors to be had",
         ])  # fmt: skip
     if "start-up" in results:
         figures = results["start-up"]["figures"]

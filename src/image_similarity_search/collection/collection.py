@@ -267,6 +267,7 @@ class Collection:
                 report = sync.run()
             except (SyncInterrupted, EncoderError, WorkerUnavailableError):
                 self._keeper.refresh()
+                self._thumbnails.drop(sync.vacated_contents)
                 raise
             self._keeper.refresh()
             self._thumbnails.drop(sync.vacated_contents)
