@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import draw
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from image_similarity_search.collection.duplicates.likeness import (
     cut_likeness,
+    largest_difference,
     oriented_likeness,
 )
 from image_similarity_search.types import PixelArray
@@ -72,3 +73,13 @@ def test_other_pictures_are_not_alike() -> None:
         for other in greys[:number]
     ]
     assert max(values) < 0.85
+
+
+def test_letters_change_a_few_pixels_much() -> None:
+    picture = draw(5, (400, 300))
+    lettered = picture.copy()
+    ImageDraw.Draw(lettered).text((20, 240), "HOLIDAY 2024", fill="white", font_size=28)
+    assert _likeness(_grey(picture), _grey(lettered))[0] > 0.93
+    assert largest_difference(_grey(picture), _grey(lettered)) > 40
+    small = picture.resize((80, 60)).point(lambda value: 30 + value // 2)
+    assert largest_difference(_grey(picture), _grey(small)) < 20

@@ -12,6 +12,7 @@ from image_similarity_search.collection.duplicates.grouping import Edge
 from image_similarity_search.collection.duplicates.likeness import (
     cut_likeness,
     is_plain,
+    largest_difference,
     oriented_likeness,
 )
 from image_similarity_search.collection.duplicates.signatures import Signatures
@@ -24,6 +25,7 @@ SAME_LIKENESS = 0.97
 NEAR_LIKENESS = 0.93
 SIMILAR_SCORE = 0.8
 _SAME_COLOURS = 10.0  # levels between the colours of a picture and its copy, on average
+_SAME_SPOTS = 40.0  # grey levels by which the most different spot of the two may differ
 _CANDIDATE_DISTANCE = 0.4  # of embeddings; farther ones are no copies, or are found by pixels
 _CUT_DISTANCE = 0.25  # the same, of one that shows a part of the other
 _AT_ONCE = 4096  # pairs
@@ -105,7 +107,12 @@ class Levels:
         close = np.abs(colours[0].astype(int) - colours[1]).mean() <= _SAME_COLOURS
         if plain.any():
             return Edge("same", distance, 1.0, "") if plain.all() and close else None
-        if value >= SAME_LIKENESS and not change and close:
+        if (
+            value >= SAME_LIKENESS
+            and not change
+            and close
+            and largest_difference(*grey) <= _SAME_SPOTS
+        ):
             return Edge("same", distance, value, "")
         if value < self.likeness and distance <= _CUT_DISTANCE:
             cut = cut_likeness(grey[0], grey[1])
