@@ -13,6 +13,7 @@ import starting
 import thumbnails
 from peers import measure
 
+from bench import child
 from bench.registry import Figures, Measurement, Setting
 
 _QUICK_SIZE = "20k"
@@ -25,6 +26,7 @@ def measurements() -> list[Measurement]:
         _one("indexing", "pictures a second, and the limit of that", indexing_rate.rate),
         _one("start-up", "iss search and iss --help in fresh processes", starting.start_up),
         _one("recipe", "indexing beside the recipe in torch", beside_recipe.beside, full=True),
+        _one("rescan", "a sync of 100,000 unchanged files", _rescan, full=True),
         _one("filters", "searches among some of the images", selections.filtered, full=True),
         _one("thumbnails", "what thumbnails cost while indexing", _thumbnails, full=True),
         _one("quality", "objects told apart on UKBench", quality.ukbench, full=True),
@@ -34,6 +36,10 @@ def measurements() -> list[Measurement]:
         _one("install", "megabytes of an install", starting.install_size, full=True),
         *_peers(),
     ]
+
+
+def _rescan(setting: Setting) -> Figures:
+    return child.run("upkeep", "rescan", setting.scratch)
 
 
 def _thumbnails(setting: Setting) -> Figures:

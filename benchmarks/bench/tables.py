@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from peers.measure import PEERS
+
 from bench import points, scale
 from bench.registry import Figures
 
@@ -66,12 +68,18 @@ def _peer_row(name: str, figures: Figures) -> list[str]:
         best.setting or "-",
         f"{best.recall:.3f}",
         number(best.p50_ms),
-        number(figures["flat_p50_ms"] / best.p50_ms),
+        _times_as_quick(figures, best),
         number(best.p99_ms),
         number(figures["build_s"]),
         f"{number(figures['rss_anon_mib'])} ({number(figures['rss_mib'])})",
         number(figures["disk_mb"]),
     ]
+
+
+def _times_as_quick(figures: Figures, point: points.Point) -> str:
+    """How often a search goes into comparing with all: on the clock, and in CPU time."""
+    wall = number(figures["flat_p50_ms"] / point.p50_ms)
+    return f"{wall} ({number(figures['flat_cpu_ms'] / point.cpu_ms)})" if point.cpu_ms else wall
 
 
 def _front(found: Mapping[str, Figures]) -> str:
@@ -86,7 +94,9 @@ def _front(found: Mapping[str, Figures]) -> str:
         ahead = points.better(mine, all_)
         what = f"{name} (recall {mine.recall:.3f}, {number(mine.p50_ms)} ms)"
         if not ahead:
-            lines.append(f"{what} is on the front: nothing here finds as much in less time.")
+            lines.append(
+                f"{what} is on the front: none of {_others(curves)} finds as much in less."
+            )
             continue
         named = {point.peer: point for point in sorted(ahead, key=lambda one: -one.p50_ms)}
         words = "; ".join(
@@ -98,7 +108,17 @@ def _front(found: Mapping[str, Figures]) -> str:
         leaner = [point for point in ahead if point.rss_anon_mib <= mine.rss_anon_mib]
         if not leaner:
             lines.append("Of these, none takes as little memory.")
+    lacking = [name for name in PEERS if name not in found]
+    if lacking:
+        lines.append(f"Not measured at this size: {', '.join(lacking)}.")
     return "\n\n" + " ".join(lines) if lines else ""
+
+
+def _others(curves: Mapping[str, Sequence[points.Point]]) -> str:
+    """The peers that were measured, in words."""
+    return ", ".join(
+        name for name, curve in curves.items() if curve and not name.startswith(points.OURS)
+    )
 
 
 def _indexing(results: Results) -> str:
@@ -144,6 +164,19 @@ def _start_up(results: Results) -> str:
     ]  # fmt: skip
     title = [f"{figures['images']:,} pictures", "wall time", "ratio"]
     return table(title, rows) + origin(results, ["start-up"], "start-up")
+
+
+def _rescan(results: Results) -> str:
+    if "rescan" not in results:
+        return _NONE
+    figures = results["rescan"]["figures"]
+    rows = [
+        ["`os.scandir` and `stat` of each", f"{number(figures['bare_walk_ms'])} ms", "1"],
+        ["`Collection.sync`", f"{number(figures['sync_ms'])} ms",
+         f"{figures['sync_over_bare_walk_ratio']:.2f}"],
+    ]  # fmt: skip
+    head = [f"{figures['files']:,} unchanged files", "median of 5", "ratio"]
+    return table(head, rows) + origin(results, ["rescan"], "rescan")
 
 
 def _filters(results: Results) -> str:
@@ -207,7 +240,8 @@ def _chief(results: Results) -> str:
         figures = results["indexing"]["figures"]
         rows.append([
             "indexing", f"{number(figures['per_s'])} pictures/s",
-            f"{figures['of_limit_ratio']:.2f} of what decoding and encoding allow",
+            f"{figures['of_limit_same_load_ratio']:.2f} of what decoding and encoding allow under "
+            f"the same load, with {figures['processors_got']:.1f} processors to be had",
         ])  # fmt: skip
     if "start-up" in results:
         figures = results["start-up"]["figures"]
@@ -234,6 +268,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "chief": _chief,
     "indexing": _indexing,
     "memory": _memory,
+    "rescan": _rescan,
     "start-up": _start_up,
     "recipe": _recipe,
     "thumbnails": _thumbnails,
@@ -245,4 +280,5 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "peers-1m": _peers("1m"),
     "scale-measured": lambda results: scale.measured(results) or _NONE,
     "scale-foreseen": lambda results: scale.foreseen(results) or _NONE,
+    "scale-limits": lambda results: scale.limits(results) or _NONE,
 }

@@ -138,6 +138,10 @@ class Catalog:
 
     # What is there
 
+    def is_empty(self) -> bool:
+        """Whether it knows of no file at all."""
+        return self._database.row("SELECT 1 FROM images LIMIT 1") is None
+
     def counts(self) -> Counts:
         """How many images are indexed and skipped."""
         return Counts(self._database.value(INDEXED), self._database.value(_SKIPPED))

@@ -15,7 +15,7 @@ from image_similarity_search.types import DEFAULT_TIME_LIMIT
 if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
 
-KINDS = "auto, exact, hnsw, ivf, ivf-pq or a FAISS factory string"
+KINDS = "auto, exact, hnsw, ivf, ivf-pq, ivf-rabitq or a FAISS factory string"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -40,7 +40,7 @@ metric: Callable[[_Command], _Command] = click.option(
 )
 device: Callable[[_Command], _Command] = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
     help="Where the model runs [default: auto, a GPU where one can be used].",
 )
 time_limit: Callable[[_Command], _Command] = click.option(

@@ -21,6 +21,7 @@ from image_similarity_search.types import (
 if TYPE_CHECKING:
     from image_similarity_search.encoders.base import Encoder
 
+_DEVICES = {"cuda": "the GPU (CUDA)", "openvino": "the processor (OpenVINO)"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -63,7 +64,7 @@ def write_paths(paths: Iterable[str], *, null: bool) -> None:
 def say_device(encoder: Encoder) -> None:
     """Where the model runs, for those who asked."""
     device = getattr(encoder, "device", "cpu")
-    say(f"{encoder.name} runs on {'the GPU (CUDA)' if device == 'cuda' else 'the processor'}")
+    say(f"{encoder.name} runs on {_DEVICES.get(device, 'the processor')}")
 
 
 def hit_as_json(rank: int, hit: Hit) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from image_similarity_search.collection.identity import (
     matching_encoder,
     refuse_lost,
     refuse_other,
+    refuse_other_runtime,
     refuse_other_thumbnails,
 )
 from image_similarity_search.collection.indexing import Indexer
@@ -142,14 +143,15 @@ class Collection:
         """Open the collection kept in ``index_dir``; with ``create``, make it when there is none.
 
         ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto``, ``exact``, ``hnsw``,
-        ``ivf``, ``ivf-pq`` or a FAISS factory string) say what a new collection is made with; one
-        that exists remembers, and may be opened without them. Kinds that must be trained are
-        exact until there are enough images. What changes the collection waits ``wait`` seconds
-        for another process that is writing (``math.inf``: for ever).
+        ``ivf``, ``ivf-pq``, ``ivf-rabitq`` or a FAISS factory string) say what a new collection is
+        made with; one that exists remembers, and may be opened without them. Kinds that must be
+        trained are exact until there are enough images. What changes the collection waits ``wait``
+        seconds for another process that is writing (``math.inf``: for ever).
 
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
-        ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``.
+        ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``;
+        ``openvino`` is for a new collection, which will always be encoded by it.
         ``thumbnails`` says whether a new collection keeps them; it does by default.
 
         Raises:
@@ -181,6 +183,7 @@ class Collection:
             catalog = created(folder, identity, thumbnails=thumbnails is not False)
         try:
             refuse_other(catalog.identity, metric, index)
+            refuse_other_runtime(catalog.identity, device)
             refuse_other_thumbnails(catalog, thumbnails)
             made = matching_encoder(catalog.identity, encoder, device)
             return cls(folder, catalog, made, device, decoders, wait)
@@ -261,6 +264,7 @@ class Collection:
                 report = sync.run()
             except (SyncInterrupted, EncoderError, WorkerUnavailableError):
                 self._keeper.refresh()
+                self._thumbnails.drop(sync.vacated_contents)
                 raise
             self._keeper.refresh()
             self._thumbnails.drop(sync.vacated_contents)
@@ -432,12 +436,11 @@ class Collection:
         threshold: float | None = None,
         where: Filter | None = None,
     ) -> list[list[Hit]]:
-        """As ``search``, for several queries; they are encoded together."""
+        """As ``search``, for several queries, which are encoded and searched for together."""
         rows = self._query_vectors(queries)
-        return [
-            self._searcher.nearest(row, k, threshold, left_out=_id_or_none(query), where=where)
-            for row, query in zip(rows, queries, strict=True)
-        ]
+        return self._searcher.nearest_to_each(
+            rows, k, threshold, [_id_or_none(query) for query in queries], where
+        )
 
     def search_by_examples(
         self,
@@ -695,19 +698,20 @@ class Collection:
             thumbnails=self._thumbnails.wanted,
         )
 
-    def _query_vectors(self, queries: Sequence[Query]) -> list[FloatArray]:
-        """Comparable vectors ``(dim,)`` of queries; the pictures among them are encoded at once."""
+    def _query_vectors(self, queries: Sequence[Query]) -> FloatArray:
+        """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""
+        by_id = [isinstance(query, int | np.integer) for query in queries]
+        ids = [int(query) for query in queries if isinstance(query, int | np.integer)]
         pictures = [query for query in queries if not isinstance(query, int | np.integer)]
-        rows = self.embed(pictures) if pictures else np.empty((0, 1), dtype=np.float32)
-        if not np.isfinite(rows).all():
-            raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
-        embedded = iter(vectors.comparable(rows, self._catalog.identity.metric))
-        return [
-            self._searcher.stored(int(query))
-            if isinstance(query, int | np.integer)
-            else next(embedded)
-            for query in queries
-        ]
+        out = np.empty((len(queries), self._catalog.identity.dim), dtype=np.float32)
+        if ids:
+            out[by_id] = self._searcher.stored(ids)
+        if pictures:
+            rows = self.embed(pictures)
+            if not np.isfinite(rows).all():
+                raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
+            out[np.logical_not(by_id)] = vectors.comparable(rows, self._catalog.identity.metric)
+        return out
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

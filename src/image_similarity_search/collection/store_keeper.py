@@ -48,7 +48,7 @@ class StoreKeeper:
         self._catalog = catalog
         self._folder = folder
         # a new collection has no file yet, and that is nothing to report
-        self._store = self._new() if catalog.generation == 0 else None
+        self._store = self._new() if catalog.is_empty() else None
         self._changes = 0  # since the file was written
         self._uncounted = 0  # changes since the images were counted
         self._lock = threading.RLock()

@@ -6,7 +6,8 @@ import asyncio
 
 from starlette.types import Message, Receive
 
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.settings import Limits
 
 TOO_LARGE = Kind(413, "body-too-large", "The request is too large")

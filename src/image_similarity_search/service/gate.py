@@ -10,9 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from image_similarity_search.service import problems
 from image_similarity_search.service.bodies import Bodies
 from image_similarity_search.service.keys import Keys
+from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.origins import Origins
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.rates import Rates
 from image_similarity_search.service.settings import Settings
 

@@ -14,7 +14,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from image_similarity_search.service.problems import Kind, Refusal, problem
+from image_similarity_search.service.kinds import Kind, problem
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.schemas import Job, Problem
 
 _KEPT = 100

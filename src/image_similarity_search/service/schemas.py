@@ -18,7 +18,6 @@ from image_similarity_search.types import (
     ImageRecord,
     Metric,
     State,
-    SyncReport,
 )
 
 
@@ -190,21 +189,6 @@ class SyncReportOut(BaseModel):
     other_files: int
     unreadable_folders: list[str]
     seconds: float
-
-    @classmethod
-    def of(cls, reports: list[SyncReport], roots: Roots) -> SyncReportOut:
-        """All these reports together."""
-        counts = ("indexed", "updated", "unchanged", "moved", "removed", "skipped", "encoded")
-        return cls(
-            **{name: sum(getattr(report, name) for report in reports) for name in counts},
-            other_files=sum(report.others for report in reports),
-            unreadable_folders=[
-                roots.without_folders(folder)
-                for report in reports
-                for folder in report.unreadable_folders
-            ],
-            seconds=round(sum(report.seconds for report in reports), 3),
-        )
 
 
 class Problem(BaseModel):

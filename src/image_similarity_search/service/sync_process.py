@@ -18,12 +18,12 @@ from typing import Any, TextIO
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
-from image_similarity_search.service import problems
+from image_similarity_search.service import kinds
 from image_similarity_search.service.roots import Roots
-from image_similarity_search.service.schemas import SyncReportOut
 from image_similarity_search.types import Progress, SyncInterrupted, SyncReport
 
 _NICE = 10  # searches come first
+_COUNTS = ("indexed", "updated", "unchanged", "moved", "removed", "skipped", "encoded")
 _SECONDS = 0.2  # between two lines
 
 
@@ -65,11 +65,11 @@ def main() -> None:
                 reports.append(interrupt.report)
             state = "cancelled"
         except ImageSearchError as error:
-            kind = problems.kind_of(error)
-            told = problems.problem(kind, problems.detail_of(error))
+            kind = kinds.kind_of(error)
+            told = kinds.problem(kind, kinds.detail_of(error))
             line.say(state="failed", error=told)
             return
-        line.say(state=state, report=SyncReportOut.of(reports, roots).model_dump())
+        line.say(state=state, report=_together(reports, roots))
 
 
 def _sync(
@@ -87,6 +87,16 @@ def _sync(
             progress=lambda progress, name=name: line.tell(name, progress),  # type: ignore[misc]  # a loop's
         )
         reports.append(report)
+
+
+def _together(reports: list[SyncReport], roots: Roots) -> dict[str, Any]:
+    """What several syncs did, as ``schemas.SyncReportOut`` has it."""
+    folders = [folder for report in reports for folder in report.unreadable_folders]
+    return {name: sum(getattr(report, name) for report in reports) for name in _COUNTS} | {
+        "other_files": sum(report.others for report in reports),
+        "unreadable_folders": [roots.without_folders(folder) for folder in folders],
+        "seconds": round(sum(report.seconds for report in reports), 3),
+    }
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
 """The store that comes with the package: FAISS, in memory.
 
-``exact`` compares with every vector. ``auto`` does so while there are few; beyond that it keeps
-one bit per dimension (RaBitQ), scans all of these and leaves the last word to an exact re-rank:
-a thirtieth of the memory, a tenth of the time. It needs no training but for one vector, the
-centre of the data, without which the bits of embeddings that all point roughly the same way
-tell little. The other kinds are those of ``kinds``. What must be trained is exact until it is.
+``exact`` compares with every vector. ``auto`` does so while there are few; beyond that it turns
+vectors at random and keeps one bit per dimension (RaBitQ), scans all of these and leaves the last
+word to an exact re-rank: a thirtieth of the memory, a tenth of the time. It needs no training
+but for one vector, the centre of the data, without which the bits of embeddings that all point
+roughly the same way tell little; without the turn, those of a few dimensions would tell most. The
+other kinds are those of ``kinds``. What must be trained is exact until it is.
 
 A deleted vector is *buried*: its id becomes FAISS's own "no result", -1, and searches pass over
 it. Really removing one rewrites the whole index (seconds at a million), so that is done for many
@@ -28,7 +29,11 @@ from image_similarity_search.errors import (
     StoreUnavailableError,
 )
 from image_similarity_search.stores import kinds
-from image_similarity_search.stores.faiss_library import faiss_library, faiss_metric
+from image_similarity_search.stores.faiss_library import (
+    faiss_library,
+    faiss_metric,
+    fitting_threads,
+)
 from image_similarity_search.stores.scan import Scan
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
@@ -42,14 +47,17 @@ _OUTGROWN = 4  # times as many vectors as it was trained for make it outdated to
 
 _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding swaps near ties
 
-# How many results to re-rank where vectors are not kept in full: at least, and per neighbour
-# asked for. Measured with a one-bit scan for a recall@10 above 0.99. ``auto`` stays exact for
-# other metrics: RaBitQ has no l1, and of the largest inner products of vectors of unlike lengths
-# it misses too many.
-_RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
+# How many results to re-rank where vectors are not kept in full: of a one-bit scan, and of other
+# codes. Measured for a recall@k above 0.99, k from 1 to 100. ``auto`` stays exact for other
+# metrics: RaBitQ has no l1, and of the largest inner products of vectors of unlike lengths it
+# misses too many.
+_ONE_BIT_RERANK, _ONE_BIT_PER_HIT = 100, 3  # so many, and so many more per neighbour asked for
+_RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}  # or, if more
 _RERANK_MEASURED_AT = 100_000  # vectors; more of them need more
 
 _ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
+
+_MANY_ROWS = 1024  # fewer than this are put in by one thread
 
 _LABELS_AT_ONCE = 2**22  # results held while searching: 12 bytes each
 
@@ -206,7 +214,8 @@ class FaissStore:
             self.delete(ids)
         if self.is_exact and self._may_outgrow() and len(self) + len(ids) > self._flat_limit:
             self._change_to_one_bit(rows)
-        self._index.add_with_ids(rows, ids)
+        with fitting_threads(1 if len(ids) < _MANY_ROWS else len(ids), rows.size * self._dim):
+            self._index.add_with_ids(rows, ids)
         self._highest = max(self._highest, int(ids.max()))
 
     def delete(self, ids: IdArray) -> int:
@@ -255,10 +264,13 @@ class FaissStore:
 
     def candidates(self, k: int) -> int:
         """How many to search for so that an exact re-rank of them finds the ``k`` nearest."""
-        if kinds.keeps_all(self._vectors()):
+        vectors = self._vectors()
+        if kinds.keeps_all(vectors):
             return k + _ROUNDING_MARGIN
-        least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
         growth = max(1.0, sqrt(len(self) / _RERANK_MEASURED_AT))
+        if self.metric in _RERANK and kinds.is_one_bit_scan(vectors):
+            return ceil(growth * (_ONE_BIT_RERANK + _ONE_BIT_PER_HIT * k))
+        least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
         return ceil(growth * max(least, per_hit * k))
 
     def memory_bytes(self) -> int:
@@ -306,8 +318,9 @@ class FaissStore:
         rows = self._vectors().reconstruct_n(0, len(ids))[live]
         total = rows.sum(axis=0, dtype=np.float64) + coming.sum(axis=0, dtype=np.float64)
         centre = total / (len(rows) + len(coming))
-        scan = faiss.index_factory(self._dim, "RaBitQfs", faiss_metric(self.metric))
-        scan.train(centre[None].astype(np.float32))
+        scan = kinds.one_bit_scan(self._dim, self.metric)
+        with fitting_threads(1, 0):  # the random turn is thousands of small products
+            scan.train(centre[None].astype(np.float32))
         ids = ids[live]
         self._hold(faiss.IndexIDMap(scan))
         if len(rows):
@@ -317,10 +330,10 @@ class FaissStore:
         """The classes of index that this store may have made."""
         if self.kind not in ("auto", "exact") and not (self.training_needed and not trained_for):
             return [_names(kinds.new_index(self.kind, self._dim, self.metric))]
-        made = ["IndexFlat"]
+        made = [("IndexFlat", "IndexFlat")]
         if self._may_outgrow():
-            made.append("IndexRaBitQFastScan")
-        return [(name, name) for name in made]
+            made.append(("IndexPreTransform", "IndexRaBitQFastScan"))
+        return made
 
     def _may_outgrow(self) -> bool:
         """Whether this store changes to a one-bit scan when there is much to hold."""
