@@ -74,52 +74,51 @@ def beside_its_parts(photos: str, scratch: str, pictures: int = 3000, rounds: in
 def beside_others(
     photos: str, scratch: str, python: str, pictures: int = 3000, devices: str = "cpu openvino"
 ) -> Figures:
-    """The rate beside the recipe and beside MobileNetV3 as imagededup runs it, in turns.
+    """The rate beside the recipe and beside MobileNetV3 as imagededup runs it.
 
-    ``python`` is an interpreter with torch; see ``recipe_torch.py``.
+    ``python`` is an interpreter with torch; see ``recipe_torch.py``. The ``_cpu_ratio`` compare
+    processor time of a picture, which other work on the machine hardly changes.
     """
     folder = copied(photos, Path(scratch) / "pictures", pictures)
     peers = {name: _peer(python, name, folder, most) for name, most in _PEER_PICTURES}
     figures: Figures = {"images": pictures}
     for device in devices.split():
+        done = child.run("indexing_cost", "indexed", folder, Path(scratch) / device, device)
+        figures |= _beside(device, done, peers)
+    return figures | {f"{name}_per_s": peer["per_s"] for name, peer in peers.items()}
+
+
+def with_resnet50(photos: str, scratch: str, python: str, devices: str = "cpu openvino") -> Figures:
+    """The rate with ``resnet50`` of random weights beside the recipe, the same network."""
+    weights = spec_of("resnet50", Path(scratch), random=True).weights
+    recipe = _peer(python, "recipe", photos, 100)
+    figures: Figures = {"recipe_per_s": recipe["per_s"]}
+    for device, pictures in (("cpu", 200), ("openvino", 1000)):
+        if device not in devices.split():
+            continue
+        folder = copied(photos, Path(scratch) / f"pictures-{device}", pictures)
         index = Path(scratch) / f"index-{device}"
-        done = child.run("indexing_cost", "indexed", folder, index, device)
-        figures[f"{device}_per_s"] = 1 / done["wall_s"]
-    peers = {  # again, before and after: other work comes and goes
-        name: statistics.fmean([peers[name], _peer(python, name, folder, most)])
-        for name, most in _PEER_PICTURES
-    }
-    for name, per_s in peers.items():
-        figures[f"{name}_per_s"] = per_s
-        for device in devices.split():
-            figures[f"{device}_over_{name}_ratio"] = figures[f"{device}_per_s"] / per_s
+        done = child.run("indexing_cost", "indexed", folder, index, device, weights)
+        figures |= _beside(device, done, {"recipe": recipe})
     return figures
 
 
 _PEER_PICTURES = (("recipe", 150), ("mobilenet", 600))
 
 
-def _peer(python: str, name: str, folder: str, most: int) -> float:
+def _peer(python: str, name: str, folder: str, most: int) -> Figures:
     command = [python, str(_PEERS), name, folder, str(most)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(json.loads(done.stdout.splitlines()[-1])["per_s"])
+    figures: Figures = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
-def with_resnet50(photos: str, scratch: str, python: str, devices: str = "cpu openvino") -> Figures:
-    """The rate with ``resnet50`` of random weights beside the recipe, the same network."""
-    weights = spec_of("resnet50", Path(scratch), random=True).weights
-    before = _peer(python, "recipe", photos, 150)
-    figures: Figures = {}
-    for device, pictures in (("cpu", 300), ("openvino", 1500)):
-        if device not in devices.split():
-            continue
-        folder = copied(photos, Path(scratch) / f"pictures-{device}", pictures)
-        index = Path(scratch) / f"index-{device}"
-        done = child.run("indexing_cost", "indexed", folder, index, device, weights)
-        figures[f"{device}_per_s"] = 1 / done["wall_s"]
-    recipe = statistics.fmean([before, _peer(python, "recipe", photos, 150)])
-    ratios = {f"{name[:-6]}_over_recipe_ratio": rate / recipe for name, rate in figures.items()}
-    return {"recipe_per_s": recipe} | figures | ratios
+def _beside(device: str, done: Figures, peers: dict[str, Figures]) -> Figures:
+    figures: Figures = {f"{device}_per_s": 1 / done["wall_s"]}
+    for name, peer in peers.items():
+        figures[f"{device}_over_{name}_ratio"] = 1 / done["wall_s"] / peer["per_s"]
+        figures[f"{device}_over_{name}_cpu_ratio"] = peer["cpu_ms"] / (1000 * done["cpu_s"])
+    return figures
 
 
 def memory(photos: str, scratch: str, few: int = 2000, many: int = 20_000) -> Figures:

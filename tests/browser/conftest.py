@@ -147,7 +147,7 @@ class Visitor:
         context = self._browser.new_context(**options)
         self._stack.callback(context.close)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on(
             "console",

@@ -14,6 +14,8 @@ from browser.looks import names, wait_for_search
 from image_similarity_search.collection import Collection
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
     from browser.conftest import Site, Visitor
 
 
@@ -27,14 +29,14 @@ def test_an_update_is_watched_live(own_site: Site, visitor: Visitor) -> None:
         ".observe(document.getElementById('job-text'), { childList: true })"
     )
     page.get_by_role("button", name="Update").click()
-    page.get_by_role("status").get_by_text("Up to date: 48 new").wait_for(timeout=30_000)
+    page.get_by_role("status").get_by_text("Up to date: 48 new").wait_for(timeout=90_000)
     page.locator("#status", has_text="64 pictures").wait_for()
     assert any(text.startswith("Indexing ") for text in seen)
     assert page.get_by_role("button", name="Update").is_enabled()
     assert page.locator("#job").is_hidden()
     (own_site.pictures / "Fish" / "fish 1.jpg").unlink()
     page.get_by_role("button", name="Update").click()
-    page.get_by_text("Up to date: 1 gone").wait_for(timeout=30_000)
+    page.get_by_text("Up to date: 1 gone").wait_for(timeout=90_000)
     page.locator("#status", has_text="63 pictures").wait_for()
 
 
@@ -43,11 +45,11 @@ def test_an_update_is_stopped_and_seen_by_others(own_site: Site, visitor: Visito
         draw(seed, (1600, 1200)).save(own_site.pictures / f"{seed}.jpg")
     page = visitor.visit(own_site.url)
     page.get_by_role("button", name="Update").click()
-    page.locator("#job-text", has_text="Indexing").wait_for(timeout=30_000)
+    page.locator("#job-text", has_text="Indexing").wait_for(timeout=90_000)
     other = visitor.visit(own_site.url)
-    other.locator("#job-text", has_text="Indexing").wait_for(timeout=30_000)
+    other.locator("#job-text", has_text="Indexing").wait_for(timeout=90_000)
     other.get_by_role("button", name="Stop").click()
-    page.get_by_text("Stopped. What was done is kept").wait_for(timeout=30_000)
+    page.get_by_text("Stopped. What was done is kept").wait_for(timeout=90_000)
     other.get_by_text("Stopped. What was done is kept").wait_for()
 
 
@@ -57,6 +59,36 @@ def test_a_file_that_is_gone_has_its_place(own_site: Site, visitor: Visitor) -> 
     (own_site.place / "index" / "thumbnails.sqlite").unlink()
     page = visitor.visit(own_site.url)
     until(lambda: page.get_by_text("Not available").count() == 8)
+
+
+def test_one_that_is_not_there_at_first_is_asked_for_again(site: Site, visitor: Visitor) -> None:
+    visitor.allowed = ["status of 429"]
+    page = visitor.visit("about:blank", ready=False)
+    asked: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=429) if len(asked) == 1 else route.continue_()
+
+    page.route("**/images/1/thumbnail", refuse_once)
+    page.goto(site.url)
+    page.get_by_text("Not available").wait_for()
+    page.get_by_text("Not available").wait_for(state="detached")
+    assert len(asked) == 2
+
+
+def test_an_update_leaves_one_where_one_was(own_site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(own_site.url, (700, 500))
+    page.locator(".cell > a").last.focus()
+    focused = names(page, 16)[-1]
+    before = page.evaluate("scrollY")
+    assert before > 0
+    draw(1).save(own_site.pictures / "new.jpg")
+    page.get_by_role("button", name="Update").evaluate("button => button.click()")
+    page.locator("#status", has_text="65 pictures").wait_for(timeout=90_000)
+    assert page.evaluate("scrollY") == before
+    label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert label == f"Search by {focused}"
 
 
 def test_an_empty_collection(tmp_path: Path, visitor: Visitor) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conftest import until
+from conftest import draw, until
 
 from browser.looks import names, wait_for_search
+from image_similarity_search.collection import Collection
 
 if TYPE_CHECKING:
     from browser.conftest import Site, Visitor
@@ -89,6 +90,18 @@ def test_a_region_by_the_keys_and_of_an_upload(site: Site, visitor: Visitor) -> 
     wait_for_search(page)
     assert page.locator(".example svg.part rect").count() == 1
     assert names(page, 20) != whole
+
+
+def test_what_no_browser_shows_is_shown_small(own_site: Site, visitor: Visitor) -> None:
+    with Collection.open(own_site.place / "index") as collection:
+        draw(1, (800, 600)).save(own_site.pictures / "scan.tif")
+        (record,) = collection.add(own_site.pictures / "scan.tif")
+    page = visitor.visit(f"{own_site.url}/?view={record.id}")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("No browser shows this format").wait_for()
+    image = dialog.locator("#viewer-image")
+    until(lambda: image.evaluate("image => image.naturalWidth") == 267)
+    assert dialog.get_by_role("link", name="Download").is_visible()
 
 
 def test_path_file_and_download(site: Site, visitor: Visitor) -> None:

@@ -374,7 +374,7 @@ def test_completion(iss: Iss, shell: str) -> None:
 def test_completion_completes() -> None:
     environment = os.environ | {
         "_ISS_COMPLETE": "bash_complete",
-        "COMP_WORDS": "iss se",
+        "COMP_WORDS": "iss sea",
         "COMP_CWORD": "1",
     }
     done = subprocess.run(ISS, capture_output=True, check=False, text=True, env=environment)

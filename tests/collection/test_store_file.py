@@ -179,7 +179,7 @@ def test_rebuilding_decodes_no_picture(index: Path, photos: Path) -> None:
         assert collection.info().store.startswith("exact")
 
 
-@pytest.mark.parametrize("kind", ["hnsw", "ivf", "ivf-pq", "HNSW16", "Flat", "exact", "auto"])
+@pytest.mark.parametrize("kind", ["hnsw", "ivf", "ivf-pq", "ivf-rabitq", "Flat", "exact", "auto"])
 def test_every_kind_has_the_same_answers(index: Path, photos: Path, kind: str) -> None:
     with reopen(index) as collection:
         before = collection.search(photos / "picture 0.jpg", k=12)

@@ -29,7 +29,11 @@ from image_similarity_search.errors import (
     StoreUnavailableError,
 )
 from image_similarity_search.stores import kinds
-from image_similarity_search.stores.faiss_library import faiss_library, faiss_metric
+from image_similarity_search.stores.faiss_library import (
+    faiss_library,
+    faiss_metric,
+    fitting_threads,
+)
 from image_similarity_search.stores.scan import Scan
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
@@ -52,6 +56,8 @@ _RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 _RERANK_MEASURED_AT = 100_000  # vectors; more of them need more
 
 _ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
+
+_MANY_ROWS = 1024  # fewer than this are put in by one thread
 
 _LABELS_AT_ONCE = 2**22  # results held while searching: 12 bytes each
 
@@ -95,6 +101,7 @@ class FaissStore:
         self._flat_limit = flat_limit
         self.trained_for = 0
         self.training_needed = 0
+        self._depth = 1.0
         self._highest = _NOBODY  # of all ids that were put in
         self._buried = 0
         self._live: NDArray[np.bool_] | None = None
@@ -158,6 +165,20 @@ class FaissStore:
         fitting = _OUTGROWN * self.trained_for if self.trained_for else self.training_needed
         return 0 < fitting <= count
 
+    @property
+    def lists(self) -> int:
+        """Into how many lists the index is divided; 0 when it is not."""
+        return int(getattr(kinds.innermost(self._vectors()), "nlist", 0))
+
+    def look_at(self, probed: float | None, depth: float) -> None:
+        """Let searches look at this share of the lists, and ``depth`` times the usual candidates.
+
+        None is the usual share. An index without lists, or an exact one, passes over what it has
+        not.
+        """
+        self._depth = depth
+        kinds.probe(kinds.innermost(self._vectors()), probed)
+
     def adopt(self, index: Any, trained_for: int = 0) -> None:
         """Hold what ``index`` (another store's) holds, instead of what is there now.
 
@@ -206,9 +227,10 @@ class FaissStore:
             ids, rows = ids[last], rows[last]
         if ids.min() <= self._highest:  # new images have higher ids than all before
             self.delete(ids)
-        if self.is_exact and self._may_outgrow() and len(self) + len(ids) > self._flat_limit:
+        if self.is_exact and self.may_outgrow and len(self) + len(ids) > self._flat_limit:
             self._change_to_one_bit(rows)
-        self._index.add_with_ids(rows, ids)
+        with fitting_threads(1 if len(ids) < _MANY_ROWS else len(ids), rows.size * self._dim):
+            self._index.add_with_ids(rows, ids)
         self._highest = max(self._highest, int(ids.max()))
 
     def delete(self, ids: IdArray) -> int:
@@ -257,14 +279,18 @@ class FaissStore:
 
     def candidates(self, k: int) -> int:
         """How many to search for so that an exact re-rank of them finds the ``k`` nearest."""
+        return k + _ROUNDING_MARGIN if self.is_exact else ceil(self._depth * self._usual(k))
+
+    def _usual(self, k: int) -> float:
+        """How many candidates an inexact index gives, before it is told how deep to look."""
         vectors = self._vectors()
         if kinds.keeps_all(vectors):
             return k + _ROUNDING_MARGIN
         growth = max(1.0, sqrt(len(self) / _RERANK_MEASURED_AT))
-        if kinds.is_one_bit_scan(vectors):
-            return ceil(growth * (_ONE_BIT_RERANK + _ONE_BIT_PER_HIT * k))
+        if self.metric in _RERANK and kinds.is_one_bit_scan(vectors):
+            return growth * (_ONE_BIT_RERANK + _ONE_BIT_PER_HIT * k)
         least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
-        return ceil(growth * max(least, per_hit * k))
+        return growth * max(least, per_hit * k)
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
@@ -312,7 +338,8 @@ class FaissStore:
         total = rows.sum(axis=0, dtype=np.float64) + coming.sum(axis=0, dtype=np.float64)
         centre = total / (len(rows) + len(coming))
         scan = kinds.one_bit_scan(self._dim, self.metric)
-        scan.train(centre[None].astype(np.float32))
+        with fitting_threads(1, 0):  # the random turn is thousands of small products
+            scan.train(centre[None].astype(np.float32))
         ids = ids[live]
         self._hold(faiss.IndexIDMap(scan))
         if len(rows):
@@ -323,11 +350,12 @@ class FaissStore:
         if self.kind not in ("auto", "exact") and not (self.training_needed and not trained_for):
             return [_names(kinds.new_index(self.kind, self._dim, self.metric))]
         made = [("IndexFlat", "IndexFlat")]
-        if self._may_outgrow():
+        if self.may_outgrow:
             made.append(("IndexPreTransform", "IndexRaBitQFastScan"))
         return made
 
-    def _may_outgrow(self) -> bool:
+    @property
+    def may_outgrow(self) -> bool:
         """Whether this store changes to a one-bit scan when there is much to hold."""
         return self.kind == "auto" and self.metric in _RERANK
 

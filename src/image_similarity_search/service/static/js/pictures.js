@@ -45,6 +45,11 @@ export class Pictures {
     }
   }
 
+  /** The collection has changed: hits stay as they are, the library is brought up to date. */
+  async refresh() {
+    if (this.source instanceof Library) await this.source.refresh();
+  }
+
   /** Nothing can be shown: `{title, text}` says why. */
   fail(title, text) {
     this.source?.close();
