@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import filling
 import indexing_cost
+import searching
+import starting
 import thumbnails
 from peers import data
 from peers.base import PART
@@ -18,7 +21,7 @@ from image_similarity_search import Collection
 from image_similarity_search.types import FloatArray
 
 _TORCH = Path(__file__).resolve().parent.parent.parent / ".venv-recipe" / "bin" / "python"
-_PICTURES = 1000  # to index
+_PICTURES = 3000  # to index
 _FILTERED, _ADDED_TO = 100_000, 1_000_000
 
 
@@ -31,10 +34,33 @@ def recipe(setting: Setting) -> Figures:
     """The rate of indexing beside what others index with; needs torch, in an environment aside."""
     if not os.path.exists(_TORCH):
         return {"skipped": "there is no .venv-recipe with torch: 'make bench-full' makes it"}
-    scratch = str(setting.scratch)
     return indexing_cost.beside_others(
-        setting.pictures[0], scratch, str(_TORCH), _PICTURES, devices="cpu"
+        setting.pictures[0], str(setting.scratch), str(_TORCH), _PICTURES, devices=_devices()
     )
+
+
+def resnet50(setting: Setting) -> Figures:
+    """Indexing by ResNet-50 beside the recipe, the same network; needs torch as ``recipe`` does."""
+    if not os.path.exists(_TORCH):
+        return {"skipped": "there is no .venv-recipe with torch: 'make bench-full' makes it"}
+    return indexing_cost.with_resnet50(
+        setting.pictures[0], str(setting.scratch), str(_TORCH), devices=_devices()
+    )
+
+
+def processors(setting: Setting) -> Figures:
+    """Indexing on one processor, on two, and so on."""
+    return indexing_cost.by_processors(setting.pictures[0], str(setting.scratch))
+
+
+def searches(setting: Setting, count: int) -> Figures:
+    """Searches one by one and many at once, beside flat, and what fresh processes take."""
+    folder = setting.scratch / f"grown-{count}"
+    queries = searching.made(folder, count, setting.pictures)
+    found = searching.searching(str(folder), queries, ("auto", "ivf-rabitq"))
+    alone = child.run("searching", "by_id", folder)
+    cold = starting.cold_search(setting, folder)
+    return found | {f"process_{name}": value for name, value in alone.items()} | cold
 
 
 def memory(setting: Setting) -> Figures:
@@ -72,6 +98,10 @@ def adding(setting: Setting) -> Figures:
     index, inner = _collection(setting, _ADDED_TO), setting.scratch / "adding"
     inner.mkdir()
     return child.run("upkeep", "adding", index, setting.pictures[0], inner)
+
+
+def _devices() -> str:
+    return "cpu openvino" if find_spec("openvino") else "cpu"
 
 
 def _collection(setting: Setting, count: int) -> Path:

@@ -24,6 +24,8 @@ def measurements() -> list[Measurement]:
         _one("large-pictures", "decoding 12 megapixels", adapters.large_pictures, full=True),
         _one("workers", "what decoding processes cost", adapters.workers, full=True),
         _one("recipe", "indexing beside the recipe in torch", adapters.recipe, full=True),
+        _one("resnet50", "indexing by ResNet-50 beside the recipe", adapters.resnet50, full=True),
+        _one("processors", "indexing on one processor and on more", adapters.processors, full=True),
         _one("thumbnails", "what thumbnails cost", adapters.thumbnails_cost, full=True),
         _one("quality", "objects told apart on UKBench", quality.ukbench, full=True),
         _one("rescan", "a sync of 100,000 unchanged files", adapters.rescan, full=True),
@@ -31,6 +33,15 @@ def measurements() -> list[Measurement]:
         _one("install", "megabytes of an install", starting.install_size, full=True),
         _one("filters", "searches among some of the images", adapters.filters, full=True),
         *_peers(),
+        *(
+            Measurement(
+                f"searches-{label}",
+                f"searches among {count:,}, one by one and together, and cold",
+                True,
+                partial(adapters.searches, count=count),
+            )
+            for label, count in (("100k", 100_000), ("1m", 1_000_000))
+        ),
         _one("adding", "one picture more in a million", adapters.adding, full=True),
     ]
 

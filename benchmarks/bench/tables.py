@@ -197,20 +197,92 @@ def _recipe(results: Results) -> str:
     figures = results.get("recipe", {}).get("figures", {"skipped": _NONE})
     if "skipped" in figures:
         return str(figures["skipped"])
-    rows = [["`iss index`", number(figures["cpu_per_s"]), "", ""]]
-    for name, words in _OTHERS.items():
+    others = [f"{words}: {number(figures[f'{name}_per_s'])}/s" for name, words in _OTHERS.items()]
+    head = [f"{figures['images']:,} pictures", "pictures/s", *others]
+    return table(head, _beside(figures, tuple(_OTHERS))) + origin(results, ["recipe"], "recipe")
+
+
+def _resnet50(results: Results) -> str:
+    figures = results.get("resnet50", {}).get("figures", {"skipped": _NONE})
+    if "skipped" in figures:
+        return str(figures["skipped"])
+    head = ["by ResNet-50", "pictures/s", f"the recipe: {number(figures['recipe_per_s'])}/s"]
+    return table(head, _beside(figures, ("recipe",))) + origin(results, ["resnet50"], "resnet50")
+
+
+def _beside(figures: Figures, others: Sequence[str]) -> list[list[str]]:
+    """A row for each runtime: its rate, and how often that of the others goes into it."""
+    rows = []
+    for device, words in _RUNTIMES.items():
+        if f"{device}_per_s" not in figures:
+            continue
+        ratios = [
+            f"{figures[f'{device}_over_{name}_ratio']:.1f} times "
+            f"({figures[f'{device}_over_{name}_cpu_ratio']:.1f} by CPU time)"
+            for name in others
+        ]
+        rows.append([words, number(figures[f"{device}_per_s"]), *ratios])
+    return rows
+
+
+_RUNTIMES = {"cpu": "`iss index`", "openvino": "`iss index --device openvino`"}
+_OTHERS = {"recipe": "ResNet-50, one at a time", "mobilenet": "MobileNetV3-Small, in batches"}
+
+
+def _processors(results: Results) -> str:
+    if "processors" not in results:
+        return _NONE
+    figures = results["processors"]["figures"]
+    counts = [name.split("_")[1] for name in figures if name.endswith("_per_s")]
+    rows = [
+        [count, number(figures[f"on_{count}_per_s"]), f"{figures[f'on_{count}_ratio']:.2f}"]
+        for count in counts
+    ]
+    head = ["processors", "pictures/s", "ratio"]
+    return table(head, rows) + origin(results, ["processors"], "processors")
+
+
+def _searches(results: Results) -> str:
+    sizes = [size for size in ("100k", "1m") if f"searches-{size}" in results]
+    if not sizes:
+        return _NONE
+    rows = [
+        _searched(results[f"searches-{size}"]["figures"], kind)
+        for size in sizes
+        for kind in ("flat", "auto", "ivf_rabitq")
+    ]
+    head = ["pictures", "index", "recall@10", "p50 ms", "flat / p50", "p99 ms", "256 together"]
+    names = [f"searches-{size}" for size in sizes]
+    return table(head, rows) + origin(results, names, "searches-*")
+
+
+def _searched(figures: Figures, kind: str) -> list[str]:
+    return [
+        f"{figures['images']:,}", kind.replace("_", "-"),
+        f"{figures[f'{kind}_recall_at_10']:.3f}", number(figures[f"{kind}_p50_ms"]),
+        number(figures[f"{kind}_flat_ratio"]), number(figures[f"{kind}_p99_ms"]),
+        number(figures[f"{kind}_batch_ratio"]),
+    ]  # fmt: skip
+
+
+def _cold(results: Results) -> str:
+    sizes = [size for size in ("100k", "1m") if f"searches-{size}" in results]
+    if not sizes:
+        return _NONE
+    rows = []
+    for size in sizes:
+        figures = results[f"searches-{size}"]["figures"]
         rows.append([
-            words, number(figures[f"{name}_per_s"]), f"{figures[f'cpu_over_{name}_ratio']:.1f}",
-            f"{figures[f'cpu_over_{name}_cpu_ratio']:.1f}",
+            f"{figures['images']:,}", f"{figures['cold_search_s']:.2f} s",
+            f"{figures['cold_search_over_imports_ratio']:.2f} times "
+            f"({figures['cold_search_over_imports_cpu_ratio']:.2f} by CPU time)",
+            f"{number(figures['process_rss_mib'])} MiB",
+            f"{number(figures['process_rss_anon_mib'])} MiB",
         ])  # fmt: skip
-    head = [f"{figures['images']:,} pictures", "pictures/s", "ours: times as quick", "by CPU time"]
-    return table(head, rows) + origin(results, ["recipe"], "recipe")
-
-
-_OTHERS = {
-    "recipe": "ResNet-50 in torch, one at a time",
-    "mobilenet": "MobileNetV3-Small in torch, in batches",
-}
+    head = ["pictures", "`iss search IMAGE`, cold", "beside the imports",
+            "a process that searches", "of that, not of files"]  # fmt: skip
+    names = [f"searches-{size}" for size in sizes]
+    return table(head, rows) + origin(results, names, "searches-*")
 
 
 def _adding(results: Results) -> str:
@@ -302,6 +374,10 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "rescan": _rescan,
     "start-up": _start_up,
     "recipe": _recipe,
+    "resnet50": _resnet50,
+    "processors": _processors,
+    "searches": _searches,
+    "cold": _cold,
     "thumbnails": _thumbnails,
     "filters": _filters,
     "quality": _quality,
