@@ -103,7 +103,7 @@ def test_auto_says_why(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert collection.info().why == ""
         collection.rebuild("auto", recall=0.9)
         info = collection.info()
-        assert info.why == "exact, since to compare with each of up to 20,000 images is quick"
+        assert info.why == "exact, since to compare with each of up to 5,000 images is quick"
         assert info.tuning
         assert info.tuning.recall == 1
     monkeypatch.setattr(store_keeper, "FaissStore", partial(FaissStore, flat_limit=500))

@@ -43,8 +43,6 @@ _NO_ROOM = (
 )
 
 _BUSY_SECONDS = 10.0
-# pages of a mapping stay in the process once touched: reads beyond it were measured to be as quick
-_MMAP_BYTES = 128 << 20
 
 
 class Database:
@@ -254,7 +252,7 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: a crash can't corrupt
-        connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
+        connection.execute("PRAGMA mmap_size = 0")  # a mapping counts as memory, and makes a bad sector a crash
         connection.execute("PRAGMA temp_store = MEMORY")  # the temporary folder may be full
         connection.execute("SELECT count(*) FROM sqlite_schema")  # the first to touch the file
     except BaseException:

@@ -46,7 +46,6 @@ def inspect(path: str, checked: dict[str, int]) -> Iterator[str]:
         yield error.reason
         return
     with closing(database), database.snapshot():
-        database.value("PRAGMA mmap_size = 0")  # an unreadable sector is an error then, no crash
         inspector = _Inspector(database, checked)
         for check in inspector.checks():
             try:

@@ -37,7 +37,7 @@ from image_similarity_search.stores.faiss_library import (
 from image_similarity_search.stores.scan import Scan
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
-FLAT_LIMIT = 20_000  # up to this many vectors ``auto`` compares with every one of them, in full
+FLAT_LIMIT = 5_000  # up to this many vectors ``auto`` compares with every one of them, in full
 
 _NOBODY = -1  # the id of a buried vector
 _BURIED_LEAST = 256  # fewer buried vectors than this are never worth removing
