@@ -83,41 +83,36 @@ def _times_as_quick(figures: Figures, point: points.Point) -> str:
 
 
 def _front(found: Mapping[str, Figures]) -> str:
-    """Whether ours are on the front of recall and p50, in words."""
+    """Whether ours are on the front of recall and p50, and who finds enough quicker, in words."""
     curves = {name: points.curve(name, figures) for name, figures in found.items()}
     all_ = [point for curve in curves.values() for point in curve]
+    alone = all(point.peer.startswith(points.OURS) for point in all_)
     lines = []
     for name, curve in curves.items():
-        if not name.startswith(points.OURS) or not curve:
+        if not name.startswith(points.OURS) or not curve or alone:
             continue
         mine = points.told(curve, _WANTED)
-        ahead = points.better(mine, all_)
+        place = "**not** on" if points.better(mine, all_) else "on"
         what = f"{name} (recall {mine.recall:.3f}, {number(mine.p50_ms)} ms)"
-        if not ahead:
-            lines.append(
-                f"{what} is on the front: none of {_others(curves)} finds as much in less."
-            )
-            continue
-        named = {point.peer: point for point in sorted(ahead, key=lambda one: -one.p50_ms)}
-        words = "; ".join(
-            f"{point.peer} ({point.setting}: {point.recall:.3f}, {number(point.p50_ms)} ms, "
-            f"{number(point.rss_anon_mib / mine.rss_anon_mib)} times the memory)"
-            for point in named.values()
-        )
-        lines.append(f"{what} is **not** on the front of recall and p50. Quicker: {words}.")
-        leaner = [point for point in ahead if point.rss_anon_mib <= mine.rss_anon_mib]
-        if not leaner:
-            lines.append("Of these, none takes as little memory.")
-    lacking = [name for name in PEERS if name not in found]
+        lines.append(f"- {what} is {place} the front of recall and p50, of what is in the table.")
+        enough = min(mine.recall, _WANTED)
+        quicker = [one for one in all_ if one.recall >= enough and one.p50_ms < mine.p50_ms]
+        if quicker:
+            lines[-1] += f" Quicker, with {enough:.3f} or more: {_named(quicker, mine)}."
+    lacking = [name for name in PEERS if not curves.get(name)]
     if lacking:
-        lines.append(f"Not measured at this size: {', '.join(lacking)}.")
-    return "\n\n" + " ".join(lines) if lines else ""
+        lines.append(f"- Not measured at this size: {', '.join(lacking)}.")
+    return "\n\n" + "\n".join(lines) if lines else ""
 
 
-def _others(curves: Mapping[str, Sequence[points.Point]]) -> str:
-    """The peers that were measured, in words."""
-    return ", ".join(
-        name for name, curve in curves.items() if curve and not name.startswith(points.OURS)
+def _named(quicker: Sequence[points.Point], mine: points.Point) -> str:
+    """The quickest point of each peer among these, in words, and its memory beside ``mine``."""
+    each = {point.peer: point for point in sorted(quicker, key=lambda one: -one.p50_ms)}
+    return "; ".join(
+        f"{' '.join(filter(None, (point.peer, point.setting)))} ({point.recall:.3f}, "
+        f"{number(point.p50_ms)} ms, {number(point.rss_anon_mib / mine.rss_anon_mib)} times the "
+        "memory)"
+        for point in each.values()
     )
 
 
@@ -156,13 +151,15 @@ def _start_up(results: Results) -> str:
     figures = results["start-up"]["figures"]
     rows = [
         ["`iss search IMAGE`", f"{figures['search_s']:.2f} s",
-         f"{figures['search_over_imports_ratio']:.2f} times the imports"],
-        ["`import numpy, onnxruntime, faiss`", f"{figures['imports_s']:.2f} s", "1"],
+         f"{figures['search_over_imports_ratio']:.2f} times the imports",
+         f"{figures['search_over_imports_cpu_ratio']:.2f} times"],
+        ["`import numpy, onnxruntime, faiss`", f"{figures['imports_s']:.2f} s", "1", "1"],
         ["`iss --help`", f"{figures['help_s']:.2f} s",
-         f"{figures['help_above_python_s']:.2f} s above bare Python"],
-        ["`python -c pass`", f"{figures['python_s']:.3f} s", ""],
+         f"{figures['help_above_python_s']:.2f} s above bare Python",
+         f"{figures['help_above_python_cpu_s']:.2f} s above"],
+        ["`python -c pass`", f"{figures['python_s']:.3f} s", "", ""],
     ]  # fmt: skip
-    title = [f"{figures['images']:,} pictures", "wall time", "ratio"]
+    title = [f"{figures['images']:,} pictures", "wall time", "beside", "in CPU time"]
     return table(title, rows) + origin(results, ["start-up"], "start-up")
 
 

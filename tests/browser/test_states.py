@@ -41,8 +41,10 @@ def test_an_update_is_watched_live(own_site: Site, visitor: Visitor) -> None:
 
 
 def test_an_update_is_stopped_and_seen_by_others(own_site: Site, visitor: Visitor) -> None:
-    for seed in range(400):
-        draw(seed, (1600, 1200)).save(own_site.pictures / f"{seed}.jpg")
+    draw(1, (2400, 1800)).save(own_site.pictures / "0.jpg")
+    data = (own_site.pictures / "0.jpg").read_bytes()
+    for number in range(1, 300):  # the same picture, in files that differ
+        (own_site.pictures / f"{number}.jpg").write_bytes(data + b"%d" % number)
     page = visitor.visit(own_site.url)
     page.get_by_role("button", name="Update").click()
     page.locator("#job-text", has_text="Indexing").wait_for(timeout=90_000)

@@ -71,7 +71,6 @@ def largest_difference(one: PixelArray, other: PixelArray) -> float:
     """By how many grey levels two signatures ``(32, 32)`` differ, where they do most.
 
     Brightness and contrast don't count.
-
     Letters on a picture change its likeness little, but a few pixels much.
     """
     deviation = float(one.std())
