@@ -87,6 +87,7 @@ def test_it_ends_when_what_is_under_way_is_done(place: Path, here: str) -> None:
         assert 12 < len(collection) <= 112
 
 
+@pytest.mark.slow
 def test_workers_share_collection_jobs_and_measurements(place: Path, here: str) -> None:
     with process(place, "--workers", "2") as (client, service):
         (place / "photos/new.png").write_bytes(picture(60))
