@@ -1,6 +1,6 @@
 """How many altered copies of photographs ``duplicates`` finds, and how much else.
 
-    python benchmarks/duplicates.py PHOTOS [UKBENCH]
+    python benchmarks/duplicates.py PHOTOS UKBENCH [COUNT]
 
 Each photograph is altered in many ways; its copies and, as the hard part, several views of each of
 some objects, which are no copies, are indexed together. Then the originals and views are compared
@@ -25,7 +25,6 @@ from image_similarity_search.errors import ImageError
 from image_similarity_search.images import decode
 
 _MOST = 100  # photographs
-_MOST_VIEWS = 200
 _Alteration = Callable[[Image.Image], Image.Image]
 
 
@@ -111,14 +110,16 @@ def truth_set(photos: str, folder: Path, most: int = _MOST) -> int:
     return count
 
 
-def found(photos: str, views: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+def found(
+    photos: str, views: str | None = None, most: str = str(_MOST)
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Recall for each alteration, and what was found wrongly; two minutes on a quiet machine."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "pictures"
-        count = truth_set(photos, folder)
+        count = truth_set(photos, folder, int(most))
         if views:
             (folder / "original" / "views").mkdir()
-            for path in sorted(Path(views).resolve().iterdir())[:_MOST_VIEWS]:
+            for path in sorted(Path(views).resolve().iterdir())[: 2 * int(most)]:
                 (folder / "original" / "views" / path.name).symlink_to(path)
         with Collection.open(Path(temporary) / "index", create=True) as collection:
             collection.sync(folder)
@@ -175,5 +176,5 @@ def _source(path: str) -> str:
 
 
 if __name__ == "__main__":
-    for words, row in found(*sys.argv[1:3]):
+    for words, row in found(*sys.argv[1:4]):
         print(f"{words:28} {json.dumps(row)}", flush=True)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from image_similarity_search import Collection, vectors
+from image_similarity_search import Collection, Encoder, vectors
 from image_similarity_search.catalog.catalog import FILE_NAME
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
@@ -23,10 +23,14 @@ _ROOT = b"/grown"
 
 
 def fill(
-    folder: Path, blocks: Iterable[FloatArray], index: str = "auto", metric: Metric = "cosine"
+    folder: Path,
+    blocks: Iterable[FloatArray],
+    index: str = "auto",
+    metric: Metric = "cosine",
+    encoder: Encoder | None = None,
 ) -> None:
     """Make a collection in ``folder`` that holds these embeddings; its store is not made yet."""
-    with Collection.open(folder, index=index, metric=metric, create=True):
+    with Collection.open(folder, encoder=encoder, index=index, metric=metric, create=True):
         pass
     database = Database(str(folder / FILE_NAME))
     try:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench import child
@@ -16,6 +16,8 @@ from bench.registry import Figures, Setting
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _RUNS = 7
+_ISS = ["-m", "image_similarity_search"]
+_IMPORTS = ["-c", "import numpy, onnxruntime, faiss"]
 
 
 def start_up(setting: Setting) -> Figures:
@@ -25,23 +27,15 @@ def start_up(setting: Setting) -> Figures:
     what is measured is the process. Medians of wall seconds, and of CPU seconds.
     """
     folder, index = Path(setting.pictures[0]), setting.scratch / "start-up"
-    images = child.run("indexing_rate", "sync", folder, index)["images"]
+    images = child.run("indexing_cost", "indexed", folder, index)["images"]
     picture = next(str(path) for path in sorted(folder.rglob("*")) if path.is_file())
-    iss = ["-m", "image_similarity_search"]
     commands = {
         "python": ["-c", "pass"],
-        "help": [*iss, "--help"],
-        "imports": ["-c", "import numpy, onnxruntime, faiss"],
-        "search": [*iss, "search", picture, "--index-dir", str(index)],
+        "help": [*_ISS, "--help"],
+        "imports": _IMPORTS,
+        "search": [*_ISS, "search", picture, "--index-dir", str(index)],
     }
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-    for run in range(_RUNS + 1):
-        for name, command in commands.items():
-            seconds = _seconds(command, setting.scratch / "compiled")
-            if run:  # the first round fills both caches
-                times[name].append(seconds)
-    wall = {name: statistics.median(both[0] for both in all_) for name, all_ in times.items()}
-    cpu = {name: statistics.median(both[1] for both in all_) for name, all_ in times.items()}
+    wall, cpu = _medians(commands, setting.scratch / "compiled")
     return {
         "images": images,
         "search_s": wall["search"],
@@ -52,6 +46,20 @@ def start_up(setting: Setting) -> Figures:
         "python_s": wall["python"],
         "help_above_python_s": wall["help"] - wall["python"],
         "help_above_python_cpu_s": cpu["help"] - cpu["python"],
+    }
+
+
+def cold_search(setting: Setting, index: Path) -> Figures:
+    """``iss search`` in the collection ``index``, beside the libraries, as ``start_up`` does."""
+    folder = Path(setting.pictures[0])
+    picture = next(str(path) for path in sorted(folder.rglob("*")) if path.is_file())
+    search = [*_ISS, "search", picture, "--index-dir", str(index)]
+    wall, cpu = _medians({"imports": _IMPORTS, "search": search}, setting.scratch / "compiled")
+    return {
+        "cold_search_s": wall["search"],
+        "imports_s": wall["imports"],
+        "cold_search_over_imports_ratio": wall["search"] / wall["imports"],
+        "cold_search_over_imports_cpu_ratio": cpu["search"] / cpu["imports"],
     }
 
 
@@ -66,6 +74,21 @@ def install_size(setting: Setting) -> Figures:
         return {"skipped": "pip can't install it here"}
     full = _megabytes(environment)
     return {"venv_mb": full, "empty_venv_mb": empty, "above_empty_mb": full - empty}
+
+
+def _medians(
+    commands: Mapping[str, Sequence[str]], compiled: Path
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Wall and CPU seconds of each command, in turns."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for run in range(_RUNS + 1):
+        for name, command in commands.items():
+            seconds = _seconds(command, compiled)
+            if run:  # the first round fills both caches
+                times[name].append(seconds)
+    wall = {name: statistics.median(both[0] for both in all_) for name, all_ in times.items()}
+    cpu = {name: statistics.median(both[1] for both in all_) for name, all_ in times.items()}
+    return wall, cpu
 
 
 def _seconds(command: Sequence[str], compiled: Path) -> tuple[float, float]:

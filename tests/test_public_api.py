@@ -50,6 +50,7 @@ def test_the_public_names() -> None:
         "SyncReport",
         "ThumbnailReport",
         "TorchEncoder",
+        "Tuning",
         "VerifyReport",
         "__version__",
         "create_encoder",

@@ -83,41 +83,36 @@ def _times_as_quick(figures: Figures, point: points.Point) -> str:
 
 
 def _front(found: Mapping[str, Figures]) -> str:
-    """Whether ours are on the front of recall and p50, in words."""
+    """Whether ours are on the front of recall and p50, and who finds enough quicker, in words."""
     curves = {name: points.curve(name, figures) for name, figures in found.items()}
     all_ = [point for curve in curves.values() for point in curve]
+    alone = all(point.peer.startswith(points.OURS) for point in all_)
     lines = []
     for name, curve in curves.items():
-        if not name.startswith(points.OURS) or not curve:
+        if not name.startswith(points.OURS) or not curve or alone:
             continue
         mine = points.told(curve, _WANTED)
-        ahead = points.better(mine, all_)
+        place = "**not** on" if points.better(mine, all_) else "on"
         what = f"{name} (recall {mine.recall:.3f}, {number(mine.p50_ms)} ms)"
-        if not ahead:
-            lines.append(
-                f"{what} is on the front: none of {_others(curves)} finds as much in less."
-            )
-            continue
-        named = {point.peer: point for point in sorted(ahead, key=lambda one: -one.p50_ms)}
-        words = "; ".join(
-            f"{point.peer} ({point.setting}: {point.recall:.3f}, {number(point.p50_ms)} ms, "
-            f"{number(point.rss_anon_mib / mine.rss_anon_mib)} times the memory)"
-            for point in named.values()
-        )
-        lines.append(f"{what} is **not** on the front of recall and p50. Quicker: {words}.")
-        leaner = [point for point in ahead if point.rss_anon_mib <= mine.rss_anon_mib]
-        if not leaner:
-            lines.append("Of these, none takes as little memory.")
-    lacking = [name for name in PEERS if name not in found]
+        lines.append(f"- {what} is {place} the front of recall and p50, of what is in the table.")
+        enough = min(mine.recall, _WANTED)
+        quicker = [one for one in all_ if one.recall >= enough and one.p50_ms < mine.p50_ms]
+        if quicker:
+            lines[-1] += f" Quicker, with {enough:.3f} or more: {_named(quicker, mine)}."
+    lacking = [name for name in PEERS if not curves.get(name)]
     if lacking:
-        lines.append(f"Not measured at this size: {', '.join(lacking)}.")
-    return "\n\n" + " ".join(lines) if lines else ""
+        lines.append(f"- Not measured at this size: {', '.join(lacking)}.")
+    return "\n\n" + "\n".join(lines) if lines else ""
 
 
-def _others(curves: Mapping[str, Sequence[points.Point]]) -> str:
-    """The peers that were measured, in words."""
-    return ", ".join(
-        name for name, curve in curves.items() if curve and not name.startswith(points.OURS)
+def _named(quicker: Sequence[points.Point], mine: points.Point) -> str:
+    """The quickest point of each peer among these, in words, and its memory beside ``mine``."""
+    each = {point.peer: point for point in sorted(quicker, key=lambda one: -one.p50_ms)}
+    return "; ".join(
+        f"{' '.join(filter(None, (point.peer, point.setting)))} ({point.recall:.3f}, "
+        f"{number(point.p50_ms)} ms, {number(point.rss_anon_mib / mine.rss_anon_mib)} times the "
+        "memory)"
+        for point in each.values()
     )
 
 
@@ -129,9 +124,9 @@ def _indexing(results: Results) -> str:
         ["indexing", f"{number(figures['per_s'])} pictures/s"],
         ["decoding alone", f"{number(figures['decode_alone_per_s'])} pictures/s"],
         ["encoding alone", f"{number(figures['encode_alone_per_s'])} pictures/s"],
+        ["the limit", f"{number(figures['limit_per_s'])} pictures/s"],
         ["of the limit", f"{figures['of_limit_ratio']:.2f}"],
-        ["of the limit under the same load", f"{figures['of_limit_same_load_ratio']:.2f}"],
-        ["processors that it got", f"{figures['processors_got']:.2f}"],
+        ["of its CPU time, decoding and encoding", f"{figures['cpu_of_parts_ratio']:.2f}"],
     ]
     title = [f"{figures['images']:,} pictures", "median of 3"]
     return table(title, rows) + origin(results, ["indexing"], "indexing")
@@ -142,8 +137,8 @@ def _memory(results: Results) -> str:
         return _NONE
     figures = results["memory"]["figures"]
     rows = [
-        [f"{figures['images_once']:,}", f"{number(figures['peak_once_mib'])} MiB", "1"],
-        [f"{figures['images']:,}", f"{number(figures['peak_mib'])} MiB",
+        [f"{figures['few_images']:,}", f"{number(figures['few_peak_mib'])} MiB", "1"],
+        [f"{figures['many_images']:,}", f"{number(figures['many_peak_mib'])} MiB",
          f"{figures['peak_ratio']:.2f}"],
     ]  # fmt: skip
     head = ["pictures", "peak of all processes together", "ratio"]
@@ -156,13 +151,15 @@ def _start_up(results: Results) -> str:
     figures = results["start-up"]["figures"]
     rows = [
         ["`iss search IMAGE`", f"{figures['search_s']:.2f} s",
-         f"{figures['search_over_imports_ratio']:.2f} times the imports"],
-        ["`import numpy, onnxruntime, faiss`", f"{figures['imports_s']:.2f} s", "1"],
+         f"{figures['search_over_imports_ratio']:.2f} times the imports",
+         f"{figures['search_over_imports_cpu_ratio']:.2f} times"],
+        ["`import numpy, onnxruntime, faiss`", f"{figures['imports_s']:.2f} s", "1", "1"],
         ["`iss --help`", f"{figures['help_s']:.2f} s",
-         f"{figures['help_above_python_s']:.2f} s above bare Python"],
-        ["`python -c pass`", f"{figures['python_s']:.3f} s", ""],
+         f"{figures['help_above_python_s']:.2f} s above bare Python",
+         f"{figures['help_above_python_cpu_s']:.2f} s above"],
+        ["`python -c pass`", f"{figures['python_s']:.3f} s", "", ""],
     ]  # fmt: skip
-    title = [f"{figures['images']:,} pictures", "wall time", "ratio"]
+    title = [f"{figures['images']:,} pictures", "wall time", "beside", "in CPU time"]
     return table(title, rows) + origin(results, ["start-up"], "start-up")
 
 
@@ -200,15 +197,120 @@ def _recipe(results: Results) -> str:
     figures = results.get("recipe", {}).get("figures", {"skipped": _NONE})
     if "skipped" in figures:
         return str(figures["skipped"])
+    others = [f"{words}: {number(figures[f'{name}_per_s'])}/s" for name, words in _OTHERS.items()]
+    head = [f"{figures['images']:,} pictures", "pictures/s", *others]
+    return table(head, _beside(figures, tuple(_OTHERS))) + origin(results, ["recipe"], "recipe")
+
+
+def _resnet50(results: Results) -> str:
+    figures = results.get("resnet50", {}).get("figures", {"skipped": _NONE})
+    if "skipped" in figures:
+        return str(figures["skipped"])
+    head = ["by ResNet-50", "pictures/s", f"the recipe: {number(figures['recipe_per_s'])}/s"]
+    return table(head, _beside(figures, ("recipe",))) + origin(results, ["resnet50"], "resnet50")
+
+
+def _beside(figures: Figures, others: Sequence[str]) -> list[list[str]]:
+    """A row for each runtime: its rate, and how often that of the others goes into it."""
+    rows = []
+    for device, words in _RUNTIMES.items():
+        if f"{device}_per_s" not in figures:
+            continue
+        ratios = [
+            f"{figures[f'{device}_over_{name}_ratio']:.1f} times "
+            f"({figures[f'{device}_over_{name}_cpu_ratio']:.1f} by CPU time)"
+            for name in others
+        ]
+        rows.append([words, number(figures[f"{device}_per_s"]), *ratios])
+    return rows
+
+
+_RUNTIMES = {"cpu": "`iss index`", "openvino": "`iss index --device openvino`"}
+_OTHERS = {"recipe": "ResNet-50, one at a time", "mobilenet": "MobileNetV3-Small, in batches"}
+
+
+def _processors(results: Results) -> str:
+    if "processors" not in results:
+        return _NONE
+    figures = results["processors"]["figures"]
+    counts = [name.split("_")[1] for name in figures if name.endswith("_per_s")]
     rows = [
-        ["`iss index`", number(figures["per_s"]), ""],
-        ["ResNet-50 in torch, one at a time", number(figures["recipe_per_s"]),
-         f"{figures['over_recipe_ratio']:.1f}"],
-        ["MobileNetV3-Small in torch, in batches", number(figures["mobilenet_per_s"]),
-         f"{figures['over_mobilenet_ratio']:.1f}"],
+        [count, number(figures[f"on_{count}_per_s"]), f"{figures[f'on_{count}_ratio']:.2f}"]
+        for count in counts
+    ]
+    head = ["processors", "pictures/s", "ratio"]
+    return table(head, rows) + origin(results, ["processors"], "processors")
+
+
+def _searches(results: Results) -> str:
+    sizes = [size for size in ("100k", "1m") if f"searches-{size}" in results]
+    if not sizes:
+        return _NONE
+    rows = [
+        _searched(results[f"searches-{size}"]["figures"], kind)
+        for size in sizes
+        for kind in ("flat", "auto", "ivf_rabitq")
+    ]
+    head = ["pictures", "index", "recall@10", "p50 ms", "flat / p50", "p99 ms", "256 together"]
+    names = [f"searches-{size}" for size in sizes]
+    return table(head, rows) + origin(results, names, "searches-*")
+
+
+def _searched(figures: Figures, kind: str) -> list[str]:
+    return [
+        f"{figures['images']:,}", kind.replace("_", "-"),
+        f"{figures[f'{kind}_recall_at_10']:.3f}", number(figures[f"{kind}_p50_ms"]),
+        number(figures[f"{kind}_flat_ratio"]), number(figures[f"{kind}_p99_ms"]),
+        number(figures[f"{kind}_batch_ratio"]),
     ]  # fmt: skip
-    head = [f"{figures['images']:,} pictures", "pictures/s", "ours is so many times as quick"]
-    return table(head, rows) + origin(results, ["recipe"], "recipe")
+
+
+def _cold(results: Results) -> str:
+    sizes = [size for size in ("100k", "1m") if f"searches-{size}" in results]
+    if not sizes:
+        return _NONE
+    rows = []
+    for size in sizes:
+        figures = results[f"searches-{size}"]["figures"]
+        rows.append([
+            f"{figures['images']:,}", f"{figures['cold_search_s']:.2f} s",
+            f"{figures['cold_search_over_imports_ratio']:.2f} times "
+            f"({figures['cold_search_over_imports_cpu_ratio']:.2f} by CPU time)",
+            f"{number(figures['process_rss_mib'])} MiB",
+            f"{number(figures['process_rss_anon_mib'])} MiB",
+        ])  # fmt: skip
+    head = ["pictures", "`iss search IMAGE`, cold", "beside the imports",
+            "a process that searches", "of that, not of files"]  # fmt: skip
+    names = [f"searches-{size}" for size in sizes]
+    return table(head, rows) + origin(results, names, "searches-*")
+
+
+def _adding(results: Results) -> str:
+    if "adding" not in results:
+        return _NONE
+    figures = results["adding"]["figures"]
+    rows = [
+        ["decoding and encoding it", f"{number(figures['encode_ms'])} ms"],
+        ["`Collection.add`", f"{number(figures['add_ms'])} ms"],
+        ["a search, when nothing changed", f"{number(figures['search_ms'])} ms"],
+        ["the search after it", f"{number(figures['search_after_ms'])} ms"],
+        ["all of it beyond decoding and encoding", f"{number(figures['beyond_encoding_ms'])} ms"],
+    ]
+    head = [f"one picture more in {figures['images']:,}", "median"]
+    return table(head, rows) + origin(results, ["adding"], "adding")
+
+
+def _large_pictures(results: Results) -> str:
+    if "large-pictures" not in results:
+        return _NONE
+    figures = results["large-pictures"]["figures"]
+    ratio, taken = figures["full_decode_over_ours_ratio"], figures["decode_ms"]
+    rows = [
+        ["in full", f"{number(taken * ratio)} ms", "1"],
+        ["as far as the encoder needs", f"{number(taken)} ms", f"1 / {number(ratio)}"],
+    ]
+    head = [f"JPEG of {figures['megapixels']:.0f} megapixels", "one core", "ratio"]
+    return table(head, rows) + origin(results, ["large-pictures"], "large-pictures")
 
 
 def _thumbnails(results: Results) -> str:
@@ -240,8 +342,7 @@ def _chief(results: Results) -> str:
         figures = results["indexing"]["figures"]
         rows.append([
             "indexing", f"{number(figures['per_s'])} pictures/s",
-            f"{figures['of_limit_same_load_ratio']:.2f} of what decoding and encoding allow under "
-            f"the same load, with {figures['processors_got']:.1f} processors to be had",
+            f"{figures['of_limit_ratio']:.2f} of what decoding and encoding allow",
         ])  # fmt: skip
     if "start-up" in results:
         figures = results["start-up"]["figures"]
@@ -268,9 +369,15 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "chief": _chief,
     "indexing": _indexing,
     "memory": _memory,
+    "adding": _adding,
+    "large-pictures": _large_pictures,
     "rescan": _rescan,
     "start-up": _start_up,
     "recipe": _recipe,
+    "resnet50": _resnet50,
+    "processors": _processors,
+    "searches": _searches,
+    "cold": _cold,
     "thumbnails": _thumbnails,
     "filters": _filters,
     "quality": _quality,

@@ -19,11 +19,22 @@ from peers.base import PART, Peer, Searching
 from peers.faiss_kinds import Flat, Hnsw, Ivf
 from peers.graphs import Hnswlib, UsearchF32, UsearchI8
 from peers.lance import LancePq, LanceRq
-from peers.ours import Ours
+from peers.ours import Ours, OursInLists
 
 PEERS: dict[str, type[Peer]] = {
     peer.name: peer
-    for peer in (Ours, Flat, Ivf, Hnsw, Hnswlib, UsearchF32, UsearchI8, LanceRq, LancePq)
+    for peer in (
+        Ours,
+        OursInLists,
+        Flat,
+        Ivf,
+        Hnsw,
+        Hnswlib,
+        UsearchF32,
+        UsearchI8,
+        LanceRq,
+        LancePq,
+    )
 }
 
 _LONGEST_BUILD = 480.0  # seconds, foreseen; beyond, the slope is told instead

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         SyncInterrupted,
         SyncReport,
         ThumbnailReport,
+        Tuning,
         VerifyReport,
     )
 
@@ -70,6 +71,7 @@ __all__ = [
     "SyncReport",
     "ThumbnailReport",
     "TorchEncoder",
+    "Tuning",
     "VerifyReport",
     "__version__",
     "create_encoder",
@@ -103,6 +105,7 @@ _HOMES = {
     "SyncReport": "types",
     "ThumbnailReport": "types",
     "TorchEncoder": "encoders.torch_module",
+    "Tuning": "types",
     "create_encoder": "encoders.registry:create",
     "export_collection": "collection.interchange.exporting",
     "import_collection": "collection.interchange.importing",

@@ -102,7 +102,7 @@ def test_a_failing_child_is_told() -> None:
 def test_a_guard_notices_what_became_worse() -> None:
     kept = {name: result["figures"] for name, result in RESULTS.items()}
     kept |= {
-        "indexing": {"of_limit_same_load_ratio": 0.9},
+        "indexing": {"cpu_of_parts_ratio": 0.9},
         "start-up": {"search_over_imports_cpu_ratio": 2.0},
         "peers-20k-ours-auto": {
             "flat_p50_ms": 8.0,

@@ -51,6 +51,12 @@ time_limit: Callable[[_Command], _Command] = click.option(
     metavar="SECONDS",
     help="Skip a picture that takes longer to read, or to decode.",
 )
+recall: Callable[[_Command], _Command] = click.option(
+    "--recall",
+    type=float,
+    metavar="SHARE",
+    help="Search for as long as it takes to find this share of the nearest, such as 0.99.",
+)
 wait: Callable[[_Command], _Command] = click.option(
     "--wait",
     type=click.FloatRange(min=0),

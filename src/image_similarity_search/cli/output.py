@@ -15,6 +15,7 @@ from image_similarity_search.types import (
     ImageRecord,
     RepairReport,
     SyncReport,
+    Tuning,
     VerifyReport,
 )
 
@@ -50,6 +51,13 @@ def write_text(text: str) -> None:
 def write_json(value: Any) -> None:
     """One JSON document; undecodable bytes of paths are lone surrogates, as in Python."""
     write_text(json.dumps(value, indent=2))
+
+
+def tuning_in_words(tuning: Tuning) -> str:
+    """What was made of a recall that was asked for."""
+    asked = f"recall {tuning.target:g} asked for, {tuning.recall:.3f} measured"
+    measured = f"the {tuning.k} nearest of {tuning.queries} images, among {tuning.images:,}"
+    return f"{asked} ({measured}){'' if tuning.reached else ': this is the best there is'}"
 
 
 def write_paths(paths: Iterable[str], *, null: bool) -> None:

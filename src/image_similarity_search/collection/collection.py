@@ -15,6 +15,7 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.binding import Binding
+from image_similarity_search.collection.costs import measure_costs
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.duplicates.asking import (
     dismissed_pairs,
@@ -49,6 +50,7 @@ from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
 from image_similarity_search.collection.thumbnails import Make, Thumbnails
+from image_similarity_search.collection.tuning import check_recall, tuned
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.verify import verified
@@ -86,6 +88,7 @@ from image_similarity_search.types import (
     SyncInterrupted,
     SyncReport,
     ThumbnailReport,
+    Tuning,
     VerifyReport,
 )
 
@@ -323,18 +326,39 @@ class Collection:
             self._thumbnails.drop(before)
         return len(ids)
 
-    def rebuild(self, index: str | None = None) -> None:
+    def rebuild(self, index: str | None = None, *, recall: float | None = None) -> None:
         """Make the store anew from the catalog, of another kind if ``index`` says so.
 
-        No picture is decoded.
+        No picture is decoded. What ``recall`` was asked for, now or before: see ``tune``.
 
         Raises:
             ConfigError: no such kind of index, or one that can't compare by the metric.
             StoreTrainingError: there are too few images to train it; nothing was changed.
             CollectionLockedError: another process is writing.
         """
+        if recall is not None:
+            check_recall(recall)
         with self._writing():
             self._keeper.rebuild(index)
+            measure_costs(self._catalog, self._searcher, self._keeper)
+            known = self._catalog.tuning()
+            if target := recall or (known.target if known else None):
+                tuned(self._catalog, self._searcher, self._keeper, target)
+
+    def tune(self, recall: float) -> Tuning:
+        """Let searches look at as much as it takes to find this part of the nearest, and no more.
+
+        Tried on up to 200 of the images, against all embeddings. The collection remembers it, and
+        tries again when its store is rebuilt. What can't be reached comes back as the best there
+        is, not ``reached``.
+
+        Raises:
+            ConfigError: ``recall`` is not above 0 and at most 1.
+            CollectionLockedError: another process is writing.
+        """
+        check_recall(recall)
+        with self._writing():
+            return tuned(self._catalog, self._searcher, self._keeper, recall)
 
     def relocate(
         self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False

@@ -101,6 +101,7 @@ class FaissStore:
         self._flat_limit = flat_limit
         self.trained_for = 0
         self.training_needed = 0
+        self._depth = 1.0
         self._highest = _NOBODY  # of all ids that were put in
         self._buried = 0
         self._live: NDArray[np.bool_] | None = None
@@ -164,6 +165,20 @@ class FaissStore:
         fitting = _OUTGROWN * self.trained_for if self.trained_for else self.training_needed
         return 0 < fitting <= count
 
+    @property
+    def lists(self) -> int:
+        """Into how many lists the index is divided; 0 when it is not."""
+        return int(getattr(kinds.innermost(self._vectors()), "nlist", 0))
+
+    def look_at(self, probed: float | None, depth: float) -> None:
+        """Let searches look at this share of the lists, and ``depth`` times the usual candidates.
+
+        None is the usual share. An index without lists, or an exact one, passes over what it has
+        not.
+        """
+        self._depth = depth
+        kinds.probe(kinds.innermost(self._vectors()), probed)
+
     def adopt(self, index: Any, trained_for: int = 0) -> None:
         """Hold what ``index`` (another store's) holds, instead of what is there now.
 
@@ -212,7 +227,7 @@ class FaissStore:
             ids, rows = ids[last], rows[last]
         if ids.min() <= self._highest:  # new images have higher ids than all before
             self.delete(ids)
-        if self.is_exact and self._may_outgrow() and len(self) + len(ids) > self._flat_limit:
+        if self.is_exact and self.may_outgrow and len(self) + len(ids) > self._flat_limit:
             self._change_to_one_bit(rows)
         with fitting_threads(1 if len(ids) < _MANY_ROWS else len(ids), rows.size * self._dim):
             self._index.add_with_ids(rows, ids)
@@ -264,14 +279,18 @@ class FaissStore:
 
     def candidates(self, k: int) -> int:
         """How many to search for so that an exact re-rank of them finds the ``k`` nearest."""
+        return k + _ROUNDING_MARGIN if self.is_exact else ceil(self._depth * self._usual(k))
+
+    def _usual(self, k: int) -> float:
+        """How many candidates an inexact index gives, before it is told how deep to look."""
         vectors = self._vectors()
         if kinds.keeps_all(vectors):
             return k + _ROUNDING_MARGIN
         growth = max(1.0, sqrt(len(self) / _RERANK_MEASURED_AT))
         if self.metric in _RERANK and kinds.is_one_bit_scan(vectors):
-            return ceil(growth * (_ONE_BIT_RERANK + _ONE_BIT_PER_HIT * k))
+            return growth * (_ONE_BIT_RERANK + _ONE_BIT_PER_HIT * k)
         least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
-        return ceil(growth * max(least, per_hit * k))
+        return growth * max(least, per_hit * k)
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
@@ -331,11 +350,12 @@ class FaissStore:
         if self.kind not in ("auto", "exact") and not (self.training_needed and not trained_for):
             return [_names(kinds.new_index(self.kind, self._dim, self.metric))]
         made = [("IndexFlat", "IndexFlat")]
-        if self._may_outgrow():
+        if self.may_outgrow:
             made.append(("IndexPreTransform", "IndexRaBitQFastScan"))
         return made
 
-    def _may_outgrow(self) -> bool:
+    @property
+    def may_outgrow(self) -> bool:
         """Whether this store changes to a one-bit scan when there is much to hold."""
         return self.kind == "auto" and self.metric in _RERANK
 

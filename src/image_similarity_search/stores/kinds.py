@@ -7,7 +7,7 @@ strings that fit the vectors; any other kind is a factory string itself.
 from __future__ import annotations
 
 import re
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any
 
 from image_similarity_search.errors import ConfigError
@@ -205,10 +205,17 @@ def _sub_vectors(dim: int) -> int:
     return next(parts for parts in range(1, dim + 1) if dim % parts == 0 and 8 * parts >= dim)
 
 
+def probe(inner: Any, share: float | None) -> None:
+    """Let a search look at this share of the lists, if there are any; None: at the usual one."""
+    if hasattr(inner, "nlist"):
+        usual = max(_LEAST_PROBED, inner.nlist // _PROBED_SHARE)
+        wanted = usual if share is None else ceil(share * inner.nlist)
+        inner.nprobe = max(1, min(inner.nlist, wanted))
+
+
 def _tune(inner: Any) -> None:
     """How much of it a search looks at; FAISS's own defaults miss too much."""
-    if hasattr(inner, "nlist"):
-        inner.nprobe = min(inner.nlist, max(_LEAST_PROBED, inner.nlist // _PROBED_SHARE))
+    probe(inner, None)
     if hasattr(inner, "do_polysemous_training"):
         inner.do_polysemous_training = False  # takes many times the training, and goes unused
     if hasattr(inner, "hnsw"):

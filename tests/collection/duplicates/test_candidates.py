@@ -35,23 +35,19 @@ def test_all_close_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat_l
     distances = 1 - unit @ unit.T
     ids = catalog.indexed_ids()
     told: list[int] = []
-    found = {
-        (one, other): far
-        for one, other, far in candidates.close_pairs(catalog, ids, ids, 0.15, told.append)
-    }
+    found = candidates.Pairs.joined(candidates.close_pairs(catalog, ids, ids, 0.15, told.append))
     expected = {
         (one + 1, other + 1)
         for one, other in zip(*np.nonzero(distances <= 0.15), strict=True)
         if one < other
     }
     assert len(expected) > 1500
-    assert set(found) == expected
-    assert all(
-        far == pytest.approx(distances[i - 1, j - 1], abs=1e-4) for (i, j), far in found.items()
-    )
+    assert [*map(tuple, found.ids.tolist())] == sorted(expected)
+    left, right = found.ids.T - 1
+    assert found.distances == pytest.approx(distances[left, right], abs=1e-4)
     assert sum(told) == 900
-    some = set(candidates.close_pairs(catalog, ids[:10], ids[250:], 0.15, told.append))
-    assert {pair[:2] for pair in some} == {
+    some = candidates.close_pairs(catalog, ids[:10], ids[250:], 0.15, told.append)
+    assert [*map(tuple, candidates.Pairs.joined(some).ids.tolist())] == sorted(
         pair for pair in expected if pair[0] <= 10 and pair[1] > 250
-    }
+    )
     catalog.close()

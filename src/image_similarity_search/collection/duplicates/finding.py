@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.duplicates.candidates import close_pairs
+from image_similarity_search.collection.duplicates.candidates import Pairs, close_pairs
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.grouping import Edge
 from image_similarity_search.collection.duplicates.keeping import grouped
@@ -75,22 +75,19 @@ class Finder:
         """The pairs of contents that are alike."""
         queries, among = contents.to_compare()
         step = self._steps("comparing", len(queries))
-        found = close_pairs(self._catalog, queries, among, self._levels.distance, step)
-        pairs = {(one, other): far for one, other, far in found if contents.counts(one, other)}
-        wanted = np.union1d(queries, among) if thorough else _ids_in(pairs)
+        close = close_pairs(self._catalog, queries, among, self._levels.distance, step)
+        pairs = Pairs.joined(contents.that_count(part) for part in close)
+        wanted = np.union1d(queries, among) if thorough else np.unique(pairs.ids)
         step = self._steps("looking", len(wanted))
         seen = read_signatures(self._records(wanted, step), len(wanted), time_limit)
         self._note_unreadable(seen)
         if thorough:
             step = self._steps("comparing", len(queries))
-            for one, other in pairs_by_pixels(seen, queries, step):
-                if (one, other) not in pairs and contents.counts(one, other):
-                    pairs[one, other] = np.inf
-        for (one, other), far in sorted(pairs.items()):
-            edge = self._levels.edge(one, other, far, seen)
-            if edge:
-                known = edge.distance if np.isfinite(far) else self._distance(one, other)
-                yield one, other, edge._replace(distance=known)
+            more = (contents.that_count(part) for part in pairs_by_pixels(seen, queries, step))
+            pairs = Pairs.joined([pairs, *more])  # where a pair is in both, its distance is known
+        for one, other, edge in self._levels.edges(pairs, seen):
+            far = edge.distance if np.isfinite(edge.distance) else self._distance(one, other)
+            yield one, other, edge._replace(distance=far)
 
     def _distance(self, one: int, other: int) -> float:
         """Between the embeddings of two images; infinite where one is gone by now."""
@@ -128,7 +125,3 @@ class Finder:
                 self._progress(Progress(phase, done, total))
 
         return step
-
-
-def _ids_in(pairs: Iterable[tuple[int, int]]) -> IdArray:
-    return np.unique(np.array(list(pairs), dtype=np.int64))

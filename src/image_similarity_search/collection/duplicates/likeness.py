@@ -7,9 +7,8 @@ apart, a smaller copy and another photograph of the same thing, differs here: 0.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
+from numpy.typing import NDArray
 
 from image_similarity_search.collection.duplicates.signing import SIDE
 from image_similarity_search.types import FloatArray, PixelArray
@@ -27,20 +26,12 @@ _ORIENTATIONS = (
     "mirrored",  # turned by 180 degrees: upside down, as in a lake
     "mirrored and turned",
 )
-_CUT_IS_NO_BETTER = 0.97  # a likeness beyond which nothing was cut off
 _UPRIGHT_BONUS = 0.002  # a symmetrical picture is not called mirrored for a hair
 
 
-class Likeness(NamedTuple):
-    """How alike two pictures are, -1 to 1, and how one differs from the other, in a word."""
-
-    value: float
-    change: str
-
-
-def is_plain(grey: PixelArray) -> bool:
-    """Whether a signature ``(32, 32)`` shows nothing."""
-    return float(grey.std()) < _PLAIN
+def is_plain(grey: PixelArray) -> NDArray[np.bool_]:
+    """Whether signatures ``(n, 32, 32)`` show nothing, ``(n,)``."""
+    return np.asarray(grey.std(axis=(1, 2), dtype=np.float32) < _PLAIN)
 
 
 def normalised(grey: FloatArray) -> FloatArray:
@@ -52,20 +43,49 @@ def normalised(grey: FloatArray) -> FloatArray:
 
 def orientations(grey: FloatArray) -> FloatArray:
     """A signature ``(32, 32)`` in the eight ways to turn and mirror it, upright first."""
-    return np.stack([np.rot90(one, turn) for one in (grey, grey[:, ::-1]) for turn in range(4)])
+    return np.concatenate(_views(grey[None]))
 
 
-def likeness(grey: PixelArray, other: PixelArray, *, cut: bool) -> Likeness:
-    """How alike two signatures ``(32, 32)`` are; with ``cut``, also if one shows a part only."""
-    one, two = grey.astype(np.float32), other.astype(np.float32)
-    values = np.tensordot(normalised(orientations(one)), normalised(two), axes=2)
-    values[0] += _UPRIGHT_BONUS
-    best = int(values.argmax())
-    found = Likeness(min(float(values[best]), 1.0), _ORIENTATIONS[best])
-    if not cut or found.value > _CUT_IS_NO_BETTER:
-        return found
-    value = max(_parts_against(one, two), _parts_against(two, one))
-    return Likeness(value, "cut") if value > found.value else found
+def _views(grey: FloatArray) -> list[FloatArray]:
+    """Signatures ``(n, 32, 32)`` in each of eight orientations, upright first."""
+    return [
+        np.rot90(one, turn, axes=(1, 2)) for one in (grey, grey[:, :, ::-1]) for turn in range(4)
+    ]
+
+
+def oriented_likeness(one: PixelArray, other: PixelArray) -> tuple[FloatArray, list[str]]:
+    """How alike two pictures are, -1 to 1, in the orientation in which they are most so.
+
+    Of signatures ``(n, 32, 32)`` each: values ``(n,)``, and what was done to the one, in words.
+    """
+    mine, theirs = (normalised(grey.astype(np.float32)) for grey in (one, other))
+    values = np.stack([np.einsum("nij,nij->n", view, theirs) for view in _views(mine)])
+    favoured = values.copy()
+    favoured[0] += _UPRIGHT_BONUS
+    best = favoured.argmax(axis=0)
+    found = np.minimum(np.take_along_axis(values, best[None], axis=0)[0], np.float32(1))
+    return found, [_ORIENTATIONS[which] for which in best]
+
+
+def largest_difference(one: PixelArray, other: PixelArray) -> float:
+    """By how many grey levels two signatures ``(32, 32)`` differ, where they do most.
+
+    Brightness and contrast don't count.
+    Letters on a picture change its likeness little, but a few pixels much.
+    """
+    deviation = float(one.std())
+    return float(np.abs(_standard(one) - _standard(other)).max()) * deviation
+
+
+def _standard(grey: PixelArray) -> FloatArray:
+    centred = grey - grey.mean(dtype=np.float32)
+    return np.asarray(centred / max(float(centred.std()), 1e-6), dtype=np.float32)
+
+
+def cut_likeness(one: PixelArray, other: PixelArray) -> float:
+    """How alike two signatures ``(32, 32)`` are where one shows but a part of the other."""
+    mine, theirs = one.astype(np.float32), other.astype(np.float32)
+    return max(_parts_against(mine, theirs), _parts_against(theirs, mine))
 
 
 def _parts_against(whole: FloatArray, part: FloatArray) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from image_similarity_search.collection.duplicates.candidates import Pairs
 from image_similarity_search.collection.duplicates.likeness import normalised, orientations
 from image_similarity_search.collection.duplicates.signatures import Signatures
 from image_similarity_search.collection.duplicates.signing import SIDE
@@ -23,8 +24,11 @@ _NEIGHBOURS = 8
 
 def pairs_by_pixels(
     seen: Signatures, queries: IdArray, step: Callable[[int], None]
-) -> Iterator[tuple[int, int]]:
-    """Pairs of ids that may look alike, one of them in ``queries``; some come twice."""
+) -> Iterator[Pairs]:
+    """Pairs that may look alike, one of them in ``queries``; their distance is not known.
+
+    A pair may come twice.
+    """
     ids = seen.ids
     store = FaissStore(_SIDE * _SIDE, "cosine", "auto")
     for start in range(0, len(ids), _LOADED_AT_ONCE):
@@ -35,11 +39,15 @@ def pairs_by_pixels(
         some = asked[start : start + _AT_ONCE]
         views = [orientations(_grey(seen.grey[seen.rows[id_]])) for id_ in some]
         answers = store.search(_rows(np.concatenate(views)), _NEIGHBOURS + 1)
-        for number, answer in enumerate(answers):
-            id_ = some[number // len(views[0])]
-            for other in answer.tolist():
-                if other != id_:
-                    yield min(id_, other), max(id_, other)
+        asking = np.repeat(np.array(some, dtype=np.int64), len(views[0]))
+        found = np.concatenate(
+            [
+                np.stack([np.full_like(answer, id_), answer], axis=1)
+                for id_, answer in zip(asking, answers, strict=True)
+            ]
+        )
+        found = np.unique(np.sort(found[found[:, 0] != found[:, 1]]), axis=0)
+        yield Pairs(found, np.full(len(found), np.inf, dtype=np.float32))
         step(len(some))
 
 

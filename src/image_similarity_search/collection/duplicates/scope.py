@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from image_similarity_search.collection.duplicates.candidates import Pairs
 from image_similarity_search.types import IdArray
 
 
@@ -65,8 +66,14 @@ class Contents:
             return np.setdiff1d(contents, fixed), contents
         return contents, contents
 
-    def counts(self, one: int, other: int) -> bool:
-        """Whether it is of interest that two contents are alike."""
+    def that_count(self, pairs: Pairs) -> Pairs:
+        """Those pairs of contents of which it is of interest that they are alike."""
+        if not self.scope.sides and not self.scope.references:
+            return pairs
+        counts = [self._counts(one, other) for one, other in pairs.ids.tolist()]
+        return pairs.where(np.array(counts, dtype=bool))
+
+    def _counts(self, one: int, other: int) -> bool:
         here, there = self.members(one), self.members(other)
         if self.scope.sides:
             left, right = self.scope.sides
