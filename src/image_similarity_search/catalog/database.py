@@ -252,7 +252,8 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: a crash can't corrupt
-        connection.execute("PRAGMA mmap_size = 0")  # a mapping counts as memory, and makes a bad sector a crash
+        # a mapping counts as memory, and makes a bad sector a crash
+        connection.execute("PRAGMA mmap_size = 0")
         connection.execute("PRAGMA temp_store = MEMORY")  # the temporary folder may be full
         connection.execute("SELECT count(*) FROM sqlite_schema")  # the first to touch the file
     except BaseException:
