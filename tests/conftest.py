@@ -7,7 +7,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +18,10 @@ from PIL import Image
 from image_similarity_search.collection import Collection
 from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 from image_similarity_search.types import FloatArray, PixelArray
+
+if TYPE_CHECKING:
+    import httpx
+    from running import Starter
 
 MakePicture = Callable[..., Path]
 
@@ -96,6 +102,41 @@ def collection(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Collection]
     """An empty collection with a counting encoder."""
     with Collection.open(tmp_path / "index", encoder=encoder, create=True) as made:
         yield made
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with twelve pictures in ``photos``, and their ``index``."""
+    from running import make_collection
+
+    make_collection(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def serve(place: Path) -> Iterator[Starter]:
+    """Starts a service of the collection of ``place``, with other settings if they are given."""
+    from running import Starter
+
+    with ExitStack() as stack:
+        yield Starter(place, stack)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A service that the tests of a module share, and leave as it is."""
+    from running import Starter, make_collection
+
+    place = tmp_path_factory.mktemp("shared")
+    make_collection(place)
+    with ExitStack() as stack:
+        yield Starter(place, stack)()
+
+
+@pytest.fixture
+def here() -> str:
+    """Where the collection of these services is."""
+    return "/v1/collections/pictures"
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ from image_similarity_search.types import (
     RecallReport,
     RepairReport,
     SyncReport,
+    ThumbnailReport,
     VerifyReport,
 )
 
@@ -118,7 +119,7 @@ def test_every_block_works(
     if any(block.language in {"sh", "console"} for block in blocks) and not shutil.which("sh"):
         pytest.skip("there is no shell")
     place = tmp_path / "place"
-    _furnish(place, make_picture)
+    furnish(place, make_picture)
     monkeypatch.chdir(place)
     shell = _shell(tmp_path / "bin")
     names: dict[str, object] = {"__name__": "documented"}
@@ -137,7 +138,7 @@ def test_every_block_works(
                     assert _fits(done.stdout, shown), f"{where}: {command}\n{done.stdout}"
 
 
-def _furnish(place: Path, make_picture: MakePicture) -> None:
+def furnish(place: Path, make_picture: MakePicture) -> None:
     """What the documents suppose to be there."""
     for seed, name in enumerate(
         ["a.jpg", "b.png", "c.jpg", "d.webp", "below/e.jpg", "below/f.jpg"]
@@ -260,7 +261,7 @@ def test_every_command_and_option_is_described_and_no_other() -> None:
             option
             for parameter in command.params
             if isinstance(parameter, click.Option)
-            for option in parameter.opts
+            for option in (*parameter.opts, *parameter.secondary_opts)
         }
         first_cells = re.findall(r"^\| (`-.*?) \|", text, re.MULTILINE)
         described = {
@@ -283,6 +284,7 @@ def test_every_json_field_is_described() -> None:
         "verify": output.verify_as_json(VerifyReport(), RepairReport())
         | asdict(Problem("store", ""))
         | asdict(RepairReport()),
+        "thumbnails": asdict(ThumbnailReport()),
         "info": asdict(info) | {"recall": ""} | asdict(RecallReport(1, 1, 1.0, 0.0, 0.0)),
     }
     for name, values in fields.items():

@@ -15,12 +15,13 @@ _NAME = "image_similarity_search"
 
 # each layer may import those below it; parts of one layer never import each other
 _LAYERS: list[set[str]] = [
-    {"cli", "legacy", "__main__", "__init__"},
+    {"cli", "legacy", "client", "__main__", "__init__"},
+    {"service"},
     {"collection"},
     {"testing"},
-    {"catalog", "encoders", "stores", "images"},
+    {"catalog", "encoders", "stores", "images", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers"},
-    {"types"},
+    {"types", "filters"},
     {"errors", "_version"},
 ]
 _MODULES = sorted(_PACKAGE.rglob("*.py"))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
     from image_similarity_search.encoders.torch_module import TorchEncoder
     from image_similarity_search.errors import ImageSearchError
+    from image_similarity_search.filters import Filter
     from image_similarity_search.legacy import ImageSimilaritySearch
     from image_similarity_search.types import (
         CollectionInfo,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         RepairReport,
         SyncInterrupted,
         SyncReport,
+        ThumbnailReport,
         VerifyReport,
     )
 
@@ -49,6 +51,7 @@ __all__ = [
     "Encoder",
     "EncoderSpec",
     "Export",
+    "Filter",
     "Hit",
     "ImageRecord",
     "ImageSearchError",
@@ -61,6 +64,7 @@ __all__ = [
     "RepairReport",
     "SyncInterrupted",
     "SyncReport",
+    "ThumbnailReport",
     "TorchEncoder",
     "VerifyReport",
     "__version__",
@@ -77,6 +81,7 @@ _HOMES = {
     "Encoder": "encoders.base",
     "EncoderSpec": "encoders.spec",
     "Export": "collection.interchange.importing",
+    "Filter": "filters",
     "Hit": "types",
     "ImageRecord": "types",
     "ImageSearchError": "errors",
@@ -89,6 +94,7 @@ _HOMES = {
     "RepairReport": "types",
     "SyncInterrupted": "types",
     "SyncReport": "types",
+    "ThumbnailReport": "types",
     "TorchEncoder": "encoders.torch_module",
     "create_encoder": "encoders.registry:create",
     "export_collection": "collection.interchange.exporting",

@@ -7,7 +7,8 @@
     │   ├── ImageNotFoundError          no such file, or no such image in the collection
     │   ├── FolderNotFoundError         no such folder
     │   ├── ImageUnreadableError        the file is there but is no picture we can decode
-    │   └── ImageTooLargeError          more pixels than the limit
+    │   ├── ImageTooLargeError          more pixels than the limit
+    │   └── ImageTooSlowError           decoding it takes longer than the limit
     ├── EncoderError                    the model can't be used
     │   ├── UnknownEncoderError         no encoder has this name
     │   ├── EncoderUnavailableError     known, but something it needs is missing
@@ -77,6 +78,14 @@ class ImageTooLargeError(ImageError):
         )
         self.pixels = pixels
         self.limit = limit
+
+
+class ImageTooSlowError(ImageError):
+    """Decoding the picture takes more than ``seconds``."""
+
+    def __init__(self, path: object, seconds: float) -> None:
+        super().__init__(path, f"decoding took more than {seconds:g} s")
+        self.seconds = seconds
 
 
 class EncoderError(ImageSearchError):

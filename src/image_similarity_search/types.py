@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from image_similarity_search.errors import ConfigError
+
 if TYPE_CHECKING:  # the command line's --help comes here, and needs no numpy
     import numpy as np
     from numpy.typing import NDArray
@@ -22,6 +24,7 @@ State = Literal["indexed", "skipped"]
 
 DEFAULT_TIME_LIMIT = 60.0
 """Seconds that reading a picture file, and then decoding it, may take."""
+_ROUNDING = 1e-6  # of fractions that add up to one
 _PROBLEMS_KEPT = 1_000  # of each part of a damaged collection
 
 
@@ -81,10 +84,47 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a picture, in fractions of its width and height as a person sees it (upright).
+
+    Attributes:
+        x: the left edge, 0.0 to 1.0.
+        y: the upper edge.
+        w: the width, more than 0; ``x + w`` is at most 1.
+        h: the height, likewise.
+
+    Raises:
+        ConfigError: it is no part of a picture.
+    """
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    def __post_init__(self) -> None:
+        for start, size in ((self.x, self.w), (self.y, self.h)):
+            if not (0 <= start < 1 and size > 0 and start + size <= 1 + _ROUNDING):
+                raise ConfigError(
+                    "region",
+                    (self.x, self.y, self.w, self.h),
+                    "fractions x, y, w, h of a picture, with x + w and y + h at most 1",
+                )
+
+    def box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Left, upper, right and lower edge in a picture of so many pixels; one pixel at least."""
+        left = min(int(self.x * width), width - 1)
+        upper = min(int(self.y * height), height - 1)
+        right = max(left + 1, min(width, round((self.x + self.w) * width)))
+        lower = max(upper + 1, min(height, round((self.y + self.h) * height)))
+        return left, upper, right, lower
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a long job is: ``done`` of ``total`` images (None while still counting)."""
 
-    phase: Literal["scanning", "indexing", "taking over", "exporting", "importing"]
+    phase: Literal["scanning", "indexing", "taking over", "exporting", "importing", "thumbnails"]
     done: int
     total: int | None
 
@@ -177,6 +217,27 @@ class CollectionInfo:
     catalog_bytes: int
     store_bytes: int
     memory_bytes: int
+
+
+@dataclass(slots=True)
+class ThumbnailReport:
+    """What became of the thumbnails of a collection.
+
+    Attributes:
+        made: those that were made now.
+        kept: those that were there.
+        removed: those whose image is gone.
+        failed: images of which none could be made: their file is gone, or was changed.
+        bytes_on_disk: the size of the file that has them all.
+        seconds: wall time.
+    """
+
+    made: int = 0
+    kept: int = 0
+    removed: int = 0
+    failed: int = 0
+    bytes_on_disk: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,24 @@ def test_index_says_at_the_end_what_it_did(iss: Iss, photos: Path) -> None:
     assert line == f"{photos / 'bad.jpg'}: not a picture in a format that is read here"
 
 
+def test_search_among_some(indexed: Iss, photos: Path) -> None:
+    query = photos / "picture 0.jpg"
+    found = lines(
+        indexed("search", query, "--in", photos / "holiday", "--format", "png", "--paths")
+    )
+    assert sorted(found) == sorted(str(path) for path in (photos / "holiday").rglob("*.png"))
+    options = ["--name", "PICTURE ?.*", "--min-width", "96", "--max-height", "72", "--max-size"]
+    options += ["1.5MiB", "--orientation", "landscape", "--min-aspect", "1.3", "--after", "2020"]
+    found = lines(indexed("search", query, *options, "--paths", "-k", "20"))
+    assert len(found) == 10
+    done = indexed("search", query, "--before", "2020", "--json")
+    assert json.loads(done.stdout)["hits"] == []
+    for wrong in ("--min-size 2X", "--after soon", "--format docx", "--orientation up"):
+        name, value = wrong.split()
+        assert value.encode() in indexed("search", query, name, value, status=exits.USAGE).stderr
+    indexed("search", query, "--in", "nowhere", status=exits.BAD_IMAGE)
+
+
 def test_index_as_json(iss: Iss, photos: Path) -> None:
     report = iss.json("index", photos, "--model", "colour-texture", "--exclude", "holiday")
     assert isinstance(report, dict)

@@ -13,7 +13,7 @@ from image_similarity_search.collection.messages import from_request
 
 def answer(request: bytes) -> Generator[bytes, None, bytes]:
     """What a worker of the tests runs in place of ``decoder.answer``."""
-    path, _ = from_request(request)
+    path, *_ = from_request(request)
     name = os.path.basename(path)
     parts = decoder.answer(request)
     if "before it is read" not in name:

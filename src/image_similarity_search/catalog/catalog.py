@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from image_similarity_search.catalog.checksums import Checksums
+from image_similarity_search.catalog.contents import Contents
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.meta import DROPPED, PROGRESS, Meta
@@ -21,10 +22,13 @@ from image_similarity_search.catalog.places import Place, Places
 from image_similarity_search.catalog.rows import (
     EMBEDDED_RECORD,
     IMAGE_COLUMNS,
+    INDEXED,
     RECORD,
     ImageRow,
     Rows,
 )
+from image_similarity_search.catalog.selection import Selection
+from image_similarity_search.catalog.switches import Switches
 from image_similarity_search.catalog.values import (
     Counts,
     Embeddings,
@@ -42,8 +46,7 @@ FILE_NAME = "catalog.sqlite"
 DURABLE_SECONDS = 5.0
 """After so long a change waits for the disk: so much work may be lost with the power."""
 
-_INDEXED = "SELECT count(*) FROM images INDEXED BY images_by_generation WHERE state = 'indexed'"
-_CHANGED = f"{_INDEXED} AND generation > ?"
+_CHANGED = f"{INDEXED} AND generation > ?"
 _REMOVED = "SELECT count(DISTINCT image_id) FROM removals WHERE generation > ?"
 _SKIPPED = "SELECT count(*) FROM images INDEXED BY images_skipped WHERE state = 'skipped'"
 
@@ -75,6 +78,9 @@ class Catalog:
             self._rows = Rows(self._database, checksums)
             self._embeddings = EmbeddingTable(self._database, checksums, self.identity.dim)
             self.places = Places(self._database, self._rows)
+            self.selection = Selection(self._database, self._rows)
+            self.contents = Contents(self._database)
+            self.switches = Switches(self._meta)
         except BaseException:
             self.close()
             raise
@@ -132,7 +138,7 @@ class Catalog:
 
     def counts(self) -> Counts:
         """How many images are indexed and skipped."""
-        return Counts(self._database.value(_INDEXED), self._database.value(_SKIPPED))
+        return Counts(self._database.value(INDEXED), self._database.value(_SKIPPED))
 
     def record(self, id_: int) -> ImageRecord | None:
         """The image of this id."""

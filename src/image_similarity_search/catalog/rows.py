@@ -55,6 +55,9 @@ EMBEDDED_RECORD = (
 )
 """The same, and the checksum of the embedding."""
 
+INDEXED = "SELECT count(*) FROM images INDEXED BY images_by_generation WHERE state = 'indexed'"
+"""How many images are indexed, by an index that damage to the table does not touch."""
+
 _SET = ", ".join(f"{column} = ?" for column in ImageRow._fields[1:])
 _QUESTIONS = ", ".join("?" for _ in ImageRow._fields)
 

@@ -33,8 +33,10 @@ _COMMANDS = {
     "export": "export",
     "import": "import_",
     "import-legacy": "import_legacy",
+    "serve": "serve",
     "verify": "verify",
     "relocate": "relocate",
+    "thumbnails": "thumbnails",
     "demo": "demo",
     "completion": "completion",
 }

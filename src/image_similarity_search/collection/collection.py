@@ -17,6 +17,8 @@ from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.examples import Example, sought
+from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.identity import (
     check_metric,
     checked_encoder,
@@ -25,6 +27,7 @@ from image_similarity_search.collection.identity import (
     matching_encoder,
     refuse_lost,
     refuse_other,
+    refuse_other_thumbnails,
 )
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
@@ -37,11 +40,14 @@ from image_similarity_search.collection.repair import repaired
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
+from image_similarity_search.collection.thumbnails import Thumbnails
+from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.verify import verified
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device, check_device
+from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import (
     CollectionNotFoundError,
@@ -51,6 +57,7 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
     WorkerUnavailableError,
 )
+from image_similarity_search.filters import Filter
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
     CollectionInfo,
@@ -63,6 +70,7 @@ from image_similarity_search.types import (
     RepairReport,
     SyncInterrupted,
     SyncReport,
+    ThumbnailReport,
     VerifyReport,
 )
 
@@ -100,7 +108,9 @@ class Collection:
         self._decoders = decoders
         self._binding = Binding(catalog, folder)
         self._keeper = StoreKeeper(catalog, folder)
-        self._searcher = Searcher(catalog, self._keeper)
+        self._filtering = Filtering(catalog)
+        self._searcher = Searcher(catalog, self._keeper, self._filtering)
+        self._thumbnails = Thumbnails(catalog, folder)
 
     @classmethod
     def open(
@@ -111,6 +121,7 @@ class Collection:
         metric: Metric | None = None,
         index: str | None = None,
         device: Device = "auto",
+        thumbnails: bool | None = None,
         create: bool = False,
         wait: float = 0.0,
     ) -> Self:
@@ -125,10 +136,12 @@ class Collection:
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
         ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``.
+        ``thumbnails`` says whether a new collection keeps them; it does by default.
 
         Raises:
             CollectionNotFoundError: there is none, and ``create`` was not said.
-            CollectionMismatchError: it was made with another encoder, metric or index.
+            CollectionMismatchError: it was made with another encoder, metric or index, or does
+                otherwise with thumbnails.
             LegacyIndexError: there is none, but an index that another program made.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
@@ -150,9 +163,11 @@ class Collection:
             if encoder is None or isinstance(encoder, str | EncoderSpec):
                 decoders.prepare()
                 encoder = registry.create(encoder, device)
-            catalog = created(folder, identity_of(encoder, metric, index))
+            identity = identity_of(encoder, metric, index)
+            catalog = created(folder, identity, thumbnails=thumbnails is not False)
         try:
             refuse_other(catalog.identity, metric, index)
+            refuse_other_thumbnails(catalog, thumbnails)
             made = matching_encoder(catalog.identity, encoder, device)
             return cls(folder, catalog, made, device, decoders, wait)
         except BaseException:
@@ -162,6 +177,7 @@ class Collection:
     def close(self) -> None:
         """Close the files and end the processes; closing twice is fine."""
         self._decoders.close()
+        self._thumbnails.close()
         self._catalog.close()
 
     def __enter__(self) -> Self:
@@ -225,13 +241,15 @@ class Collection:
         with self._writing():
             embedder, load = self._prepared(time_limit)
             path = checked_path(folder)
-            sync = Sync(self._catalog, embedder, load, path, options, progress)
+            keep = self._thumbnails.keep
+            sync = Sync(self._catalog, embedder, load, path, options, progress, keep)
             try:
                 report = sync.run()
             except (SyncInterrupted, EncoderError, WorkerUnavailableError):
                 self._keeper.refresh()
                 raise
             self._keeper.refresh()
+            self._thumbnails.drop(sync.vacated_contents)
             return report
 
     def add(
@@ -256,13 +274,15 @@ class Collection:
         with self._writing():
             jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
             embedder, load = self._prepared(time_limit)
-            vacated = Vacated()
-            for _ in Indexer(self._catalog, embedder, SyncReport(), vacated).run(load(jobs)):
+            vacated, keep = Vacated(), self._thumbnails.keep
+            before = self._thumbnails.contents_of(job.known_id for job in jobs if job.known_id)
+            for _ in Indexer(self._catalog, embedder, SyncReport(), vacated, keep).run(load(jobs)):
                 pass
             if vacated.to_forget:  # another image took the place
                 with self._catalog.transaction():
                     self._catalog.remove(vacated.to_forget)
             self._keeper.refresh()
+            self._thumbnails.drop(before | vacated.contents)
         return [required(self._catalog.record_at(path), path) for path in files]
 
     def remove(self, *images: str | os.PathLike[str] | int) -> int:
@@ -277,10 +297,12 @@ class Collection:
         """
         with self._writing():
             ids = {id_ for image in images for id_ in ids_of(self._catalog, image)}
+            before = self._thumbnails.contents_of(ids)
             with self._catalog.transaction():
                 self._catalog.remove(ids)
                 self._catalog.places.forget_empty()
             self._keeper.refresh()
+            self._thumbnails.drop(before)
         return len(ids)
 
     def rebuild(self, index: str | None = None) -> None:
@@ -315,6 +337,34 @@ class Collection:
             self._keeper.refresh()
         return count
 
+    def make_thumbnails(
+        self,
+        *,
+        rebuild: bool = False,
+        time_limit: float = DEFAULT_TIME_LIMIT,
+        progress: ProgressCallback | None = None,
+    ) -> ThumbnailReport:
+        """Make the thumbnails that are missing (with ``rebuild``: all), prune the others.
+
+        Raises:
+            ConfigError: they are switched off.
+            CollectionLockedError: another process is writing.
+            WorkerUnavailableError: no process can be started to decode in.
+        """
+        with self._writing():
+            load = self._loading(Preprocessing(), time_limit)
+            return self._thumbnails.make_missing(load, rebuild=rebuild, progress=progress)
+
+    def prune_thumbnails(self) -> int:
+        """Forget the thumbnails of images that are gone; returns how many these were."""
+        with self._writing():
+            return self._thumbnails.prune()
+
+    def keep_thumbnails(self, on: bool = True) -> None:
+        """Keep thumbnails from now on; or delete all, and keep none."""
+        with self._writing():
+            self._thumbnails.switch(on=on)
+
     @staticmethod
     def repair(
         index_dir: str | os.PathLike[str] = DEFAULT_INDEX_DIR, *, wait: float = 0.0
@@ -334,7 +384,14 @@ class Collection:
 
     # Asking it
 
-    def search(self, query: Query, k: int = 10, *, threshold: float | None = None) -> list[Hit]:
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
+    ) -> list[Hit]:
         """The ``k`` images most like ``query``, the most alike first; equals in order of id.
 
         Args:
@@ -342,23 +399,64 @@ class Collection:
                 an image of this collection, which is then left out of its own answer.
             k: how many, at most.
             threshold: leave out hits with a lower score.
+            where: the images to search among; without it, all.
 
         Raises:
             ImageNotFoundError: no such file, or no image of this id.
             ImageUnreadableError: the file is no picture.
-            ConfigError: ``k`` is less than 1, or the query is nothing that can be searched by.
+            FolderNotFoundError: no image of the collection lies in the folder of ``where``.
+            ConfigError: ``k`` is less than 1, the query is nothing that can be searched by, or
+                ``where`` names a format that there is not.
         """
-        return self.search_many([query], k, threshold=threshold)[0]
+        return self.search_many([query], k, threshold=threshold, where=where)[0]
 
     def search_many(
-        self, queries: Sequence[Query], k: int = 10, *, threshold: float | None = None
+        self,
+        queries: Sequence[Query],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
     ) -> list[list[Hit]]:
         """As ``search``, for several queries; they are encoded together."""
         rows = self._query_vectors(queries)
         return [
-            self._searcher.nearest(row, k, threshold, left_out=_id_or_none(query))
+            self._searcher.nearest(row, k, threshold, left_out=_id_or_none(query), where=where)
             for row, query in zip(rows, queries, strict=True)
         ]
+
+    def search_by_examples(
+        self,
+        examples: Sequence[Example],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
+        leave_out: Sequence[int] = (),
+    ) -> list[Hit]:
+        """The ``k`` images most like the examples together, and least like those that weigh < 0.
+
+        Examples that are images of this collection are left out of the answer, and so are those
+        with the ids ``leave_out``.
+
+        Raises:
+            ConfigError: no example weighs more than 0, or they cancel each other out.
+            ImageError: as ``search`` does.
+        """
+        row, own = sought(examples, self._query_vectors, self._catalog.identity.metric, k)
+        hidden = own.union(leave_out)
+        hits = self._searcher.nearest(row, k + len(hidden), threshold, left_out=None, where=where)
+        return [hit for hit in hits if hit.id not in hidden][:k]
+
+    def uploads(
+        self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS
+    ) -> Uploads:
+        """What embeds pictures of strangers, in processes of its own; close it before this.
+
+        Raises:
+            ConfigError: a limit is not more than 0.
+        """
+        return Uploads(self._embedder(), max_pixels, seconds)
 
     def embed(self, pictures: Sequence[Picture]) -> FloatArray:
         """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``."""
@@ -377,6 +475,39 @@ class Collection:
             ImageNotFoundError: there is none.
         """
         return record_of(self._catalog, image)
+
+    def thumbnail(self, image: int | str | os.PathLike[str]) -> bytes:
+        """A small upright JPEG of the image of this id or path, its longer side some 256 pixels.
+
+        It is made of the file where none was kept.
+
+        Raises:
+            ImageNotFoundError: there is no such image, or its file is gone.
+            ImageUnreadableError: its file is no picture.
+        """
+        return self._thumbnails.of(image)
+
+    def images(
+        self, where: Filter | None = None, *, after: int = 0, offset: int = 0, limit: int = 100
+    ) -> list[ImageRecord]:
+        """The first ``limit`` images with an id greater than ``after``, in order of id.
+
+        The next page is asked for by the id of the last image of this one; ``offset`` passes
+        over so many images, to begin anywhere.
+
+        Raises:
+            FolderNotFoundError, ConfigError: as ``search`` does of ``where``; or ``after`` or
+                ``offset`` is less than 0, or ``limit`` less than 1.
+        """
+        return self._filtering.page(where, after, offset, limit)
+
+    def count(self, where: Filter | None = None) -> int:
+        """How many images ``where`` lets through; without it, how many can be found.
+
+        Raises:
+            FolderNotFoundError, ConfigError: as ``search`` does of ``where``.
+        """
+        return self._filtering.count(where)
 
     def roots(self) -> list[str]:
         """The folders that were indexed."""
@@ -422,15 +553,20 @@ class Collection:
 
     def _prepared(self, time_limit: float) -> tuple[Embedder, Load]:
         """What encodes pictures for the catalog, and what reads and decodes their files."""
-        if not time_limit > 0:
-            raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
         if self._embedding is None:
             self._decoders.prepare()  # which takes about as long as to make the encoder
         embedder = self._embedder(writing=True)
-        return embedder, partial(
+        return embedder, self._loading(embedder.encoder.preprocessing, time_limit)
+
+    def _loading(self, preprocessing: Preprocessing, time_limit: float) -> Load:
+        """What reads and decodes files."""
+        if not time_limit > 0:
+            raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
+        return partial(
             self._decoders.load_all,
-            preprocessing=embedder.encoder.preprocessing,
+            preprocessing=preprocessing,
             time_limit=time_limit,
+            thumbnails=self._thumbnails.wanted,
         )
 
     def _query_vectors(self, queries: Sequence[Query]) -> list[FloatArray]:
@@ -453,6 +589,7 @@ class Collection:
         with writer_lock(self._folder, wait=self._wait):
             self._catalog.check_in_place()
             self._keeper.distrust_the_future()
+            self._thumbnails.prepare()
             try:
                 yield
             finally:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from image_similarity_search.collection.messages import Content, Refusal, View, from_request, part
 from image_similarity_search.errors import ImageError, ImageNotFoundError
 from image_similarity_search.images import decode
+from image_similarity_search.images.thumbnail import LEAST, thumbnail_of
 
 
 def answer(request: bytes) -> Generator[bytes, None, bytes]:
@@ -14,7 +15,7 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
 
     Where either is not possible, return a ``Refusal``.
     """
-    path, preprocessing = from_request(request)
+    path, preprocessing, thumbnail = from_request(request)
     try:
         data = decode.read_file(path)
         yield part(Content(decode.content_hash(data)))
@@ -26,4 +27,15 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
             raise error.__cause__ from None  # perhaps for what the pictures before left behind
         return part(Refusal(error.reason))
     pixels = preprocessing.square(decoded.image).tobytes()
-    return part(View(decoded.width, decoded.height, pixels))
+    jpeg = _thumbnail(decoded) if thumbnail else b""
+    return part(View(decoded.width, decoded.height, pixels, jpeg))
+
+
+def _thumbnail(decoded: decode.Decoded) -> bytes:
+    """A thumbnail, or none where the picture was decoded too small for one."""
+    if max(decoded.image.size) < min(LEAST, max(decoded.width, decoded.height)):
+        return b""
+    try:
+        return thumbnail_of(decoded.image)
+    except (OSError, ValueError):  # one that is missing stops nothing
+        return b""

@@ -58,7 +58,7 @@ def spec_text(encoder: Encoder) -> str:
     return spec.to_json() if isinstance(spec, EncoderSpec) and spec.model else ""
 
 
-def created(folder: str, identity: Identity) -> Catalog:
+def created(folder: str, identity: Identity, *, thumbnails: bool) -> Catalog:
     """The catalog of a new collection; the one that another process made just before, if so."""
     try:
         os.makedirs(folder, exist_ok=True)
@@ -68,7 +68,11 @@ def created(folder: str, identity: Identity) -> Catalog:
         try:
             return Catalog(folder)
         except CollectionNotFoundError:
-            return Catalog.create(folder, identity)
+            catalog = Catalog.create(folder, identity)
+            if not thumbnails:
+                with catalog.transaction():
+                    catalog.switches.set_thumbnails(on=False)
+            return catalog
 
 
 def refuse_lost(folder: str, *, create: bool) -> None:
@@ -87,6 +91,15 @@ def refuse_lost(folder: str, *, create: bool) -> None:
     if not create:
         raise lost
     _log.warning("%s: a new one is made", lost)
+
+
+def refuse_other_thumbnails(catalog: Catalog, thumbnails: bool | None) -> None:
+    """Raise CollectionMismatchError where a collection does with thumbnails as was not asked."""
+    if thumbnails is not None:
+        words = {True: "on", False: "off"}
+        asked = words[thumbnails]
+        remedy = f"Change it with 'iss thumbnails --{asked}'."
+        _refuse("switch of thumbnails", words[catalog.switches.thumbnails], asked, remedy)
 
 
 def check_metric(metric: str | None) -> None:

@@ -6,12 +6,13 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Set
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Set
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.types import SyncReport
 
 _log = logging.getLogger(__name__)
+
+KeepThumbnails: TypeAlias = Callable[[Mapping[str, bytes]], None]
 
 _TWINS_LOOKED_AT = 16  # of the images with the same content, which may be thousands
 
@@ -42,16 +45,23 @@ class Indexer:
     """Takes files into a catalog and counts in ``report`` what became of them.
 
     A file whose content the catalog holds already is not encoded: it was moved, copied or only
-    touched. ``vacated`` are the images that may have moved.
+    touched. ``vacated`` are the images that may have moved. ``keep_thumbnails`` gets thumbnails by
+    the content of their files, once that is kept.
     """
 
     def __init__(
-        self, catalog: Catalog, embedder: Embedder, report: SyncReport, vacated: Vacated
+        self,
+        catalog: Catalog,
+        embedder: Embedder,
+        report: SyncReport,
+        vacated: Vacated,
+        keep_thumbnails: KeepThumbnails,
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._report = report
         self._vacated = vacated
+        self._keep_thumbnails = keep_thumbnails
         self._moved: set[int] = set()
 
     def run(self, loaded: Generator[Loaded | Bad | Gone]) -> Iterator[int]:
@@ -149,6 +159,8 @@ class Indexer:
                     self._skip(item)
                 elif isinstance(item, Loaded) and not self.settle(item.job, item.content_hash):
                     self._put_new(item, pictures)
+        loaded = (item for item in items if isinstance(item, Loaded))
+        self._keep_thumbnails({it.content_hash: it.thumbnail for it in loaded if it.thumbnail})
         return len(batch.items)
 
     def _is_known_bad(self, item: Loaded | Bad | Gone) -> bool:

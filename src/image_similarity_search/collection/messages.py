@@ -13,7 +13,7 @@ from image_similarity_search.encoders.preprocessing import Preprocessing
 _CONTENT = b"c"
 _VIEW = b"v"
 _REFUSAL = b"r"
-_SIZE = struct.Struct("<QQ")
+_SIZE = struct.Struct("<QQI")  # width, height, bytes of the thumbnail
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,15 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A picture: its upright size, and the pixels ``(crop, crop, 3)`` that the encoder sees."""
+    """A picture: its upright size, and the pixels ``(crop, crop, 3)`` that the encoder sees.
+
+    ``thumbnail`` is a JPEG, or empty where none was asked for or could be made.
+    """
 
     width: int
     height: int
     pixels: bytes | memoryview
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,15 @@ class Refusal:
 Message: TypeAlias = Content | View | Refusal
 
 
-def request(path: str, preprocessing: Preprocessing) -> bytes:
-    """The request for what an encoder sees of a file."""
-    return marshal.dumps((os.fsencode(path), asdict(preprocessing)))
+def request(path: str, preprocessing: Preprocessing, *, thumbnail: bool = False) -> bytes:
+    """The request for what an encoder sees of a file, and perhaps for a thumbnail."""
+    return marshal.dumps((os.fsencode(path), asdict(preprocessing), thumbnail))
 
 
-def from_request(data: bytes) -> tuple[str, Preprocessing]:
+def from_request(data: bytes) -> tuple[str, Preprocessing, bool]:
     """What ``request`` was given."""
-    path, fields = marshal.loads(data)  # noqa: S302 - from the parent
-    return os.fsdecode(path), Preprocessing(**fields)
+    path, fields, thumbnail = marshal.loads(data)  # noqa: S302 - from the parent
+    return os.fsdecode(path), Preprocessing(**fields), thumbnail
 
 
 def part(message: Message) -> bytes:
@@ -58,7 +62,8 @@ def part(message: Message) -> bytes:
     if isinstance(message, Content):
         return _CONTENT + message.content_hash.encode()
     if isinstance(message, View):
-        return b"".join((_VIEW, _SIZE.pack(message.width, message.height), message.pixels))
+        sizes = _SIZE.pack(message.width, message.height, len(message.thumbnail))
+        return b"".join((_VIEW, sizes, message.thumbnail, message.pixels))
     return _REFUSAL + message.reason.encode(errors="backslashreplace")
 
 
@@ -68,6 +73,7 @@ def from_part(data: bytes) -> Message:
     if kind == _CONTENT:
         return Content(data[1:].decode())
     if kind == _VIEW:
-        width, height = _SIZE.unpack(data[1:start])
-        return View(width, height, memoryview(data)[start:])
+        width, height, length = _SIZE.unpack(data[1:start])
+        end = start + length
+        return View(width, height, memoryview(data)[end:], data[start:end])
     return Refusal(data[1:].decode())

@@ -47,13 +47,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A decoded file: ``pixels`` is what the encoder sees, width and height are the picture's."""
+    """A decoded file: ``pixels`` is what the encoder sees, width and height are the picture's.
+
+    ``thumbnail`` is a JPEG, or empty where there is none.
+    """
 
     job: Job
     content_hash: str
     width: int
     height: int
     pixels: PixelArray
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,17 @@ class Decoders:
         self._open().prepare()
 
     def load_all(
-        self, jobs: Iterable[Job], preprocessing: Preprocessing, time_limit: float
+        self,
+        jobs: Iterable[Job],
+        preprocessing: Preprocessing,
+        time_limit: float,
+        *,
+        thumbnails: bool = False,
     ) -> Generator[Loaded | Bad | Gone]:
         """Load files, a process a processor, in order, a bounded number ahead of the caller.
 
-        To read a file, and then to decode it, may take ``time_limit`` seconds each.
+        To read a file, and then to decode it, may take ``time_limit`` seconds each. With
+        ``thumbnails`` one is made of each picture.
 
         Raises:
             WorkerUnavailableError: no process can be started.
@@ -105,7 +115,8 @@ class Decoders:
         ahead: deque[Callable[[], Loaded | Bad | Gone]] = deque()
         try:
             for count, job in enumerate(jobs, 1):  # noqa: B007 - it is used below
-                future = pool.submit(request(job.path, preprocessing), time_limit)
+                asked = request(job.path, preprocessing, thumbnail=thumbnails)
+                future = pool.submit(asked, time_limit)
                 ahead.append(partial(self._result, job, future, preprocessing, time_limit))
                 if len(ahead) >= BATCH * (1 + available_processors()):
                     yield ahead.popleft()()
@@ -139,7 +150,8 @@ class Decoders:
             elif isinstance(message, View):
                 shape = (preprocessing.crop, preprocessing.crop, 3)
                 pixels = np.frombuffer(message.pixels, dtype=np.uint8).reshape(shape)
-                return Loaded(job, str(content_hash), message.width, message.height, pixels)
+                width, height = message.width, message.height
+                return Loaded(job, str(content_hash), width, height, pixels, message.thumbnail)
             else:
                 return Bad(job, content_hash, message.reason) if message.reason else Gone(job)
         assert answer.failure  # noqa: S101 - without one, an answer has a last part

@@ -14,7 +14,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import Place
 from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.collection.embedding import Embedder
-from image_similarity_search.collection.indexing import Indexer
+from image_similarity_search.collection.indexing import Indexer, KeepThumbnails
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.pipeline import Job, Load
 from image_similarity_search.collection.vacated import Vacated
@@ -57,6 +57,7 @@ class Sync:
         folder: str,
         options: WalkOptions,
         progress: ProgressCallback | None,
+        keep_thumbnails: KeepThumbnails,
     ) -> None:
         self._catalog = catalog
         self._load = load
@@ -66,8 +67,13 @@ class Sync:
         self._report = SyncReport()
         self._todo = Worklist()
         self._vacated = Vacated()
-        self._indexer = Indexer(catalog, embedder, self._report, self._vacated)
+        self._indexer = Indexer(catalog, embedder, self._report, self._vacated, keep_thumbnails)
         self._done = 0  # files of the worklist
+
+    @property
+    def vacated_contents(self) -> set[str]:
+        """The contents of files that were gone or replaced; some may have turned up."""
+        return self._vacated.contents
 
     def run(self) -> SyncReport:
         """Bring the catalog up to date.

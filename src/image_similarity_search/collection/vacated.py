@@ -41,6 +41,11 @@ class Vacated:
         if known.content_hash and not known.skipped:
             self._replaced[known.content_hash].append(known.id)
 
+    @property
+    def contents(self) -> set[str]:
+        """The contents of all these, whether they turned up or not."""
+        return {*self._gone, *self._replaced}
+
     def keep(self, id_: int) -> None:
         """This image's file was only touched: it is where it was."""
         self._kept.add(id_)

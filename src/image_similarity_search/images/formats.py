@@ -133,6 +133,15 @@ def format_of(first_bytes: bytes) -> PictureFormat | None:
     return None
 
 
+def extensions_of(name: str) -> tuple[str, ...]:
+    """The extensions of the format of this name, or with this extension, in any case; or none."""
+    wanted = name.lower().removeprefix(".")
+    for picture_format in FORMATS:
+        if wanted == picture_format.name.lower() or f".{wanted}" in picture_format.extensions:
+            return picture_format.extensions
+    return ()
+
+
 def looks_like_picture(first_bytes: bytes) -> bool:
     """Whether data that begins like this is a picture in a format that is read here."""
     return format_of(first_bytes) is not None

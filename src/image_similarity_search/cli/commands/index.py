@@ -43,6 +43,11 @@ Examples:
 @click.option("--all-files", is_flag=True, help="Try every file as a picture, whatever its name.")
 @click.option("--retry-skipped", is_flag=True, help="Try unchanged bad files again.")
 @options.time_limit
+@click.option(
+    "--thumbnails/--no-thumbnails",
+    default=None,
+    help="Whether a new collection keeps small pictures of its images [default: it does].",
+)
 @click.option("--checksum", is_flag=True, help="Compare the content of files that seem unchanged.")
 @options.wait
 @options.as_json
@@ -59,6 +64,7 @@ def command(
     all_files: bool,
     retry_skipped: bool,
     time_limit: float,
+    thumbnails: bool | None,
     checksum: bool,
     wait: float,
     as_json: bool,
@@ -80,6 +86,7 @@ def command(
         metric=metric,
         index=kind,
         device=device or "auto",
+        thumbnails=thumbnails,
         create=True,
         wait=wait,
     ) as collection:

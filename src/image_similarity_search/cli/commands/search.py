@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from image_similarity_search.cli import options, output
+from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.types import Hit
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
     from image_similarity_search.encoders.devices import Device
     from image_similarity_search.encoders.spec import EncoderSpec
+    from image_similarity_search.filters import Filter
 
 
 @click.command(
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 Examples:
   iss search query.jpg
   iss search query.jpg -k 20 --threshold 0.7
+  iss search query.jpg --in ~/Pictures/2024 --format jpeg --min-width 1000
   iss search query.jpg --html hits.html
   iss search query.jpg --paths -0 | xargs -0 ls -l
   iss search --id 17 --json
@@ -33,6 +36,7 @@ Examples:
 @click.option("--id", "id_", type=int, metavar="N", help="Search by an image of the collection.")
 @click.option("-k", default=10, show_default=True, metavar="N", help="How many hits, at most.")
 @click.option("--threshold", type=float, metavar="SCORE", help="No hits with a lower score.")
+@filtered
 @options.index_dir
 @options.encoder_again
 @options.device
@@ -45,6 +49,7 @@ def command(
     id_: int | None,
     k: int,
     threshold: float | None,
+    where: Filter | None,
     index_dir: str,
     encoder: EncoderSpec | None,
     device: Device | None,
@@ -68,7 +73,7 @@ def command(
     ):
         if device:
             output.say_device(collection.encoder)
-        hits = collection.search(query, k, threshold=threshold)
+        hits = collection.search(query, k, threshold=threshold, where=where)
         if html:
             _write_page(html, collection, query, hits)
     if as_json:

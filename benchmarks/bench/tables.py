@@ -1,0 +1,189 @@
+"""The tables of the documents, made of the results and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from bench import points, scale
+from bench.registry import Figures
+
+Results = Mapping[str, Figures]
+
+_WANTED = 0.99  # the recall at which peers are told in one line
+_NONE = "Not measured yet."
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def number(value: float) -> str:
+    """Three digits, as people write them."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value >= 1 else f"{value:.2g}"
+
+
+def origin(results: Results, names: Sequence[str], only: str) -> str:
+    """Where the figures come from: the command, the machine, the commit and the load."""
+    machine = results[names[0]]["machine"]
+    loads = [results[name]["machine"]["load"] or 0.0 for name in names]
+    load = f"{min(loads):.1f}" + (f" to {max(loads):.1f}" if len(loads) > 1 else "")
+    commits = dict.fromkeys(results[name]["machine"]["commit"] for name in names)
+    return (
+        f"\n\n`python benchmarks/run.py --only '{only}'` on {machine['cores']} cores of "
+        f"{machine['processor']}, {number(machine['memory_gib'] or 0)} GiB, {machine['system']}, "
+        f"Python {machine['python']}; pictures: {machine['pictures']}; {machine['date']}, "
+        f"commit {', '.join(commits)}; "
+        f"load of the machine when it began: {load}."
+    )
+
+
+def _peers(size: str) -> Callable[[Results], str]:
+    def make(results: Results) -> str:
+        found = points.of_size(results, size)
+        if not found:
+            return _NONE
+        head = ["peer", "setting", "recall@10", "p50 ms", "flat / p50", "p99 ms",
+                "build s", "memory MiB", "disk MB"]  # fmt: skip
+        rows = [_peer_row(name, figures) for name, figures in found.items()]
+        names = [f"peers-{size}-{name}" for name in found]
+        told = table(head, rows) + _front(found) + origin(results, names, f"peers-{size}-*")
+        return f"{told}\n\n![Recall and time of each peer and setting](plots/peers-{size}.svg)"
+
+    return make
+
+
+def _peer_row(name: str, figures: Figures) -> list[str]:
+    curve = points.curve(name, figures)
+    if not curve:
+        return [name, figures["skipped"], *["-"] * 7]
+    best = points.told(curve, _WANTED)
+    return [
+        f"**{name}**" if name.startswith(points.OURS) else name,
+        best.setting or "-",
+        f"{best.recall:.3f}",
+        number(best.p50_ms),
+        number(figures["flat_p50_ms"] / best.p50_ms),
+        number(best.p99_ms),
+        number(figures["build_s"]),
+        f"{number(figures['rss_anon_mib'])} ({number(figures['rss_mib'])})",
+        number(figures["disk_mb"]),
+    ]
+
+
+def _front(found: Mapping[str, Figures]) -> str:
+    """Whether ours are on the front of recall and p50, in words."""
+    curves = {name: points.curve(name, figures) for name, figures in found.items()}
+    all_ = [point for curve in curves.values() for point in curve]
+    lines = []
+    for name, curve in curves.items():
+        if not name.startswith(points.OURS) or not curve:
+            continue
+        mine = points.told(curve, _WANTED)
+        ahead = points.better(mine, all_)
+        what = f"{name} (recall {mine.recall:.3f}, {number(mine.p50_ms)} ms)"
+        if not ahead:
+            lines.append(f"{what} is on the front: nothing here finds as much in less time.")
+            continue
+        named = {point.peer: point for point in sorted(ahead, key=lambda one: -one.p50_ms)}
+        words = "; ".join(
+            f"{point.peer} ({point.setting}: {point.recall:.3f}, {number(point.p50_ms)} ms, "
+            f"{number(point.rss_anon_mib / mine.rss_anon_mib)} times the memory)"
+            for point in named.values()
+        )
+        lines.append(f"{what} is **not** on the front of recall and p50. Quicker: {words}.")
+        leaner = [point for point in ahead if point.rss_anon_mib <= mine.rss_anon_mib]
+        if not leaner:
+            lines.append("Of these, none takes as little memory.")
+    return "\n\n" + " ".join(lines) if lines else ""
+
+
+def _indexing(results: Results) -> str:
+    if "indexing" not in results:
+        return _NONE
+    figures = results["indexing"]["figures"]
+    rows = [
+        ["indexing", f"{number(figures['per_s'])} pictures/s"],
+        ["decoding alone", f"{number(figures['decode_alone_per_s'])} pictures/s"],
+        ["encoding alone", f"{number(figures['encode_alone_per_s'])} pictures/s"],
+        ["of the limit", f"{figures['of_limit_ratio']:.2f}"],
+        ["of the limit under the same load", f"{figures['of_limit_same_load_ratio']:.2f}"],
+        ["processors that it got", f"{figures['processors_got']:.2f}"],
+    ]
+    title = [f"{figures['images']:,} pictures", "median of 3"]
+    return table(title, rows) + origin(results, ["indexing"], "indexing")
+
+
+def _memory(results: Results) -> str:
+    if "memory" not in results:
+        return _NONE
+    figures = results["memory"]["figures"]
+    rows = [
+        [f"{figures['images_once']:,}", f"{number(figures['peak_once_mib'])} MiB", "1"],
+        [f"{figures['images']:,}", f"{number(figures['peak_mib'])} MiB",
+         f"{figures['peak_ratio']:.2f}"],
+    ]  # fmt: skip
+    head = ["pictures", "peak of all processes together", "ratio"]
+    return table(head, rows) + origin(results, ["memory"], "memory")
+
+
+def _start_up(results: Results) -> str:
+    if "start-up" not in results:
+        return _NONE
+    figures = results["start-up"]["figures"]
+    rows = [
+        ["`iss search IMAGE`", f"{figures['search_s']:.2f} s",
+         f"{figures['search_over_imports_ratio']:.2f} times the imports"],
+        ["`import numpy, onnxruntime, faiss`", f"{figures['imports_s']:.2f} s", "1"],
+        ["`iss --help`", f"{figures['help_s']:.2f} s",
+         f"{figures['help_above_python_s']:.2f} s above bare Python"],
+        ["`python -c pass`", f"{figures['python_s']:.3f} s", ""],
+    ]  # fmt: skip
+    title = [f"{figures['images']:,} pictures", "wall time", "ratio"]
+    return table(title, rows) + origin(results, ["start-up"], "start-up")
+
+
+def _chief(results: Results) -> str:
+    rows = []
+    if "indexing" in results:
+        figures = results["indexing"]["figures"]
+        rows.append([
+            "indexing", f"{number(figures['per_s'])} pictures/s",
+            f"{figures['of_limit_ratio']:.2f} of what decoding and encoding allow",
+        ])  # fmt: skip
+    if "start-up" in results:
+        figures = results["start-up"]["figures"]
+        rows.append([
+            "`iss search`, cold", f"{figures['search_s']:.2f} s",
+            f"{figures['search_over_imports_ratio']:.1f} times the import of what it stands on",
+        ])  # fmt: skip
+    for size in ("100k", "1m"):
+        figures = points.of_size(results, size).get("ours-auto", {})
+        if not figures.get("points"):
+            continue
+        mine = points.told(points.curve("ours-auto", figures), _WANTED)
+        ratio = number(figures["flat_p50_ms"] / mine.p50_ms)
+        memory = f"in {number(figures['rss_anon_mib'])} MiB"
+        rows.append([
+            f"a search among {figures['count']:,}, warm",
+            f"{number(mine.p50_ms)} ms, recall@10 {mine.recall:.3f}",
+            f"{ratio} times as quick as comparing with all, {memory}",
+        ])  # fmt: skip
+    return table(["", "measured", "beside"], rows) if rows else _NONE
+
+
+TABLES: dict[str, Callable[[Results], str]] = {
+    "chief": _chief,
+    "indexing": _indexing,
+    "memory": _memory,
+    "start-up": _start_up,
+    "peers-20k": _peers("20k"),
+    "peers-100k": _peers("100k"),
+    "peers-300k": _peers("300k"),
+    "peers-1m": _peers("1m"),
+    "scale-measured": lambda results: scale.measured(results) or _NONE,
+    "scale-foreseen": lambda results: scale.foreseen(results) or _NONE,
+}

@@ -1,0 +1,51 @@
+"""This project: a whole collection, whose answers are hits with their records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import synthetic
+
+from image_similarity_search import Collection, vectors
+from image_similarity_search.types import FloatArray, IdArray
+from peers.base import PART, Peer, Searching
+
+_INNER = "collection"
+
+
+class Ours(Peer):
+    """A collection with the index ``auto``."""
+
+    name = "ours-auto"
+    module, package = "image_similarity_search", "image-similarity-search"
+    index = "auto"
+
+    def build(self, rows: FloatArray, folder: Path) -> dict[str, float]:
+        """Fill a catalog and make its store; the time of the store alone is told, too."""
+        blocks = (rows[start : start + PART] for start in range(0, len(rows), PART))
+        began = perf_counter()
+        synthetic.build(folder / _INNER, folder / "pictures", blocks, self.index)
+        built = perf_counter()
+        with Collection.open(folder / _INNER) as collection:
+            collection.rebuild()
+        return {"build_s": built - began, "store_s": perf_counter() - built}
+
+    def open(self, folder: Path) -> Searching:
+        """Open the collection."""
+        return _Open(Collection.open(folder / _INNER))
+
+
+class _Open(Searching):
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+        self._first = next(iter(collection)).id  # ids follow the order of rows
+
+    def set(self, value: int) -> None:
+        """There is nothing to set."""
+
+    def search(self, query: FloatArray, k: int) -> IdArray:
+        row = vectors.comparable(query[None], "cosine")[0]
+        hits = self._collection._searcher.nearest(row, k, None, left_out=None)
+        return np.array([hit.id for hit in hits], dtype=np.int64) - self._first

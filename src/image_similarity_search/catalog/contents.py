@@ -1,0 +1,35 @@
+"""The contents of image files, whichever images have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from image_similarity_search.catalog.database import Database
+
+_AT_ONCE = 4096
+_ORDERED = (
+    "SELECT DISTINCT content_hash FROM images WHERE content_hash > ? ORDER BY content_hash LIMIT ?"
+)
+_SOME = "SELECT 1 FROM images WHERE content_hash = ? AND state = 'indexed' LIMIT 1"
+
+
+class Contents:
+    """The content hashes (hex) of the files in one catalog."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __iter__(self) -> Iterator[str]:
+        """Each of them once, in order, those of bad files too."""
+        last = b""
+        while rows := self._database.rows(_ORDERED, (last, _AT_ONCE)):
+            yield from (digest.hex() for (digest,) in rows)
+            last = rows[-1][0]
+
+    def not_among(self, content_hashes: Iterable[str]) -> list[str]:
+        """Those of ``content_hashes`` that no image has."""
+        return [
+            content
+            for content in content_hashes
+            if self._database.row(_SOME, (bytes.fromhex(content),)) is None
+        ]

@@ -1,0 +1,134 @@
+"""The ids of the images that meet conditions, found by SQLite.
+
+One pass over the table ``images``, which is small beside the embeddings: a million rows take a
+tenth of a second, so no column has an index of its own. A folder is looked up by the index that
+keeps names unique. Rows are not checked by their checksums here, as little as where ids are
+counted: an image that is shown is, when its record is read.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.rows import INDEXED, RECORD, Rows
+from image_similarity_search.errors import CollectionCorruptError
+from image_similarity_search.filters import Filter
+from image_similarity_search.types import IdArray, ImageRecord
+
+_ORIENTATIONS = {
+    "landscape": "width > height",
+    "portrait": "width < height",
+    "square": "width = height",
+}
+_BOUNDS = {  # attribute of a filter: what it says of a row
+    "min_width": "width >= ?",
+    "max_width": "width <= ?",
+    "min_height": "height >= ?",
+    "max_height": "height <= ?",
+    "min_aspect": "width >= ? * height",
+    "max_aspect": "width <= ? * height",
+    "min_size": "size >= ?",
+    "max_size": "size <= ?",
+}
+_IN_PLACE = "substr(images.name, 1, 1) != x'00'"  # not displaced: ``values.displaced_name``
+_LISTED = "(SELECT value FROM json_each(?))"
+_LARGEST = 2**63 - 1  # of SQLite's integers
+
+
+class Selection:
+    """Chooses among the indexed images of one catalog; never one that lost its place."""
+
+    def __init__(self, database: Database, rows: Rows) -> None:
+        self._database = database
+        self._rows = rows
+
+    def ids(
+        self, where: Filter, folder_ids: Sequence[int] | None, extensions: Sequence[str]
+    ) -> IdArray:
+        """The ids of the images that ``where`` lets through, in order.
+
+        Args:
+            where: the conditions, but for folder and formats, which these two are:
+            folder_ids: the folders that count; None for all.
+            extensions: those of file names that count, such as ``.jpg``; none for all.
+
+        Raises:
+            CollectionCorruptError: some images can't be read.
+        """
+        terms, values = _conditions(where, extensions)
+        if folder_ids is None:
+            among, folders = "images NOT INDEXED WHERE state = 'indexed'", []
+        else:
+            among = f"images WHERE state = 'indexed' AND folder_id IN {_LISTED}"
+            folders = [json.dumps(list(folder_ids))]
+        if where.name is not None:
+            rows = self._database.rows(
+                f"SELECT id, name FROM {among} AND {terms}",  # noqa: S608 - constants
+                (*folders, *values),
+            )
+            return _matching(rows, where.name)
+        count, text = self._database.row(
+            f"SELECT count(*), group_concat(id) FILTER (WHERE {terms}) FROM {among}",  # noqa: S608 - constants
+            (*values, *folders),
+        ) or (0, None)
+        if folder_ids is None:  # the whole table was read: was all of it there?
+            expected = self._database.value(INDEXED)
+            if count != expected:
+                reason = f"{count:,} of {expected:,} images can be read"
+                raise CollectionCorruptError(self._database.path, reason)
+        return _ids(text)
+
+    def records_after(self, id_: int, limit: int) -> list[ImageRecord]:
+        """The first ``limit`` images with a greater id, in order of id.
+
+        Raises:
+            CollectionCorruptError: one of them is not as it was written.
+        """
+        rows = self._database.rows(
+            f"{RECORD} WHERE images.state = 'indexed' AND images.id > ? AND {_IN_PLACE}"
+            " ORDER BY images.id LIMIT ?",
+            (min(id_, _LARGEST), min(limit, _LARGEST)),
+        )
+        return [self._rows.record(row) for row in rows]
+
+
+def _conditions(where: Filter, extensions: Sequence[str]) -> tuple[str, list[Any]]:
+    """The conditions as SQL, and the values in it."""
+    terms, values = [_IN_PLACE], []
+    for name, term in _BOUNDS.items():
+        value = getattr(where, name)
+        if value is not None:
+            terms.append(term)
+            values.append(min(value, _LARGEST))
+    if where.orientation is not None:
+        terms.append(_ORIENTATIONS[where.orientation])
+    for moment, term in ((where.after_ns, "mtime_ns >= ?"), (where.before_ns, "mtime_ns < ?")):
+        if moment is not None:
+            terms.append(term)
+            values.append(max(-_LARGEST, min(moment, _LARGEST)))
+    if extensions:  # LIKE ignores the case of ASCII
+        alternatives = " OR ".join("CAST(images.name AS TEXT) LIKE ?" for _ in extensions)
+        terms.append(f"({alternatives})")
+        values += [f"%{extension}" for extension in extensions]
+    return " AND ".join(terms), values
+
+
+def _matching(rows: list[tuple[int, bytes]], pattern: str) -> IdArray:
+    matches = re.compile(fnmatch.translate(pattern), re.IGNORECASE).match
+    found = [id_ for id_, name in rows if matches(os.fsdecode(name))]
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def _ids(text: str | None) -> IdArray:
+    """Ids from text, which is far quicker than a row for each."""
+    if not text:
+        return np.empty(0, dtype=np.int64)
+    return np.sort(np.fromstring(text, dtype=np.int64, sep=","))

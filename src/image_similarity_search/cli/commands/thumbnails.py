@@ -1,0 +1,72 @@
+"""``iss thumbnails``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from image_similarity_search.cli import options, output
+from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.quiet import codecs_silenced
+
+if TYPE_CHECKING:
+    from image_similarity_search.types import ThumbnailReport
+
+
+@click.command(
+    "thumbnails",
+    cls=options.WaitingCommand,
+    epilog="""\b
+Examples:
+  iss thumbnails
+  iss thumbnails --rebuild
+  iss thumbnails --off
+""",
+)
+@click.option("--rebuild", "task", flag_value="rebuild", help="Make all of them anew.")
+@click.option("--prune", "task", flag_value="prune", help="Only forget those of images gone.")
+@click.option("--on", "task", flag_value="on", help="Keep thumbnails, and make them.")
+@click.option("--off", "task", flag_value="off", help="Delete them, and keep none.")
+@options.time_limit
+@options.index_dir
+@options.wait
+@options.as_json
+def command(
+    task: str | None, time_limit: float, index_dir: str, wait: float, as_json: bool
+) -> None:
+    """Make the thumbnails that are missing, and forget those of images that are gone.
+
+    Thumbnails are made while indexing; a collection taken over from elsewhere has none at first.
+    """
+    from image_similarity_search.collection import Collection
+    from image_similarity_search.types import ThumbnailReport
+
+    with Collection.open(index_dir, wait=wait) as collection:
+        if task in ("on", "off"):
+            collection.keep_thumbnails(task == "on")
+        if task == "prune":
+            report = ThumbnailReport(removed=collection.prune_thumbnails())
+        elif task == "off":
+            report = ThumbnailReport()
+        else:
+            with codecs_silenced(), ProgressBar() as progress:
+                report = collection.make_thumbnails(
+                    rebuild=task == "rebuild", time_limit=time_limit, progress=progress
+                )
+    if as_json:
+        output.write_json(asdict(report))
+    else:
+        output.write(_in_words(task, report))
+
+
+def _in_words(task: str | None, report: ThumbnailReport) -> str:
+    if task == "off":
+        return "thumbnails are off"
+    if task == "prune":
+        return f"removed {report.removed:,}"
+    line = f"made {report.made:,}, kept {report.kept:,}, removed {report.removed:,}"
+    failed = f", failed {report.failed:,}" if report.failed else ""
+    megabytes = report.bytes_on_disk / 1e6
+    return f"{line}{failed} in {report.seconds:.1f} s; {megabytes:.1f} MB on disk"

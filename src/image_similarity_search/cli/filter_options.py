@@ -1,0 +1,75 @@
+"""The options that say which images count, which a command gets as one argument ``where``."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar, cast
+
+import click
+
+from image_similarity_search.filters import ORIENTATIONS, Filter
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.IGNORECASE)
+
+
+def _size(text: str) -> int:
+    """A number of bytes, from text with a unit if need be."""
+    match = _SIZE.fullmatch(text.strip())
+    if not match:
+        raise click.BadParameter(f"{text!r} is no size such as 500k, 2M or 1.5GiB")
+    return int(float(match[1]) * _UNITS[(match[2] or "").lower()])
+
+
+_PIXELS: dict[str, Any] = {"type": int, "metavar": "PIXELS"}
+_OPTIONS = (
+    click.option(
+        "--in", "folder", metavar="FOLDER", type=click.Path(), help="Only in FOLDER and below it."
+    ),
+    click.option("--name", metavar="PATTERN", help="Only file names such as 'IMG_*', in any case."),
+    click.option(
+        "--format", "formats", multiple=True, metavar="NAME", help="Only jpeg, png, heic ..."
+    ),
+    click.option("--min-width", **_PIXELS, help="Only so wide, or wider."),
+    click.option("--max-width", **_PIXELS, help="Only so wide, or narrower."),
+    click.option("--min-height", **_PIXELS, help="Only so high, or higher."),
+    click.option("--max-height", **_PIXELS, help="Only so high, or lower."),
+    click.option(
+        "--orientation",
+        type=click.Choice(ORIENTATIONS),
+        help="Only pictures of that shape.",
+    ),
+    click.option(
+        "--min-aspect", type=float, metavar="RATIO", help="Only of that width to height, or more."
+    ),
+    click.option(
+        "--max-aspect", type=float, metavar="RATIO", help="Only of that width to height, or less."
+    ),
+    click.option("--min-size", type=_size, metavar="SIZE", help="Only files of 500k, 2M ..."),
+    click.option("--max-size", type=_size, metavar="SIZE", help="Only files of that or less."),
+    click.option(
+        "--after", "modified_after", metavar="DATE", help="Only files changed since 2024-05-17."
+    ),
+    click.option(
+        "--before", "modified_before", metavar="DATE", help="Only files last changed before DATE."
+    ),
+)
+
+
+def filtered(command: _Command) -> _Command:
+    """A decorator: the options of a filter; ``where`` is None where none of them was given."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **options: Any) -> Any:
+        said = {one.name: options.pop(one.name) for one in fields(Filter)}
+        given = {name: value for name, value in said.items() if value not in (None, ())}
+        return command(*arguments, where=Filter(**given) if given else None, **options)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return cast("_Command", gathered)

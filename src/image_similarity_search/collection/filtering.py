@@ -1,0 +1,92 @@
+"""The ids of the images that a filter lets through, found before a search."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.errors import ConfigError, FolderNotFoundError
+from image_similarity_search.filters import Filter
+from image_similarity_search.images.formats import FORMATS, extensions_of
+from image_similarity_search.types import IdArray, ImageRecord
+
+_KEPT = 4  # answers, of 8 bytes an image
+
+
+class Filtering:
+    """Answers filters from one catalog, and remembers the last few answers."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._answers: OrderedDict[Filter, tuple[int, IdArray]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def ids(self, where: Filter) -> IdArray:
+        """The ids, in order, of the images that ``where`` lets through.
+
+        Raises:
+            ConfigError: it names a format that there is not.
+            FolderNotFoundError: no image of the collection was ever in its folder.
+        """
+        if not isinstance(where, Filter):
+            raise ConfigError("where", where, "a Filter")
+        with self._catalog.snapshot():
+            generation = self._catalog.generation
+            with self._lock:
+                kept = self._answers.get(where)
+            if kept and kept[0] == generation:
+                return kept[1]
+            ids = self._catalog.selection.ids(where, self._folders(where), _extensions(where))
+        with self._lock:
+            self._answers[where] = generation, ids
+            self._answers.move_to_end(where)
+            while len(self._answers) > _KEPT:
+                self._answers.popitem(last=False)
+        return ids
+
+    def count(self, where: Filter | None) -> int:
+        """How many images ``where`` lets through; of all, without one."""
+        return self._catalog.counts().indexed if where is None else len(self.ids(where))
+
+    def page(self, where: Filter | None, after: int, offset: int, limit: int) -> list[ImageRecord]:
+        """The first ``limit`` images after an id and ``offset`` more, in order of id.
+
+        Raises:
+            ConfigError: one of the three is no number that makes sense.
+        """
+        if not isinstance(after, int) or after < 0:
+            raise ConfigError("after", after, "the id of an image, or 0")
+        if not isinstance(offset, int) or offset < 0:
+            raise ConfigError("offset", offset, "a number of images, at least 0")
+        if not isinstance(limit, int) or limit < 1:
+            raise ConfigError("limit", limit, "a number of images, at least 1")
+        if where is None and not offset:
+            return self._catalog.selection.records_after(after, limit)
+        with self._catalog.snapshot():
+            ids = self.ids(where or Filter())
+            begin = int(ids.searchsorted(after, side="right")) + offset
+            found = self._catalog.records(ids[begin : begin + limit].tolist())
+        return [found[id_] for id_ in sorted(found)]
+
+    def _folders(self, where: Filter) -> list[int] | None:
+        if where.folder is None:
+            return None
+        # a folder is known by its real path, one that was entered by a link by that of the link
+        paths = {os.fspath(where.folder), os.path.realpath(where.folder)}
+        ids = {id_ for path in paths for id_ in self._catalog.places.folder_ids_below(path)}
+        if not ids:
+            raise FolderNotFoundError(where.folder, "no image of this collection lies in it")
+        return sorted(ids)
+
+
+def _extensions(where: Filter) -> list[str]:
+    found: list[str] = []
+    for name in where.formats:
+        extensions = extensions_of(name)
+        if not extensions:
+            known = ", ".join(one.name for one in FORMATS if one.extensions)
+            raise ConfigError("formats", name, f"one of {known}, or an extension of theirs")
+        found += extensions
+    return found

@@ -1,0 +1,72 @@
+"""What a worker process does with the bytes of a picture that somebody searches with."""
+
+from __future__ import annotations
+
+import marshal
+import math
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.errors import ImageTooLargeError, ImageUnreadableError
+from image_similarity_search.images import decode
+from image_similarity_search.types import Region
+
+_FULL = 1 << 16  # of the short side: no picture is decoded smaller for it
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is wanted of a picture: as which encoder sees it, which part, of how many pixels."""
+
+    preprocessing: Preprocessing
+    region: Region | None
+    max_pixels: int
+
+
+def request(data: bytes, wish: Wish) -> bytes:
+    """The request for what an encoder sees of the picture ``data``."""
+    region = asdict(wish.region) if wish.region else None
+    return marshal.dumps((data, asdict(wish.preprocessing), region, wish.max_pixels))
+
+
+def answer(data: bytes) -> Generator[bytes, None, bytes]:
+    """Decode a picture; the one part of the answer is what ``result`` reads."""
+    yield from ()
+    picture, preprocessing, region, max_pixels = marshal.loads(data)  # noqa: S302 - from the parent
+    wish = Wish(Preprocessing(**preprocessing), Region(**region) if region else None, max_pixels)
+    try:
+        return marshal.dumps(("pixels", _pixels(picture, wish)))
+    except ImageTooLargeError as error:
+        return marshal.dumps(("large", error.pixels, error.limit))
+    except ImageUnreadableError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from None  # perhaps for what the pictures before left behind
+        return marshal.dumps(("bad", error.reason))
+
+
+def result(part: bytes) -> bytes:
+    """The pixels in an answer.
+
+    Raises:
+        ImageUnreadableError: it is no picture.
+        ImageTooLargeError: it has too many pixels.
+    """
+    kind, *values = marshal.loads(part)  # noqa: S302 - from a worker
+    if kind == "large":
+        raise ImageTooLargeError("picture", *values)
+    if kind == "bad":
+        raise ImageUnreadableError("picture", values[0])
+    pixels: Any = values[0]
+    return bytes(pixels)
+
+
+def _pixels(picture: bytes, wish: Wish) -> bytes:
+    resize, region = wish.preprocessing.resize, wish.region
+    # a part must have as many pixels as a whole picture would
+    side = min(math.ceil(resize / min(region.w, region.h)), _FULL) if region else resize
+    image = decode.decode(picture, min_side=side, max_pixels=wish.max_pixels).image
+    if region:
+        image = image.crop(region.box(*image.size))
+    return wish.preprocessing.square(image).tobytes()

@@ -1,0 +1,163 @@
+"""Pictures of strangers, embedded: decoded by processes that may crash, encoded together."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future
+from typing import Self
+
+import numpy as np
+
+from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.pipeline import BATCH
+from image_similarity_search.collection.query_decoder import Wish, request, result
+from image_similarity_search.errors import (
+    ConfigError,
+    EncoderOutputError,
+    ImageTooSlowError,
+    ImageUnreadableError,
+)
+from image_similarity_search.processors import available_processors
+from image_similarity_search.types import FloatArray, PixelArray, Region
+from image_similarity_search.workers.pool import Pool
+from image_similarity_search.workers.worker import Answer
+
+UPLOAD_PIXELS = 100_000_000
+"""Pixels that an uploaded picture may have."""
+
+UPLOAD_SECONDS = 20.0
+"""Seconds that decoding it may take."""
+
+_DECODER = "image_similarity_search.collection.query_decoder:answer"
+_BYTES_A_PIXEL = 24  # of memory that the hungriest format, JPEG 2000 with transparency, takes
+_LEAST_MEMORY = 512 * 1024**2
+
+
+class Uploads:
+    """Embeds pictures for many callers at once; made by ``Collection.uploads``.
+
+    A picture that crashes the decoder, hangs or eats memory costs its own caller an error. Those
+    that wait for the encoder together are encoded together. Close it, or use it as a context
+    manager.
+    """
+
+    def __init__(self, embedder: Embedder, max_pixels: int, seconds: float) -> None:
+        if max_pixels < 1:
+            raise ConfigError("max_pixels", max_pixels, "a number of pixels, at least 1")
+        if not seconds > 0:
+            raise ConfigError("seconds", seconds, "a number of seconds, more than 0")
+        self._preprocessing = embedder.encoder.preprocessing
+        self._max_pixels = max_pixels
+        self._seconds = seconds
+        memory = max(_LEAST_MEMORY, _BYTES_A_PIXEL * max_pixels)
+        self._pool = Pool(_DECODER, available_processors(), memory)
+        self._batches = _Batches(embedder)
+
+    def prepare(self) -> None:
+        """Start the first decoding process ahead of the first picture."""
+        self._pool.prepare()
+
+    def embed(self, data: bytes, region: Region | None = None) -> Future[FloatArray]:
+        """The embedding ``(dim,)`` of a picture, or of a part of it; returns at once.
+
+        The future raises:
+            ImageUnreadableError: it is no picture, or the decoder did not survive it.
+            ImageTooLargeError: it has too many pixels.
+            ImageTooSlowError: it takes too long to decode.
+            EncoderOutputError: the encoder gave no finite embedding.
+            WorkerUnavailableError: no process can be started.
+        """
+        embedding: Future[FloatArray] = Future()
+        embedding.set_running_or_notify_cancel()  # who no longer waits must not disturb others
+        wish = Wish(self._preprocessing, region, self._max_pixels)
+
+        def encode(answered: Future[Answer]) -> None:
+            try:
+                view = self._view(answered.result())
+            except BaseException as error:  # somebody waits for it
+                embedding.set_exception(error)
+            else:
+                self._batches.submit(view, embedding)
+
+        self._pool.submit(request(data, wish), self._seconds).add_done_callback(encode)
+        return embedding
+
+    def close(self) -> None:
+        """End the processes and threads; what is under way is not answered."""
+        self._pool.close()
+        self._batches.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _view(self, answer: Answer) -> PixelArray:
+        failure = answer.failure
+        if failure and failure.kind == "late":
+            raise ImageTooSlowError("picture", self._seconds)
+        if failure and failure.kind == "memory":
+            raise ImageUnreadableError("picture", "decoding it takes too much memory")
+        if failure:
+            raise ImageUnreadableError("picture", "the decoder crashed at it")
+        crop = self._preprocessing.crop
+        pixels = np.frombuffer(result(answer.parts[-1]), dtype=np.uint8)
+        return pixels.reshape(crop, crop, 3)
+
+
+class _Batches:
+    """What waits for the encoder: each call of it takes all that waits, up to ``BATCH``."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._waiting: queue.SimpleQueue[tuple[PixelArray, Future[FloatArray]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._threads = [
+            threading.Thread(target=self._work, name="embed", daemon=True)
+            for _ in range(embedder.at_once)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, view: PixelArray, embedding: Future[FloatArray]) -> None:
+        self._waiting.put((view, embedding))
+
+    def close(self) -> None:
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while first := self._waiting.get():
+            batch, ended = [first], False
+            while len(batch) < BATCH and not ended:
+                try:
+                    item = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if item is None:
+                    ended = True
+                else:
+                    batch.append(item)
+            self._encode(batch)
+            if ended:
+                return
+
+    def _encode(self, batch: list[tuple[PixelArray, Future[FloatArray]]]) -> None:
+        try:
+            rows = self._embedder.embed([view for view, _ in batch])
+        except BaseException as error:  # somebody waits for it
+            for _, embedding in batch:
+                embedding.set_exception(error)
+            return
+        for row, (_, embedding) in zip(rows, batch, strict=True):
+            if np.isfinite(row).all():
+                embedding.set_result(row)
+            else:
+                name = self._embedder.encoder.name
+                problem = "no finite embedding of the picture"
+                embedding.set_exception(EncoderOutputError(name, problem))

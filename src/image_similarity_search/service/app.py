@@ -1,0 +1,86 @@
+"""The application: what uvicorn runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp
+
+from image_similarity_search._version import __version__
+from image_similarity_search.service import problems
+from image_similarity_search.service.gate import Gate
+from image_similarity_search.service.metrics import Metrics
+from image_similarity_search.service.page import add_page
+from image_similarity_search.service.routes import about, images, searching, sessions, syncing
+from image_similarity_search.service.schemas import AddIn, SearchIn
+from image_similarity_search.service.service import Service
+from image_similarity_search.service.settings import Settings
+
+_ABOUT = """Find pictures that look like a picture.
+
+Images are reached by their ids, and only inside the folders that were indexed. No path of the
+machine is ever told: an image has the name of its root, and a path within it. Errors are problem
+details (RFC 9457). Where API keys are on, send one as `Authorization: Bearer KEY`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AppFactory:
+    """Makes the application of each worker."""
+
+    settings: Settings
+    shared_metrics: str | None = None
+
+    def __call__(self) -> ASGIApp:
+        """The application, all its checks around it."""
+        metrics = Metrics(self.shared_metrics)
+        return Gate(create_app(self.settings, metrics), self.settings, metrics)
+
+
+def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
+    """The application alone."""
+    service = Service(settings, metrics)
+    app = FastAPI(
+        title="Image Similarity Search",
+        version=__version__,
+        description=_ABOUT,
+        docs_url=None,  # they load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=service.running,
+    )
+    app.state.service = service
+    problems.add_handlers(app)
+    for module in (about, sessions, searching, images, syncing):
+        app.include_router(module.router)
+    add_page(app)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # as FastAPI says to
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the shapes that FastAPI does not see and those of problems."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    schemas = document["components"]["schemas"]
+    for model in (SearchIn, AddIn):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"key": []}, {}]
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400:
+                    answer["content"].pop("application/json", None)
+    app.openapi_schema = document
+    return document

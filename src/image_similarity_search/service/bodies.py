@@ -1,0 +1,88 @@
+"""Bodies of requests: bounded in bytes and in time while they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import Message, Receive
+
+from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.settings import Limits
+
+TOO_LARGE = Kind(413, "body-too-large", "The request is too large")
+_TOO_SLOW = Kind(408, "body-too-slow", "The request took too long to arrive")
+_NO_ROOM = Kind(503, "busy", "The service is busy", 2)
+
+OVERHEAD = 64 * 1024
+"""Bytes that a form may take beside its pictures."""
+
+
+class Bodies:
+    """All bodies that are arriving, or being worked on, in one process."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.held = 0  # bytes, of all of them together
+
+    def open(self, receive: Receive, length: str | None) -> Body:
+        """The body of a request that says to have ``length`` bytes.
+
+        Raises:
+            Refusal: it says to have too many.
+        """
+        if length is not None and length.isascii() and length.isdigit():
+            self.check(int(length))
+        return Body(self, receive, self._limits.body_seconds)
+
+    def check(self, size: int) -> None:
+        """Refuse a body that is too large."""
+        most = self._limits.upload_bytes
+        if size > most + OVERHEAD:
+            raise Refusal(TOO_LARGE, f"at most {most:,} bytes")
+
+    def take(self, size: int) -> None:
+        """Hold so many bytes more.
+
+        Raises:
+            Refusal: all bodies together would take too much memory.
+        """
+        if self.held + size > self._limits.body_memory:
+            raise Refusal(_NO_ROOM, "too many uploads at once")
+        self.held += size
+
+
+class Body:
+    """One body: what ``receive`` gives, counted. Close it when the request is done."""
+
+    def __init__(self, bodies: Bodies, receive: Receive, seconds: float) -> None:
+        self._bodies = bodies
+        self._receive = receive
+        self._until = asyncio.get_running_loop().time() + seconds
+        self._size = 0
+        self._complete = False
+
+    async def receive(self) -> Message:
+        """The next message of the client.
+
+        Raises:
+            Refusal: the body is too large, or too slow, or there is no room for it.
+        """
+        if self._complete:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise Refusal(_TOO_SLOW, "send it faster", {"Connection": "close"}) from None
+        if message["type"] == "http.request":
+            size = len(message.get("body", b""))
+            self._bodies.check(self._size + size)
+            self._bodies.take(size)
+            self._size += size
+            self._complete = not message.get("more_body", False)
+        return message
+
+    def close(self) -> None:
+        """Let go of the bytes."""
+        self._bodies.held -= self._size
+        self._size = 0

@@ -1,0 +1,167 @@
+"""Picture files handed out and taken in: inside the roots, whatever links lead elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from image_similarity_search.errors import ImageNotFoundError, ImageUnreadableError
+from image_similarity_search.images.formats import SNIFF_BYTES, format_of, is_picture_name
+from image_similarity_search.service.roots import Roots
+
+SHOWN = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WebP": "image/webp",
+    "GIF": "image/gif",
+    "AVIF": "image/avif",
+    "BMP": "image/bmp",
+}
+"""What a browser may show by itself. Everything else is data to be saved, whatever it holds."""
+
+DATA = "application/octet-stream"
+
+_CHUNK = 1 << 18
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_STEPS = os.open in os.supports_dir_fd and _NO_FOLLOW  # Windows has neither
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file to be handed out: open, its size in bytes, its time of change, and its type."""
+
+    file: IO[bytes]
+    size: int
+    mtime_ns: int
+    media_type: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """What it holds; closes it."""
+        with self.file:
+            left = self.size
+            while left and (data := self.file.read(min(_CHUNK, left))):
+                left -= len(data)
+                yield data
+
+
+def open_inside(path: str, roots: Roots) -> OpenFile:
+    """Open the picture at the absolute ``path`` to be handed out.
+
+    Links are followed only as long as they stay within the roots.
+
+    Raises:
+        ImageNotFoundError: there is no such file within the roots.
+        ImageUnreadableError: it is no picture file, or can't be read.
+    """
+    real = os.path.realpath(path) if "\0" not in path else ""
+    root = roots.holds(real)
+    if root is None:
+        raise ImageNotFoundError(path, "its file is not inside an indexed folder")
+    try:
+        file = _opened(root, real)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise ImageNotFoundError(path, "its file is not there") from None
+        raise ImageUnreadableError(path, "its file can't be read") from error
+    try:
+        status = os.fstat(file.fileno())
+        start = file.read(SNIFF_BYTES) if stat.S_ISREG(status.st_mode) else b""
+        picture_format = format_of(start)
+        if picture_format is None:
+            raise ImageUnreadableError(path, "its file is no picture")
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    media_type = SHOWN.get(picture_format.name, DATA)
+    return OpenFile(file, status.st_size, status.st_mtime_ns, media_type)
+
+
+def is_inside(path: str, roots: Roots) -> bool:
+    """Whether a file lies within the roots, links followed."""
+    return "\0" not in path and roots.holds(os.path.realpath(path)) is not None
+
+
+def _opened(root: str, real: str) -> IO[bytes]:
+    """Open a file below ``root``, of which no part may have become a link meanwhile."""
+    flags = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if not _STEPS:
+        return open(os.open(real, flags), "rb")
+    *folders, name = os.path.relpath(real, root).split(os.sep)
+    with _folder(root, folders) as folder:
+        return open(os.open(name, flags, dir_fd=folder), "rb")
+
+
+@contextmanager
+def _folder(root: str, folders: list[str]) -> Iterator[int]:
+    """A descriptor of the folder below ``root``, reached step by step and by no link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY
+    folder = os.open(root, flags)
+    try:
+        for name in folders:
+            inner = os.open(name, flags | _NO_FOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def check_name(path: str) -> None:
+    """Refuse a file name that says to be no picture.
+
+    Raises:
+        ImageUnreadableError: it does.
+    """
+    if not is_picture_name(os.path.basename(path)):
+        raise ImageUnreadableError(path, "the name of a picture file ends with .jpg, .png …")
+
+
+def write_new(target: str, data: bytes) -> None:
+    """Write ``data`` to the absolute path ``target``: all of it or nothing, and over nothing.
+
+    Folders on the way are made. It is written aside first, so that no sync meets half of it.
+
+    Raises:
+        FileExistsError: something is there already.
+        ImageUnreadableError: it can't be written there, such as where a link leads elsewhere.
+    """
+    folder = os.path.dirname(target)
+    if os.path.realpath(folder) != folder:
+        raise ImageUnreadableError(target, "a part of its path is a link")
+    aside = os.path.join(folder, f".{os.urandom(8).hex()}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(os.open(aside, flags, 0o666), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _appear(aside, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ImageUnreadableError(target, f"it can't be written: {reason}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(aside)
+
+
+def _appear(aside: str, target: str) -> None:
+    """Give a file its name, unless something has it."""
+    try:
+        os.link(aside, target)  # unlike a rename, it replaces nothing
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        # a drive without links: between the question and the rename there is a moment
+        if os.path.lexists(target):
+            raise FileExistsError(target) from None
+        os.rename(aside, target)

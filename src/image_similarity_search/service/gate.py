@@ -1,0 +1,108 @@
+"""The gate that every request passes: who may come in, and what goes out with each answer."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from image_similarity_search.service import problems
+from image_similarity_search.service.bodies import Bodies
+from image_similarity_search.service.keys import Keys
+from image_similarity_search.service.metrics import Metrics
+from image_similarity_search.service.origins import Origins
+from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.rates import Rates
+from image_similarity_search.service.settings import Settings
+
+_HOST = Kind(421, "host", "The service is not called by this name")
+_ORIGIN = Kind(403, "origin", "Pages of other sites may not ask for this")
+_KEY = Kind(401, "key", "An API key is needed")
+_RATE = Kind(429, "rate", "Too many requests")
+
+_OPEN = {"/", "/healthz", "/readyz", "/openapi.json", "/v1/session"}
+
+CONTENT_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
+    " connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'"
+)
+_SECURITY = {
+    "Content-Security-Policy": CONTENT_SECURITY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), interest-cohort=()",
+    "Cache-Control": "no-store",
+}
+
+
+class Gate:
+    """Wraps an application: checks before it, headers and measurements after it."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self._app = app
+        self._keys = Keys(settings.keys)
+        self._origins = Origins(settings.allowed_hosts)
+        self._rates = Rates(settings.limits.rate, settings.limits.burst)
+        self._bodies = Bodies(settings.limits)
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def send_safely(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_safely)
+        finally:
+            self._metrics.answered(scope, status, time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        try:
+            self._check(scope, headers)
+            body = self._bodies.open(receive, headers.get("content-length"))
+        except Refusal as refusal:
+            answer = problems.response(refusal.kind, str(refusal.detail), refusal.headers)
+            await answer(scope, receive, send)
+            return
+        try:
+            await self._app(scope, body.receive, send)
+        finally:
+            body.close()
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        if self._origins.refused_host(headers.get("host", "")):
+            raise Refusal(_HOST, "allow the name with --allow-host")
+        if self._origins.refused_origin(scope["method"], headers):
+            raise Refusal(_ORIGIN, "the request comes from a page of another site")
+        client = scope["client"][0] if scope.get("client") else "unknown"
+        path = scope["path"]
+        if self._keys.needed and path not in _OPEN and not path.startswith("/static/"):
+            holder = self._keys.accept(headers)
+            if holder is None:
+                self._slow_down(f"stranger at {client}")
+                detail = "send it as 'Authorization: Bearer KEY'"
+                raise Refusal(_KEY, detail, {"WWW-Authenticate": "Bearer"})
+            client = holder
+        self._slow_down(client)
+
+    def _slow_down(self, client: str) -> None:
+        seconds = self._rates.take(client)
+        if seconds:
+            raise Refusal(_RATE, f"try again in {seconds} s", {"Retry-After": str(seconds)})

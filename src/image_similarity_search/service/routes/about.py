@@ -1,0 +1,61 @@
+"""How the service is, and what it serves."""
+
+from __future__ import annotations
+
+import os
+
+from fastapi import APIRouter, Response
+
+from image_similarity_search.service import metrics
+from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.routes.documented import problems
+from image_similarity_search.service.schemas import CollectionOut, Collections, Status
+from image_similarity_search.service.served import Served
+from image_similarity_search.service.service import ServedHere, Service, ServiceHere
+
+router = APIRouter()
+
+_STARTING = Kind(503, "not-ready", "The service is starting or stopping", 2)
+
+
+@router.get("/healthz", tags=["service"], responses=problems())
+async def healthz() -> Status:
+    """Whether the process answers."""
+    return Status()
+
+
+@router.get("/readyz", tags=["service"], responses=problems())
+async def readyz(service: ServiceHere) -> Status:
+    """Whether all collections are open."""
+    if not service.shelf.ready:
+        raise Refusal(_STARTING, "try again")
+    return Status()
+
+
+@router.get("/metrics", tags=["service"], response_class=Response, responses=problems())
+async def measured(service: ServiceHere) -> Response:
+    """Measurements, as Prometheus reads them."""
+    for served in service.shelf.all():
+        count = await service.desk.do(len, served.collection)
+        service.metrics.images(served.name, count)
+    return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
+
+
+@router.get("/v1/collections", tags=["collections"], responses=problems())
+async def collections(service: ServiceHere) -> Collections:
+    """All collections; the page opens the first."""
+    found = [await service.desk.do(_described, each, service) for each in service.shelf.all()]
+    return Collections(collections=found)
+
+
+@router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))
+async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
+    """What a collection is made of."""
+    return await service.desk.do(_described, served, service)
+
+
+def _described(served: Served, service: Service) -> CollectionOut:
+    folders = served.roots().by_name
+    available = {name: os.path.isdir(folder) for name, folder in folders.items()}
+    info = served.collection.info()
+    return CollectionOut.of(info, served.name, available, read_only=service.settings.read_only)

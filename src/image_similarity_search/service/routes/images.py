@@ -1,0 +1,244 @@
+"""Images: listed, looked at, added, forgotten."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
+from image_similarity_search.service import files
+from image_similarity_search.service.incoming import PICTURE, incoming, parsed
+from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.roots import inside
+from image_similarity_search.service.routes.documented import problems
+from image_similarity_search.service.routes.searching import ImageId
+from image_similarity_search.service.schemas import AddIn, Image, Images
+from image_similarity_search.service.served import Served
+from image_similarity_search.service.service import Changing, ServedHere, ServiceHere
+from image_similarity_search.types import State
+
+router = APIRouter(prefix="/v1/collections/{collection}/images", tags=["images"])
+
+_EXISTS = Kind(409, "exists", "There is a file of this name already")
+_MOST_LISTED = 1_000
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/AddIn"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "additionalProperties": False,
+                    "properties": {"image": {"type": "string", "format": "binary"}},
+                },
+                "encoding": {"image": {"contentType": "image/*"}},
+            },
+            "application/octet-stream": PICTURE,
+            "image/*": PICTURE,
+        },
+    }
+}
+
+
+@router.get("", responses=problems(404))
+async def listed(
+    served: ServedHere,
+    service: ServiceHere,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Start behind this id.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
+    state: State = "indexed",
+) -> Images:
+    """The images of a collection in order of id, a page at a time."""
+    return await service.desk.do(_page, served, after, limit, state)
+
+
+@router.get("/{id}", responses=problems(404))
+async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> Image:  # noqa: A002 - its name in the path
+    """One image."""
+    return await service.desk.do(_one, served, id)
+
+
+@router.get(
+    "/{id}/file",
+    response_class=Response,
+    responses=problems(404)
+    | {
+        200: {
+            "description": "The file.",
+            "content": dict.fromkeys((*files.SHOWN.values(), files.DATA), PICTURE),
+        },
+        304: {"description": "It is as it was."},
+    },
+)
+async def original(
+    served: ServedHere,
+    service: ServiceHere,
+    request: Request,
+    id: ImageId,  # noqa: A002 - its name in the path
+    download: Annotated[bool, Query(description="To be saved, not shown.")] = False,
+) -> Response:
+    """The file of an image, as long as it is inside an indexed folder.
+
+    Types that no browser shows, such as HEIC and TIFF, are data to be saved.
+    """
+    opened, name = await service.desk.do(_open, served, id)
+    tag = f'"{opened.mtime_ns:x}-{opened.size:x}"'
+    headers = {
+        "ETag": tag,
+        "Cache-Control": "private, no-cache",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if tag in request.headers.get("if-none-match", ""):
+        opened.file.close()
+        return Response(status_code=304, headers=headers)
+    saved = download or opened.media_type == files.DATA
+    headers["Content-Disposition"] = _disposition(name, saved=saved)
+    headers["Content-Length"] = str(opened.size)
+    return StreamingResponse(opened.chunks(), headers=headers, media_type=opened.media_type)
+
+
+@router.get(
+    "/{id}/thumbnail",
+    response_class=Response,
+    responses=problems(404)
+    | {
+        200: {
+            "description": "A small picture.",
+            "content": {"image/jpeg": PICTURE, "image/webp": PICTURE},
+        },
+        304: {"description": "It is as it was."},
+    },
+)
+async def thumbnail(
+    served: ServedHere,
+    service: ServiceHere,
+    request: Request,
+    id: ImageId,  # noqa: A002 - its name in the path
+) -> Response:
+    """A small picture of an image."""
+    data, tag = await service.desk.do(_thumbnail, served, id)
+    headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    webp = data[8:12] == b"WEBP"
+    return Response(data, headers=headers, media_type="image/webp" if webp else "image/jpeg")
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Changing],
+    responses=problems(400, 404, 408, 409, 413, 415, 423, 507),
+    openapi_extra=_BODY,
+)
+async def add(
+    served: ServedHere,
+    service: ServiceHere,
+    request: Request,
+    response: Response,
+    root: Annotated[str | None, Query(description="The indexed folder to put it in.")] = None,
+    path: Annotated[
+        str | None, Query(description="Its path there.", examples=["new/beach.jpg"])
+    ] = None,
+) -> Image:
+    """Add an image: upload it, or say where in an indexed folder it lies already.
+
+    An upload never replaces a file, and is kept only if it is a picture.
+    """
+    given = await incoming(request, pictures=1)
+    if given.question is not None:
+        wanted = parsed(AddIn, given.question)
+        made = await service.desk.do(_add, served, wanted.root, wanted.path)
+    else:
+        if root is None or path is None:
+            raise ConfigError("root, path", "", "where to put it, in the query string")
+        target = inside(served.roots().folder(root), path)
+        files.check_name(target)
+        await service.desk.embedded(served, given.pictures[0], None)  # is it a picture at all?
+        made = await service.desk.do(_put, served, target, given.pictures[0])
+    response.headers["Location"] = made.links.self
+    return made
+
+
+@router.delete("/{id}", status_code=204, dependencies=[Changing], responses=problems(404, 423, 507))
+async def forget(served: ServedHere, service: ServiceHere, id: ImageId) -> Response:  # noqa: A002 - its name in the path
+    """Forget an image. Its file is not touched: the next sync of its folder finds it again."""
+    await service.desk.do(served.collection.remove, id)
+    return Response(status_code=204)
+
+
+def _page(served: Served, after: int, limit: int, state: State) -> Images:
+    roots = served.roots()
+    if state == "indexed":
+        records = served.collection.images(after=after, limit=limit)
+        total = served.collection.count()
+    else:
+        later = (record for record in served.collection.skipped() if record.id > after)
+        records = list(islice(later, limit))
+        total = served.collection.info().skipped
+    images = [Image.of(record, served.name, roots) for record in records]
+    following = images[-1].id if len(images) == limit else None
+    return Images(images=images, next=following, total=total)
+
+
+def _one(served: Served, id_: int) -> Image:
+    return Image.of(served.collection.get(id_), served.name, served.roots())
+
+
+def _open(served: Served, id_: int) -> tuple[files.OpenFile, str]:
+    record = served.collection.get(id_)
+    return files.open_inside(record.path, served.roots()), record.path
+
+
+def _thumbnail(served: Served, id_: int) -> tuple[bytes, str]:
+    record = served.collection.get(id_)
+    if record.state == "skipped" or not files.is_inside(record.path, served.roots()):
+        raise ImageNotFoundError(record.path, "there is no small picture of it")
+    content = record.content_hash or f"{record.mtime_ns:x}-{record.size:x}"
+    return served.thumbnail(record), f'"{content}"'
+
+
+def _add(served: Served, root: str, path: str) -> Image:
+    """Add a file that is there."""
+    roots = served.roots()
+    target = inside(roots.folder(root), path)
+    files.open_inside(target, roots).file.close()
+    return _added(served, target)
+
+
+def _put(served: Served, target: str, data: bytes) -> Image:
+    """Add a new file."""
+    try:
+        files.write_new(target, data)
+    except FileExistsError:
+        raise Refusal(_EXISTS, "nothing was replaced: choose another name") from None
+    try:
+        return _added(served, target)
+    except BaseException:
+        os.remove(target)  # so that it can be sent again
+        raise
+
+
+def _added(served: Served, target: str) -> Image:
+    (record,) = served.collection.add(target)
+    if record.state == "skipped":
+        raise ImageUnreadableError(target, record.reason or "no picture")
+    return Image.of(record, served.name, served.roots())
+
+
+def _disposition(path: str, *, saved: bool) -> str:
+    """The header that names the file, in letters that every program knows, and as it is."""
+    from urllib.parse import quote
+
+    name = os.path.basename(path)
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
+    exact = quote(os.fsencode(name), safe="")
+    kind = "attachment" if saved else "inline"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{exact}"

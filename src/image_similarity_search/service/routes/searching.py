@@ -1,0 +1,182 @@
+"""Searches: by an image, by uploaded pictures, by several of both."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+
+from image_similarity_search.collection.examples import Example
+from image_similarity_search.errors import ConfigError, ImageUnreadableError
+from image_similarity_search.service.files import open_inside
+from image_similarity_search.service.incoming import (
+    PICTURE,
+    incoming,
+    parsed,
+    region_of,
+)
+from image_similarity_search.service.routes.documented import problems
+from image_similarity_search.service.schemas import (
+    MOST_HITS,
+    ExampleIn,
+    Id,
+    SearchIn,
+    SearchOut,
+)
+from image_similarity_search.service.served import Served
+from image_similarity_search.service.service import ServedHere, Service, ServiceHere
+from image_similarity_search.types import Region
+
+router = APIRouter(tags=["search"])
+
+_MOST_BYTES = 256 * 1024**2  # of a file of which a part is searched by
+
+HowMany = Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits, at most.")]
+Threshold = Annotated[
+    float | None, Query(allow_inf_nan=False, description="Leave out hits with a lower score.")
+]
+PartOf = Annotated[
+    str | None,
+    Query(
+        description="A part of the picture: x,y,w,h as fractions of its upright size.",
+        examples=["0.1,0.2,0.5,0.5"],
+        max_length=200,
+    ),
+]
+ImageId = Annotated[Id, Path(description="The image's id.", examples=[1])]
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One picture's bytes, a form of pictures, or images by their ids.",
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/SearchIn"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "image": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "minItems": 1,
+                            "maxItems": 32,
+                        },
+                        "query": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "description": "A SearchIn; 'upload' is the number of an image.",
+                        },
+                    },
+                },
+                "encoding": {"image": {"contentType": "image/*"}},
+            },
+            "application/octet-stream": PICTURE,
+            "image/*": PICTURE,
+        },
+    }
+}
+
+
+@router.get("/v1/collections/{collection}/images/{id}/similar", responses=problems(404, 413))
+async def similar(
+    served: ServedHere,
+    service: ServiceHere,
+    id: ImageId,  # noqa: A002 - its name in the path
+    k: HowMany = 10,
+    threshold: Threshold = None,
+    region: PartOf = None,
+) -> SearchOut:
+    """The images most like an image of the collection, or like a part of it."""
+    part = region_of(region)
+    example = ExampleIn(id=id)
+    return await _found(service, served, [(example, part)], [], k, threshold)
+
+
+@router.post(
+    "/v1/collections/{collection}/search",
+    responses=problems(400, 404, 408, 413, 415),
+    openapi_extra=_BODY,
+)
+async def search(
+    request: Request,
+    served: ServedHere,
+    service: ServiceHere,
+    k: HowMany = 10,
+    threshold: Threshold = None,
+    region: PartOf = None,
+) -> SearchOut:
+    """The images most like one picture, or like several together.
+
+    The body is one picture, and the query string says the rest. Or it is a form of pictures with
+    the JSON beside them in `query`, or that JSON alone: then the query string is not looked at.
+    """
+    part = region_of(region)
+    given = await incoming(request)
+    if given.question is not None:
+        wanted = parsed(SearchIn, given.question)
+        examples = [(e, e.region.part() if e.region else None) for e in wanted.examples]
+        return await _found(service, served, examples, given.pictures, wanted.k, wanted.threshold)
+    examples = [(ExampleIn(upload=number), part) for number in range(len(given.pictures))]
+    return await _found(service, served, examples, given.pictures, k, threshold)
+
+
+async def _found(
+    service: Service,
+    served: Served,
+    examples: list[tuple[ExampleIn, Region | None]],
+    pictures: list[bytes],
+    k: int,
+    threshold: float | None,
+) -> SearchOut:
+    started = time.perf_counter()
+    shown = [
+        Example(await _image(service, served, example, region, pictures), example.weight)
+        for example, region in examples
+    ]
+    own = [example.id for example, _ in examples if example.id is not None]
+    return await service.desk.search(_searched, served, shown, own, k, threshold, started)
+
+
+async def _image(
+    service: Service,
+    served: Served,
+    example: ExampleIn,
+    region: Region | None,
+    pictures: list[bytes],
+) -> Any:
+    """What an example is given as: the id of an image, or the embedding of a picture."""
+    if (example.id is None) == (example.upload is None):
+        raise ConfigError("example", "", "either 'id' or 'upload'")
+    if example.id is not None:
+        if region is None:
+            return example.id
+        data = await service.desk.do(_file_of, served, example.id)
+        return await service.desk.embedded(served, data, region)
+    if example.upload is None or example.upload >= len(pictures):
+        raise ConfigError("upload", example.upload, "the number of an uploaded picture, from 0")
+    return await service.desk.embedded(served, pictures[example.upload], region)
+
+
+def _file_of(served: Served, id_: int) -> bytes:
+    record = served.collection.get(id_)
+    opened = open_inside(record.path, served.roots())
+    with opened.file:
+        if opened.size > _MOST_BYTES:
+            raise ImageUnreadableError(record.path, f"a file of more than {_MOST_BYTES:,} bytes")
+        return opened.file.read(opened.size)
+
+
+def _searched(
+    served: Served,
+    examples: list[Example],
+    own: list[int],
+    k: int,
+    threshold: float | None,
+    started: float,
+) -> SearchOut:
+    hits = served.collection.search_by_examples(examples, k, threshold=threshold, leave_out=own)
+    seconds = time.perf_counter() - started
+    return SearchOut.of(hits, k, served.metric, seconds, served.name, served.roots())

@@ -1,0 +1,42 @@
+"""A cookie in place of an API key, for browsers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from image_similarity_search.service.keys import COOKIE, SESSION_SECONDS
+from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.routes.documented import problems
+from image_similarity_search.service.schemas import SessionIn
+from image_similarity_search.service.service import ServiceHere
+
+router = APIRouter(tags=["service"])
+
+_WRONG = Kind(401, "key", "An API key is needed")
+
+
+@router.post("/v1/session", status_code=204, responses=problems())
+async def enter(service: ServiceHere, request: Request, given: SessionIn) -> Response:
+    """Get a cookie for an API key; scripts of a page can't read it."""
+    value = service.keys.session_for(given.key)
+    if service.keys.needed and value is None:
+        raise Refusal(_WRONG, "this is none", {"WWW-Authenticate": "Bearer"})
+    response = Response(status_code=204)
+    if value is not None:
+        response.set_cookie(
+            COOKIE,
+            value,
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+    return response
+
+
+@router.delete("/v1/session", status_code=204, responses=problems())
+async def leave() -> Response:
+    """Forget the cookie."""
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response

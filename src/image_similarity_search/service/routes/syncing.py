@@ -1,0 +1,81 @@
+"""Syncs, in the background."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import StreamingResponse
+
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.service.routes.documented import problems
+from image_similarity_search.service.schemas import Job, Jobs, SyncIn
+from image_similarity_search.service.service import Changing, ServedHere, ServiceHere
+
+router = APIRouter(tags=["jobs"])
+
+JobId = Annotated[str, Path(description="The job's id.", examples=["3f9c2a7be01d4c55"])]
+
+
+@router.post(
+    "/v1/collections/{collection}/sync",
+    status_code=202,
+    dependencies=[Changing],
+    responses=problems(404, 409),
+)
+async def sync(served: ServedHere, service: ServiceHere, wanted: SyncIn, response: Response) -> Job:
+    """Begin to bring the collection up to date with its folders; the answer says how to follow."""
+    roots = await service.desk.do(served.roots)
+    if wanted.root is not None:
+        roots.folder(wanted.root)
+    names = list(roots.by_name) if wanted.root is None else [wanted.root]
+    if not names:
+        raise ConfigError("root", None, "a collection that has folders: 'iss index' adds them")
+    job = await service.desk.do(
+        service.jobs.start_sync,
+        served.name,
+        served.folder,
+        names,
+        retry_skipped=wanted.retry_skipped,
+    )
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job
+
+
+@router.get("/v1/jobs", responses=problems())
+async def jobs(service: ServiceHere) -> Jobs:
+    """The last jobs, the newest first."""
+    return Jobs(jobs=await service.desk.do(service.jobs.all))
+
+
+@router.get("/v1/jobs/{job}", responses=problems(404))
+async def job(service: ServiceHere, job: JobId) -> Job:
+    """How far a job is."""
+    return await service.desk.do(service.jobs.get, job)
+
+
+@router.delete("/v1/jobs/{job}", status_code=202, dependencies=[Changing], responses=problems(404))
+async def cancel(service: ServiceHere, job: JobId) -> Job:
+    """Have a job stop soon. What it did is kept."""
+    return await service.desk.do(service.jobs.cancel, job)
+
+
+@router.get(
+    "/v1/jobs/{job}/events",
+    response_class=StreamingResponse,
+    responses=problems(404)
+    | {
+        200: {
+            "description": "Events `progress`, and at last `end`; the data of each is a Job.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def events(service: ServiceHere, job: JobId) -> StreamingResponse:
+    """Follow a job, as server-sent events."""
+    await service.desk.do(service.jobs.get, job)
+    service.streams.check()
+    headers = {"X-Accel-Buffering": "no"}  # else a proxy would keep them back
+    return StreamingResponse(
+        service.streams.of(job), headers=headers, media_type="text/event-stream"
+    )

@@ -1,0 +1,334 @@
+"""The shapes of the JSON that goes in and out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from image_similarity_search._version import __version__
+from image_similarity_search.service.roots import Roots
+from image_similarity_search.types import (
+    CollectionInfo as StoredInfo,
+)
+from image_similarity_search.types import (
+    Hit,
+    ImageRecord,
+    Metric,
+    State,
+    SyncReport,
+)
+from image_similarity_search.types import (
+    Region as Part,
+)
+
+MOST_HITS = 1_000
+MOST_EXAMPLES = 32
+_LARGEST_ID = 2**63 - 1
+
+Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
+K = Annotated[int, Field(ge=1, le=MOST_HITS)]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+# What comes in
+
+
+class Region(_In):
+    """A part of a picture, in fractions of its upright width and height."""
+
+    x: float = Field(ge=0, lt=1, examples=[0.1])
+    y: float = Field(ge=0, lt=1, examples=[0.2])
+    w: float = Field(gt=0, le=1, examples=[0.5])
+    h: float = Field(gt=0, le=1, examples=[0.5])
+
+    def part(self) -> Part:
+        """The same, checked as a whole.
+
+        Raises:
+            ConfigError: it reaches over an edge.
+        """
+        return Part(self.x, self.y, self.w, self.h)
+
+
+class ExampleIn(_In):
+    """A picture to search by: an image of the collection, or an uploaded one by its number."""
+
+    id: Id | None = Field(default=None, examples=[7])
+    upload: int | None = Field(default=None, ge=0, lt=MOST_EXAMPLES)
+    weight: float = Field(
+        default=1.0,
+        ge=-1e6,
+        le=1e6,
+        description="More than 0: more like it. Less than 0: less like it.",
+    )
+    region: Region | None = None
+
+
+class SearchIn(_In):
+    """What to search for."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {"examples": [{"id": 1}], "k": 5},
+                {"examples": [{"id": 1, "weight": 1.0}, {"id": 2, "weight": -0.5}], "k": 5},
+            ]
+        },
+    )
+
+    examples: list[ExampleIn] = Field(min_length=1, max_length=MOST_EXAMPLES)
+    k: K = 10
+    threshold: float | None = Field(default=None, description="Leave out hits with a lower score.")
+
+
+class AddIn(_In):
+    """A file that lies in an indexed folder already."""
+
+    root: str = Field(examples=["photos"])
+    path: str = Field(examples=["holiday/beach.jpg"])
+
+
+class SyncIn(_In):
+    """Which folder is to be brought up to date; without ``root`` all of them."""
+
+    root: str | None = Field(default=None, examples=["photos"])
+    retry_skipped: bool = False
+
+
+class SessionIn(_In):
+    """An API key, for which a browser gets a cookie."""
+
+    key: str = Field(min_length=1, max_length=1_000)
+
+
+# What goes out
+
+
+class Links(BaseModel):
+    """Where more of an image is."""
+
+    self: str
+    thumbnail: str
+    file: str
+
+
+class Image(BaseModel):
+    """An image of a collection.
+
+    ``root`` is the name of the indexed folder that it lies in (null: added alone, outside of all),
+    ``path`` is relative to that.
+    """
+
+    id: int = Field(examples=[7])
+    root: str | None = Field(examples=["photos"])
+    path: str = Field(examples=["holiday/beach.jpg"])
+    name: str = Field(examples=["beach.jpg"])
+    size: int = Field(description="Bytes of the file.", examples=[123_456])
+    modified: datetime | None
+    width: int | None = Field(description="Pixels, as a person sees the picture.", examples=[4000])
+    height: int | None = Field(examples=[3000])
+    state: State
+    reason: str | None = Field(description="Why it was skipped.")
+    metadata: dict[str, Any]
+    links: Links
+
+    @classmethod
+    def of(cls, record: ImageRecord, collection: str, roots: Roots) -> Image:
+        """The image of a record."""
+        root, path = roots.shown(record.path)
+        here = f"/v1/collections/{collection}/images/{record.id}"
+        return cls(
+            id=record.id,
+            root=root,
+            path=path,
+            name=path.rpartition("/")[2],
+            size=record.size,
+            modified=_time(record.mtime_ns),
+            width=record.width,
+            height=record.height,
+            state=record.state,
+            reason=record.reason,
+            metadata=record.metadata,
+            links=Links(self=here, thumbnail=f"{here}/thumbnail", file=f"{here}/file"),
+        )
+
+
+class Images(BaseModel):
+    """A page of images; ``next`` is the ``after`` of the next page, null at the end."""
+
+    images: list[Image]
+    next: int | None
+    total: int
+
+
+class HitOut(BaseModel):
+    """An answer to a search."""
+
+    rank: int = Field(examples=[1])
+    score: float = Field(description="1.0 for the same picture.", examples=[0.87])
+    distance: float = Field(examples=[0.15])
+    image: Image
+
+
+class SearchOut(BaseModel):
+    """The answers to a search, the most alike first."""
+
+    hits: list[HitOut]
+    k: int
+    metric: Metric
+    seconds: float = Field(description="What the search took, without the way here.")
+
+    @classmethod
+    def of(
+        cls, hits: list[Hit], k: int, metric: Metric, seconds: float, collection: str, roots: Roots
+    ) -> SearchOut:
+        """The answer of these hits."""
+        shown = [
+            HitOut(
+                rank=rank,
+                score=hit.score,
+                distance=hit.distance,
+                image=Image.of(hit.image, collection, roots),
+            )
+            for rank, hit in enumerate(hits, 1)
+        ]
+        return cls(hits=shown, k=k, metric=metric, seconds=round(seconds, 6))
+
+
+class Root(BaseModel):
+    """An indexed folder, and whether it is there now."""
+
+    name: str
+    available: bool
+
+
+class CollectionOut(BaseModel):
+    """What a collection is made of."""
+
+    name: str
+    encoder: str
+    dim: int
+    metric: Metric
+    index: str
+    store: str
+    indexed: int
+    skipped: int
+    roots: list[Root]
+    generation: int
+    catalog_bytes: int
+    store_bytes: int
+    memory_bytes: int
+    read_only: bool
+    version: str = Field(description="Of this program.", examples=[__version__])
+
+    @classmethod
+    def of(
+        cls, info: StoredInfo, name: str, available: dict[str, bool], *, read_only: bool
+    ) -> CollectionOut:
+        """What ``Collection.info`` said."""
+        return cls(
+            name=name,
+            encoder=info.encoder,
+            dim=info.dim,
+            metric=info.metric,
+            index=info.index,
+            store=info.store,
+            indexed=info.indexed,
+            skipped=info.skipped,
+            roots=[Root(name=root, available=there) for root, there in available.items()],
+            generation=info.generation,
+            catalog_bytes=info.catalog_bytes,
+            store_bytes=info.store_bytes,
+            memory_bytes=info.memory_bytes,
+            read_only=read_only,
+            version=__version__,
+        )
+
+
+class Collections(BaseModel):
+    """All collections."""
+
+    collections: list[CollectionOut]
+
+
+class SyncReportOut(BaseModel):
+    """What a sync did, in numbers of images."""
+
+    indexed: int
+    updated: int
+    unchanged: int
+    moved: int
+    removed: int
+    skipped: int
+    encoded: int
+    other_files: int
+    unreadable_folders: list[str]
+    seconds: float
+
+    @classmethod
+    def of(cls, reports: list[SyncReport], roots: Roots) -> SyncReportOut:
+        """All these reports together."""
+        counts = ("indexed", "updated", "unchanged", "moved", "removed", "skipped", "encoded")
+        return cls(
+            **{name: sum(getattr(report, name) for report in reports) for name in counts},
+            other_files=sum(report.others for report in reports),
+            unreadable_folders=[
+                roots.without_folders(folder)
+                for report in reports
+                for folder in report.unreadable_folders
+            ],
+            seconds=round(sum(report.seconds for report in reports), 3),
+        )
+
+
+class Problem(BaseModel):
+    """What is wrong, as RFC 9457 has it."""
+
+    type: str = Field(examples=["urn:iss:problem:image-not-found"])
+    title: str = Field(examples=["There is no such image"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["no indexed image has this id"])
+    errors: list[dict[str, str]] | None = None
+
+
+class Job(BaseModel):
+    """Work in the background, and how far it is."""
+
+    id: str = Field(examples=["3f9c2a7be01d4c55"])
+    collection: str
+    kind: Literal["sync"] = "sync"
+    state: Literal["running", "done", "cancelled", "failed"]
+    root: str | None = Field(description="The folder that is being worked on.")
+    phase: Literal["scanning", "indexing"] | None = None
+    done: int = 0
+    total: int | None = None
+    started: datetime
+    finished: datetime | None = None
+    report: SyncReportOut | None = None
+    error: Problem | None = None
+
+
+class Jobs(BaseModel):
+    """The jobs since the service was started, the last 100."""
+
+    jobs: list[Job]
+
+
+class Status(BaseModel):
+    """How the service is."""
+
+    status: Literal["ok"] = "ok"
+
+
+def _time(mtime_ns: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(mtime_ns / 1e9, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

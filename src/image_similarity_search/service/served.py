@@ -1,0 +1,167 @@
+"""A collection that is open to be served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from typing import ParamSpec, TypeVar
+
+from image_similarity_search.collection import Collection
+from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.service.files import open_inside
+from image_similarity_search.service.metrics import Metrics
+from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.roots import Roots
+from image_similarity_search.service.settings import Limits
+from image_similarity_search.types import FloatArray, ImageRecord, Metric, Region
+
+_BUSY = Kind(503, "busy", "The service is busy", 1)
+_SMALL_SIDE = 256  # pixels of a small picture
+_LOCK_SECONDS = 5.0  # that a change waits for another process
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Served:
+    """One collection, the name it has here, and what embeds uploads for it."""
+
+    def __init__(self, name: str, folder: str, limits: Limits) -> None:
+        self.name = name
+        self.folder = folder
+        self.collection = Collection.open(folder, wait=_LOCK_SECONDS)
+        try:
+            self.uploads = self.collection.uploads(
+                max_pixels=limits.upload_pixels, seconds=limits.decode_seconds
+            )
+            self.uploads.prepare()
+            self._metric = self.collection.info().metric  # loads the store, too
+        except BaseException:
+            self.collection.close()
+            raise
+
+    @property
+    def metric(self) -> Metric:
+        """How it measures distance."""
+        return self._metric
+
+    def thumbnail(self, record: ImageRecord) -> bytes:
+        """A small picture of an image.
+
+        Raises:
+            ImageError: its file can't be read.
+        """
+        from image_similarity_search.images import decode
+
+        opened = open_inside(record.path, self.roots())
+        with opened.file:
+            data = opened.file.read(opened.size)
+        image = decode.decode(data, min_side=_SMALL_SIDE // 2).image
+        image.thumbnail((_SMALL_SIDE, _SMALL_SIDE))
+        out = BytesIO()
+        image.save(out, "JPEG", quality=80)
+        return out.getvalue()
+
+    def roots(self) -> Roots:
+        """Its indexed folders, by name."""
+        return Roots(self.collection.roots())
+
+    def close(self) -> None:
+        """Close it."""
+        self.uploads.close()
+        self.collection.close()
+
+
+class Desk:
+    """Where blocking work is done: a few threads, and a bounded number that wait for them."""
+
+    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+        # searches have their turns one after the other; two more threads do the rest meanwhile
+        self._searches = ThreadPoolExecutor(2, thread_name_prefix="search")
+        self._others = ThreadPoolExecutor(4, thread_name_prefix="work")
+        self._most = limits.waiting
+        self._metrics = metrics
+        self._waiting = 0
+
+    async def search(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run a search in its turn."""
+        return await self._run(self._searches, work, *args, **kwargs)
+
+    async def do(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run what reads or writes files, or takes long."""
+        return await self._run(self._others, work, *args, **kwargs)
+
+    async def _run(
+        self,
+        pool: ThreadPoolExecutor,
+        work: Callable[_P, _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
+        with self._place():
+            return await asyncio.wrap_future(pool.submit(work, *args, **kwargs))
+
+    async def embedded(self, served: Served, data: bytes, region: Region | None) -> FloatArray:
+        """The embedding of a picture that was uploaded, or of a part of it."""
+        with self._place():
+            return await asyncio.wrap_future(served.uploads.embed(data, region))
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if self._waiting >= self._most:
+            raise Refusal(_BUSY, "too many requests are waiting")
+        self._waiting += 1
+        self._metrics.waiting(self._waiting)
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            self._metrics.waiting(self._waiting)
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        self._searches.shutdown()
+        self._others.shutdown()
+
+
+class Shelf:
+    """All collections of a service, open from its start to its end."""
+
+    def __init__(self) -> None:
+        self._served: dict[str, Served] = {}
+        self.ready = False
+
+    def open(self, collections: tuple[tuple[str, str], ...], limits: Limits) -> None:
+        """Open them."""
+        try:
+            for name, folder in collections:
+                self._served[name] = Served(name, folder, limits)
+        except ImageSearchError:
+            self.close()
+            raise
+        self.ready = True
+
+    def all(self) -> list[Served]:
+        """Each of them, in the order given."""
+        return list(self._served.values())
+
+    def get(self, name: str) -> Served:
+        """The collection of this name.
+
+        Raises:
+            Refusal: there is none.
+        """
+        if name not in self._served:
+            kind = Kind(404, "collection-not-found", "There is no such collection")
+            raise Refusal(kind, "GET /v1/collections lists those that there are")
+        return self._served[name]
+
+    def close(self) -> None:
+        """Close them."""
+        self.ready = False
+        for served in self._served.values():
+            served.close()
+        self._served.clear()

@@ -1,0 +1,73 @@
+"""The server: one process, or several that share a socket."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from image_similarity_search.collection import Collection
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.service.app import AppFactory
+from image_similarity_search.service.settings import Settings
+
+_STOP_SECONDS = 30  # in which open requests may end
+_KEEP_ALIVE_SECONDS = 30
+_CONNECTIONS = 1_000
+
+
+def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
+    """Answer requests until the process is told to end; then end what is under way, and return.
+
+    Raises:
+        CollectionError: one of the collections can't be opened.
+        ConfigError: the address can't be listened at.
+    """
+    for _, folder in settings.collections:
+        Collection.open(folder).close()
+    config = uvicorn.Config(
+        AppFactory(settings, shared_metrics),
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        limit_concurrency=_CONNECTIONS,
+    )
+    listening = _listening(settings)
+    host, port = listening.getsockname()[:2]
+    where = f"[{host}]" if ":" in host else host
+    sys.stderr.write(f"serving at http://{where}:{port}/ (Ctrl-C ends it)\n")
+    sys.stderr.flush()
+    with listening, suppress(KeyboardInterrupt):  # uvicorn raises the signal again at the end
+        if settings.workers == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            Multiprocess(config, sockets=[listening]).run()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+
+
+def _listening(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((settings.host, settings.port))
+        listening.listen(1024)
+        listening.set_inheritable(True)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        where = f"{settings.host}:{settings.port}"
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError("address", where, f"one to listen at ({reason})") from error
+    return listening

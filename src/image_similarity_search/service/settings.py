@@ -1,0 +1,113 @@
+"""What a service is started with."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS
+from image_similarity_search.errors import ConfigError
+
+KEY_LENGTH = 16
+"""Characters that an API key must have."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the machine others may have.
+
+    Attributes:
+        upload_bytes: of one request's body.
+        upload_pixels: of one picture.
+        body_seconds: in which a body must have arrived.
+        body_memory: bytes of bodies that are arriving or being worked on, together.
+        decode_seconds: for one picture.
+        waiting: requests at work or waiting for it; more are sent away with 503.
+        streams: open streams of events.
+        rate: requests a second of one client, by key or address; 0 is as many as it likes. It may
+            save up ``burst`` seconds of them.
+        burst: see ``rate``.
+    """
+
+    upload_bytes: int = 32 * 1024**2
+    upload_pixels: int = UPLOAD_PIXELS
+    body_seconds: float = 30.0
+    body_memory: int = 512 * 1024**2
+    decode_seconds: float = UPLOAD_SECONDS
+    waiting: int = 256
+    streams: int = 64
+    rate: float = 0.0
+    burst: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a service serves, to whom, and within which limits.
+
+    Attributes:
+        collections: name and index folder of each; the first is the one that the page opens.
+        state_dir: a folder for what the processes of one service share: its jobs.
+        host: the address to listen at.
+        port: the port; 0 picks one.
+        workers: processes that answer requests.
+        keys: API keys; one of them must come with each request. None are needed at a loopback
+            address.
+        read_only: refuse all that changes a collection.
+        allowed_hosts: names by which the service may be called, beside loopback and addresses.
+
+    Raises:
+        ConfigError: a collection's name is none, a key is short, or the service would be open to
+            other machines without a key.
+    """
+
+    collections: tuple[tuple[str, str], ...]
+    state_dir: str
+    host: str = "127.0.0.1"
+    port: int = 8765
+    workers: int = 1
+    keys: tuple[str, ...] = ()
+    read_only: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.collections]
+        for name in names:
+            if not _NAME.fullmatch(name) or names.count(name) > 1:
+                expected = "another name for each collection, of letters, digits, '.', '_' and '-'"
+                raise ConfigError("collection", name, expected)
+        if not names:
+            raise ConfigError("collections", names, "at least one")
+        for key in self.keys:
+            if len(key) < KEY_LENGTH or not key.isascii() or not key.isprintable():
+                expected = f"{KEY_LENGTH} printable ASCII characters or more (openssl rand -hex 24)"
+                raise ConfigError("API key", "***", expected)
+        if not self.keys and not is_loopback(self.host):
+            expected = "a loopback address, such as 127.0.0.1, or API keys beside it"
+            raise ConfigError("host", self.host, expected)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def named(places: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Names and index folders, from ``DIR`` or ``NAME=DIR``; a name left out is the folder's."""
+    pairs = []
+    for place in places:
+        name, equals, folder = place.partition("=")
+        if not equals:
+            folder = place
+            base = os.path.basename(os.path.realpath(place))
+            name = re.sub(r"[^A-Za-z0-9._-]+", "-", base).strip("-._") or "collection"
+        pairs.append((name, os.path.realpath(folder)))
+    return tuple(pairs)

@@ -1,0 +1,99 @@
+// The HTTP API: the page can do nothing that curl can't.
+
+const RETRIES = 3;
+let keyWanted = async () => false;
+
+/** What the server refuses, in its own words. */
+export class Problem extends Error {
+  constructor(status, { title, detail, type } = {}) {
+    super(detail || title || `The server answered ${status}.`);
+    this.status = status;
+    this.kind = (type || "").split(":").pop();
+  }
+}
+
+/** The server can't be reached. */
+export class Unreachable extends Error {}
+
+/** What to do when a key is needed: resolves to true when there is one now. */
+export function onKeyWanted(ask) {
+  keyWanted = ask;
+}
+
+async function request(path, options = {}, attempt = 0) {
+  let response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Unreachable("The server can't be reached.");
+  }
+  if (response.ok) return response;
+  if (response.status === 401 && path !== "/v1/session" && (await keyWanted())) return request(path, options, attempt);
+  if ((response.status === 429 || response.status === 503) && attempt < RETRIES) {
+    const seconds = Number(response.headers.get("Retry-After")) || 1;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(seconds, 10) * 1000));
+    options.signal?.throwIfAborted();
+    return request(path, options, attempt + 1);
+  }
+  const problem = await response.json().catch(() => ({}));
+  throw new Problem(response.status, problem);
+}
+
+const json = async (path, options) => (await request(path, options)).json();
+
+const asJson = (method, body, signal) => ({
+  method,
+  signal,
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify(body),
+});
+
+const within = (collection) => `/v1/collections/${encodeURIComponent(collection)}`;
+
+export const collections = async () => (await json("/v1/collections")).collections;
+
+export const collectionInfo = (name) => json(within(name));
+
+/** A page of images: `{images, next, total}`. */
+export function images(collection, filter, offset, limit, signal) {
+  const query = new URLSearchParams({ offset, limit });
+  for (const [name, value] of Object.entries(filter)) {
+    for (const item of Array.isArray(value) ? value : [value]) query.append(name, item);
+  }
+  return json(`${within(collection)}/images?${query}`, { signal });
+}
+
+export const image = (collection, id) => json(`${within(collection)}/images/${id}`);
+
+/** Search by examples, which are ids or files: `{hits, k, metric, seconds}`. */
+export function search(collection, examples, fileOf, { k, filter, signal }) {
+  const files = [];
+  const asked = examples.map(({ id, upload, weight, region }) => {
+    const example = { weight };
+    if (upload) example.upload = files.push(fileOf(upload)) - 1;
+    else example.id = id;
+    if (region) example.region = region;
+    return example;
+  });
+  const body = { examples: asked, k };
+  if (Object.keys(filter).length) body.filter = filter;
+  const path = `${within(collection)}/search`;
+  if (!files.length) return json(path, asJson("POST", body, signal));
+  const form = new FormData();
+  form.append("query", JSON.stringify(body));
+  for (const file of files) form.append("image", file, "picture");
+  return json(path, { method: "POST", body: form, signal });
+}
+
+export const startSync = (collection) => json(`${within(collection)}/sync`, asJson("POST", {}));
+
+export const jobs = async () => (await json("/v1/jobs")).jobs;
+
+export const job = (id) => json(`/v1/jobs/${id}`);
+
+export const stopJob = (id) => json(`/v1/jobs/${id}`, { method: "DELETE" });
+
+export const jobEvents = (id) => new EventSource(`/v1/jobs/${id}/events`);
+
+export const logIn = (key) => request("/v1/session", asJson("POST", { key }));

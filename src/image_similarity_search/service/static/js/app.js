@@ -1,0 +1,331 @@
+// The page: what is done with it becomes a state, a state becomes an address and what is shown.
+
+import * as api from "./api.js";
+import { announce, byId, later, toast } from "./dom.js";
+import { Filters } from "./filters.js";
+import { History } from "./history.js";
+import { Jobs } from "./jobs.js";
+import { askForKey } from "./login.js";
+import { Pictures } from "./pictures.js";
+import { drawExamples } from "./query.js";
+import { EMPTY } from "./state.js";
+import * as uploads from "./uploads.js";
+import { factsOf, Viewer } from "./viewer.js";
+
+const MOST_EXAMPLES = 8;
+const known = new Map(); // images by id, of the collection that is shown
+let state = EMPTY;
+let collections = [];
+let adding = false; // the next file that is chosen is one more example
+let looking = null; // at which example
+
+const history = new History((next, scroll) => apply(next, { scroll }));
+const jobs = new Jobs(() => refresh(), failed);
+const filters = new Filters((filter) => go({ ...state, filter, view: null }, { replace: true }));
+const viewer = new Viewer({
+  search: (shown, region) => searchBy(shown, region),
+  more: (shown, region) => addExample(exampleFrom(shown, 1, region)),
+  less: (shown, region) => addExample(exampleFrom(shown, -1, region)),
+  turn,
+  closed: () => {
+    looking = null;
+    if (state.view !== null) go({ ...state, view: null }, { replace: true });
+  },
+});
+const pictures = new Pictures({
+  act: {
+    search: (image, { byKeys }) => go({ ...state, examples: [{ id: remember(image).id, weight: 1 }], view: null }, { focus: byKeys }),
+    more: (image) => addExample({ id: remember(image).id, weight: 1 }),
+    less: (image) => addExample({ id: remember(image).id, weight: -1 }),
+    view: (image) => go({ ...state, view: remember(image).id }),
+    key: pressed,
+  },
+  addressOf: (image) => history.address({ ...state, examples: [{ id: image.id, weight: 1 }], view: null }),
+  failed,
+  changed: () => state.view !== null && showView(),
+});
+
+function remember(image) {
+  known.set(image.id, image);
+  return image;
+}
+
+function pressed(key, image) {
+  if (!image) return false;
+  if (key === "+" || key === "=") addExample({ id: remember(image).id, weight: 1 });
+  else if (key === "-") addExample({ id: remember(image).id, weight: -1 });
+  else if (key === "v" || key === " ") go({ ...state, view: remember(image).id });
+  else return false;
+  return true;
+}
+
+// From one state to the next
+
+function go(next, { replace = false, focus = false } = {}) {
+  if (replace) history.replace(next);
+  else history.push(next);
+  return apply(next, { focus, scroll: replace ? scrollY : 0 });
+}
+
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+async function apply(next, { scroll = 0, focus = false, anew = false } = {}) {
+  const before = state;
+  state = withoutLost(next);
+  draw();
+  const { collection, examples, filter } = state;
+  const shows = [collection, examples, filter];
+  if (anew || !same(shows, [before.collection, before.examples, before.filter]) || !pictures.source) {
+    if (collection !== before.collection) known.clear();
+    try {
+      await pictures.show(state, { scroll, focus });
+      byId("offline").hidden = true;
+    } catch (error) {
+      failed(error);
+    }
+  } else if (state.threshold !== before.threshold) {
+    pictures.setThreshold(state.threshold);
+  }
+  if (state.view === null) {
+    if (looking === null) viewer.close();
+  } else {
+    await showView();
+  }
+}
+
+/** A picture that was given to the page is not in its address: after a reload it is lost. */
+function withoutLost(next) {
+  const examples = next.examples.filter(({ upload }) => !upload || uploads.has(upload));
+  if (examples.length < next.examples.length) {
+    toast("A picture of this search was only in the page that it was dropped on: drop it again.", { wrong: true });
+  }
+  return { ...next, examples };
+}
+
+async function refresh() {
+  if (!state.examples.length) await apply(state, { anew: true, scroll: scrollY });
+  collections = await api.collections().catch(() => collections);
+}
+
+function draw() {
+  const { examples, threshold, filter, collection } = state;
+  byId("welcome").hidden = examples.length > 0;
+  drawExamples(examples, describe, { turn: turnAround, remove: removeExample, look: lookAt, add: chooseMore });
+  byId("threshold").value = threshold;
+  byId("threshold-value").textContent = threshold > 0 ? threshold.toFixed(3).replace(/0$/, "") : "any";
+  filters.show(filter);
+  byId("collection").value = collection;
+  const readOnly = collections.find(({ name }) => name === collection)?.read_only;
+  byId("sync").hidden = Boolean(readOnly);
+  document.title = examples.length ? `Like ${describe(examples[0]).name} · Similarity` : "Image Similarity Search";
+}
+
+// Examples
+
+function describe({ id, upload }) {
+  if (upload) return uploads.uploadOf(upload);
+  const image = known.get(id);
+  if (!image) learn(id);
+  return { name: image?.name ?? `picture ${id}`, url: linkOf(id, "thumbnail") };
+}
+
+const linkOf = (id, what) => `/v1/collections/${encodeURIComponent(state.collection)}/images/${id}/${what}`;
+
+const learning = new Set();
+async function learn(id) {
+  if (learning.has(id)) return;
+  learning.add(id);
+  try {
+    remember(await api.image(state.collection, id));
+    draw();
+  } catch {
+    // it is gone, which the search itself says
+  }
+}
+
+const setExamples = (examples, options) => go({ ...state, examples, view: null }, options);
+
+function addExample(example) {
+  const others = state.examples.filter(({ id, upload, region }) => !same([id, upload, region], [example.id, example.upload, example.region]));
+  if (others.length >= MOST_EXAMPLES) return toast(`No more than ${MOST_EXAMPLES} pictures at once.`, { wrong: true });
+  viewer.close();
+  setExamples([...others, example]);
+  const [word, name] = [example.weight > 0 ? "More" : "Less", describe(example).name];
+  if (state.examples.every(({ weight }) => weight < 0)) toast("Now choose a picture that it should be like.");
+  return announce(`${word} like ${name}`);
+}
+
+const turnAround = (place) =>
+  setExamples(state.examples.map((example, other) => (other === place ? { ...example, weight: -example.weight } : example)));
+
+const removeExample = (place) => setExamples(state.examples.filter((_, other) => other !== place));
+
+function exampleFrom({ image, upload }, weight, region) {
+  const example = upload ? { upload, weight } : { id: image.id, weight };
+  if (region) example.region = region;
+  return example;
+}
+
+function searchBy(shown, region) {
+  const place = looking;
+  looking = null;
+  viewer.close();
+  const example = exampleFrom(shown, place === null ? 1 : state.examples[place].weight, region);
+  setExamples(place === null ? [example] : state.examples.map((other, at) => (at === place ? example : other)));
+}
+
+function take(files) {
+  const examples = files.slice(0, MOST_EXAMPLES).map((file) => ({ upload: uploads.keep(file), weight: 1 }));
+  const before = adding ? state.examples : [];
+  adding = false;
+  viewer.close();
+  setExamples([...before, ...examples].slice(-MOST_EXAMPLES));
+}
+
+function chooseMore() {
+  adding = true;
+  byId("file").click();
+}
+
+// Looking at one picture
+
+function lookAt(place) {
+  const example = state.examples[place];
+  const { name, url } = describe(example);
+  const image = known.get(example.id);
+  looking = place;
+  const shown = { name, path: image ? pathOf(image) : "", facts: image ? factsOf(image) : "", place: "Searched by", caption: "", isExample: true };
+  Object.assign(shown, example.upload ? { upload: example.upload, url } : { ...linksOf(example.id), image: image ?? { id: example.id, name, links: { file: linkOf(example.id, "file") } } });
+  viewer.show({ ...shown, region: example.region }, null, {});
+}
+
+const pathOf = ({ root, path }) => [root, path].filter(Boolean).join("/");
+
+const linksOf = (id) => ({ url: linkOf(id, "file"), fallback: linkOf(id, "thumbnail"), download: linkOf(id, "file?download=true") });
+
+async function showView() {
+  const { source } = pictures;
+  const index = source.indexOf(state.view);
+  const item = source.at(index);
+  let image = item?.image ?? known.get(state.view);
+  try {
+    image ??= remember(await api.image(state.collection, state.view));
+  } catch (error) {
+    go({ ...state, view: null }, { replace: true });
+    return failed(error);
+  }
+  if (state.view !== image.id) return undefined; // another one by now
+  const shown = {
+    image, name: image.name, path: pathOf(image), facts: factsOf(image), ...linksOf(image.id),
+    place: index < 0 ? "" : `${(index + 1).toLocaleString("en")} of ${source.total.toLocaleString("en")}`,
+    caption: item?.score === undefined ? "" : `Score ${item.score.toFixed(4)}`,
+  };
+  return viewer.show(shown, beside(), { hasPrevious: index > 0, hasNext: index >= 0 && index + 1 < source.total });
+}
+
+/** The picture that was searched by, for the other side. */
+function beside() {
+  const example = state.examples.find(({ weight }) => weight > 0);
+  if (!example) return null;
+  const { name, url } = describe(example);
+  return example.upload ? { name, url } : { name, ...linksOf(example.id) };
+}
+
+function turn(step) {
+  const index = pictures.source.indexOf(state.view) + step;
+  const image = pictures.source.at(index)?.image;
+  if (image) go({ ...state, view: remember(image).id }, { replace: true });
+  else pictures.source.want(index, index + 1);
+  pictures.grid.reveal(index);
+}
+
+// What goes wrong
+
+function failed(error) {
+  if (error.name === "AbortError") return;
+  if (error instanceof api.Unreachable) waitForServer();
+  else if (error instanceof api.Problem && state.examples.length && error.status < 500) pictures.fail("This can't be searched by", sentence(error.message));
+  else toast(sentence(error.message), { wrong: true });
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+let waiting = false;
+async function waitForServer() {
+  if (waiting) return;
+  waiting = true;
+  byId("offline").textContent = "The server can't be reached. Trying again…";
+  byId("offline").hidden = false;
+  while (!(await reachable())) await new Promise((resolve) => setTimeout(resolve, 2000));
+  waiting = false;
+  byId("offline").hidden = true;
+  if (collections.length) await apply(state, { anew: true, scroll: scrollY });
+  else await begin();
+}
+
+const reachable = () => fetch("/healthz").then((response) => response.ok, () => false);
+
+// The things above the pictures
+
+function setUp() {
+  api.onKeyWanted(askForKey);
+  uploads.listen(take);
+  for (const button of document.querySelectorAll("#choose, [data-choose]")) {
+    button.addEventListener("click", () => {
+      adding = false;
+      byId("file").click();
+    });
+  }
+  byId("sync").addEventListener("click", () => jobs.start(state.collection));
+  byId("clear").addEventListener("click", () => setExamples([]));
+  document.querySelector("[data-go-home]").addEventListener("click", (event) => {
+    event.preventDefault();
+    go({ ...EMPTY, collection: state.collection });
+  });
+  const settle = later(() => history.replace(state), 300);
+  byId("threshold").addEventListener("input", () => {
+    apply({ ...state, threshold: Number(byId("threshold").value) });
+    settle();
+  });
+  byId("collection").addEventListener("change", () => go({ ...EMPTY, collection: byId("collection").value }));
+  setUpTheme();
+}
+
+function setUpTheme() {
+  const next = { auto: "light", light: "dark", dark: "auto" };
+  const words = { auto: "as the system", light: "light", dark: "dark" };
+  const root = document.documentElement;
+  const show = () => {
+    const theme = root.dataset.theme ?? "auto";
+    byId("theme").querySelector("use").setAttribute("href", `#i-${theme}`);
+    byId("theme-label").textContent = `Colours: ${words[theme]}`;
+    byId("theme").title = `Colours: ${words[theme]}`;
+  };
+  byId("theme").addEventListener("click", () => {
+    const theme = next[root.dataset.theme ?? "auto"];
+    if (theme === "auto") delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    localStorage.setItem("theme", theme);
+    show();
+  });
+  show();
+}
+
+async function begin() {
+  try {
+    collections = await api.collections();
+  } catch (error) {
+    return failed(error);
+  }
+  if (!collections.length) return pictures.fail("No collection", "This server has none to show.");
+  history.defaultCollection = collections[0].name;
+  byId("collection").replaceChildren(...collections.map(({ name }) => new Option(name, name)));
+  document.querySelector(".collections").hidden = collections.length < 2;
+  const first = history.read();
+  if (!collections.some(({ name }) => name === first.collection)) first.collection = collections[0].name;
+  await apply(first, { scroll: history.scroll, anew: true });
+  return jobs.find().catch(failed);
+}
+
+setUp();
+begin();

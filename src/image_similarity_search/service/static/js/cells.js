@@ -1,0 +1,61 @@
+// One picture of the grid: a link that searches by it, and what else can be done with it.
+
+import { icon, make, unseen } from "./dom.js";
+
+const TOOLS = [
+  ["more", "plus", "More like this"],
+  ["less", "minus", "Less like this"],
+  ["view", "expand", "Look at it"],
+];
+
+/** An empty cell. */
+export function makeCell() {
+  const picture = make("img", { alt: "", decoding: "async", draggable: false });
+  picture.addEventListener("load", () => picture.classList.add("there"));
+  picture.addEventListener("error", () => picture.hasAttribute("src") && showGone(picture));
+  const tools = make("div", { className: "tools" });
+  for (const [act, name, label] of TOOLS) {
+    const button = make("button", { type: "button", title: label, tabIndex: -1 }, icon(name), unseen(label));
+    button.dataset.act = act;
+    tools.append(button);
+  }
+  const figures = make("p", { className: "figures" }, make("span", { className: "score" }), make("span", { className: "name" }));
+  return make("li", { className: "cell" }, make("a", { tabIndex: -1 }, picture), tools, figures);
+}
+
+/** Put an image (and its score) into a cell; whether there was one. */
+export function fillCell(cell, item, addressOf) {
+  const [link, picture] = [cell.querySelector("a"), cell.querySelector("img")];
+  cell.querySelector(".gone")?.remove();
+  cell.classList.toggle("scored", item?.score !== undefined);
+  cell.querySelector(".tools").hidden = !item;
+  cell.querySelector(".figures").hidden = item?.score === undefined;
+  if (!item) {
+    link.removeAttribute("href");
+    link.ariaLabel = "Loading";
+    picture.removeAttribute("src");
+    picture.classList.remove("there");
+    cell.dataset.id = "";
+    return false;
+  }
+  const { image, score } = item;
+  const said = score === undefined ? "" : `, score ${score.toFixed(3)}`;
+  cell.dataset.id = image.id;
+  link.href = addressOf(image);
+  link.ariaLabel = `Search by ${image.name}${said}`;
+  link.title = [image.root, image.path].filter(Boolean).join("/");
+  if (picture.getAttribute("src") !== image.links.thumbnail) {
+    picture.classList.remove("there");
+    picture.src = image.links.thumbnail;
+  }
+  if (score !== undefined) {
+    cell.querySelector(".score").textContent = score.toFixed(3);
+    cell.querySelector(".name").textContent = image.name;
+  }
+  return true;
+}
+
+function showGone(picture) {
+  const link = picture.closest("a");
+  if (!link.querySelector(".gone")) link.append(make("span", { className: "gone" }, icon("picture"), "Not available"));
+}

@@ -1,0 +1,86 @@
+// Which pictures count.
+
+import { byId, later, make } from "./dom.js";
+import { filterOf } from "./state.js";
+
+const KINDS = [["", "Any"], ["jpeg", "JPEG"], ["png", "PNG"], ["webp", "WebP"], ["heic", "HEIC"], ["gif", "GIF"], ["tiff", "TIFF"], ["avif", "AVIF"], ["bmp", "BMP"]];
+const SHAPES = [["", "Any"], ["landscape", "Landscape"], ["portrait", "Portrait"], ["square", "Square"]];
+
+/** The form of filters; `changed(filter)` is called when somebody changes it. */
+export class Filters {
+  constructor(changed) {
+    this.form = byId("filters");
+    this.toggle = byId("filters-toggle");
+    this.#build();
+    const tell = () => changed(filterOf(new FormDataAsQuery(this.form)));
+    this.form.addEventListener("input", later(tell, 350));
+    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.form.addEventListener("reset", () => setTimeout(tell));
+    this.toggle.addEventListener("click", () => this.open(this.form.hidden));
+    this.form.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      this.open(false);
+      this.toggle.focus();
+    });
+  }
+
+  open(open) {
+    this.form.hidden = !open;
+    this.toggle.ariaExpanded = String(open);
+    if (open) this.form.querySelector("input, select").focus();
+  }
+
+  /** Show what a state says. */
+  show(filter) {
+    for (const field of this.form.elements) {
+      if (!field.name) continue;
+      const value = filter[field.name];
+      const text = value === undefined ? "" : String(Array.isArray(value) ? value[0] : value);
+      if (field.value !== text && field !== document.activeElement) field.value = text;
+    }
+    const active = Object.keys(filter).length;
+    byId("filters-count").textContent = active || "";
+    byId("filters-count").hidden = !active;
+  }
+
+  #build() {
+    this.form.append(
+      field("Name", text("name", "*.jpg, holiday*")),
+      field("Folder", text("folder", "root/sub")),
+      field("Kind", choice("formats", KINDS)),
+      field("Shape", choice("orientation", SHAPES)),
+      pair("Width, pixels", amount("min_width", "from"), amount("max_width", "to")),
+      pair("Height, pixels", amount("min_height", "from"), amount("max_height", "to")),
+      pair("Changed", day("modified_after", "from"), day("modified_before", "before")),
+      make("div", { className: "end" }, make("button", { type: "reset", className: "button" }, "Clear filters")),
+    );
+  }
+}
+
+/** A form's values with the method of URLSearchParams that `filterOf` needs. */
+class FormDataAsQuery {
+  constructor(form) {
+    this.data = new FormData(form);
+  }
+
+  getAll(name) {
+    return this.data.getAll(name);
+  }
+}
+
+const field = (label, input) => make("label", {}, label, input);
+
+function pair(label, from, to) {
+  return make("fieldset", {}, make("legend", { className: "unseen" }, label), make("span", { ariaHidden: "true" }, label), make("div", { className: "pair" }, from, to));
+}
+
+const text = (name, placeholder) => make("input", { type: "text", name, placeholder, className: "field", autocomplete: "off", spellcheck: false });
+
+const amount = (name, label) =>
+  make("input", { type: "number", min: 0, name, placeholder: label, ariaLabel: label, className: "field" });
+
+const day = (name, label) => make("input", { type: "date", name, ariaLabel: label, className: "field" });
+
+function choice(name, options) {
+  return make("select", { name, className: "field" }, ...options.map(([value, label]) => make("option", { value }, label)));
+}

@@ -1,0 +1,109 @@
+// Bringing the collection up to date: started here or elsewhere, and watched live.
+
+import * as api from "./api.js";
+import { announce, byId, count, number, toast } from "./dom.js";
+
+/** Watches the job that runs; `changed()` is called now and then while it changes the collection. */
+export class Jobs {
+  #events = null;
+  #job = null;
+  #told = 0;
+
+  constructor(changed, failed) {
+    Object.assign(this, { changed, failed });
+    byId("job-stop").addEventListener("click", () => this.#stop());
+  }
+
+  /** Find a job that runs already. */
+  async find() {
+    const running = (await api.jobs()).find((job) => job.state === "running" || job.state === "queued");
+    if (running) this.#watch(running);
+  }
+
+  async start(collection) {
+    try {
+      this.#watch(await api.startSync(collection));
+    } catch (error) {
+      if (error.status === 409) await this.find();
+      else this.failed(error);
+    }
+  }
+
+  async #stop() {
+    byId("job-stop").disabled = true;
+    await api.stopJob(this.#job.id).catch(this.failed);
+  }
+
+  #watch(job) {
+    this.#events?.close();
+    this.#draw(job);
+    byId("job-stop").disabled = false;
+    announce("Updating the collection");
+    const events = (this.#events = api.jobEvents(job.id));
+    events.addEventListener("progress", (event) => this.#draw(JSON.parse(event.data)));
+    events.addEventListener("end", (event) => this.#ended(event.data ? JSON.parse(event.data) : this.#job));
+    events.addEventListener("error", () => {
+      // the browser tries again by itself, unless the server has said no
+      if (events.readyState === EventSource.CLOSED) this.#lost();
+    });
+  }
+
+  async #lost() {
+    try {
+      const job = await api.job(this.#job.id);
+      job.state === "running" ? setTimeout(() => this.#watch(job), 1000) : this.#ended(job);
+    } catch {
+      this.#hide();
+    }
+  }
+
+  #draw(job) {
+    this.#job = job;
+    const bar = byId("job-progress");
+    byId("job").hidden = false;
+    byId("sync").disabled = true;
+    if (job.phase === "indexing" && job.total) {
+      bar.max = job.total;
+      bar.value = job.done;
+    } else {
+      bar.removeAttribute("value");
+    }
+    byId("job-text").textContent = words(job);
+    if (Date.now() - this.#told > 5000 && job.phase === "indexing") {
+      this.#told = Date.now();
+      this.changed();
+    }
+  }
+
+  #ended(job) {
+    this.#hide();
+    this.changed();
+    if (job.state === "failed") toast(`The update failed: ${job.error?.detail ?? "no reason was given"}`, { wrong: true });
+    else toast(summary(job));
+  }
+
+  #hide() {
+    this.#events?.close();
+    this.#events = null;
+    byId("job").hidden = true;
+    byId("sync").disabled = false;
+  }
+}
+
+function words({ phase, done, total, started }) {
+  if (phase !== "indexing") return done ? `Looking through the folders: ${count(done, "file")}` : "Looking through the folders";
+  const rate = done / Math.max(0.5, (Date.now() - new Date(started)) / 1000);
+  const speed = rate >= 1 && done < total ? `, ${number(Math.round(rate))} a second` : "";
+  return `Indexing ${number(done)} of ${count(total, "picture")}${speed}`;
+}
+
+function summary({ state, report }) {
+  const parts = [];
+  if (report?.indexed) parts.push(`${number(report.indexed)} new`);
+  if (report?.updated) parts.push(`${number(report.updated)} changed`);
+  if (report?.moved) parts.push(`${number(report.moved)} moved`);
+  if (report?.removed) parts.push(`${number(report.removed)} gone`);
+  if (report?.skipped) parts.push(`${number(report.skipped)} unreadable`);
+  const what = parts.length ? parts.join(", ") : "nothing has changed";
+  return state === "cancelled" ? `Stopped. What was done is kept: ${what}` : `Up to date: ${what}`;
+}

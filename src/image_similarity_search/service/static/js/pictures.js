@@ -1,0 +1,123 @@
+// What is shown in the grid, and the words above it.
+
+import { fillCell, makeCell } from "./cells.js";
+import { announce, byId, count, make, number } from "./dom.js";
+import { Grid } from "./grid.js";
+import { Library, Results } from "./sources.js";
+import { fileOf } from "./uploads.js";
+
+const CAPTION = 34; // pixels, as in grid.css
+
+/** Shows the library or the hits of a search. */
+export class Pictures {
+  source = null;
+  #after = null;
+
+  constructor({ act, addressOf, failed, changed }) {
+    Object.assign(this, { failed, changed });
+    const host = byId("pictures");
+    const list = make("ul", { className: "cells" });
+    list.setAttribute("role", "list");
+    host.append(list);
+    this.grid = new Grid(host, list, {
+      makeCell,
+      fill: (cell, item) => fillCell(cell, item, addressOf),
+      captionHeight: CAPTION,
+      act: (key, index) => act.key(key, this.source.at(index)?.image),
+    });
+    list.addEventListener("click", (event) => this.#click(event, act));
+  }
+
+  /** Show what a state asks for; resolves when the first of it is there. */
+  async show(state, { scroll = 0, focus = false } = {}) {
+    this.source?.close();
+    const changed = (source) => source === this.source && this.#arrived();
+    const source = state.examples.some(({ weight }) => weight > 0)
+      ? new Results(state.collection, state.examples, fileOf, state.filter, state.threshold, changed, this.failed)
+      : new Library(state.collection, state.filter, changed, this.failed);
+    byId("pictures").ariaBusy = "true";
+    try {
+      this.#after = () => this.#first(state, scroll, focus);
+      this.source = source;
+      await source.open();
+    } finally {
+      byId("pictures").ariaBusy = "false";
+    }
+  }
+
+  /** Nothing can be shown: `{title, text}` says why. */
+  fail(title, text) {
+    this.source?.close();
+    this.source = { total: 0, at: () => undefined, want: () => {}, indexOf: () => -1, close: () => {} };
+    this.grid.show(this.source);
+    byId("status").textContent = "";
+    byId("status-note").textContent = "";
+    showEmpty(title, text);
+  }
+
+  /** Another threshold, for the hits that are there. */
+  setThreshold(threshold) {
+    if (!this.source?.scored) return;
+    this.source.threshold = threshold;
+    this.#arrived();
+  }
+
+  #arrived() {
+    if (this.#after) {
+      const after = this.#after;
+      this.#after = null;
+      after();
+    } else {
+      this.grid.redraw();
+      this.#describe();
+    }
+    this.changed();
+  }
+
+  #first(state, scroll, focus) {
+    this.filtered = Object.keys(state.filter).length > 0;
+    this.grid.show(this.source);
+    this.#describe();
+    scrollTo(0, scroll);
+    this.grid.redraw();
+    if (focus && this.source.total) this.grid.reveal(0, { focus: true });
+  }
+
+  #describe() {
+    const { scored, total, seconds, metric, hasMore } = this.source;
+    if (scored) {
+      byId("status").textContent = total ? "Most alike" : "";
+      const time = `${(seconds * 1000).toLocaleString("en", { maximumFractionDigits: seconds < 0.01 ? 1 : 0 })} ms`;
+      byId("status-note").textContent = total ? `${number(total)}${hasMore ? " and more" : ""} · ${metric} · ${time}` : "";
+    } else {
+      byId("status").textContent = total ? count(total, "picture") : "";
+      byId("status-note").textContent = total && this.filtered ? "that the filter lets through" : "";
+    }
+    announce(total ? `${byId("status").textContent}, ${byId("status-note").textContent}` : "No pictures");
+    if (total) byId("empty").hidden = true;
+    else this.#explain(scored);
+  }
+
+  #explain(scored) {
+    if (scored && this.source.threshold > 0) showEmpty("Nothing is that alike", "Lower the least score to see the nearest pictures.");
+    else if (this.filtered) showEmpty("No picture passes the filter", "Take some of its conditions away.");
+    else if (scored) showEmpty("Nothing was found", "The collection has no other pictures yet.");
+    else showEmpty("No pictures yet", "Index a folder, then come back:", "iss index ~/Pictures");
+  }
+
+  #click(event, act) {
+    const cell = event.target.closest(".cell");
+    const image = cell && this.source.at(Number(cell.dataset.index))?.image;
+    if (!image || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const tool = event.target.closest("button")?.dataset.act;
+    event.preventDefault();
+    if (tool) act[tool](image);
+    else act.search(image, { byKeys: event.detail === 0 });
+  }
+}
+
+function showEmpty(title, text, command = "") {
+  byId("empty").hidden = false;
+  byId("empty-title").textContent = title;
+  byId("empty-text").replaceChildren(text, ...(command ? [" ", make("code", {}, command)] : []));
+}

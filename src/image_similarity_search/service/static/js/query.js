@@ -1,0 +1,55 @@
+// The pictures that are searched by: more like these, less like those.
+
+import { byId, icon, make, makeSvg, unseen } from "./dom.js";
+
+/** Draw the examples. `describe` gives `{name, url}` of one; `actions` are: turn, remove, look, add. */
+export function drawExamples(examples, describe, actions) {
+  const list = byId("examples");
+  byId("query").hidden = !examples.length;
+  const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
+  const what = document.activeElement?.dataset.part;
+  list.replaceChildren(...examples.map((example, place) => drawOne(example, place, describe(example), actions)), adder(actions));
+  if (focused >= 0) list.children[Math.min(focused, examples.length)]?.querySelector(`[data-part="${what}"], button`)?.focus();
+}
+
+function drawOne(example, place, { name, url }, actions) {
+  const less = example.weight < 0;
+  const picture = make("img", { alt: "", src: url });
+  const frame = part("frame", { className: "frame", title: "Look at it, or choose a region" }, picture, unseen(`Look at ${name}, or choose a region`));
+  if (example.region) frame.append(drawRegion(example.region, picture));
+  frame.addEventListener("click", () => actions.look(place));
+  const sign = part("sign", { className: "sign", title: "Turn around" }, icon(less ? "minus" : "plus"), less ? "Less" : "More", unseen(` like ${name}. Turn around`));
+  sign.addEventListener("click", () => actions.turn(place));
+  const remove = part("remove", { className: "drop-it", title: "Remove" }, icon("close"), unseen(`Remove ${name}`));
+  remove.addEventListener("click", () => actions.remove(place));
+  return make("li", { className: less ? "example less" : "example" }, frame, make("div", { className: "tools" }, sign, remove));
+}
+
+function part(name, properties, ...children) {
+  const button = make("button", { type: "button", ...properties }, ...children);
+  button.dataset.part = name;
+  return button;
+}
+
+function adder(actions) {
+  const frame = part("add", { className: "frame" }, icon("plus"), "Add picture");
+  frame.addEventListener("click", actions.add);
+  return make("li", { className: "example add" }, frame);
+}
+
+/** What is not searched by is darkened; the picture covers its square frame. */
+function drawRegion({ x, y, w, h }, picture) {
+  const drawing = makeSvg("svg", { class: "part", preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true" });
+  const draw = () => {
+    const [width, height] = [picture.naturalWidth || 100, picture.naturalHeight || 100];
+    const [left, top, right, bottom] = [x * width, y * height, (x + w) * width, (y + h) * height];
+    drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    drawing.replaceChildren(
+      makeSvg("path", { d: `M0 0H${width}V${height}H0ZM${left} ${top}V${bottom}H${right}V${top}Z` }),
+      makeSvg("rect", { x: left, y: top, width: right - left, height: bottom - top }),
+    );
+  };
+  picture.addEventListener("load", draw);
+  draw();
+  return drawing;
+}

@@ -1,0 +1,67 @@
+// What the page shows, and the address that says so: who has the address sees the same.
+
+const FILTERS = {
+  folder: "text", name: "text", formats: "list", orientation: "text",
+  min_width: "number", max_width: "number", min_height: "number", max_height: "number",
+  min_aspect: "number", max_aspect: "number", min_size: "number", max_size: "number",
+  modified_after: "text", modified_before: "text",
+};
+
+export const EMPTY = { collection: "", examples: [], threshold: 0, filter: {}, view: null };
+
+const round = (value) => Math.round(value * 1e4) / 1e4;
+
+function exampleText({ id, upload, region }) {
+  const what = upload || String(id);
+  return region ? `${what}~${[region.x, region.y, region.w, region.h].map(round).join(",")}` : what;
+}
+
+function exampleOf(text, weight) {
+  const [what, rest] = text.split("~");
+  const example = /^u\d+$/.test(what) ? { upload: what, weight } : { id: Number(what), weight };
+  if (!example.upload && !Number.isSafeInteger(example.id)) return null;
+  const [x, y, w, h] = (rest || "").split(",").map(Number);
+  if (rest && [x, y, w, h].every((value) => value >= 0 && value <= 1) && w > 0 && h > 0) {
+    example.region = { x, y, w, h };
+  }
+  return example;
+}
+
+/** The address of a state, relative to this server. */
+export function addressOf(state, defaultCollection = "") {
+  const query = new URLSearchParams();
+  if (state.collection && state.collection !== defaultCollection) query.set("c", state.collection);
+  for (const example of state.examples) query.append(example.weight > 0 ? "like" : "less", exampleText(example));
+  if (state.threshold > 0) query.set("least", round(state.threshold));
+  for (const [name, value] of Object.entries(state.filter)) {
+    for (const item of Array.isArray(value) ? value : [value]) query.append(name, item);
+  }
+  if (state.view !== null) query.set("view", state.view);
+  const text = query.toString().replaceAll("%2C", ",").replaceAll("%7E", "~");
+  return text ? `/?${text}` : "/";
+}
+
+/** The state that an address says. What makes no sense in it is passed over. */
+export function stateOf(search) {
+  const query = new URLSearchParams(search);
+  const examples = [
+    ...query.getAll("like").map((text) => exampleOf(text, 1)),
+    ...query.getAll("less").map((text) => exampleOf(text, -1)),
+  ].filter(Boolean);
+  const threshold = Math.min(1, Math.max(0, Number(query.get("least")) || 0));
+  const view = /^\d+$/.test(query.get("view") ?? "") ? Number(query.get("view")) : null;
+  return { collection: query.get("c") ?? "", examples, threshold, filter: filterOf(query), view };
+}
+
+/** The filter in query parameters or a form, without what is empty or no number. */
+export function filterOf(query) {
+  const filter = {};
+  for (const [name, kind] of Object.entries(FILTERS)) {
+    const values = query.getAll(name).map((value) => value.trim()).filter(Boolean);
+    if (!values.length) continue;
+    if (kind === "list") filter[name] = values;
+    else if (kind === "text") filter[name] = values[0];
+    else if (Number.isFinite(Number(values[0]))) filter[name] = Number(values[0]);
+  }
+  return filter;
+}

@@ -1,0 +1,64 @@
+// Pictures that were given to the page: dropped, pasted or chosen. They stay in its memory.
+
+import { byId, toast } from "./dom.js";
+
+const MOST_BYTES = 64e6;
+const files = new Map();
+
+/** Keep a file; returns the name by which the state knows it. */
+export function keep(file) {
+  const key = `u${files.size + 1}`;
+  files.set(key, { file, name: file.name || "Pasted picture", url: URL.createObjectURL(file) });
+  return key;
+}
+
+export const fileOf = (key) => files.get(key)?.file;
+export const uploadOf = (key) => files.get(key);
+export const has = (key) => files.has(key);
+
+const looksLikePicture = (file) =>
+  file.type.startsWith("image/") || /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|hei[cf]|jp2|psd|ppm|tga)$/i.test(file.name);
+
+function usable(list) {
+  const given = [...list];
+  const pictures = given.filter(looksLikePicture).filter((file) => file.size <= MOST_BYTES);
+  if (given.length && !pictures.length) {
+    toast(given.some((file) => file.size > MOST_BYTES) ? "That picture is too large." : "That is no picture.", { wrong: true });
+  }
+  return pictures;
+}
+
+/** Call `take` with the pictures that somebody drops, pastes or chooses. */
+export function listen(take) {
+  const give = (list) => {
+    const pictures = usable(list);
+    if (pictures.length) take(pictures);
+  };
+  listenToDrops(give);
+  document.addEventListener("paste", (event) => {
+    if (event.target.closest?.("input, textarea")) return;
+    if (event.clipboardData.files.length) give(event.clipboardData.files);
+  });
+  const input = byId("file");
+  input.addEventListener("change", () => {
+    give(input.files);
+    input.value = "";
+  });
+}
+
+function listenToDrops(give) {
+  const veil = byId("drop");
+  let depth = 0;
+  const hasFiles = (event) => [...event.dataTransfer.types].includes("Files");
+  const show = (visible) => (veil.hidden = !visible);
+  addEventListener("dragenter", (event) => hasFiles(event) && ((depth += 1), show(true)));
+  addEventListener("dragleave", (event) => hasFiles(event) && show((depth = Math.max(0, depth - 1)) > 0));
+  addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
+  addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    depth = 0;
+    show(false);
+    give(event.dataTransfer.files);
+  });
+}

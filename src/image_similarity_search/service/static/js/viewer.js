@@ -1,0 +1,169 @@
+// A picture large, beside the one that was searched by; with all that can be done with it.
+
+import { announce, byId, bytes, number, toast } from "./dom.js";
+import { RegionMarker } from "./region.js";
+
+const dialog = byId("viewer");
+const image = byId("viewer-image");
+const sheet = byId("sheet");
+
+/** The viewer. `actions` are: search, searchRegion, more, less, turn, closed. */
+export class Viewer {
+  #shown = null;
+
+  constructor(actions) {
+    this.actions = actions;
+    this.marker = new RegionMarker(sheet, image, byId("region"), {
+      changed: ({ w, h }) => announce(`Region of ${Math.round(w * 100)} by ${Math.round(h * 100)} percent`),
+      done: () => this.#search(),
+    });
+    byId("viewer-close").addEventListener("click", () => dialog.close());
+    byId("previous").addEventListener("click", () => actions.turn(-1));
+    byId("next").addEventListener("click", () => actions.turn(1));
+    dialog.addEventListener("close", () => this.#closed());
+    dialog.addEventListener("cancel", (event) => this.#escape(event));
+    dialog.addEventListener("keydown", (event) => this.#key(event));
+    dialog.addEventListener("click", (event) => this.#act(event.target.closest("[data-act]")?.dataset.act));
+    image.addEventListener("error", () => this.#fallBack());
+    for (const picture of [image, byId("query-image")]) {
+      picture.addEventListener("load", () => fit(picture));
+      new ResizeObserver(() => fit(picture)).observe(picture.parentElement);
+    }
+  }
+
+  get isOpen() {
+    return dialog.open;
+  }
+
+  /**
+   * Show a picture: `{name, path, facts, place, caption, url, fallback, download, image, region}`.
+   * `beside` is the one that was searched by, `{url, fallback, name}`.
+   */
+  show(shown, beside, { hasPrevious, hasNext }) {
+    this.#shown = shown;
+    this.marker.stop();
+    byId("viewer-name").textContent = shown.name;
+    byId("viewer-path").textContent = shown.path;
+    byId("viewer-facts").textContent = shown.facts;
+    byId("viewer-place").textContent = shown.place;
+    byId("viewer-caption").textContent = shown.caption;
+    setPicture(image, shown, shown.name);
+    byId("side-query").hidden = !beside;
+    if (beside) setPicture(byId("query-image"), beside, `Searched by: ${beside.name}`);
+    byId("previous").disabled = !hasPrevious;
+    byId("next").disabled = !hasNext;
+    this.#offer();
+    if (!dialog.open) dialog.showModal();
+    if (shown.region) this.#markRegion(shown.region);
+  }
+
+  close() {
+    if (dialog.open) dialog.close();
+  }
+
+  #offer() {
+    const { download, image: record, isExample } = this.#shown;
+    const of = (act) => dialog.querySelector(`[data-act="${act}"]`);
+    for (const act of ["copy", "open", "download"]) of(act).hidden = !record;
+    for (const act of ["more", "less"]) of(act).hidden = Boolean(isExample);
+    if (record) {
+      of("open").href = record.links.file;
+      of("download").href = download;
+      of("download").download = record.name;
+    }
+    this.#label();
+  }
+
+  #label() {
+    const marking = this.marker.active;
+    dialog.querySelector('[data-act="search"] [data-label]').textContent = marking ? "Search by the region" : "Search by this";
+    dialog.querySelector('[data-act="region"]').ariaPressed = String(marking);
+  }
+
+  #act(act) {
+    if (!act) return;
+    if (act === "search") this.#search();
+    if (act === "region") this.marker.active ? this.#unmark() : this.#markRegion(null);
+    if (act === "more" || act === "less") this.actions[act](this.#shown, this.marker.region);
+    if (act === "copy") copy(this.#shown.path);
+  }
+
+  #search() {
+    this.actions.search(this.#shown, this.marker.region);
+  }
+
+  #markRegion(region) {
+    this.marker.start(region);
+    this.#label();
+  }
+
+  #unmark() {
+    this.marker.stop();
+    this.#label();
+  }
+
+  #key(event) {
+    if (event.target.closest("input") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "ArrowLeft" && !byId("previous").disabled) this.actions.turn(-1);
+    else if (event.key === "ArrowRight" && !byId("next").disabled) this.actions.turn(1);
+    else return;
+    event.preventDefault();
+  }
+
+  #escape(event) {
+    if (!this.marker.active) return;
+    event.preventDefault(); // the first Escape gives up the region, the second closes
+    this.#unmark();
+  }
+
+  #closed() {
+    this.marker.stop();
+    image.removeAttribute("src");
+    this.actions.closed();
+  }
+
+  #fallBack() {
+    const { fallback } = this.#shown ?? {};
+    if (!image.hasAttribute("src") || !fallback || image.getAttribute("src") === fallback) return;
+    image.src = fallback;
+    byId("viewer-caption").textContent = "No browser shows this format: a small picture of it";
+  }
+}
+
+function setPicture(picture, { url, fallback }, alt) {
+  picture.alt = alt;
+  if (picture.getAttribute("src") === url) return fit(picture);
+  picture.removeAttribute("src");
+  picture.src = url;
+  picture.onerror = picture === image ? null : () => fallback && picture.getAttribute("src") !== fallback && (picture.src = fallback);
+  return undefined;
+}
+
+/** As large as there is room for, but a small picture no more than three times its size. */
+function fit(picture) {
+  const { naturalWidth: width, naturalHeight: height, parentElement: room } = picture;
+  if (!width || !room.clientHeight) return;
+  const scale = Math.min(room.clientWidth / width, room.clientHeight / height, 3);
+  picture.style.width = `${Math.floor(width * scale)}px`;
+  picture.style.height = `${Math.floor(height * scale)}px`;
+}
+
+/** What is known of an image, in a line. */
+export function factsOf({ width, height, size, modified }) {
+  const changed = modified && new Date(modified).toLocaleDateString("en", { dateStyle: "medium" });
+  return [width && `${number(width)} × ${number(height)} pixels`, bytes(size), changed].filter(Boolean).join(" · ");
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea"); // where the page did not come by a safe way
+    area.value = text;
+    dialog.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  toast("Path copied");
+}

@@ -1,0 +1,99 @@
+"""The frame of the benchmarks: the page tells what the results say, and peers can be measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench import child, page, plots, points, results, tables
+from bench.catalogue import measurements
+from bench.registry import Setting
+from peers import data, measure
+
+RESULTS = results.read()
+
+
+@pytest.mark.parametrize("document", page.DOCUMENTS, ids=lambda path: path.name)
+def test_the_documents_show_the_results(document: Path) -> None:
+    text = document.read_text("utf-8")
+    assert "<!-- bench: " in text
+    assert page.filled(text, RESULTS) == text, "run 'make bench-page'"
+
+
+def test_every_table_has_its_place() -> None:
+    text = "".join(document.read_text("utf-8") for document in page.DOCUMENTS)
+    assert set(re.findall(r"<!-- bench: ([\w-]+) -->", text)) == set(tables.TABLES)
+
+
+@pytest.mark.parametrize("path", sorted(plots.FOLDER.glob("*.svg")), ids=lambda path: path.name)
+def test_the_plots_show_the_results(path: Path) -> None:
+    size = path.stem.removeprefix("peers-")
+    assert f"figures {plots.digest(RESULTS, size)}" in path.read_text("utf-8"), "run 'make bench'"
+
+
+def test_every_result_is_of_a_measurement_that_there_is() -> None:
+    names = [one.name for one in measurements()]
+    assert len(set(names)) == len(names)
+    assert set(RESULTS) <= set(names)
+
+
+def test_no_result_names_a_place_of_a_machine() -> None:
+    for name, result in RESULTS.items():
+        assert not re.search(r'"/|~', json.dumps(result)), name
+
+
+def test_a_peer_and_ours_are_measured_alike(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(400, 1280)).astype(np.float32)
+    asked = base[:40] + 0.1 * rng.normal(size=(40, 1280)).astype(np.float32)
+    np.savez(cache / "real.npz", base=base, queries=asked)  # as if pictures had been encoded
+    setting = Setting((), None, tmp_path, cache, {})
+    for name in ("ours-auto", "faiss-hnsw"):
+        figures = measure.measure(setting, name, 600)
+        assert figures["count"] == 600
+        assert figures["points"][-1]["recall"] > 0.98
+        assert figures["disk_mb"] > 600 * 1280 * 2 / 1e6
+        assert figures["flat_p50_ms"] > 0
+        assert all(point["p50_ms"] <= point["p99_ms"] for point in figures["points"])
+
+
+def test_recall_counts_what_is_as_near_as_the_tenth_and_nothing_twice() -> None:
+    rows = np.eye(16, dtype=np.float32)
+    query = np.linspace(1, 0.1, 16, dtype=np.float32)
+    right = data.Data(rows, query[None], np.array([np.sort(query)[-10]]))
+    assert measure._recall(right, [list(range(10))]) == 1
+    assert measure._recall(right, [[*range(9), 15]]) == 0.9
+    assert measure._recall(right, [[0] * 10]) == 0.1
+    assert measure._recall(right, [[-1] * 10]) == 0
+
+
+def test_a_build_that_would_take_too_long_is_foreseen(tmp_path: Path) -> None:
+    earlier = {
+        "peers-20k-hnswlib": {"count": 20_000, "build_s": 10.0},
+        "peers-100k-hnswlib": {"count": 100_000, "build_s": 60.0},
+    }
+    setting = Setting((), None, tmp_path, tmp_path, earlier)
+    foreseen = measure._foreseen(setting, "hnswlib", 1_000_000)
+    assert foreseen is not None
+    assert foreseen["build_s"] == pytest.approx(60 * 10 ** (np.log(6) / np.log(5)))
+    assert measure._foreseen(setting, "hnswlib", 20_000) is None
+
+
+def test_who_is_on_the_front() -> None:
+    mine = points.Point("ours", "", 0.99, 2.0, 3.0, 100.0)
+    quicker = points.Point("a", "", 0.99, 1.0, 3.0, 100.0)
+    finds_less = points.Point("b", "", 0.98, 1.0, 3.0, 100.0)
+    slower = points.Point("c", "", 1.0, 3.0, 3.0, 100.0)
+    assert points.better(mine, [mine, quicker, finds_less, slower]) == [quicker]
+    assert points.told([finds_less, mine, slower], 0.99) == mine
+    assert points.told([finds_less], 0.99) == finds_less
+
+
+def test_a_failing_child_is_told() -> None:
+    with pytest.raises(child.ChildFailedError, match="status"):
+        child.run("bench.child", "no_such_function")

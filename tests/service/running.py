@@ -1,0 +1,72 @@
+"""A real server on loopback, in a thread of the tests."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import uvicorn
+from conftest import draw, until
+
+from image_similarity_search.collection import Collection
+from image_similarity_search.service.app import AppFactory
+from image_similarity_search.service.settings import Settings
+
+NAME = "pictures"
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[str]:
+    """Serve until the end of the block; gives the address."""
+    with socket.create_server((settings.host, 0)) as listening:
+        config = uvicorn.Config(
+            AppFactory(settings), factory=True, log_level="critical", server_header=False, ws="none"
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            until(lambda: server.started or not thread.is_alive())
+            assert thread.is_alive()
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def make_collection(folder: Path, count: int = 12) -> Path:
+    """A folder ``photos`` of pictures, and the index of them, which is returned."""
+    photos = folder / "photos"
+    for seed in range(count):
+        below = photos / ("", "holiday")[seed % 2]
+        below.mkdir(parents=True, exist_ok=True)
+        draw(seed).save(below / f"picture {seed}{('.jpg', '.png')[seed % 2]}")
+    with Collection.open(folder / "index", encoder="colour-texture", create=True) as made:
+        made.sync(photos)
+    return folder / "index"
+
+
+Serve = Callable[..., httpx.Client]
+
+
+class Starter:
+    """Starts services of the collection in ``place``, each with a state folder of its own."""
+
+    def __init__(self, place: Path, stack: ExitStack) -> None:
+        self._place = place
+        self._stack = stack
+        self._count = 0
+
+    def __call__(self, **changes: object) -> httpx.Client:
+        """A client of a new service, with other settings if they are given."""
+        self._count += 1
+        state = self._place / f"state{self._count}"
+        state.mkdir()
+        settings = Settings(((NAME, str(self._place / "index")),), str(state))
+        url = self._stack.enter_context(running(replace(settings, **changes)))  # type: ignore[arg-type]  # of any field
+        return self._stack.enter_context(httpx.Client(base_url=url, timeout=30))

@@ -1,0 +1,87 @@
+"""Every error of the tree is a problem to a client, and none tells of the machine."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import httpx
+import pytest
+
+from image_similarity_search import errors
+from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.service import problems
+
+_CLASSES: list[type[Any]] = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, ImageSearchError)
+]
+
+
+@pytest.mark.parametrize("kind", _CLASSES, ids=lambda kind: kind.__name__)
+def test_every_error_has_a_status(kind: type[Any]) -> None:
+    error: ImageSearchError = BaseException.__new__(kind)
+    found = problems.kind_of(error)
+    assert found in problems.KINDS.values()
+    assert 400 <= found.status < 600
+    if found.status == 503:
+        assert found.retry
+
+
+def test_no_class_stands_behind_one_that_it_is_a_case_of() -> None:
+    kinds = list(problems.KINDS)
+    for number, kind in enumerate(kinds):
+        assert not any(issubclass(kind, before) for before in kinds[:number]), kind
+
+
+_PATH = "/home/somebody/pictures"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ImageNotFoundError(_PATH, "no such file"),
+        errors.ImageTooLargeError(_PATH, 2, 1),
+        errors.ConfigError("path", _PATH, "the path of a file"),
+        errors.EncoderUnavailableError(_PATH, _PATH, _PATH),
+        errors.EncoderOutputError(_PATH, _PATH),
+        errors.CollectionNotFoundError(_PATH),
+        errors.CollectionCorruptError(_PATH, _PATH),
+        errors.CollectionUnwritableError(_PATH, _PATH),
+        errors.CollectionLockedError(_PATH, _PATH),
+        errors.StoreUnavailableError(_PATH),
+        errors.WorkerUnavailableError(_PATH),
+        errors.ExportError(_PATH, _PATH),
+        ImageSearchError(_PATH),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_path_is_told(error: ImageSearchError) -> None:
+    assert _PATH in str(error) or isinstance(error, errors.WorkerUnavailableError)
+    assert _PATH not in problems.detail_of(error)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/v1/collections/", 404),
+        ("PUT", "/v1/collections", 405),
+        ("GET", "/v1/collections/pictures/images?limit=x", 422),
+        ("GET", "/v1/collections/pictures/images/abc", 422),
+        ("POST", "/v1/session", 422),
+    ],
+)
+def test_every_refusal_is_a_problem(
+    shared: httpx.Client, method: str, path: str, status: int
+) -> None:
+    answer = shared.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["type"].startswith("urn:iss:problem:")
+    assert problem["title"]
+    assert problem["detail"]
+    assert status != 405 or answer.headers["allow"] == "GET"

@@ -1,0 +1,116 @@
+"""Searches over HTTP give what ``Collection`` gives."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from conftest import draw
+
+
+def picture(seed: int, kind: str = "PNG") -> bytes:
+    out = BytesIO()
+    draw(seed).save(out, kind)
+    return out.getvalue()
+
+
+def hits_of(response: httpx.Response) -> list[dict[str, Any]]:
+    assert response.status_code == 200, response.text
+    hits: list[dict[str, Any]] = response.json()["hits"]
+    return hits
+
+
+def test_a_picture_finds_itself_whichever_way_it_is_sent(shared: httpx.Client, here: str) -> None:
+    data = picture(3)
+    raw = shared.post(f"{here}/search?k=3", content=data, headers={"content-type": "image/png"})
+    untyped = shared.post(f"{here}/search?k=3", content=data)
+    form = shared.post(f"{here}/search?k=3", files={"image": ("x.png", data)})
+    for response in (raw, untyped, form):
+        first, *others = hits_of(response)
+        assert (first["rank"], first["score"], first["distance"]) == (1, 1.0, 0.0)
+        assert (first["image"]["root"], first["image"]["path"]) == (
+            "photos",
+            "holiday/picture 3.png",
+        )
+        assert len(others) == 2
+        assert others[0]["score"] >= others[1]["score"]
+
+
+def test_an_image_is_left_out_of_its_own_answer(shared: httpx.Client, here: str) -> None:
+    hits = hits_of(shared.get(f"{here}/images/4/similar?k=50"))
+    assert {hit["image"]["id"] for hit in hits} == set(range(1, 13)) - {4}
+    by_json = shared.post(f"{here}/search", json={"examples": [{"id": 4}], "k": 50})
+    assert hits_of(by_json) == hits
+
+
+def test_a_threshold_leaves_out_what_is_less_alike(shared: httpx.Client, here: str) -> None:
+    best = hits_of(shared.get(f"{here}/images/4/similar?k=1"))[0]["score"]
+    assert len(hits_of(shared.get(f"{here}/images/4/similar?threshold={best - 1e-6}"))) == 1
+    assert not hits_of(shared.get(f"{here}/images/4/similar?threshold=0.99999"))
+
+
+def test_a_part_of_a_picture_can_be_searched_by(shared: httpx.Client, here: str) -> None:
+    whole = draw(5, (200, 200))
+    whole.paste(draw(8, (100, 100)), (100, 100))
+    out = BytesIO()
+    whole.save(out, "PNG")
+    answer = shared.post(f"{here}/search?k=1&region=0.5,0.5,0.5,0.5", content=out.getvalue())
+    assert hits_of(answer)[0]["image"]["name"] == "picture 8.jpg"
+    whole_answer = shared.post(f"{here}/search?k=1", content=out.getvalue())
+    assert hits_of(whole_answer)[0]["image"]["name"] != "picture 8.jpg"
+    (only,) = hits_of(shared.get(f"{here}/images/9/similar?k=1&region=0,0,1,1"))
+    assert only["image"]["id"] != 9
+
+
+def test_examples_are_combined(shared: httpx.Client, here: str) -> None:
+    query = {
+        "examples": [{"id": 1, "weight": 1.0}, {"upload": 0}, {"id": 5, "weight": -0.5}],
+        "k": 20,
+    }
+    answer = shared.post(
+        f"{here}/search",
+        files={"image": ("x.png", picture(7)), "query": (None, json.dumps(query))},
+    )
+    found = [hit["image"]["id"] for hit in hits_of(answer)]
+    assert len(found) == 10
+    assert not {1, 5} & set(found)
+    alone = [h["image"]["id"] for h in hits_of(shared.get(f"{here}/images/1/similar?k=20"))]
+    assert found != [id_ for id_ in alone if id_ != 5]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "slug"),
+    [
+        ({"examples": [{"id": 1, "weight": -1}]}, 422, "invalid"),
+        ({"examples": [{"id": 1}, {"id": 1, "weight": -1}]}, 422, "invalid"),
+        ({"examples": [{"upload": 0}]}, 422, "invalid"),
+        ({"examples": [{"id": 1, "upload": 0}]}, 422, "invalid"),
+        ({"examples": [{}]}, 422, "invalid"),
+        ({"examples": []}, 422, "invalid"),
+        ({"examples": [{"id": 1}], "k": 0}, 422, "invalid"),
+        ({"examples": [{"id": 1}], "nonsense": 1}, 422, "invalid"),
+        ({"examples": [{"id": 99}]}, 404, "image-not-found"),
+    ],
+)
+def test_what_can_not_be_searched_by_is_refused(
+    shared: httpx.Client, here: str, query: dict[str, Any], status: int, slug: str
+) -> None:
+    answer = shared.post(f"{here}/search", json=query)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == f"urn:iss:problem:{slug}"
+
+
+def test_what_is_no_picture_is_refused(shared: httpx.Client, here: str) -> None:
+    answer = shared.post(f"{here}/search", content=b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:iss:problem:image-unreadable"
+    assert shared.post(f"{here}/search", content=b"").status_code == 422
+    as_text = shared.post(f"{here}/search", content=b"x", headers={"content-type": "text/plain"})
+    assert as_text.status_code == 415
+    for region in ("", "1,2", "0,0,2,1", "nan,0,1,1", "0.9,0,0.2,1"):
+        bad = shared.post(f"{here}/search", params={"region": region}, content=picture(1))
+        assert bad.status_code == 422, region

@@ -1,0 +1,93 @@
+"""Syncs in the background, followed, stopped, and those whose process is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+from conftest import children_of, draw, until
+from running import Starter
+from test_searching import hits_of, picture
+
+
+def ended(client: httpx.Client, id_: str) -> dict[str, Any]:
+    until(lambda: bool(client.get(f"/v1/jobs/{id_}").json()["state"] != "running"))
+    job: dict[str, Any] = client.get(f"/v1/jobs/{id_}").json()
+    return job
+
+
+def test_a_sync_is_followed_to_its_end(serve: Starter, place: Path, here: str) -> None:
+    client = serve()
+    (place / "photos/new.png").write_bytes(picture(60))
+    started = client.post(f"{here}/sync", json={"root": "photos"})
+    assert started.status_code == 202
+    kinds, jobs = [], []
+    with client.stream("GET", f"{started.headers['location']}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        for line in stream.iter_lines():
+            name, _, value = line.partition(": ")
+            if name == "event":
+                kinds.append(value)
+            elif name == "data":
+                jobs.append(json.loads(value))
+    assert (kinds[0], kinds[-1]) == ("progress", "end")
+    last = jobs[-1]
+    assert last["state"] == "done"
+    report = last["report"]
+    assert (report["indexed"], report["unchanged"], report["removed"]) == (1, 12, 0)
+    assert hits_of(client.post(f"{here}/search", content=picture(60)))[0]["score"] == 1.0
+    assert client.get("/v1/jobs").json()["jobs"] == [last]
+    shutil.rmtree(place / "photos/holiday")
+    job = ended(client, client.post(f"{here}/sync", json={}).json()["id"])
+    assert job["report"]["removed"] == 6
+
+
+def test_a_sync_can_be_stopped_and_another_waits_its_turn(
+    serve: Starter, place: Path, here: str
+) -> None:
+    client = serve()
+    large = BytesIO()
+    draw(60, (1600, 1200)).save(large, "PNG", compress_level=1)
+    for number in range(200):  # what follows the picture makes each another file
+        (place / f"photos/{number}.png").write_bytes(large.getvalue() + b"%d" % number)
+    id_ = client.post(f"{here}/sync", json={}).json()["id"]
+    second = client.post(f"{here}/sync", json={})
+    assert (second.status_code, second.json()["type"]) == (409, "urn:iss:problem:job-running")
+    until(lambda: bool(client.get(here).json()["indexed"] > 12))
+    assert client.delete(f"/v1/jobs/{id_}").status_code == 202
+    job = ended(client, id_)
+    assert job["state"] == "cancelled"
+    assert 0 < job["report"]["indexed"] < 200
+    assert client.get(here).json()["indexed"] == 12 + job["report"]["indexed"]
+
+
+def test_a_sync_that_fails_says_why(serve: Starter, place: Path, here: str) -> None:
+    client = serve()
+    (place / "photos").rename(place / "elsewhere")
+    job = ended(client, client.post(f"{here}/sync", json={}).json()["id"])
+    assert (job["state"], job["error"]["type"]) == ("failed", "urn:iss:problem:folder-not-found")
+    assert str(place) not in json.dumps(job)
+
+
+def test_a_job_whose_process_was_killed_has_failed(serve: Starter, place: Path, here: str) -> None:
+    client = serve()
+    before = children_of(os.getpid())
+    id_ = client.post(f"{here}/sync", json={}).json()["id"]
+    until(lambda: bool(children_of(os.getpid()) - before))
+    for pid in children_of(os.getpid()) - before:
+        os.kill(pid, 9)
+    job = ended(client, id_)
+    assert (job["state"], job["error"]["type"]) == ("failed", "urn:iss:problem:job-lost")
+    again = ended(client, client.post(f"{here}/sync", json={}).json()["id"])
+    assert again["state"] == "done"
+
+
+def test_there_is_no_such_job(shared: httpx.Client, here: str) -> None:
+    for id_ in ("0123456789abcdef", "..", "%2e%2e%2fx", "x" * 500):
+        assert shared.get(f"/v1/jobs/{id_}").status_code == 404
+    assert shared.post(f"{here}/sync", json={"root": "other"}).status_code == 422
