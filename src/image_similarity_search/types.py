@@ -124,7 +124,9 @@ class Region:
 class Progress:
     """How far a long job is: ``done`` of ``total`` images (None while still counting)."""
 
-    phase: Literal["scanning", "indexing", "taking over", "exporting", "importing", "thumbnails"]
+    phase: Literal[
+        "scanning", "indexing", "taking over", "exporting", "importing", "moving", "thumbnails"
+    ]
     done: int
     total: int | None
 

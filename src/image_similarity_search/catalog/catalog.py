@@ -152,6 +152,11 @@ class Catalog:
         self._meta.write("index", kind)
         self.read_identity()
 
+    def set_store(self, url: str) -> None:
+        """Record where the embeddings are put to be searched; call within a transaction."""
+        self._meta.write("store", url)
+        self.read_identity()
+
     def set_identity(self, identity: Identity) -> None:
         """Record what was not known when the catalog was made; call within a transaction."""
         for key, value in asdict(identity).items():
@@ -272,13 +277,19 @@ class Catalog:
             norm=float(stored.norms[0]),
         )
 
-    def embeddings_since(self, generation: int) -> Iterator[Embeddings]:
+    def embeddings_since(self, generation: int, *, after: int = -1) -> Iterator[Embeddings]:
         """The embeddings that are new or changed since ``generation``, a part at a time.
+
+        They come in order of id; with ``after``, only those of a greater one.
 
         Raises:
             CollectionCorruptError: one of them is not as it was written.
         """
-        return self._embeddings.since(generation)
+        return self._embeddings.since(generation, after)
+
+    def count_embeddings(self) -> int:
+        """How many embeddings there are; ``check_count`` compares that with what there should."""
+        return self._embeddings.count()
 
     def removed_since(self, generation: int) -> IdArray:
         """The ids whose embedding was taken away since ``generation``.
@@ -394,5 +405,6 @@ class Catalog:
             index=meta["index"],
             id=meta["id"],
             encoder_spec=meta.get("encoder_spec", ""),
+            store=meta.get("store", ""),
         )
         return self.identity

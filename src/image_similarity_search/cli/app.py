@@ -36,6 +36,7 @@ _COMMANDS = {
     "serve": "serve",
     "verify": "verify",
     "relocate": "relocate",
+    "move": "move",
     "thumbnails": "thumbnails",
     "demo": "demo",
     "completion": "completion",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.store_keeper import StoreKeeper
+from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.types import CollectionInfo
 
 
-def described(folder: str, catalog: Catalog, keeper: StoreKeeper) -> CollectionInfo:
+def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
     """What the collection in ``folder`` is made of, at one moment."""
     with keeper.current() as store:
         identity, counts = catalog.identity, catalog.counts()

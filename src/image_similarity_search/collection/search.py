@@ -8,14 +8,14 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Embeddings, is_displaced
 from image_similarity_search.collection.filtering import Filtering
-from image_similarity_search.collection.store_keeper import StoreKeeper
+from image_similarity_search.collection.keeping import Keeper, MovedOn
 from image_similarity_search.errors import (
     CollectionCorruptError,
     ConfigError,
     ImageNotFoundError,
 )
 from image_similarity_search.filters import Filter
-from image_similarity_search.stores.faiss_store import FaissStore
+from image_similarity_search.stores.base import Store
 from image_similarity_search.types import FloatArray, Hit, IdArray, Metric
 
 # So few of the images are compared with each by itself, whatever the store is: an index that
@@ -27,7 +27,7 @@ _AT_ONCE = 8192  # embeddings, which bounds the memory that this takes
 class Searcher:
     """Searches one catalog with the help of its store."""
 
-    def __init__(self, catalog: Catalog, keeper: StoreKeeper, filtering: Filtering) -> None:
+    def __init__(self, catalog: Catalog, keeper: Keeper, filtering: Filtering) -> None:
         self._catalog = catalog
         self._keeper = keeper
         self._filtering = filtering
@@ -69,20 +69,25 @@ class Searcher:
         if threshold is not None and not _is_number(threshold):
             raise ConfigError("threshold", threshold, "a score")
         hidden = set() if left_out is None else {left_out}
+        while True:
+            try:
+                shown = self._shown(row, k, hidden, where)
+            except MovedOn:
+                continue
+            return [hit for hit in shown if threshold is None or hit.score >= threshold]
+
+    def _shown(self, row: FloatArray, k: int, hidden: set[int], where: Filter | None) -> list[Hit]:
+        """The nearest, but for those that are hidden; all of one moment."""
         with self._keeper.current() as store:
             allowed = None if where is None else self._filtering.ids(where)
             while True:
                 hits = self._hits(store, row, k + len(hidden), allowed)
                 displaced = {hit.id for hit in hits if is_displaced(hit.path)} - hidden
                 if not displaced:
-                    break
-                hidden |= displaced
-        shown = [hit for hit in hits if hit.id not in hidden][:k]
-        return [hit for hit in shown if threshold is None or hit.score >= threshold]
+                    return [hit for hit in hits if hit.id not in hidden][:k]
+                hidden = hidden | displaced
 
-    def _hits(
-        self, store: FaissStore, row: FloatArray, k: int, allowed: IdArray | None
-    ) -> list[Hit]:
+    def _hits(self, store: Store, row: FloatArray, k: int, allowed: IdArray | None) -> list[Hit]:
         ids, distances = self._ranked(store, row, k, allowed)
         ids, distances = ids[:k], distances[:k]
         scores = vectors.scores(distances, self._catalog.identity.metric)
@@ -113,7 +118,7 @@ class Searcher:
         return found.ids[order], distances[order]
 
     def _ranked(
-        self, store: FaissStore, row: FloatArray, k: int, allowed: IdArray | None
+        self, store: Store, row: FloatArray, k: int, allowed: IdArray | None
     ) -> tuple[IdArray, FloatArray]:
         """The nearest ids by (exact distance, id), and their distances; ``k`` or more of them."""
         if allowed is not None and len(allowed) <= max(

@@ -37,6 +37,7 @@ Examples:
 @click.option(
     "--index", "kind", metavar="KIND", help=f"The kind of store [default: auto]: {options.KINDS}."
 )
+@options.store
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")
 @click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too.")
@@ -58,6 +59,7 @@ def command(
     metric: Metric | None,
     device: Device | None,
     kind: str | None,
+    store: str | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_symlinks: bool,
@@ -85,6 +87,7 @@ def command(
         encoder=encoder,
         metric=metric,
         index=kind,
+        store=store,
         device=device or "auto",
         thumbnails=thumbnails,
         create=True,

@@ -148,5 +148,3 @@ def _is_as_written(found: dict[str, Any], written: Written) -> bool:
     forms = {field["name"]: field.get("params", {}).get("dim") for field in found["fields"]}
     known = written.label.kind in KINDS
     return known and forms == {ID: None, VECTOR: written.label.dim}
-
-
