@@ -17,7 +17,7 @@ PEERS := hnswlib==0.8.0 usearch==2.26.6 lancedb==0.40.0
 BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)") \
 	$(if $(CACHE),--cache "$(CACHE)")
 
-.PHONY: demo test test-slow check test-wheel test-torch bench bench-full bench-page clean
+.PHONY: demo test test-slow check test-wheel test-torch test-schema bench bench-full bench-guard bench-page clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
 	@if [ -z "$(PICTURES)" ]; then \
@@ -55,17 +55,25 @@ test-torch:  ## the tests that need torch and timm, where these can be installed
 		echo "torch and timm can't be installed here: the tests that need them are skipped."; \
 	fi
 
+test-schema: $(VENV)/.installed-dev  ## the service against its OpenAPI document
+	$(PYTHON) -m venv .venv-schema
+	.venv-schema/bin/pip install --quiet "schemathesis>=4.3"
+	$(BIN)/python tools/schema/check.py --schemathesis .venv-schema/bin/schemathesis
+
 bench: $(VENV)/.installed-bench  ## the figures, in minutes; PHOTOS=DIR for your own photographs
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
-bench-full: $(VENV)/.installed-bench  ## all of them, a million pictures too, in an hour or two
+bench-full: $(VENV)/.installed-bench .venv-recipe/.tried  ## all of them, a million pictures too, in an hour or two
 	$(BIN)/python benchmarks/run.py --full $(BENCH)
 
-bench-page:  ## the tables and plots of the documents anew, from benchmarks/results
+bench-guard: $(VENV)/.installed-bench  ## fails where a ratio became worse than benchmarks/results says
+	$(BIN)/python benchmarks/run.py --guard $(BENCH)
+
+bench-page: $(VENV)/.installed-bench  ## the tables and plots of the documents anew, from benchmarks/results
 	$(BIN)/python benchmarks/run.py --page
 
 clean:  ## what these commands made
-	rm -rf $(VENV) .venv-wheel .venv-torch build dist demo
+	rm -rf $(VENV) .venv-wheel .venv-torch .venv-schema .venv-recipe build dist demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -86,4 +94,11 @@ $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	@for peer in $(PEERS); do \
 		$(BIN)/pip install --quiet $$peer || echo "$$peer can't be installed here: left out."; \
 	done
+	@touch $@
+
+.venv-recipe/.tried:
+	$(PYTHON) -m venv .venv-recipe
+	.venv-recipe/bin/pip install --quiet torch==2.13.0 pillow faiss-cpu \
+		&& .venv-recipe/bin/pip install --quiet --no-deps torchvision==0.28.0 \
+		|| { echo "torch can't be installed here: the recipe is left out."; rm -rf .venv-recipe/bin; }
 	@touch $@

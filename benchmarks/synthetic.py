@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from image_similarity_search import Collection, vectors
+from image_similarity_search import Collection, Encoder, vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.places import Place
@@ -36,9 +36,15 @@ def write_files(root: Path, count: int) -> None:
         path.write_bytes(data)
 
 
-def build(folder: Path, root: Path, blocks: Iterable[FloatArray], index: str = "auto") -> None:
+def build(
+    folder: Path,
+    root: Path,
+    blocks: Iterable[FloatArray],
+    index: str = "auto",
+    encoder: Encoder | None = None,
+) -> None:
     """Make a collection in ``folder`` whose images lie below ``root``, whether there or not."""
-    with Collection.open(folder, index=index, create=True):
+    with Collection.open(folder, encoder=encoder, index=index, create=True):
         pass
     catalog = Catalog(str(folder))
     try:

@@ -146,6 +146,61 @@ def _start_up(results: Results) -> str:
     return table(title, rows) + origin(results, ["start-up"], "start-up")
 
 
+def _filters(results: Results) -> str:
+    if "filters" not in results:
+        return _NONE
+    figures = results["filters"]["figures"]
+    without = figures["no_filter_p50_ms"]
+    rows = [["no filter", f"{figures['images']:,}", f"{number(without)} ms", "1", ""]]
+    for share in ("all", "10_percent", "1_percent", "0.1_percent"):
+        taken = figures[f"{share}_p50_ms"]
+        rows.append([
+            share.replace("_percent", "%"), f"{figures[f'{share}_images']:,}",
+            f"{number(taken)} ms", f"{taken / without:.2f}",
+            f"{figures[f'{share}_recall_at_10']:.3f}",
+        ])  # fmt: skip
+    head = ["lets through", "images", "p50", "ratio", "recall@10"]
+    return table(head, rows) + origin(results, ["filters"], "filters")
+
+
+def _recipe(results: Results) -> str:
+    figures = results.get("recipe", {}).get("figures", {"skipped": _NONE})
+    if "skipped" in figures:
+        return str(figures["skipped"])
+    rows = [
+        ["`iss index`", number(figures["per_s"]), ""],
+        ["ResNet-50 in torch, one at a time", number(figures["recipe_per_s"]),
+         f"{figures['over_recipe_ratio']:.1f}"],
+        ["MobileNetV3-Small in torch, in batches", number(figures["mobilenet_per_s"]),
+         f"{figures['over_mobilenet_ratio']:.1f}"],
+    ]  # fmt: skip
+    head = [f"{figures['images']:,} pictures", "pictures/s", "ours is so many times as quick"]
+    return table(head, rows) + origin(results, ["recipe"], "recipe")
+
+
+def _thumbnails(results: Results) -> str:
+    if "thumbnails" not in results:
+        return _NONE
+    figures = results["thumbnails"]["figures"]
+    rows = [
+        ["without thumbnails", f"{figures['without_s']:.2f} s", "1", "1"],
+        ["with thumbnails", f"{figures['with_s']:.2f} s", f"{figures['wall_ratio']:.2f}",
+         f"{figures['cpu_ratio']:.2f}"],
+    ]  # fmt: skip
+    room = f"\n\nA thumbnail takes {number(figures['bytes_per_image'] / 1000)} kB on the disk."
+    head = [f"`iss index` of {figures['images']:,}", "wall time", "ratio", "ratio of CPU time"]
+    return table(head, rows) + room + origin(results, ["thumbnails"], "thumbnails")
+
+
+def _quality(results: Results) -> str:
+    figures = results.get("quality", {}).get("figures", {"skipped": _NONE})
+    if "skipped" in figures:
+        return str(figures["skipped"])
+    rows = [[f"{figures['n_s']:.3f} of 4", f"{figures['top1']:.3f}"]]
+    head = [f"N-S score, {figures['images']:,} pictures", "first hit shows the object"]
+    return table(head, rows) + origin(results, ["quality"], "quality")
+
+
 def _chief(results: Results) -> str:
     rows = []
     if "indexing" in results:
@@ -180,6 +235,10 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "indexing": _indexing,
     "memory": _memory,
     "start-up": _start_up,
+    "recipe": _recipe,
+    "thumbnails": _thumbnails,
+    "filters": _filters,
+    "quality": _quality,
     "peers-20k": _peers("20k"),
     "peers-100k": _peers("100k"),
     "peers-300k": _peers("300k"),

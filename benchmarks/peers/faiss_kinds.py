@@ -86,7 +86,7 @@ class Hnsw(_FaissPeer):
     """A graph of neighbours."""
 
     name = "faiss-hnsw"
-    knob, values = "efSearch", (16, 32, 64, 128, 256, 512)
+    knob, values = "efSearch", (16, 32, 64, 128, 256, 512, 1024)
     parameter = "efSearch"
 
     def factory(self, count: int) -> str:

@@ -11,7 +11,7 @@ from image_similarity_search.types import FloatArray, IdArray
 from peers.base import PART, Peer, Searching
 
 _FILE, _DIM = "index.graph", "dim"
-_EFS = (16, 32, 64, 128, 256, 512)
+_EFS = (16, 32, 64, 128, 256, 512, 1024)
 _M, _EF_CONSTRUCTION = 16, 100
 
 

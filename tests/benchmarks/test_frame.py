@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import child, page, plots, points, results, tables
+from bench import child, guard, page, plots, points, results, tables
 from bench.catalogue import measurements
 from bench.registry import Setting
 from peers import data, measure
@@ -97,3 +97,23 @@ def test_who_is_on_the_front() -> None:
 def test_a_failing_child_is_told() -> None:
     with pytest.raises(child.ChildFailedError, match="status"):
         child.run("bench.child", "no_such_function")
+
+
+def test_a_guard_notices_what_became_worse() -> None:
+    kept = {name: result["figures"] for name, result in RESULTS.items()}
+    kept |= {
+        "indexing": {"of_limit_same_load_ratio": 0.9},
+        "start-up": {"search_over_imports_cpu_ratio": 2.0},
+        "peers-20k-ours-auto": {
+            "flat_p50_ms": 8.0,
+            "knob": "",
+            "points": [{"value": 0, "recall": 0.99, "p50_ms": 2.0, "p99_ms": 3.0}],
+        },
+    }
+    same = list(guard.compared(kept, kept))
+    assert [one for one, _, _ in same] == list(guard.GUARDS)
+    assert all(one.holds(now, before) for one, now, before in same)
+    for one, value, _ in same:
+        worse = value * one.worst * (1.01 if one.worst > 1 else 0.99)
+        assert not one.holds(worse, value), one.ratio
+    assert list(guard.compared({"indexing": {"skipped": "why"}}, kept)) == []

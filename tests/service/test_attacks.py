@@ -420,6 +420,17 @@ def test_a_decompression_bomb(serve: Starter, here: str) -> None:
     assert client.post(f"{here}/search", content=_bomb(1000)).status_code == 200
 
 
+def test_a_file_that_became_a_bomb(serve: Starter, place: Path, here: str) -> None:
+    client = serve(limits=Limits(upload_pixels=1_000_000))
+    image = client.get(f"{here}/images/1").json()
+    (place / "photos" / image["path"]).write_bytes(_bomb(1001))
+    for kept in (place / "index").glob("thumbnails*"):
+        kept.unlink()
+    assert client.get(image["links"]["thumbnail"]).status_code == 413
+    region = client.get(f"{here}/images/1/similar?region=0,0,1,1")
+    assert region.status_code == 413
+
+
 def test_a_picture_that_takes_too_long(serve: Starter, here: str) -> None:
     client = serve(limits=Limits(decode_seconds=0.05))
     answer = client.post(f"{here}/search", content=_bomb(9000))

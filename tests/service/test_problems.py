@@ -67,7 +67,7 @@ def test_no_path_is_told(error: ImageSearchError) -> None:
     [
         ("GET", "/nowhere", 404),
         ("GET", "/v1/collections/", 404),
-        ("PUT", "/v1/collections", 405),
+        ("PUT", "/v1/session", 405),
         ("GET", "/v1/collections/pictures/images?limit=x", 422),
         ("GET", "/v1/collections/pictures/images/abc", 422),
         ("POST", "/v1/session", 422),
@@ -84,4 +84,4 @@ def test_every_refusal_is_a_problem(
     assert problem["type"].startswith("urn:iss:problem:")
     assert problem["title"]
     assert problem["detail"]
-    assert status != 405 or answer.headers["allow"] == "GET"
+    assert status != 405 or answer.headers["allow"] == "DELETE, POST"

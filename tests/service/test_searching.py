@@ -81,6 +81,47 @@ def test_examples_are_combined(shared: httpx.Client, here: str) -> None:
     assert found != [id_ for id_ in alone if id_ != 5]
 
 
+def test_only_images_that_meet_conditions_are_found(shared: httpx.Client, here: str) -> None:
+    in_query: dict[str, Any] = {
+        "folder": "photos/holiday",
+        "formats": ["png", "webp"],
+        "min_width": 90,
+    }
+    similar = hits_of(shared.get(f"{here}/images/1/similar", params=in_query | {"k": 50}))
+    assert [hit["image"]["path"].split("/")[0] for hit in similar] == ["holiday"] * 6
+    data = shared.get(f"{here}/images/1/file").content
+    raw = hits_of(shared.post(f"{here}/search", params=in_query | {"k": 50}, content=data))
+    assert [hit["image"] for hit in raw] == [hit["image"] for hit in similar]
+    query = {"examples": [{"id": 1}], "k": 50, "filter": in_query}
+    assert hits_of(shared.post(f"{here}/search", json=query)) == similar
+    listed = shared.get(f"{here}/images", params=in_query | {"limit": 2, "offset": 1}).json()
+    ids = sorted(hit["image"]["id"] for hit in similar)
+    assert [image["id"] for image in listed["images"]] == ids[1:3]
+    assert (listed["total"], listed["next"]) == (6, ids[2])
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ({"folder": "photos/none"}, 404),
+        ({"folder": "other"}, 404),
+        ({"folder": "photos/../.."}, 422),
+        ({"folder": "photos//holiday"}, 422),
+        ({"formats": ["exe"]}, 422),
+        ({"min_width": -1}, 422),
+        ({"min_width": 5, "max_width": 1}, 422),
+        ({"modified_after": "soon"}, 422),
+        ({"orientation": "diagonal"}, 422),
+    ],
+)
+def test_conditions_that_make_no_sense_are_refused(
+    shared: httpx.Client, here: str, condition: dict[str, Any], status: int
+) -> None:
+    assert shared.get(f"{here}/images", params=condition).status_code == status
+    query = {"examples": [{"id": 1}], "filter": condition}
+    assert shared.post(f"{here}/search", json=query).status_code == status
+
+
 @pytest.mark.parametrize(
     ("query", "status", "slug"),
     [

@@ -59,7 +59,7 @@ def test_a_sync_can_be_stopped_and_another_waits_its_turn(
     second = client.post(f"{here}/sync", json={})
     assert (second.status_code, second.json()["type"]) == (409, "urn:iss:problem:job-running")
     until(lambda: bool(client.get(here).json()["indexed"] > 12))
-    assert client.delete(f"/v1/jobs/{id_}").status_code == 202
+    assert client.post(f"/v1/jobs/{id_}/cancel").status_code == 202
     job = ended(client, id_)
     assert job["state"] == "cancelled"
     assert 0 < job["report"]["indexed"] < 200
@@ -90,4 +90,4 @@ def test_a_job_whose_process_was_killed_has_failed(serve: Starter, place: Path, 
 def test_there_is_no_such_job(shared: httpx.Client, here: str) -> None:
     for id_ in ("0123456789abcdef", "..", "%2e%2e%2fx", "x" * 500):
         assert shared.get(f"/v1/jobs/{id_}").status_code == 404
-    assert shared.post(f"{here}/sync", json={"root": "other"}).status_code == 422
+    assert shared.post(f"{here}/sync", json={"root": "other"}).status_code == 404

@@ -17,11 +17,11 @@ from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.contents import Contents
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.embeddings import EmbeddingTable
+from image_similarity_search.catalog.files import Files
 from image_similarity_search.catalog.meta import DROPPED, PROGRESS, Meta
 from image_similarity_search.catalog.places import Place, Places
 from image_similarity_search.catalog.rows import (
     EMBEDDED_RECORD,
-    IMAGE_COLUMNS,
     INDEXED,
     RECORD,
     ImageRow,
@@ -34,7 +34,6 @@ from image_similarity_search.catalog.values import (
     Embeddings,
     FileStat,
     Identity,
-    Known,
     Picture,
     displaced_name,
 )
@@ -71,6 +70,7 @@ class Catalog:
 
     def _begin(self) -> None:
         self._durable_at = time.monotonic()
+        self._writing = 0  # the generation that the transaction makes
         self._meta = Meta(self._database)
         try:
             self.read_identity()
@@ -78,6 +78,7 @@ class Catalog:
             self._rows = Rows(self._database, checksums)
             self._embeddings = EmbeddingTable(self._database, checksums, self.identity.dim)
             self.places = Places(self._database, self._rows)
+            self.files = Files(self._database, self._rows)
             self.selection = Selection(self._database, self._rows)
             self.contents = Contents(self._database)
             self.switches = Switches(self._meta)
@@ -118,7 +119,8 @@ class Catalog:
         The process may end at any moment after; see ``make_durable`` for the power.
         """
         with self._database.transaction():
-            self._meta.write("generation", str(self._meta.generation() + 1))
+            self._writing = self._meta.generation() + 1
+            self._meta.write("generation", str(self._writing))
             yield
         if time.monotonic() - self._durable_at > DURABLE_SECONDS:
             self.make_durable()
@@ -232,16 +234,8 @@ class Catalog:
         return [
             known.id
             for folder_id in self.places.folder_ids_below(folder)
-            for known in self.files_in(folder_id).values()
+            for known in self.files.in_folder(folder_id).values()
         ]
-
-    def files_in(self, folder_id: int) -> dict[str, Known]:
-        """The files known in a folder, by name."""
-        rows = self._database.rows(
-            f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ?",  # noqa: S608 - constants
-            (folder_id,),
-        )
-        return self._rows.known_by_name(rows)
 
     # Embeddings
 
@@ -290,6 +284,10 @@ class Catalog:
     def count_embeddings(self) -> int:
         """How many embeddings there are; ``check_count`` compares that with what there should."""
         return self._embeddings.count()
+
+    def few_embeddings_since(self, generation: int) -> Embeddings:
+        """The same, all at once and in no particular order; quick where they are few."""
+        return self._embeddings.of_few_since(generation)
 
     def removed_since(self, generation: int) -> IdArray:
         """The ids whose embedding was taken away since ``generation``.
@@ -376,7 +374,7 @@ class Catalog:
             height=None,
             state="indexed",
             reason=None,
-            generation=self.generation,
+            generation=self._writing,
             metadata=known.metadata if known else "{}",
             embedding_crc32=None,
             crc32=0,
@@ -385,7 +383,7 @@ class Catalog:
 
     def _take_away(self, ids: list[int]) -> None:
         """Remove embeddings, and remember for stores that catch up later."""
-        generation = self.generation
+        generation = self._writing
         self._database.write_many(
             "INSERT OR IGNORE INTO removals SELECT ?, image_id FROM embeddings WHERE image_id = ?",
             ((generation, id_) for id_ in ids),

@@ -110,10 +110,7 @@ class Rows:
         return record
 
     def known_by_name(self, rows: Iterable[Row]) -> dict[str, Known]:
-        """What tells whether files changed, by their names, from rows of images, checked.
-
-        Written for speed: an unchanged folder costs little else.
-        """
+        """What tells whether files changed, by their names, from rows of images, checked."""
         checksum, found = self._checksums.of_image, {}
         encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
         for row in rows:
@@ -146,7 +143,7 @@ class Rows:
 
     def update_image(self, image: ImageRow) -> None:
         """Change the image with this row's id; ``crc32`` doesn't count."""
-        sealed = image._replace(crc32=self._checksums.of("images", *image[:-1]))
+        sealed = image._replace(crc32=self._checksums.of_image(image))
         self._database.write(f"UPDATE images SET {_SET} WHERE id = ?", (*sealed[1:], image.id))  # noqa: S608 - constants
 
     # Folders and roots

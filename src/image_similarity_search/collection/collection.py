@@ -42,7 +42,7 @@ from image_similarity_search.collection.relocate import relocated
 from image_similarity_search.collection.repair import repaired
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.sync import Sync, WalkOptions
-from image_similarity_search.collection.thumbnails import Thumbnails
+from image_similarity_search.collection.thumbnails import Make, Thumbnails
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.verify import verified
@@ -508,16 +508,16 @@ class Collection:
         """
         return record_of(self._catalog, image)
 
-    def thumbnail(self, image: int | str | os.PathLike[str]) -> bytes:
+    def thumbnail(self, image: int | str | os.PathLike[str], *, make: Make | None = None) -> bytes:
         """A small upright JPEG of the image of this id or path, its longer side some 256 pixels.
 
-        It is made of the file where none was kept.
+        Where none was kept it is made of the file, in this process, or by ``make``.
 
         Raises:
             ImageNotFoundError: there is no such image, or its file is gone.
             ImageUnreadableError: its file is no picture.
         """
-        return self._thumbnails.of(image)
+        return self._thumbnails.of(image, make)
 
     def images(
         self, where: Filter | None = None, *, after: int = 0, offset: int = 0, limit: int = 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import marshal
 import os
 import struct
@@ -48,13 +49,24 @@ Message: TypeAlias = Content | View | Refusal
 
 def request(path: str, preprocessing: Preprocessing, *, thumbnail: bool = False) -> bytes:
     """The request for what an encoder sees of a file, and perhaps for a thumbnail."""
-    return marshal.dumps((os.fsencode(path), asdict(preprocessing), thumbnail))
+    return marshal.dumps((os.fsencode(path), _packed(preprocessing), thumbnail))
 
 
 def from_request(data: bytes) -> tuple[str, Preprocessing, bool]:
     """What ``request`` was given."""
-    path, fields, thumbnail = marshal.loads(data)  # noqa: S302 - from the parent
-    return os.fsdecode(path), Preprocessing(**fields), thumbnail
+    path, packed, thumbnail = marshal.loads(data)  # noqa: S302 - from the parent
+    return os.fsdecode(path), _unpacked(packed), thumbnail
+
+
+# the same for all pictures of a run
+@functools.lru_cache(maxsize=4)
+def _packed(preprocessing: Preprocessing) -> bytes:
+    return marshal.dumps(asdict(preprocessing))
+
+
+@functools.lru_cache(maxsize=4)
+def _unpacked(packed: bytes) -> Preprocessing:
+    return Preprocessing(**marshal.loads(packed))  # noqa: S302 - from the parent
 
 
 def part(message: Message) -> bytes:

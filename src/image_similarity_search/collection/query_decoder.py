@@ -18,26 +18,34 @@ _FULL = 1 << 16  # of the short side: no picture is decoded smaller for it
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is wanted of a picture: as which encoder sees it, which part, of how many pixels."""
+    """What is wanted of a picture of up to ``max_pixels``: a part of it, or all of it.
 
-    preprocessing: Preprocessing
+    As the encoder of this ``preprocessing`` sees it; without one, a thumbnail.
+    """
+
+    preprocessing: Preprocessing | None
     region: Region | None
     max_pixels: int
 
 
 def request(data: bytes, wish: Wish) -> bytes:
-    """The request for what an encoder sees of the picture ``data``."""
+    """The request for what is wanted of the picture ``data``."""
     region = asdict(wish.region) if wish.region else None
-    return marshal.dumps((data, asdict(wish.preprocessing), region, wish.max_pixels))
+    preprocessing = asdict(wish.preprocessing) if wish.preprocessing else None
+    return marshal.dumps((data, preprocessing, region, wish.max_pixels))
 
 
 def answer(data: bytes) -> Generator[bytes, None, bytes]:
     """Decode a picture; the one part of the answer is what ``result`` reads."""
     yield from ()
     picture, preprocessing, region, max_pixels = marshal.loads(data)  # noqa: S302 - from the parent
-    wish = Wish(Preprocessing(**preprocessing), Region(**region) if region else None, max_pixels)
+    wish = Wish(
+        Preprocessing(**preprocessing) if preprocessing else None,
+        Region(**region) if region else None,
+        max_pixels,
+    )
     try:
-        return marshal.dumps(("pixels", _pixels(picture, wish)))
+        return marshal.dumps(("fine", _wanted(picture, wish)))
     except ImageTooLargeError as error:
         return marshal.dumps(("large", error.pixels, error.limit))
     except ImageUnreadableError as error:
@@ -47,7 +55,7 @@ def answer(data: bytes) -> Generator[bytes, None, bytes]:
 
 
 def result(part: bytes) -> bytes:
-    """The pixels in an answer.
+    """The pixels ``(crop, crop, 3)`` in an answer, or the thumbnail's JPEG.
 
     Raises:
         ImageUnreadableError: it is no picture.
@@ -58,11 +66,16 @@ def result(part: bytes) -> bytes:
         raise ImageTooLargeError("picture", *values)
     if kind == "bad":
         raise ImageUnreadableError("picture", values[0])
-    pixels: Any = values[0]
-    return bytes(pixels)
+    wanted: Any = values[0]
+    return bytes(wanted)
 
 
-def _pixels(picture: bytes, wish: Wish) -> bytes:
+def _wanted(picture: bytes, wish: Wish) -> bytes:
+    if wish.preprocessing is None:
+        from image_similarity_search.images.thumbnail import SIDE, thumbnail_of
+
+        decoded = decode.decode(picture, min_side=SIDE // 2, max_pixels=wish.max_pixels)
+        return thumbnail_of(decoded.image)
     resize, region = wish.preprocessing.resize, wish.region
     # a part must have as many pixels as a whole picture would
     side = min(math.ceil(resize / min(region.w, region.h)), _FULL) if region else resize

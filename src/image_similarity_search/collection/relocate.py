@@ -41,7 +41,7 @@ def relocated(catalog: Catalog, old: str, new: str, *, force: bool) -> int:
         _look_there(catalog, new, folders)
     with catalog.transaction():
         catalog.places.relocate(moved_roots, moved_loose)
-    return sum(len(catalog.files_in(id_)) for id_ in folders)
+    return sum(len(catalog.files.in_folder(id_)) for id_ in folders)
 
 
 def _moved(paths: dict[str, int], old: str, new: str) -> dict[int, str]:
@@ -92,7 +92,7 @@ def _look_there(catalog: Catalog, new: str, folders: dict[int, str]) -> None:
     paths = [
         os.path.join(folders[id_], name)
         for id_ in some
-        for name in sorted(catalog.files_in(id_))[:_FILES_LOOKED_FOR]
+        for name in sorted(catalog.files.in_folder(id_))[:_FILES_LOOKED_FOR]
         if not name.startswith("\0")
     ]
     missing = [path for path in paths if not os.path.isfile(path)]

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import store_lock
+from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionError,
@@ -32,6 +33,10 @@ FILE_NAME = "faiss.index"
 _ALWAYS_SAVED = 5_000
 _SAVED_SHARE = 0.01
 
+# To count a million images takes as long as some searches, so it is done again after every
+# so many changes: one for each thousand images.
+_COUNTED_SHARE = 0.001
+
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +50,7 @@ class StoreKeeper:
         # a new collection has no file yet, and that is nothing to report
         self._store = self._new() if catalog.generation == 0 else None
         self._changes = 0  # since the file was written
+        self._uncounted = 0  # changes since the images were counted
         self._lock = threading.RLock()
 
     @contextmanager
@@ -174,6 +180,9 @@ class StoreKeeper:
             if len(store) and not self._catalog.can_catch_up(store.generation):
                 _log.info("%s is older than the last rebuild: it is made anew", self.path)
                 return self._rebuilt()
+            if store is self._store and self._few_changes(store):
+                self._follow(store, generation)
+                return self._rebuilt() if store.outdated(len(store)) else store
             count = self._catalog.counts().indexed
             if store.outdated(count):
                 return self._rebuilt()
@@ -182,6 +191,11 @@ class StoreKeeper:
                 _log.warning("%s contradicts the catalog: it is made anew", self.path)
                 return self._rebuilt()
             return self._rebuilt() if store.outdated(count) else store
+
+    def _few_changes(self, store: FaissStore) -> bool:
+        """Whether so little changed that the images need not be counted again."""
+        self._uncounted += self._catalog.changed_since(store.generation)
+        return self._uncounted <= _COUNTED_SHARE * len(store)
 
     def _rebuilt(self, kind: str | None = None) -> FaissStore:
         with self._catalog.snapshot():
@@ -197,10 +211,18 @@ class StoreKeeper:
         return store
 
     def _catch_up(self, store: FaissStore, generation: int) -> None:
-        """Apply what the catalog saw since the store's generation."""
+        """Apply what the catalog saw since the store's generation, however much it is."""
+        self._uncounted = 0  # the caller counts
+        self._apply(store, self._catalog.embeddings_since(store.generation), generation)
+
+    def _follow(self, store: FaissStore, generation: int) -> None:
+        """The same, where it is little."""
+        self._apply(store, [self._catalog.few_embeddings_since(store.generation)], generation)
+
+    def _apply(self, store: FaissStore, new: Iterable[Embeddings], generation: int) -> None:
         if store.generation:
             self._changes += store.delete(self._catalog.removed_since(store.generation))
-        for part in self._catalog.embeddings_since(store.generation):
+        for part in new:
             rows = vectors.unpack(part.units, part.norms, self._catalog.identity.metric)
             store.upsert(part.ids, rows)
             self._changes += len(part.ids)

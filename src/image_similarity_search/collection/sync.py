@@ -20,7 +20,7 @@ from image_similarity_search.collection.pipeline import Job, Load
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.worklist import Work, Worklist
 from image_similarity_search.errors import FolderNotFoundError, ImageError
-from image_similarity_search.images.walk import FoundFolder, walk
+from image_similarity_search.images.walk import FoundFile, FoundFolder, walk
 from image_similarity_search.types import (
     Progress,
     ProgressCallback,
@@ -134,23 +134,17 @@ class Sync:
                 unvisited = _without(unvisited, found.path)
                 continue
             folder_id = unvisited.pop(found.path, None)
-            self._compare(root, found, self._files_in(folder_id))
+            self._compare(root, found, folder_id)
             seen += len(found.files)
             self._progress(Progress("scanning", seen, None))
         for folder_id in unvisited.values():
-            self._vanish(self._files_in(folder_id).values())
+            self._vanish(self._catalog.files.in_folder(folder_id).values())
 
-    def _files_in(self, folder_id: int | None) -> dict[str, Known]:
-        return self._catalog.files_in(folder_id) if folder_id is not None else {}
-
-    def _compare(self, root: str, found: FoundFolder, known: dict[str, Known]) -> None:
+    def _compare(self, root: str, found: FoundFolder, folder_id: int | None) -> None:
         self._report.others += found.others
-        unchanged, silent = 0, not (self._options.checksum or _log.isEnabledFor(logging.DEBUG))
-        for file in found.files:
+        files, known = self._to_look_at(found, folder_id)
+        for file in files:
             old = known.pop(file.name, None)
-            if silent and old and old.stat == file[1:] and not old.skipped:
-                unchanged += 1  # as most are: nothing more is done for them
-                continue
             stat = FileStat(file.size, file.mtime_ns)
             path = os.path.join(root, found.path, file.name)
             why = self._why_to_look(path, stat, old)
@@ -167,8 +161,20 @@ class Sync:
             else:
                 self._report.unchanged += 1
                 _log.debug("%s: unchanged", shown(path))
-        self._report.unchanged += unchanged
         self._vanish(known.values())
+
+    def _to_look_at(
+        self, found: FoundFolder, folder_id: int | None
+    ) -> tuple[list[FoundFile], dict[str, Known]]:
+        """The files of a folder, and what is known there, without those that are unchanged."""
+        if folder_id is None:
+            return found.files, {}
+        if self._options.checksum or _log.isEnabledFor(logging.DEBUG):  # of each there is to say
+            return found.files, self._catalog.files.in_folder(folder_id)
+        known = self._catalog.files.indexed_as(folder_id)
+        files = [file for file in found.files if known.pop(file, None) is None]
+        self._report.unchanged += len(found.files) - len(files)
+        return files, self._catalog.files.of(known.values()) if known else {}
 
     def _why_to_look(self, path: str, stat: FileStat, old: Known | None) -> str | None:
         """Why a file is looked into, if it is."""
@@ -205,7 +211,7 @@ class Sync:
         for root_id, root in places.roots().items():
             if not os.path.isdir(root):
                 for folder_id in places.folders_below(root_id, "").values():
-                    for known in self._files_in(folder_id).values():
+                    for known in self._catalog.files.in_folder(folder_id).values():
                         self._vacated.add_gone(known, forget=False)
 
     def _unsettled(self) -> Iterator[Job]:

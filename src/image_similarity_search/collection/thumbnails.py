@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
+from typing import TypeAlias
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import Place
@@ -23,6 +24,9 @@ from image_similarity_search.types import (
 
 _KEPT_AT_ONCE = 64
 _DECODED_SIDE = 128  # of which decoding gives no less than twice
+
+Make: TypeAlias = Callable[[ImageRecord], tuple[str, bytes]]
+"""What reads an image's file: gives its content hash, and its thumbnail."""
 
 
 class Thumbnails:
@@ -42,13 +46,18 @@ class Thumbnails:
         """Whether the collection keeps them."""
         return self._catalog.switches.thumbnails
 
-    def of(self, image: int | str | os.PathLike[str]) -> bytes:
+    def of(self, image: int | str | os.PathLike[str], make: Make | None) -> bytes:
         """The thumbnail of an image, as ``Collection.thumbnail`` gives it."""
         record = record_of(self._catalog, image)
         if record.state == "skipped":
             raise ImageUnreadableError(record.path, record.reason or "skipped")
         kept = self._file.get(record.content_hash) if record.content_hash else None
-        return kept or self._made(record)
+        if kept:
+            return kept
+        content_hash, jpeg = (make or _made)(record)
+        if record.content_hash == content_hash and self.wanted:
+            self.keep({content_hash: jpeg})
+        return jpeg
 
     def keep(self, thumbnails: Mapping[str, bytes]) -> None:
         """Keep thumbnails by the content hash of their files."""
@@ -133,17 +142,15 @@ class Thumbnails:
                 stat = FileStat(record.size, record.mtime_ns)
                 yield Job(record.path, Place(0, os.path.basename(record.path)), stat, record.id)
 
-    def _made(self, record: ImageRecord) -> bytes:
-        """The thumbnail of what is at the image's path now, kept if that is what was indexed."""
-        from image_similarity_search.images import decode
-        from image_similarity_search.images.thumbnail import thumbnail_of
 
-        data = decode.read_file(record.path)
-        decoded = decode.decode(data, name=record.path, min_side=_DECODED_SIDE)
-        jpeg = thumbnail_of(decoded.image)
-        if record.content_hash == decode.content_hash(data) and self.wanted:
-            self.keep({record.content_hash: jpeg})
-        return jpeg
+def _made(record: ImageRecord) -> tuple[str, bytes]:
+    """Content hash and thumbnail of what is at the image's path now."""
+    from image_similarity_search.images import decode
+    from image_similarity_search.images.thumbnail import thumbnail_of
+
+    data = decode.read_file(record.path)
+    decoded = decode.decode(data, name=record.path, min_side=_DECODED_SIDE)
+    return decode.content_hash(data), thumbnail_of(decoded.image)
 
 
 def _without(some: Iterator[str], others: Iterator[str]) -> Iterator[str]:

@@ -83,6 +83,11 @@ class Uploads:
         self._pool.submit(request(data, wish), self._seconds).add_done_callback(encode)
         return embedding
 
+    def thumbnail(self, data: bytes) -> bytes:
+        """A small upright JPEG of a picture; raises what the future of ``embed`` does."""
+        wish = Wish(None, None, self._max_pixels)
+        return self._decoded(self._pool.submit(request(data, wish), self._seconds).result())
+
     def close(self) -> None:
         """End the processes and threads; what is under way is not answered."""
         self._pool.close()
@@ -95,6 +100,11 @@ class Uploads:
         self.close()
 
     def _view(self, answer: Answer) -> PixelArray:
+        crop = self._preprocessing.crop
+        pixels = np.frombuffer(self._decoded(answer), dtype=np.uint8)
+        return pixels.reshape(crop, crop, 3)
+
+    def _decoded(self, answer: Answer) -> bytes:
         failure = answer.failure
         if failure and failure.kind == "late":
             raise ImageTooSlowError("picture", self._seconds)
@@ -102,9 +112,7 @@ class Uploads:
             raise ImageUnreadableError("picture", "decoding it takes too much memory")
         if failure:
             raise ImageUnreadableError("picture", "the decoder crashed at it")
-        crop = self._preprocessing.crop
-        pixels = np.frombuffer(result(answer.parts[-1]), dtype=np.uint8)
-        return pixels.reshape(crop, crop, 3)
+        return result(answer.parts[-1])
 
 
 class _Batches:

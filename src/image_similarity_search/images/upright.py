@@ -139,7 +139,7 @@ def _converted_by_profile(image: Image.Image, profile: object) -> Image.Image | 
     return transform.apply(image) if transform else None
 
 
-@functools.lru_cache(maxsize=8)  # the pictures of one camera share a profile
+@functools.lru_cache(maxsize=16)  # the pictures of one camera share a profile
 def _to_srgb(mode: str, profile: bytes | None) -> ImageCmsTransform | None:
     from PIL import ImageCms
 

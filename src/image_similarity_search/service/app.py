@@ -11,11 +11,11 @@ from starlette.types import ASGIApp
 
 from image_similarity_search._version import __version__
 from image_similarity_search.service import problems
-from image_similarity_search.service.gate import Gate
+from image_similarity_search.service.gate import OPEN_PATHS, Gate
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.page import add_page
+from image_similarity_search.service.requests import AddIn, SearchIn
 from image_similarity_search.service.routes import about, images, searching, sessions, syncing
-from image_similarity_search.service.schemas import AddIn, SearchIn
 from image_similarity_search.service.service import Service
 from image_similarity_search.service.settings import Settings
 
@@ -57,11 +57,11 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     for module in (about, sessions, searching, images, syncing):
         app.include_router(module.router)
     add_page(app)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # as FastAPI says to
+    app.openapi = lambda: _document(app, keys=bool(settings.keys))  # type: ignore[method-assign]  # as FastAPI says to
     return app
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, *, keys: bool) -> dict[str, Any]:
     """The OpenAPI document, with the shapes that FastAPI does not see and those of problems."""
     if app.openapi_schema:
         return app.openapi_schema
@@ -75,8 +75,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas[model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"key": []}, {}]
+    if keys:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+        for path in OPEN_PATHS:
+            for operation in document["paths"].get(path, {}).values():
+                operation["security"] = []
     for path in document["paths"].values():
         for operation in path.values():
             for status, answer in operation["responses"].items():

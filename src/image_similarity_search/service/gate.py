@@ -21,7 +21,8 @@ _ORIGIN = Kind(403, "origin", "Pages of other sites may not ask for this")
 _KEY = Kind(401, "key", "An API key is needed")
 _RATE = Kind(429, "rate", "Too many requests")
 
-_OPEN = {"/", "/healthz", "/readyz", "/openapi.json", "/v1/session"}
+OPEN_PATHS = ("/", "/healthz", "/readyz", "/openapi.json", "/v1/session")
+"""What needs no key."""
 
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
@@ -93,7 +94,7 @@ class Gate:
             raise Refusal(_ORIGIN, "the request comes from a page of another site")
         client = scope["client"][0] if scope.get("client") else "unknown"
         path = scope["path"]
-        if self._keys.needed and path not in _OPEN and not path.startswith("/static/"):
+        if self._keys.needed and path not in OPEN_PATHS and not path.startswith("/static/"):
             holder = self._keys.accept(headers)
             if holder is None:
                 self._slow_down(f"stranger at {client}")

@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.service.problems import Kind, Refusal
-from image_similarity_search.service.schemas import MOST_EXAMPLES
+from image_similarity_search.service.requests import MOST_EXAMPLES
 from image_similarity_search.types import Region
 
 _Model = TypeVar("_Model", bound=BaseModel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -125,12 +126,24 @@ def add_handlers(app: FastAPI) -> None:
         return response(KINDS[ConfigError], detail, errors=faults)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         if isinstance(error, Refusal):
             return response(error.kind, str(error.detail), error.headers)
+        if error.status_code == 405:
+            error.headers = {"Allow": ", ".join(sorted(_methods(request)))}
         slug, title = TITLES.get(error.status_code, ("http", str(error.detail)))
         return response(Kind(error.status_code, slug, title), str(error.detail), error.headers)
 
     @app.exception_handler(Exception)
     async def unknown(_: Request, error: Exception) -> Response:
         return response(Kind(500, "internal", "That failed"), "The service's log says why.")
+
+
+def _methods(request: Request) -> set[str]:
+    """What can be done at the path of a request, as the document says it."""
+    found: set[str] = set()
+    for template, operations in request.app.openapi()["paths"].items():
+        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, request.url.path):
+            found |= {method.upper() for method in operations}
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.errors import ConfigError, FolderNotFoundError
 
 
 class Roots:
@@ -43,10 +43,11 @@ class Roots:
         """The folder of a root.
 
         Raises:
-            ConfigError: no root is called so.
+            FolderNotFoundError: no root is called so.
         """
         if name not in self.by_name:
-            raise ConfigError("root", name, f"one of {', '.join(self.by_name) or '(none)'}")
+            known = ", ".join(self.by_name) or "none"
+            raise FolderNotFoundError(name, f"no indexed folder is called so; there are: {known}")
         return self.by_name[name]
 
     def without_folders(self, text: str) -> str:

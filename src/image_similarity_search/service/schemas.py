@@ -1,11 +1,12 @@
-"""The shapes of the JSON that goes in and out."""
+"""The shapes of the JSON that goes out."""
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from image_similarity_search._version import __version__
 from image_similarity_search.service.roots import Roots
@@ -19,96 +20,6 @@ from image_similarity_search.types import (
     State,
     SyncReport,
 )
-from image_similarity_search.types import (
-    Region as Part,
-)
-
-MOST_HITS = 1_000
-MOST_EXAMPLES = 32
-_LARGEST_ID = 2**63 - 1
-
-Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
-K = Annotated[int, Field(ge=1, le=MOST_HITS)]
-
-
-class _In(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-# What comes in
-
-
-class Region(_In):
-    """A part of a picture, in fractions of its upright width and height."""
-
-    x: float = Field(ge=0, lt=1, examples=[0.1])
-    y: float = Field(ge=0, lt=1, examples=[0.2])
-    w: float = Field(gt=0, le=1, examples=[0.5])
-    h: float = Field(gt=0, le=1, examples=[0.5])
-
-    def part(self) -> Part:
-        """The same, checked as a whole.
-
-        Raises:
-            ConfigError: it reaches over an edge.
-        """
-        return Part(self.x, self.y, self.w, self.h)
-
-
-class ExampleIn(_In):
-    """A picture to search by: an image of the collection, or an uploaded one by its number."""
-
-    id: Id | None = Field(default=None, examples=[7])
-    upload: int | None = Field(default=None, ge=0, lt=MOST_EXAMPLES)
-    weight: float = Field(
-        default=1.0,
-        ge=-1e6,
-        le=1e6,
-        description="More than 0: more like it. Less than 0: less like it.",
-    )
-    region: Region | None = None
-
-
-class SearchIn(_In):
-    """What to search for."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        allow_inf_nan=False,
-        json_schema_extra={
-            "examples": [
-                {"examples": [{"id": 1}], "k": 5},
-                {"examples": [{"id": 1, "weight": 1.0}, {"id": 2, "weight": -0.5}], "k": 5},
-            ]
-        },
-    )
-
-    examples: list[ExampleIn] = Field(min_length=1, max_length=MOST_EXAMPLES)
-    k: K = 10
-    threshold: float | None = Field(default=None, description="Leave out hits with a lower score.")
-
-
-class AddIn(_In):
-    """A file that lies in an indexed folder already."""
-
-    root: str = Field(examples=["photos"])
-    path: str = Field(examples=["holiday/beach.jpg"])
-
-
-class SyncIn(_In):
-    """Which folder is to be brought up to date; without ``root`` all of them."""
-
-    root: str | None = Field(default=None, examples=["photos"])
-    retry_skipped: bool = False
-
-
-class SessionIn(_In):
-    """An API key, for which a browser gets a cookie."""
-
-    key: str = Field(min_length=1, max_length=1_000)
-
-
-# What goes out
 
 
 class Links(BaseModel):
@@ -203,10 +114,11 @@ class SearchOut(BaseModel):
 
 
 class Root(BaseModel):
-    """An indexed folder, and whether it is there now."""
+    """An indexed folder, whether it is there now, and whether uploads can be put into it."""
 
     name: str
     available: bool
+    writable: bool
 
 
 class CollectionOut(BaseModel):
@@ -230,7 +142,7 @@ class CollectionOut(BaseModel):
 
     @classmethod
     def of(
-        cls, info: StoredInfo, name: str, available: dict[str, bool], *, read_only: bool
+        cls, info: StoredInfo, name: str, folders: dict[str, str], *, read_only: bool
     ) -> CollectionOut:
         """What ``Collection.info`` said."""
         return cls(
@@ -242,7 +154,14 @@ class CollectionOut(BaseModel):
             store=info.store,
             indexed=info.indexed,
             skipped=info.skipped,
-            roots=[Root(name=root, available=there) for root, there in available.items()],
+            roots=[
+                Root(
+                    name=root,
+                    available=os.path.isdir(folder),
+                    writable=not read_only and os.access(folder, os.W_OK),
+                )
+                for root, folder in folders.items()
+            ],
             generation=info.generation,
             catalog_bytes=info.catalog_bytes,
             store_bytes=info.store_bytes,

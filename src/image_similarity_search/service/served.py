@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from io import BytesIO
 from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
@@ -19,7 +18,6 @@ from image_similarity_search.service.settings import Limits
 from image_similarity_search.types import FloatArray, ImageRecord, Metric, Region
 
 _BUSY = Kind(503, "busy", "The service is busy", 1)
-_SMALL_SIDE = 256  # pixels of a small picture
 _LOCK_SECONDS = 5.0  # that a change waits for another process
 
 _P = ParamSpec("_P")
@@ -54,16 +52,15 @@ class Served:
         Raises:
             ImageError: its file can't be read.
         """
+        return self.collection.thumbnail(record.id, make=self._make)
+
+    def _make(self, record: ImageRecord) -> tuple[str, bytes]:
         from image_similarity_search.images import decode
 
         opened = open_inside(record.path, self.roots())
         with opened.file:
             data = opened.file.read(opened.size)
-        image = decode.decode(data, min_side=_SMALL_SIDE // 2).image
-        image.thumbnail((_SMALL_SIDE, _SMALL_SIDE))
-        out = BytesIO()
-        image.save(out, "JPEG", quality=80)
-        return out.getvalue()
+        return decode.content_hash(data), self.uploads.thumbnail(data)
 
     def roots(self) -> Roots:
         """Its indexed folders, by name."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from fastapi import APIRouter, Response
 
 from image_similarity_search.service import metrics
@@ -56,6 +54,5 @@ async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
 
 def _described(served: Served, service: Service) -> CollectionOut:
     folders = served.roots().by_name
-    available = {name: os.path.isdir(folder) for name, folder in folders.items()}
     info = served.collection.info()
-    return CollectionOut.of(info, served.name, available, read_only=service.settings.read_only)
+    return CollectionOut.of(info, served.name, folders, read_only=service.settings.read_only)

@@ -11,12 +11,14 @@ from fastapi.responses import StreamingResponse
 
 from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
 from image_similarity_search.service import files
+from image_similarity_search.service.filtered import Where
 from image_similarity_search.service.incoming import PICTURE, incoming, parsed
 from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.requests import MOST, AddIn, FilterIn
 from image_similarity_search.service.roots import inside
 from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.routes.searching import ImageId
-from image_similarity_search.service.schemas import AddIn, Image, Images
+from image_similarity_search.service.schemas import Image, Images
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import Changing, ServedHere, ServiceHere
 from image_similarity_search.types import State
@@ -51,12 +53,17 @@ _BODY: dict[str, Any] = {
 async def listed(
     served: ServedHere,
     service: ServiceHere,
+    where: Where,
     after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Start behind this id.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=MOST, description="Pass over so many.")] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
     state: State = "indexed",
 ) -> Images:
-    """The images of a collection in order of id, a page at a time."""
-    return await service.desk.do(_page, served, after, limit, state)
+    """The images of a collection in order of id, a page at a time.
+
+    Conditions are for indexed images; those that were skipped are all listed.
+    """
+    return await service.desk.do(_page, served, where, after, offset, limit, state)
 
 
 @router.get("/{id}", responses=problems(404))
@@ -174,14 +181,17 @@ async def forget(served: ServedHere, service: ServiceHere, id: ImageId) -> Respo
     return Response(status_code=204)
 
 
-def _page(served: Served, after: int, limit: int, state: State) -> Images:
+def _page(
+    served: Served, given: FilterIn, after: int, offset: int, limit: int, state: State
+) -> Images:
     roots = served.roots()
+    where = given.where(roots)
     if state == "indexed":
-        records = served.collection.images(after=after, limit=limit)
-        total = served.collection.count()
+        records = served.collection.images(where, after=after, offset=offset, limit=limit)
+        total = served.collection.count(where)
     else:
         later = (record for record in served.collection.skipped() if record.id > after)
-        records = list(islice(later, limit))
+        records = list(islice(later, offset, offset + limit))
         total = served.collection.info().skipped
     images = [Image.of(record, served.name, roots) for record in records]
     following = images[-1].id if len(images) == limit else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -10,20 +11,22 @@ from fastapi import APIRouter, Path, Query, Request
 from image_similarity_search.collection.examples import Example
 from image_similarity_search.errors import ConfigError, ImageUnreadableError
 from image_similarity_search.service.files import open_inside
+from image_similarity_search.service.filtered import Where
 from image_similarity_search.service.incoming import (
     PICTURE,
     incoming,
     parsed,
     region_of,
 )
-from image_similarity_search.service.routes.documented import problems
-from image_similarity_search.service.schemas import (
+from image_similarity_search.service.requests import (
     MOST_HITS,
     ExampleIn,
+    FilterIn,
     Id,
     SearchIn,
-    SearchOut,
 )
+from image_similarity_search.service.routes.documented import problems
+from image_similarity_search.service.schemas import SearchOut
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import ServedHere, Service, ServiceHere
 from image_similarity_search.types import Region
@@ -85,6 +88,7 @@ async def similar(
     served: ServedHere,
     service: ServiceHere,
     id: ImageId,  # noqa: A002 - its name in the path
+    where: Where,
     k: HowMany = 10,
     threshold: Threshold = None,
     region: PartOf = None,
@@ -92,7 +96,8 @@ async def similar(
     """The images most like an image of the collection, or like a part of it."""
     part = region_of(region)
     example = ExampleIn(id=id)
-    return await _found(service, served, [(example, part)], [], k, threshold)
+    how = _How(k, threshold, where)
+    return await _found(service, served, [(example, part)], [], how)
 
 
 @router.post(
@@ -104,6 +109,7 @@ async def search(
     request: Request,
     served: ServedHere,
     service: ServiceHere,
+    where: Where,
     k: HowMany = 10,
     threshold: Threshold = None,
     region: PartOf = None,
@@ -118,9 +124,20 @@ async def search(
     if given.question is not None:
         wanted = parsed(SearchIn, given.question)
         examples = [(e, e.region.part() if e.region else None) for e in wanted.examples]
-        return await _found(service, served, examples, given.pictures, wanted.k, wanted.threshold)
-    examples = [(ExampleIn(upload=number), part) for number in range(len(given.pictures))]
-    return await _found(service, served, examples, given.pictures, k, threshold)
+        how = _How(wanted.k, wanted.threshold, wanted.filter)
+    else:
+        examples = [(ExampleIn(upload=number), part) for number in range(len(given.pictures))]
+        how = _How(k, threshold, where)
+    return await _found(service, served, examples, given.pictures, how)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How many hits, how alike, among which images."""
+
+    k: int
+    threshold: float | None
+    where: FilterIn | None
 
 
 async def _found(
@@ -128,8 +145,7 @@ async def _found(
     served: Served,
     examples: list[tuple[ExampleIn, Region | None]],
     pictures: list[bytes],
-    k: int,
-    threshold: float | None,
+    how: _How,
 ) -> SearchOut:
     started = time.perf_counter()
     shown = [
@@ -137,7 +153,7 @@ async def _found(
         for example, region in examples
     ]
     own = [example.id for example, _ in examples if example.id is not None]
-    return await service.desk.search(_searched, served, shown, own, k, threshold, started)
+    return await service.desk.search(_searched, served, shown, own, how, started)
 
 
 async def _image(
@@ -170,13 +186,15 @@ def _file_of(served: Served, id_: int) -> bytes:
 
 
 def _searched(
-    served: Served,
-    examples: list[Example],
-    own: list[int],
-    k: int,
-    threshold: float | None,
-    started: float,
+    served: Served, examples: list[Example], own: list[int], how: _How, started: float
 ) -> SearchOut:
-    hits = served.collection.search_by_examples(examples, k, threshold=threshold, leave_out=own)
+    roots = served.roots()
+    hits = served.collection.search_by_examples(
+        examples,
+        how.k,
+        threshold=how.threshold,
+        where=how.where.where(roots) if how.where else None,
+        leave_out=own,
+    )
     seconds = time.perf_counter() - started
-    return SearchOut.of(hits, k, served.metric, seconds, served.name, served.roots())
+    return SearchOut.of(hits, how.k, served.metric, seconds, served.name, roots)

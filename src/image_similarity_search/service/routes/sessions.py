@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from image_similarity_search.service.keys import COOKIE, SESSION_SECONDS
 from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.requests import SessionIn
 from image_similarity_search.service.routes.documented import problems
-from image_similarity_search.service.schemas import SessionIn
 from image_similarity_search.service.service import ServiceHere
 
 router = APIRouter(tags=["service"])
@@ -15,7 +15,7 @@ router = APIRouter(tags=["service"])
 _WRONG = Kind(401, "key", "An API key is needed")
 
 
-@router.post("/v1/session", status_code=204, responses=problems())
+@router.post("/v1/session", status_code=204, responses=problems(400, 408, 413))
 async def enter(service: ServiceHere, request: Request, given: SessionIn) -> Response:
     """Get a cookie for an API key; scripts of a page can't read it."""
     value = service.keys.session_for(given.key)

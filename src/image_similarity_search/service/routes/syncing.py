@@ -8,11 +8,21 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import StreamingResponse
 
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.service.requests import SyncIn
 from image_similarity_search.service.routes.documented import problems
-from image_similarity_search.service.schemas import Job, Jobs, SyncIn
+from image_similarity_search.service.schemas import Job, Jobs
 from image_similarity_search.service.service import Changing, ServedHere, ServiceHere
 
 router = APIRouter(tags=["jobs"])
+
+_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["progress", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 
 JobId = Annotated[str, Path(description="The job's id.", examples=["3f9c2a7be01d4c55"])]
 
@@ -21,7 +31,7 @@ JobId = Annotated[str, Path(description="The job's id.", examples=["3f9c2a7be01d
     "/v1/collections/{collection}/sync",
     status_code=202,
     dependencies=[Changing],
-    responses=problems(404, 409),
+    responses=problems(400, 404, 408, 409, 413),
 )
 async def sync(served: ServedHere, service: ServiceHere, wanted: SyncIn, response: Response) -> Job:
     """Begin to bring the collection up to date with its folders; the answer says how to follow."""
@@ -54,7 +64,9 @@ async def job(service: ServiceHere, job: JobId) -> Job:
     return await service.desk.do(service.jobs.get, job)
 
 
-@router.delete("/v1/jobs/{job}", status_code=202, dependencies=[Changing], responses=problems(404))
+@router.post(
+    "/v1/jobs/{job}/cancel", status_code=202, dependencies=[Changing], responses=problems(404)
+)
 async def cancel(service: ServiceHere, job: JobId) -> Job:
     """Have a job stop soon. What it did is kept."""
     return await service.desk.do(service.jobs.cancel, job)
@@ -67,7 +79,7 @@ async def cancel(service: ServiceHere, job: JobId) -> Job:
     | {
         200: {
             "description": "Events `progress`, and at last `end`; the data of each is a Job.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
         }
     },
 )

@@ -1,0 +1,45 @@
+"""What the catalog knows of the files in a folder, to tell which of them changed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.rows import IMAGE_COLUMNS, Rows
+from image_similarity_search.catalog.values import Known
+
+
+class Files:
+    """The files of one catalog."""
+
+    def __init__(self, database: Database, rows: Rows) -> None:
+        self._database = database
+        self._rows = rows
+
+    def in_folder(self, folder_id: int) -> dict[str, Known]:
+        """The files known in a folder, by name."""
+        return self._known("folder_id = ?", folder_id)
+
+    def of(self, ids: Iterable[int]) -> dict[str, Known]:
+        """The files of these ids, which are of one folder, by name."""
+        return self._known("id IN (SELECT value FROM json_each(?))", json.dumps(list(ids)))
+
+    def indexed_as(self, folder_id: int) -> dict[tuple[str, int, int], int]:
+        """The ids of a folder's files by name, size and time of last change; quick.
+
+        Without a look at checksums: a row that agrees with a file in all three needs none, and
+        the others are to be asked for again (``of``). Bad files agree with none.
+        """
+        rows = self._database.rows(
+            "SELECT name, CASE state WHEN 'indexed' THEN size ELSE -1 END, mtime_ns, id"
+            " FROM images WHERE folder_id = ?",
+            (folder_id,),
+        )
+        encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+        return {(name.decode(encoding, errors), size, time): id_ for name, size, time, id_ in rows}
+
+    def _known(self, condition: str, value: int | str) -> dict[str, Known]:
+        query = f"SELECT {IMAGE_COLUMNS} FROM images WHERE {condition}"  # noqa: S608 - constants
+        return self._rows.known_by_name(self._database.rows(query, (value,)))

@@ -1,0 +1,42 @@
+"""Which images count, as the query string says it: under the names of ``FilterIn``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from image_similarity_search.filters import Orientation
+from image_similarity_search.service.requests import MOST, FilterIn
+
+Whole = Annotated[int | None, Query(ge=0, le=MOST)]
+Ratio = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
+Text = Annotated[str | None, Query(min_length=1, max_length=1_000)]
+Moment = Annotated[
+    str | None,
+    Query(max_length=64, description="ISO 8601: 2024, 2024-05, 2024-05-17, 2024-05-17T18:30Z."),
+]
+
+
+def _from_query(
+    folder: Annotated[
+        Text, Query(description="A root's name, and perhaps folders below it: `photos/holiday`.")
+    ] = None,
+    name: Annotated[Text, Query(description="A pattern of the file's name: `*.jpg`.")] = None,
+    formats: Annotated[list[str], Query(max_length=50, description="`jpeg`, `heic` …")] = [],  # noqa: B006 - not changed
+    min_width: Whole = None,
+    max_width: Whole = None,
+    min_height: Whole = None,
+    max_height: Whole = None,
+    orientation: Orientation | None = None,
+    min_aspect: Ratio = None,
+    max_aspect: Ratio = None,
+    min_size: Whole = None,
+    max_size: Whole = None,
+    modified_after: Moment = None,
+    modified_before: Moment = None,
+) -> FilterIn:
+    return FilterIn(**locals())
+
+
+Where = Annotated[FilterIn, Depends(_from_query)]

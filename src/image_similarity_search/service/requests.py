@@ -1,0 +1,151 @@
+"""The shapes of the JSON that comes in."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.filters import Filter, Orientation
+from image_similarity_search.service.roots import Roots
+from image_similarity_search.types import Region
+
+MOST_HITS = 1_000
+MOST_EXAMPLES = 32
+MOST = 2**53
+"""A number that every program reads alike."""
+
+_LARGEST_ID = 2**63 - 1
+
+Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
+K = Annotated[int, Field(ge=1, le=MOST_HITS)]
+
+
+class In(BaseModel):
+    """What comes in: no fields but the known ones, and only finite numbers."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class RegionIn(In):
+    """A part of a picture, in fractions of its upright width and height."""
+
+    x: float = Field(ge=0, lt=1, examples=[0.1])
+    y: float = Field(ge=0, lt=1, examples=[0.2])
+    w: float = Field(gt=0, le=1, examples=[0.5])
+    h: float = Field(gt=0, le=1, examples=[0.5])
+
+    def part(self) -> Region:
+        """The same, checked as a whole.
+
+        Raises:
+            ConfigError: it reaches over an edge.
+        """
+        return Region(self.x, self.y, self.w, self.h)
+
+
+class FilterIn(In):
+    """Conditions that an image must meet, all of them."""
+
+    folder: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4_000,
+        description="A root's name, and perhaps folders below it.",
+        examples=["photos/holiday"],
+    )
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1_000,
+        description="A pattern of the file's name, in any case.",
+        examples=["*.jpg"],
+    )
+    formats: list[str] = Field(default=[], max_length=50, examples=[["jpeg", "heic"]])
+    min_width: int | None = Field(default=None, ge=0, le=MOST)
+    max_width: int | None = Field(default=None, ge=0, le=MOST)
+    min_height: int | None = Field(default=None, ge=0, le=MOST)
+    max_height: int | None = Field(default=None, ge=0, le=MOST)
+    orientation: Orientation | None = None
+    min_aspect: float | None = Field(default=None, ge=0, description="Width divided by height.")
+    max_aspect: float | None = Field(default=None, ge=0)
+    min_size: int | None = Field(default=None, ge=0, le=MOST, description="Bytes.")
+    max_size: int | None = Field(default=None, ge=0, le=MOST)
+    modified_after: str | None = Field(default=None, max_length=64, examples=["2024-05"])
+    modified_before: str | None = Field(default=None, max_length=64)
+
+    def where(self, roots: Roots) -> Filter | None:
+        """The filter; None where nothing is asked for.
+
+        Raises:
+            ConfigError: a value is not allowed.
+        """
+        given: dict[str, Any] = self.model_dump(exclude_defaults=True)
+        if not given:
+            return None
+        if self.folder is not None:
+            given["folder"] = _folder(self.folder, roots)
+        return Filter(**given)
+
+
+class ExampleIn(In):
+    """A picture to search by: an image of the collection, or an uploaded one by its number."""
+
+    id: Id | None = Field(default=None, examples=[7])
+    upload: int | None = Field(default=None, ge=0, lt=MOST_EXAMPLES)
+    weight: float = Field(
+        default=1.0,
+        ge=-1e6,
+        le=1e6,
+        description="More than 0: more like it. Less than 0: less like it.",
+    )
+    region: RegionIn | None = None
+
+
+class SearchIn(In):
+    """What to search for."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {"examples": [{"id": 1}], "k": 5},
+                {"examples": [{"id": 1, "weight": 1.0}, {"id": 2, "weight": -0.5}], "k": 5},
+            ]
+        },
+    )
+
+    examples: list[ExampleIn] = Field(min_length=1, max_length=MOST_EXAMPLES)
+    k: K = 10
+    threshold: float | None = Field(default=None, description="Leave out hits with a lower score.")
+    filter: FilterIn | None = Field(default=None, description="The images to search among.")
+
+
+class AddIn(In):
+    """A file that lies in an indexed folder already."""
+
+    root: str = Field(examples=["photos"])
+    path: str = Field(examples=["holiday/beach.jpg"])
+
+
+class SyncIn(In):
+    """Which folder is to be brought up to date; without ``root`` all of them."""
+
+    root: str | None = Field(default=None, examples=["photos"])
+    retry_skipped: bool = False
+
+
+class SessionIn(In):
+    """An API key, for which a browser gets a cookie."""
+
+    key: str = Field(min_length=1, max_length=1_000)
+
+
+def _folder(shown: str, roots: Roots) -> str:
+    name, *below = shown.rstrip("/").split("/")
+    if "\0" in shown or {"", ".", ".."} & set(below):
+        raise ConfigError("folder", shown, "a root's name, and perhaps folders below it")
+    return os.path.join(roots.folder(name), *below)
