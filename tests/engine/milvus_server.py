@@ -38,7 +38,7 @@ class MilvusServer:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        until(self._is_listening, 60)
+        until(self._is_listening, 240)  # it unpacks itself at its first start
 
     def stop(self) -> None:
         """Ask it to end, by the wrapper, and wait until it did."""

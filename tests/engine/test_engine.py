@@ -73,7 +73,7 @@ def _made(url: str, index: Path, photos: Path, **options: Any) -> Collection:
 # The contract
 
 _KINDS: list[tuple[str, Metric]] = [
-    *[("exact", metric) for metric in ("cosine", "l2", "ip")],  # type: ignore[list-item]
+    *[("exact", metric) for metric in ("cosine", "l2", "ip")],
     ("auto", "cosine"),
     ("hnsw", "l2"),
     ("ivf", "ip"),
