@@ -28,6 +28,11 @@ class MilvusServer:
         """The URL of a collection there, of a new name unless one is given."""
         return f"milvus://127.0.0.1:{self.port}/{name or 'c' + uuid.uuid4().hex[:10]}"
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and not ended."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start it, and wait until it can be used."""
         command = [

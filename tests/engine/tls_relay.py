@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import asyncio
 import ssl
 import threading
 from collections.abc import Iterator
@@ -16,37 +16,36 @@ def tls_relay(certificate: Path, key: Path, target: int) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols(["h2"])
-    listening = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=_accept, args=(listening, context, target), daemon=True).start()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", target)
+        await asyncio.gather(_copy(reader, back), _copy(there, writer))
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    starting = asyncio.start_server(relay, "127.0.0.1", 0, ssl=context)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
     try:
-        yield listening.getsockname()[1]
+        yield int(server.sockets[0].getsockname()[1])
     finally:
-        listening.close()
+        asyncio.run_coroutine_threadsafe(_end(server), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
 
 
-def _accept(listening: socket.socket, context: ssl.SSLContext, target: int) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        while True:
-            caller, _ = listening.accept()
-            threading.Thread(target=_relay, args=(caller, context, target), daemon=True).start()
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
 
 
-def _relay(caller: socket.socket, context: ssl.SSLContext, target: int) -> None:
-    with (
-        suppress(OSError),
-        caller,
-        socket.create_connection(("127.0.0.1", target)) as server,
-        context.wrap_socket(caller, server_side=True) as encrypted,
-    ):
-        back = threading.Thread(target=_copy, args=(server, encrypted), daemon=True)
-        back.start()
-        _copy(encrypted, server)
-        back.join()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
+async def _end(server: asyncio.Server) -> None:
+    server.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
