@@ -20,7 +20,8 @@ PEERS := hnswlib==0.8.0 usearch==2.26.6 lancedb==0.40.0
 BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)") \
 	$(if $(CACHE),--cache "$(CACHE)")
 
-.PHONY: demo test test-slow check test-wheel test-torch test-engine test-schema bench bench-full bench-guard bench-page clean
+.PHONY: demo test test-slow check test-wheel test-torch test-engine test-schema test-browser
+.PHONY: bench bench-full bench-guard bench-page clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
 	@if [ -z "$(PICTURES)" ]; then \
@@ -71,6 +72,14 @@ test-schema: $(VENV)/.installed-dev  ## the service against its OpenAPI document
 	$(PYTHON) -m venv .venv-schema
 	.venv-schema/bin/pip install --quiet "schemathesis>=4.3"
 	$(BIN)/python tools/schema/check.py --schemathesis .venv-schema/bin/schemathesis
+
+test-browser: $(VENV)/.installed-dev  ## the page in a real Chromium
+	@command -v chromium > /dev/null || [ -n "$(ISS_CHROMIUM)" ] \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq \
+			&& apt-get install -qq -y --no-install-recommends chromium > /dev/null; } \
+		|| echo "Chromium can't be installed here: the tests that need it are skipped."
+	$(BIN)/pip install --quiet --editable ".[browser]"
+	$(BIN)/pytest $(PARALLEL) -m browser tests/browser
 
 bench: $(VENV)/.installed-bench  ## the figures, in minutes; PHOTOS=DIR for your own photographs
 	$(BIN)/python benchmarks/run.py $(BENCH)

@@ -1,6 +1,6 @@
 """How quick each model is, on the processor or a GPU, beside the default one in the same minute.
 
-    python benchmarks/models.py --photos DIR [--device cuda] [--random] [NAME ...]
+    python benchmarks/models.py --photos DIR [--device cuda|openvino] [--random] [NAME ...]
 
 Prints for each model: pictures a second through the model alone (batches as indexing makes them,
 as many at once), the ratio to the default model on the processor, milliseconds of one picture,
@@ -27,7 +27,7 @@ from image_similarity_search import Collection, Encoder, EncoderSpec, create_enc
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.queries import pixels_of
-from image_similarity_search.encoders.devices import Device
+from image_similarity_search.encoders.devices import DEVICES
 from image_similarity_search.encoders.registry import is_here
 from image_similarity_search.encoders.resnet import ARCHITECTURES, Architecture
 from image_similarity_search.encoders.table import ENCODERS
@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         _report("the default, cpu", lambda: create_encoder(device="cpu"), paths, options, 0.0)
         for name in names:
-            spec = _spec(name, Path(scratch), options.random)
+            spec = spec_of(name, Path(scratch), random=options.random)
             base = _rate(create_encoder(device="cpu"), paths)  # again: other work comes and goes
             _report(name, lambda s=spec: create_encoder(s, options.device), paths, options, base)  # type: ignore[misc]
 
@@ -108,7 +108,8 @@ def _pictures(folder: str) -> list[str]:
     return [str(root / found.path / file.name) for found in walk(str(root)) for file in found.files]
 
 
-def _spec(name: str, scratch: Path, random: bool) -> EncoderSpec:
+def spec_of(name: str, scratch: Path, *, random: bool) -> EncoderSpec:
+    """A model, if ``random`` and it is a ResNet with random weights, in a file in ``scratch``."""
     architecture = ENCODERS[name].architecture if random and name in ENCODERS else None
     if architecture is None:
         return EncoderSpec(name)
@@ -152,8 +153,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a model of 'iss models'")
     parser.add_argument("--photos", required=True, metavar="DIR", help="a folder of photographs")
-    devices: tuple[Device, ...] = ("auto", "cpu", "cuda")
-    parser.add_argument("--device", choices=devices, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--random", action="store_true", help="ResNets with random weights")
     parser.add_argument("--sync", action="store_true", help="measure whole indexing runs too")
     return parser.parse_args()

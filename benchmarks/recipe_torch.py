@@ -101,12 +101,13 @@ def _timed(take: Callable[[list[str]], None], folder: str, most: int) -> dict[st
     found = (path for path in sorted(Path(folder).rglob("*")) if path.is_file())
     paths = [str(path) for path in islice(found, most)]
     take(paths[:8])
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     take(paths)
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     return {
         "images": len(paths),
         "per_s": len(paths) / seconds,
+        "cpu_ms": 1000 * cpu / len(paths),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }

@@ -25,7 +25,7 @@ def start_up(setting: Setting) -> Figures:
     what is measured is the process. Medians of wall seconds, and of CPU seconds.
     """
     folder, index = Path(setting.pictures[0]), setting.scratch / "start-up"
-    images = child.run("indexing_rate", "sync", folder, index)["images"]
+    images = child.run("indexing_cost", "indexed", folder, index)["images"]
     picture = next(str(path) for path in sorted(folder.rglob("*")) if path.is_file())
     iss = ["-m", "image_similarity_search"]
     commands = {

@@ -10,10 +10,12 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from many_pictures import copied, jpegs_in
 from synthetic import build, write_files
 
 from image_similarity_search import Collection
@@ -60,6 +62,40 @@ def rescan(scratch: str, files: int = 100_000, rounds: int = 5) -> Figures:
             one / other for one, other in zip(synced, bare, strict=True)
         ),
     }
+
+
+def adding(index_dir: str, photos: str, scratch: str, pictures: int = 40) -> Figures:
+    """Adding one picture after the other to a collection that is there and open, and searching.
+
+    ``beyond_encoding_ms`` is an add without what it takes to decode and encode the picture, and
+    with what the next search takes longer than one that follows no change. What was added is
+    forgotten at the end. Run it in a fresh process.
+    """
+    paths = jpegs_in(copied(photos, Path(scratch) / "pictures", pictures + 1))
+    times: dict[str, list[float]] = {"encode": [], "add": [], "search": [], "search_after": []}
+    with Collection.open(index_dir) as collection:
+        count = len(collection)
+        some = next(iter(collection)).id
+        collection.search(some)
+        collection.add(paths[0])  # which starts the decoding process
+        for path in paths[1:]:
+            collection.search(some)
+            times["search"].append(_seconds(partial(collection.search, some)))
+            times["encode"].append(_seconds(partial(collection.embed, [path])))
+            times["add"].append(_seconds(partial(collection.add, path)))
+            times["search_after"].append(_seconds(partial(collection.search, some)))
+        collection.remove(*paths)
+    beyond = [
+        add - encode + after - search
+        for add, encode, after, search in zip(
+            times["add"], times["encode"], times["search_after"], times["search"], strict=True
+        )
+    ]
+    return {
+        "images": count,
+        "beyond_encoding_ms": 1000 * statistics.median(beyond),
+        "beyond_encoding_p90_ms": 1000 * statistics.quantiles(beyond, n=10)[-1],
+    } | {f"{name}_ms": 1000 * statistics.median(values) for name, values in times.items()}
 
 
 def _walked(folder: str) -> int:

@@ -48,7 +48,7 @@ def children_of(pid: int) -> set[int]:
     return {int(child) for child, parent in rows if int(parent) == pid and int(child) != ps.pid}
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -104,13 +104,22 @@ def collection(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Collection]
         yield made
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder with twelve pictures in ``photos``, and their ``index``."""
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with twelve pictures in ``photos``, and their ``index``; to be copied."""
     from running import make_collection
 
-    make_collection(tmp_path)
-    return tmp_path
+    place = tmp_path_factory.mktemp("template")
+    make_collection(place)
+    return place
+
+
+@pytest.fixture
+def place(tmp_path: Path, template: Path) -> Path:
+    """A folder with twelve pictures in ``photos``, and their ``index``."""
+    from running import copied
+
+    return copied(template, tmp_path)
 
 
 @pytest.fixture
@@ -123,12 +132,11 @@ def serve(place: Path) -> Iterator[Starter]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def shared(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[httpx.Client]:
     """A service that the tests of a module share, and leave as it is."""
-    from running import Starter, make_collection
+    from running import Starter, copied
 
-    place = tmp_path_factory.mktemp("shared")
-    make_collection(place)
+    place = copied(template, tmp_path_factory.mktemp("shared"))
     with ExitStack() as stack:
         yield Starter(place, stack)()
 

@@ -32,7 +32,8 @@ from conftest import MakePicture
 from image_similarity_search.catalog import schema
 from image_similarity_search.cli import exits, output
 from image_similarity_search.cli.app import app
-from image_similarity_search.cli.commands import models
+from image_similarity_search.cli.commands import duplicates, models
+from image_similarity_search.duplicates import Deed, Duplicate, DuplicateReport
 from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.types import (
     CollectionInfo,
@@ -278,6 +279,10 @@ def test_every_json_field_is_described() -> None:
     fields = {
         "index": output.report_as_json(SyncReport(), interrupted=False),
         "search": output.hit_as_json(1, Hit(record, 0.0, 1.0)) | {"query": "", "hits": ""},
+        "duplicates": duplicates.report_as_json(DuplicateReport())
+        | duplicates.duplicate_as_json(Duplicate(record, "exact", 1.0))
+        | asdict(Deed("", "", "", 0))
+        | {"keep": "", "others": "", "why": "", "deeds": "", "done": ""},
         "add": output.record_as_json(record),
         "models": models.row_as_json(ENCODERS["resnet50"]),
         "import-legacy": asdict(LegacyImportReport("l2")),

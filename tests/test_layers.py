@@ -22,6 +22,7 @@ _LAYERS: list[set[str]] = [
     {"testing"},
     {"catalog", "encoders", "stores", "images", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers"},
+    {"duplicates"},
     {"types", "filters"},
     {"errors", "_version"},
 ]

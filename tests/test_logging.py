@@ -14,7 +14,7 @@ import image_similarity_search
 from image_similarity_search.collection import Collection
 
 _PACKAGE = Path(image_similarity_search.__file__).parent
-_LIBRARY = [path for path in _PACKAGE.rglob("*.py") if "cli" not in path.parts]
+_LIBRARY = [path for path in _PACKAGE.rglob("*.py") if not {"cli", "service"} & set(path.parts)]
 _ISS = [sys.executable, "-m", "image_similarity_search"]
 
 

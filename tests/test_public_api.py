@@ -29,6 +29,9 @@ def test_the_public_names() -> None:
     assert package.__all__ == [
         "Collection",
         "CollectionInfo",
+        "Duplicate",
+        "DuplicateGroup",
+        "DuplicateReport",
         "Encoder",
         "EncoderSpec",
         "Export",
@@ -47,6 +50,7 @@ def test_the_public_names() -> None:
         "SyncReport",
         "ThumbnailReport",
         "TorchEncoder",
+        "Tuning",
         "VerifyReport",
         "__version__",
         "create_encoder",

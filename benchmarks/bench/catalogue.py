@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import beside_recipe
-import indexing_rate
 import quality
-import selections
 import starting
-import thumbnails
 from peers import measure
 
+from bench import adapters
 from bench.registry import Figures, Measurement, Setting
 
 _QUICK_SIZE = "20k"
@@ -22,22 +19,20 @@ _QUICK_PEERS = ("ours-auto", "faiss-flat", "faiss-ivf", "faiss-hnsw", "hnswlib",
 def measurements() -> list[Measurement]:
     """All of them, in the order in which they are made: small before large."""
     return [
-        _one("indexing", "pictures a second, and the limit of that", indexing_rate.rate),
+        _one("indexing", "pictures a second, and the limit of that", adapters.indexing),
         _one("start-up", "iss search and iss --help in fresh processes", starting.start_up),
-        _one("recipe", "indexing beside the recipe in torch", beside_recipe.beside, full=True),
-        _one("filters", "searches among some of the images", selections.filtered, full=True),
-        _one("thumbnails", "what thumbnails cost while indexing", _thumbnails, full=True),
+        _one("large-pictures", "decoding 12 megapixels", adapters.large_pictures, full=True),
+        _one("workers", "what decoding processes cost", adapters.workers, full=True),
+        _one("recipe", "indexing beside the recipe in torch", adapters.recipe, full=True),
+        _one("thumbnails", "what thumbnails cost", adapters.thumbnails_cost, full=True),
         _one("quality", "objects told apart on UKBench", quality.ukbench, full=True),
-        _one(
-            "memory", "peak memory of ten times as many pictures", indexing_rate.memory, full=True
-        ),
+        _one("rescan", "a sync of 100,000 unchanged files", adapters.rescan, full=True),
+        _one("memory", "peak memory of 20,000 pictures", adapters.memory, full=True),
         _one("install", "megabytes of an install", starting.install_size, full=True),
+        _one("filters", "searches among some of the images", adapters.filters, full=True),
         *_peers(),
+        _one("adding", "one picture more in a million", adapters.adding, full=True),
     ]
-
-
-def _thumbnails(setting: Setting) -> Figures:
-    return thumbnails.cost(setting.pictures[0])
 
 
 def _one(

@@ -44,8 +44,8 @@ def _speed_up(figures: Figures) -> float:
 
 
 GUARDS = (
-    Guard("indexing", "share of the limit under the same load",
-          lambda figures: float(figures["of_limit_same_load_ratio"]), 0.8),
+    Guard("indexing", "share of CPU time that is decoding and encoding",
+          lambda figures: float(figures["cpu_of_parts_ratio"]), 0.8),
     Guard("start-up", "CPU time of a search over that of its imports",
           lambda figures: float(figures["search_over_imports_cpu_ratio"]), 1.3),
     Guard("peers-20k-ours-auto", "recall@10", _recall, 0.98),

@@ -12,7 +12,7 @@ OURS = "ours-"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One peer with one setting: the share found of the ten nearest, and times in ms."""
+    """One peer with one setting: the share found of the ten nearest, and milliseconds."""
 
     peer: str
     setting: str
@@ -20,6 +20,7 @@ class Point:
     p50_ms: float
     p99_ms: float
     rss_anon_mib: float
+    cpu_ms: float = 0.0  # of the processor; 0 where that was not measured
 
 
 def of_size(results: Mapping[str, Figures], size: str) -> dict[str, Figures]:
@@ -43,6 +44,7 @@ def curve(peer: str, figures: Figures) -> list[Point]:
             point["p50_ms"],
             point["p99_ms"],
             figures.get("rss_anon_mib", 0.0),
+            point.get("cpu_ms", 0.0),
         )
         for point in figures.get("points", ())
     ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from peers.measure import PEERS
+
 from bench import points, scale
 from bench.registry import Figures
 
@@ -66,7 +68,7 @@ def _peer_row(name: str, figures: Figures) -> list[str]:
         best.setting or "-",
         f"{best.recall:.3f}",
         number(best.p50_ms),
-        number(figures["flat_p50_ms"] / best.p50_ms),
+        _times_as_quick(figures, best),
         number(best.p99_ms),
         number(figures["build_s"]),
         f"{number(figures['rss_anon_mib'])} ({number(figures['rss_mib'])})",
@@ -74,31 +76,44 @@ def _peer_row(name: str, figures: Figures) -> list[str]:
     ]
 
 
+def _times_as_quick(figures: Figures, point: points.Point) -> str:
+    """How often a search goes into comparing with all: on the clock, and in CPU time."""
+    wall = number(figures["flat_p50_ms"] / point.p50_ms)
+    return f"{wall} ({number(figures['flat_cpu_ms'] / point.cpu_ms)})" if point.cpu_ms else wall
+
+
 def _front(found: Mapping[str, Figures]) -> str:
-    """Whether ours are on the front of recall and p50, in words."""
+    """Whether ours are on the front of recall and p50, and who finds enough quicker, in words."""
     curves = {name: points.curve(name, figures) for name, figures in found.items()}
     all_ = [point for curve in curves.values() for point in curve]
+    alone = all(point.peer.startswith(points.OURS) for point in all_)
     lines = []
     for name, curve in curves.items():
-        if not name.startswith(points.OURS) or not curve:
+        if not name.startswith(points.OURS) or not curve or alone:
             continue
         mine = points.told(curve, _WANTED)
-        ahead = points.better(mine, all_)
+        place = "**not** on" if points.better(mine, all_) else "on"
         what = f"{name} (recall {mine.recall:.3f}, {number(mine.p50_ms)} ms)"
-        if not ahead:
-            lines.append(f"{what} is on the front: nothing here finds as much in less time.")
-            continue
-        named = {point.peer: point for point in sorted(ahead, key=lambda one: -one.p50_ms)}
-        words = "; ".join(
-            f"{point.peer} ({point.setting}: {point.recall:.3f}, {number(point.p50_ms)} ms, "
-            f"{number(point.rss_anon_mib / mine.rss_anon_mib)} times the memory)"
-            for point in named.values()
-        )
-        lines.append(f"{what} is **not** on the front of recall and p50. Quicker: {words}.")
-        leaner = [point for point in ahead if point.rss_anon_mib <= mine.rss_anon_mib]
-        if not leaner:
-            lines.append("Of these, none takes as little memory.")
-    return "\n\n" + " ".join(lines) if lines else ""
+        lines.append(f"- {what} is {place} the front of recall and p50, of what is in the table.")
+        enough = min(mine.recall, _WANTED)
+        quicker = [one for one in all_ if one.recall >= enough and one.p50_ms < mine.p50_ms]
+        if quicker:
+            lines[-1] += f" Quicker, with {enough:.3f} or more: {_named(quicker, mine)}."
+    lacking = [name for name in PEERS if not curves.get(name)]
+    if lacking:
+        lines.append(f"- Not measured at this size: {', '.join(lacking)}.")
+    return "\n\n" + "\n".join(lines) if lines else ""
+
+
+def _named(quicker: Sequence[points.Point], mine: points.Point) -> str:
+    """The quickest point of each peer among these, in words, and its memory beside ``mine``."""
+    each = {point.peer: point for point in sorted(quicker, key=lambda one: -one.p50_ms)}
+    return "; ".join(
+        f"{' '.join(filter(None, (point.peer, point.setting)))} ({point.recall:.3f}, "
+        f"{number(point.p50_ms)} ms, {number(point.rss_anon_mib / mine.rss_anon_mib)} times the "
+        "memory)"
+        for point in each.values()
+    )
 
 
 def _indexing(results: Results) -> str:
@@ -109,9 +124,9 @@ def _indexing(results: Results) -> str:
         ["indexing", f"{number(figures['per_s'])} pictures/s"],
         ["decoding alone", f"{number(figures['decode_alone_per_s'])} pictures/s"],
         ["encoding alone", f"{number(figures['encode_alone_per_s'])} pictures/s"],
+        ["the limit", f"{number(figures['limit_per_s'])} pictures/s"],
         ["of the limit", f"{figures['of_limit_ratio']:.2f}"],
-        ["of the limit under the same load", f"{figures['of_limit_same_load_ratio']:.2f}"],
-        ["processors that it got", f"{figures['processors_got']:.2f}"],
+        ["of its CPU time, decoding and encoding", f"{figures['cpu_of_parts_ratio']:.2f}"],
     ]
     title = [f"{figures['images']:,} pictures", "median of 3"]
     return table(title, rows) + origin(results, ["indexing"], "indexing")
@@ -122,8 +137,8 @@ def _memory(results: Results) -> str:
         return _NONE
     figures = results["memory"]["figures"]
     rows = [
-        [f"{figures['images_once']:,}", f"{number(figures['peak_once_mib'])} MiB", "1"],
-        [f"{figures['images']:,}", f"{number(figures['peak_mib'])} MiB",
+        [f"{figures['few_images']:,}", f"{number(figures['few_peak_mib'])} MiB", "1"],
+        [f"{figures['many_images']:,}", f"{number(figures['many_peak_mib'])} MiB",
          f"{figures['peak_ratio']:.2f}"],
     ]  # fmt: skip
     head = ["pictures", "peak of all processes together", "ratio"]
@@ -136,14 +151,29 @@ def _start_up(results: Results) -> str:
     figures = results["start-up"]["figures"]
     rows = [
         ["`iss search IMAGE`", f"{figures['search_s']:.2f} s",
-         f"{figures['search_over_imports_ratio']:.2f} times the imports"],
-        ["`import numpy, onnxruntime, faiss`", f"{figures['imports_s']:.2f} s", "1"],
+         f"{figures['search_over_imports_ratio']:.2f} times the imports",
+         f"{figures['search_over_imports_cpu_ratio']:.2f} times"],
+        ["`import numpy, onnxruntime, faiss`", f"{figures['imports_s']:.2f} s", "1", "1"],
         ["`iss --help`", f"{figures['help_s']:.2f} s",
-         f"{figures['help_above_python_s']:.2f} s above bare Python"],
-        ["`python -c pass`", f"{figures['python_s']:.3f} s", ""],
+         f"{figures['help_above_python_s']:.2f} s above bare Python",
+         f"{figures['help_above_python_cpu_s']:.2f} s above"],
+        ["`python -c pass`", f"{figures['python_s']:.3f} s", "", ""],
     ]  # fmt: skip
-    title = [f"{figures['images']:,} pictures", "wall time", "ratio"]
+    title = [f"{figures['images']:,} pictures", "wall time", "beside", "in CPU time"]
     return table(title, rows) + origin(results, ["start-up"], "start-up")
+
+
+def _rescan(results: Results) -> str:
+    if "rescan" not in results:
+        return _NONE
+    figures = results["rescan"]["figures"]
+    rows = [
+        ["`os.scandir` and `stat` of each", f"{number(figures['bare_walk_ms'])} ms", "1"],
+        ["`Collection.sync`", f"{number(figures['sync_ms'])} ms",
+         f"{figures['sync_over_bare_walk_ratio']:.2f}"],
+    ]  # fmt: skip
+    head = [f"{figures['files']:,} unchanged files", "median of 5", "ratio"]
+    return table(head, rows) + origin(results, ["rescan"], "rescan")
 
 
 def _filters(results: Results) -> str:
@@ -167,15 +197,48 @@ def _recipe(results: Results) -> str:
     figures = results.get("recipe", {}).get("figures", {"skipped": _NONE})
     if "skipped" in figures:
         return str(figures["skipped"])
-    rows = [
-        ["`iss index`", number(figures["per_s"]), ""],
-        ["ResNet-50 in torch, one at a time", number(figures["recipe_per_s"]),
-         f"{figures['over_recipe_ratio']:.1f}"],
-        ["MobileNetV3-Small in torch, in batches", number(figures["mobilenet_per_s"]),
-         f"{figures['over_mobilenet_ratio']:.1f}"],
-    ]  # fmt: skip
-    head = [f"{figures['images']:,} pictures", "pictures/s", "ours is so many times as quick"]
+    rows = [["`iss index`", number(figures["cpu_per_s"]), "", ""]]
+    for name, words in _OTHERS.items():
+        rows.append([
+            words, number(figures[f"{name}_per_s"]), f"{figures[f'cpu_over_{name}_ratio']:.1f}",
+            f"{figures[f'cpu_over_{name}_cpu_ratio']:.1f}",
+        ])  # fmt: skip
+    head = [f"{figures['images']:,} pictures", "pictures/s", "ours: times as quick", "by CPU time"]
     return table(head, rows) + origin(results, ["recipe"], "recipe")
+
+
+_OTHERS = {
+    "recipe": "ResNet-50 in torch, one at a time",
+    "mobilenet": "MobileNetV3-Small in torch, in batches",
+}
+
+
+def _adding(results: Results) -> str:
+    if "adding" not in results:
+        return _NONE
+    figures = results["adding"]["figures"]
+    rows = [
+        ["decoding and encoding it", f"{number(figures['encode_ms'])} ms"],
+        ["`Collection.add`", f"{number(figures['add_ms'])} ms"],
+        ["a search, when nothing changed", f"{number(figures['search_ms'])} ms"],
+        ["the search after it", f"{number(figures['search_after_ms'])} ms"],
+        ["all of it beyond decoding and encoding", f"{number(figures['beyond_encoding_ms'])} ms"],
+    ]
+    head = [f"one picture more in {figures['images']:,}", "median"]
+    return table(head, rows) + origin(results, ["adding"], "adding")
+
+
+def _large_pictures(results: Results) -> str:
+    if "large-pictures" not in results:
+        return _NONE
+    figures = results["large-pictures"]["figures"]
+    ratio, taken = figures["full_decode_over_ours_ratio"], figures["decode_ms"]
+    rows = [
+        ["in full", f"{number(taken * ratio)} ms", "1"],
+        ["as far as the encoder needs", f"{number(taken)} ms", f"1 / {number(ratio)}"],
+    ]
+    head = [f"JPEG of {figures['megapixels']:.0f} megapixels", "one core", "ratio"]
+    return table(head, rows) + origin(results, ["large-pictures"], "large-pictures")
 
 
 def _thumbnails(results: Results) -> str:
@@ -234,6 +297,9 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "chief": _chief,
     "indexing": _indexing,
     "memory": _memory,
+    "adding": _adding,
+    "large-pictures": _large_pictures,
+    "rescan": _rescan,
     "start-up": _start_up,
     "recipe": _recipe,
     "thumbnails": _thumbnails,
@@ -245,4 +311,5 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "peers-1m": _peers("1m"),
     "scale-measured": lambda results: scale.measured(results) or _NONE,
     "scale-foreseen": lambda results: scale.foreseen(results) or _NONE,
+    "scale-limits": lambda results: scale.limits(results) or _NONE,
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from time import perf_counter
 
+import filling
 import numpy as np
-import synthetic
 
 from image_similarity_search import Collection, vectors
 from image_similarity_search.types import FloatArray, IdArray
@@ -26,15 +26,22 @@ class Ours(Peer):
         """Fill a catalog and make its store; the time of the store alone is told, too."""
         blocks = (rows[start : start + PART] for start in range(0, len(rows), PART))
         began = perf_counter()
-        synthetic.build(folder / _INNER, folder / "pictures", blocks, self.index)
-        built = perf_counter()
+        filling.fill(folder / _INNER, blocks, self.index)
+        filled = perf_counter()
         with Collection.open(folder / _INNER) as collection:
             collection.rebuild()
-        return {"build_s": built - began, "store_s": perf_counter() - built}
+        return {"catalog_s": filled - began, "store_s": perf_counter() - filled}
 
     def open(self, folder: Path) -> Searching:
         """Open the collection."""
         return _Open(Collection.open(folder / _INNER))
+
+
+class OursInLists(Ours):
+    """A collection with the index ``ivf-rabitq``."""
+
+    name = "ours-ivf-rabitq"
+    index = "ivf-rabitq"
 
 
 class _Open(Searching):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         read_export,
     )
     from image_similarity_search.collection.interchange.legacy import import_legacy
+    from image_similarity_search.duplicates import Duplicate, DuplicateGroup, DuplicateReport
     from image_similarity_search.encoders.base import Encoder
     from image_similarity_search.encoders.preprocessing import Preprocessing
     from image_similarity_search.encoders.registry import create as create_encoder
@@ -42,12 +43,16 @@ if TYPE_CHECKING:
         SyncInterrupted,
         SyncReport,
         ThumbnailReport,
+        Tuning,
         VerifyReport,
     )
 
 __all__ = [
     "Collection",
     "CollectionInfo",
+    "Duplicate",
+    "DuplicateGroup",
+    "DuplicateReport",
     "Encoder",
     "EncoderSpec",
     "Export",
@@ -66,6 +71,7 @@ __all__ = [
     "SyncReport",
     "ThumbnailReport",
     "TorchEncoder",
+    "Tuning",
     "VerifyReport",
     "__version__",
     "create_encoder",
@@ -78,6 +84,9 @@ __all__ = [
 _HOMES = {
     "Collection": "collection",
     "CollectionInfo": "types",
+    "Duplicate": "duplicates",
+    "DuplicateGroup": "duplicates",
+    "DuplicateReport": "duplicates",
     "Encoder": "encoders.base",
     "EncoderSpec": "encoders.spec",
     "Export": "collection.interchange.importing",
@@ -96,6 +105,7 @@ _HOMES = {
     "SyncReport": "types",
     "ThumbnailReport": "types",
     "TorchEncoder": "encoders.torch_module",
+    "Tuning": "types",
     "create_encoder": "encoders.registry:create",
     "export_collection": "collection.interchange.exporting",
     "import_collection": "collection.interchange.importing",

@@ -30,6 +30,7 @@
     │   └── StoreTrainingError          too few embeddings to train it on
     ├── ExportError                     an export can't be written
     ├── RefusedPickleError              a pickle holds more than the data that is let through
+    ├── ServiceError                    a service refused, failed, or can't be reached
     ├── WorkerUnavailableError          no process can be started to decode pictures in
     └── ConfigError                     an argument has a value that is not allowed
 
@@ -296,6 +297,29 @@ class ExportError(ImageSearchError):
 
 class RefusedPickleError(ImageSearchError):
     """A pickle holds more than the data that is let through, or is damaged."""
+
+
+class ServiceError(ImageSearchError):
+    """A service over HTTP refused a request, failed at it, or can't be reached.
+
+    Attributes:
+        status: the HTTP status; None when it can't be reached.
+        kind: which problem it is, such as ``image-not-found``; empty when it did not say.
+        retry_after: seconds after which the same may succeed, where it said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        kind: str = "",
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.retry_after = retry_after
 
 
 class WorkerUnavailableError(ImageSearchError):

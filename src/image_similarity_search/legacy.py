@@ -49,7 +49,7 @@ class ImageSimilaritySearch:
             was made with.
         metric: ``cosine``, ``l2``, ``l1`` or ``ip``; by default what the index was made with.
         index: the kind of store, such as ``ivf`` or a FAISS factory string; the same.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``openvino``.
 
     Raises:
         FolderNotFoundError: there is neither the folder nor an index of it.

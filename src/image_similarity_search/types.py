@@ -125,7 +125,15 @@ class Progress:
     """How far a long job is: ``done`` of ``total`` images (None while still counting)."""
 
     phase: Literal[
-        "scanning", "indexing", "taking over", "exporting", "importing", "moving", "thumbnails"
+        "scanning",
+        "indexing",
+        "taking over",
+        "exporting",
+        "importing",
+        "moving",
+        "thumbnails",
+        "comparing",
+        "looking",
     ]
     done: int
     total: int | None
@@ -201,8 +209,9 @@ class CollectionInfo:
     """What a collection is made of.
 
     ``catalog_bytes`` and ``store_bytes`` are sizes on disk, ``memory_bytes`` is about what the
-    store takes in memory; ``store`` says in words what finds the nearest; ``roots`` are the
-    folders that were indexed.
+    store takes in memory; ``store`` says in words what finds the nearest, and ``why`` why ``auto``
+    chose it (empty for other kinds); ``tuning`` is what was made of a recall that was asked for;
+    ``roots`` are the folders that were indexed.
     """
 
     index_dir: str
@@ -219,6 +228,8 @@ class CollectionInfo:
     catalog_bytes: int
     store_bytes: int
     memory_bytes: int
+    why: str = ""
+    tuning: Tuning | None = None
 
 
 @dataclass(slots=True)
@@ -260,6 +271,34 @@ class RecallReport:
     recall: float
     seconds: float
     exact_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How much a search looks at, so that it finds what was asked for.
+
+    Attributes:
+        target: the part of the exact nearest that a search is to find, above 0.0 to 1.0.
+        recall: the part that it found when it was measured.
+        k: of so many nearest.
+        queries: by so many images of the collection.
+        images: so many images there were.
+        probed: the part of an index's lists that is searched; None for an index without lists.
+        depth: how many candidates are compared exactly, as a multiple of what is usual.
+    """
+
+    target: float
+    recall: float
+    k: int
+    queries: int
+    images: int
+    probed: float | None
+    depth: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the target was reached; what is chosen is the best there is if not."""
+        return self.recall >= self.target
 
 
 Part = Literal["catalog", "store", "files"]

@@ -11,7 +11,7 @@ import numpy as np
 from image_similarity_search.types import FloatArray, HalfArray, Metric
 
 _CHUNK = 8192  # rows per step of a difference, which bounds its temporary memory
-_SMALL = 2**14  # values of a temporary array that is not worth a mapping of memory of its own
+_IN_CACHE = 2**16  # values of a temporary array that a processor's own cache holds
 
 
 def pack(embeddings: FloatArray) -> tuple[HalfArray, FloatArray]:
@@ -94,10 +94,12 @@ def rough(
     if metric == "l1":
         return distances(query, unpack(units, norms, metric), metric), 0.0
     products, squares = np.empty((2, len(units)), dtype=np.float32)
-    step = max(1, _SMALL // units.shape[1])
+    step = max(1, _IN_CACHE // units.shape[1])
+    buffer = np.empty((min(step, len(units)), units.shape[1]), dtype=np.float32)
     for start in range(0, len(units), step):
         part = slice(start, start + step)
-        rows = units[part].astype(np.float32)
+        rows = buffer[: len(units[part])]
+        rows[:] = units[part]
         np.einsum("ij,j->i", rows, query, out=products[part])  # wakes no threads for so little
         np.einsum("ij,ij->i", rows, rows, out=squares[part])
     rounding = 4 * units.shape[1] * float(np.finfo(np.float32).eps)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import child, guard, page, plots, points, results, tables
+from bench import child, guard, page, plots, points, results, scale, tables
 from bench.catalogue import measurements
 from bench.registry import Setting
 from peers import data, measure
@@ -102,7 +102,7 @@ def test_a_failing_child_is_told() -> None:
 def test_a_guard_notices_what_became_worse() -> None:
     kept = {name: result["figures"] for name, result in RESULTS.items()}
     kept |= {
-        "indexing": {"of_limit_same_load_ratio": 0.9},
+        "indexing": {"cpu_of_parts_ratio": 0.9},
         "start-up": {"search_over_imports_cpu_ratio": 2.0},
         "peers-20k-ours-auto": {
             "flat_p50_ms": 8.0,
@@ -117,3 +117,25 @@ def test_a_guard_notices_what_became_worse() -> None:
         worse = value * one.worst * (1.01 if one.worst > 1 else 0.99)
         assert not one.holds(worse, value), one.ratio
     assert list(guard.compared({"indexing": {"skipped": "why"}}, kept)) == []
+
+
+def test_what_is_foreseen_is_the_line_through_what_was_measured() -> None:
+    def ours(count: int) -> dict[str, object]:
+        point = {"value": 0, "recall": 1.0, "p50_ms": 2 + count / 1e5, "p99_ms": 9.0}
+        figures = {
+            "count": count,
+            "knob": "",
+            "points": [point],
+            "rss_anon_mib": 1024 * (1 + count / 1e6),
+            "disk_mb": count / 1e3,
+            "store_s": count / 1e4,
+        }
+        return {"figures": figures}
+
+    found = {"peers-100k-ours-auto": ours(100_000), "peers-1m-ours-auto": ours(1_000_000)}
+    assert scale.foreseen(found) == ""
+    found["indexing"] = {"figures": {"per_s": 1000.0}}
+    row = "| 10,000,000 | 0.1 days | 11 GiB | 10 GB | 102 ms | 16.7 min |"
+    assert row in scale.foreseen(found).splitlines()
+    assert "| a query takes 1 s | 100 million |" in scale.limits(found).splitlines()
+    assert "| indexing all of it takes a week | 605 million |" in scale.limits(found).splitlines()

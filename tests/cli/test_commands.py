@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -91,6 +92,56 @@ def test_search_among_some(indexed: Iss, photos: Path) -> None:
         name, value = wrong.split()
         assert value.encode() in indexed("search", query, name, value, status=exits.USAGE).stderr
     indexed("search", query, "--in", "nowhere", status=exits.BAD_IMAGE)
+
+
+def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
+    copy = photos / "holiday" / "copy.jpg"
+    shutil.copy(photos / "picture 0.jpg", copy)
+    indexed("index", photos)
+    done = indexed("duplicates", "--html", "page.html")
+    keep, other, _ = lines(done)
+    assert keep.split()[0] == "keep"
+    assert str(photos / "picture 0.jpg") in keep
+    assert other.split()[:2] == ["exact", "1.0000"]
+    assert str(copy) in other
+    assert b"1 groups, 1 images that could go" in done.stderr
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "1 groups, 1 pictures that could go" in page
+    assert page.count("<img") == 2
+    found = json.loads(indexed("duplicates", "--json", "--level", "exact").stdout)
+    (group,) = found["groups"]
+    assert (group["level"], group["keep"]["why"]) == ("exact", "oldest")
+    assert [one["path"] for one in group["others"]] == [str(copy)]
+    indexed("duplicates", "--between", photos / "holiday", "nowhere", status=exits.BAD_IMAGE)
+    found = json.loads(indexed("duplicates", "--json", "--in", photos / "holiday").stdout)
+    assert (found["groups"], found["images"]) == ([], 7)
+    indexed("duplicates", "--dismiss", copy, status=exits.USAGE)
+    indexed("duplicates", "--dismiss", copy, "--dismiss", photos / "picture 0.jpg")
+    done = indexed("duplicates")
+    assert done.stdout == b""
+    assert b"1 pairs were dismissed" in done.stderr
+
+
+def test_duplicates_can_be_moved_and_brought_back(
+    indexed: Iss, photos: Path, tmp_path: Path
+) -> None:
+    copy = photos / "holiday" / "copy.jpg"
+    shutil.copy(photos / "picture 0.jpg", copy)
+    indexed("index", photos)
+    move = ("duplicates", "--action", "move", "--to", "twice")
+    done = indexed(*move)
+    assert b"would be done: 1 files" in done.stderr
+    assert copy.exists()
+    indexed("duplicates", "--yes", status=exits.USAGE)
+    indexed("duplicates", "--action", "move", status=exits.USAGE)
+    (deed,) = json.loads(indexed(*move, "--yes", "--json").stdout)["deeds"]
+    assert (deed["path"], deed["done"]) == (str(copy), True)
+    assert Path(deed["to"]) == tmp_path / "twice" / "copy.jpg"
+    assert not copy.exists()
+    assert lines(indexed("duplicates")) == []
+    indexed("duplicates", "--undo")
+    assert copy.read_bytes() == (photos / "picture 0.jpg").read_bytes()
+    indexed("duplicates", "--undo", status=exits.USAGE)
 
 
 def test_index_as_json(iss: Iss, photos: Path) -> None:
@@ -323,7 +374,7 @@ def test_completion(iss: Iss, shell: str) -> None:
 def test_completion_completes() -> None:
     environment = os.environ | {
         "_ISS_COMPLETE": "bash_complete",
-        "COMP_WORDS": "iss se",
+        "COMP_WORDS": "iss sea",
         "COMP_CWORD": "1",
     }
     done = subprocess.run(ISS, capture_output=True, check=False, text=True, env=environment)

@@ -16,7 +16,7 @@ from image_similarity_search import Collection, Filter, Preprocessing, vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.values import FileStat, Picture
-from image_similarity_search.collection import Query, store_keeper
+from image_similarity_search.collection import Query, ranking, store_keeper
 from image_similarity_search.errors import ConfigError, FolderNotFoundError
 from image_similarity_search.stores import FaissStore
 from image_similarity_search.types import FloatArray, PixelArray
@@ -199,3 +199,17 @@ def test_the_date_is_that_of_the_file(collection: Collection, photos: Path) -> N
     assert collection.count(Filter(modified_after=moment)) == 12
     assert collection.count(Filter(modified_before=moment)) == 0
     assert collection.count(Filter(modified_after="2021")) == 11
+
+
+@pytest.mark.parametrize("where", [None, Filter(max_width=30), Filter(max_width=_COUNT // 2)])
+def test_many_searched_together_are_answered_as_one_by_one(
+    many: tuple[Collection, FloatArray], where: Filter | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection, _ = many
+    queries = [*range(1, _COUNT, _COUNT // 40), 1, 1]
+    alone = [collection.search(query, k=7, threshold=0.6, where=where) for query in queries]
+    assert any(alone)
+    assert collection.search_many(queries, k=7, threshold=0.6, where=where) == alone
+    monkeypatch.setattr(ranking, "_AT_ONCE", 1000)  # a few of them at a time
+    assert collection.search_many(queries, k=7, threshold=0.6, where=where) == alone
+    assert collection.search_many([], where=where) == []

@@ -65,6 +65,21 @@ def test_a_missing_or_damaged_file_is_made_anew_and_that_is_said(
     assert not caplog.text
 
 
+def test_of_a_new_collection_nothing_is_said_to_be_missing(
+    tmp_path: Path, photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for thumbnails in (True, False):
+        new = Collection.open(
+            tmp_path / f"i{thumbnails}",
+            encoder=CountingEncoder(),
+            create=True,
+            thumbnails=thumbnails,
+        )
+        with new as collection, caplog.at_level(logging.WARNING):
+            collection.sync(photos)
+    assert not caplog.text
+
+
 def test_another_collections_file_is_not_believed(
     index: Path, photos: Path, tmp_path: Path, make_picture: MakePicture
 ) -> None:
@@ -164,7 +179,7 @@ def test_rebuilding_decodes_no_picture(index: Path, photos: Path) -> None:
         assert collection.info().store.startswith("exact")
 
 
-@pytest.mark.parametrize("kind", ["hnsw", "ivf", "ivf-pq", "HNSW16", "Flat", "exact", "auto"])
+@pytest.mark.parametrize("kind", ["hnsw", "ivf", "ivf-pq", "ivf-rabitq", "Flat", "exact", "auto"])
 def test_every_kind_has_the_same_answers(index: Path, photos: Path, kind: str) -> None:
     with reopen(index) as collection:
         before = collection.search(photos / "picture 0.jpg", k=12)

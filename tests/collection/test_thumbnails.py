@@ -167,6 +167,16 @@ def test_a_collection_without_them_makes_them_when_asked(
         assert not (index / "thumbnails.sqlite").exists()
 
 
+def test_a_file_that_was_changed_since_gets_none(collection: Collection, photos: Path) -> None:
+    collection.sync(photos)
+    collection.keep_thumbnails(False)
+    collection.keep_thumbnails()
+    draw(99).save(photos / "picture 0.jpg")
+    report = collection.make_thumbnails()
+    assert (report.made, report.failed) == (11, 1)
+    assert collection.prune_thumbnails() == 0
+
+
 def test_the_command(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 

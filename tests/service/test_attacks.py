@@ -335,6 +335,8 @@ def test_a_body_that_is_too_large(serve: Starter, here: str) -> None:
     assert (chunked.status_code, slug_of(chunked)) == (413, "body-too-large")
     form = client.post(f"{here}/search", files={"image": b"x" * 300_000})
     assert form.status_code == 413
+    json_ = client.post("/v1/session", json={"key": "x" * 200_000})
+    assert json_.status_code == 413
     many = client.post(f"{here}/search", files=[("image", b"x")] * 40)
     assert many.status_code == 400
     assert client.get(here).status_code == 200

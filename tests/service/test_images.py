@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import httpx
+import pytest
+from conftest import until
 from PIL import Image
 from running import Starter
 from test_searching import hits_of, picture
@@ -125,3 +129,27 @@ def test_a_read_only_service_changes_nothing(serve: Starter, here: str) -> None:
     ]
     assert {answer.status_code for answer in answers} == {403}
     assert client.get(f"{here}/images/3").status_code == 200
+
+
+def test_a_file_is_closed_when_nobody_wants_it_any_more(
+    serve: Starter, place: Path, here: str
+) -> None:
+    client = serve()
+    image = client.get(f"{here}/images/1").json()
+    with open(place / "photos" / image["path"], "ab") as file:
+        file.truncate(64 << 20)  # more than any buffer on the way holds
+    with client.stream("GET", image["links"]["file"]) as answer:
+        assert next(answer.iter_raw())
+        assert _is_open(place / "photos" / image["path"])
+    until(lambda: not _is_open(place / "photos" / image["path"]))
+
+
+def _is_open(path: Path) -> bool:
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("this system does not say which files are open")
+    found = False
+    for link in folder.iterdir():
+        with suppress(OSError):
+            found |= os.readlink(link) == str(path)
+    return found

@@ -10,7 +10,7 @@ import pytest
 
 from image_similarity_search import errors
 from image_similarity_search.errors import ImageSearchError
-from image_similarity_search.service import problems
+from image_similarity_search.service import kinds
 
 _CLASSES: list[type[Any]] = [
     kind
@@ -22,17 +22,17 @@ _CLASSES: list[type[Any]] = [
 @pytest.mark.parametrize("kind", _CLASSES, ids=lambda kind: kind.__name__)
 def test_every_error_has_a_status(kind: type[Any]) -> None:
     error: ImageSearchError = BaseException.__new__(kind)
-    found = problems.kind_of(error)
-    assert found in problems.KINDS.values()
+    found = kinds.kind_of(error)
+    assert found in kinds.KINDS.values()
     assert 400 <= found.status < 600
     if found.status == 503:
         assert found.retry
 
 
 def test_no_class_stands_behind_one_that_it_is_a_case_of() -> None:
-    kinds = list(problems.KINDS)
-    for number, kind in enumerate(kinds):
-        assert not any(issubclass(kind, before) for before in kinds[:number]), kind
+    order = list(kinds.KINDS)
+    for number, kind in enumerate(order):
+        assert not any(issubclass(kind, before) for before in order[:number]), kind
 
 
 _PATH = "/home/somebody/pictures"
@@ -59,7 +59,7 @@ _PATH = "/home/somebody/pictures"
 )
 def test_no_path_is_told(error: ImageSearchError) -> None:
     assert _PATH in str(error) or isinstance(error, errors.WorkerUnavailableError)
-    assert _PATH not in problems.detail_of(error)
+    assert _PATH not in kinds.detail_of(error)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def _ids(count: int) -> IdArray:
 @pytest.mark.parametrize(
     ("kind", "metric", "reason"),
     [
-        ("flatt", "cosine", "one of auto, exact, hnsw, ivf, ivf-pq, or a FAISS factory string"),
+        ("flatt", "cosine", "auto, exact, hnsw, ivf, ivf-pq, ivf-rabitq, or a FAISS factory"),
         ("", "cosine", "one of auto"),
         ("IVF8,PQ3", "cosine", "one of auto"),  # 3 does not divide 8
         ("IVF0,Flat", "l2", "one list"),
@@ -30,6 +30,7 @@ def _ids(count: int) -> IdArray:
         ("IVF8,Flat,RFlat", "l2", "not supported"),
         ("HNSW16_PQ8", "cosine", "compares by cosine"),
         ("ivf-pq", "l1", "compares by l1"),
+        ("ivf-rabitq", "l1", "compares by l1"),
         ("RaBitQ", "l1", "compares by l1"),  # FAISS would end the process
         ("PCA4,Flat", "l1", "compares by l1"),
     ],
@@ -42,7 +43,14 @@ def test_what_can_t_be_made_is_refused(kind: str, metric: Metric, reason: str) -
 @pytest.mark.parametrize(
     ("kind", "needed"),
     [
-        *[("hnsw", 0), ("HNSW32", 0), ("Flat", 0), ("ivf", 2496), ("ivf-pq", 9984)],
+        *[
+            ("hnsw", 0),
+            ("HNSW32", 0),
+            ("Flat", 0),
+            ("ivf", 2496),
+            ("ivf-pq", 9984),
+            ("ivf-rabitq", 2496),
+        ],
         *[
             ("IVF1024,Flat", 39_936),
             ("IVF65536,Flat", 2_555_904),
@@ -130,4 +138,4 @@ def test_memory() -> None:
     assert sizes["hnsw"] > flat + 3000 * 64 * 4
     assert sizes["ivf"] == flat + 3000 * 8 + 64 * 32 * 4
     assert sizes["SQ8"] == 3000 * (32 + 8)
-    assert sizes["PCA16,Flat"] == 3000 * (16 * 4 + 8)
+    assert sizes["PCA16,Flat"] == 3000 * (16 * 4 + 8) + 16 * 32 * 4

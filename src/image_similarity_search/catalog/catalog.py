@@ -6,7 +6,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from typing import Any, Self
@@ -18,7 +18,7 @@ from image_similarity_search.catalog.contents import Contents
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.files import Files
-from image_similarity_search.catalog.meta import DROPPED, PROGRESS, Meta
+from image_similarity_search.catalog.meta import COSTS, DROPPED, PROGRESS, TUNING, Meta
 from image_similarity_search.catalog.places import Place, Places
 from image_similarity_search.catalog.rows import (
     EMBEDDED_RECORD,
@@ -38,7 +38,7 @@ from image_similarity_search.catalog.values import (
     displaced_name,
 )
 from image_similarity_search.errors import CollectionCorruptError
-from image_similarity_search.types import IdArray, ImageRecord
+from image_similarity_search.types import IdArray, ImageRecord, Tuning
 
 FILE_NAME = "catalog.sqlite"
 
@@ -138,6 +138,10 @@ class Catalog:
 
     # What is there
 
+    def is_empty(self) -> bool:
+        """Whether it knows of no file at all."""
+        return self._database.row("SELECT 1 FROM images LIMIT 1") is None
+
     def counts(self) -> Counts:
         """How many images are indexed and skipped."""
         return Counts(self._database.value(INDEXED), self._database.value(_SKIPPED))
@@ -158,6 +162,24 @@ class Catalog:
         """Record where the embeddings are put to be searched; call within a transaction."""
         self._meta.write("store", url)
         self.read_identity()
+
+    def tuning(self) -> Tuning | None:
+        """How much searches are to look at; None where no recall was asked for."""
+        text = self._meta.read().get(TUNING)
+        return Tuning(**json.loads(text)) if text else None
+
+    def set_tuning(self, tuning: Tuning) -> None:
+        """Record how much searches are to look at; call within a transaction."""
+        self._meta.write(TUNING, json.dumps(asdict(tuning)))
+
+    def costs(self) -> dict[str, float]:
+        """What searches cost when that was measured last, in ms and images; empty if never."""
+        measured: dict[str, float] = json.loads(self._meta.read().get(COSTS, "{}"))
+        return measured
+
+    def set_costs(self, costs: Mapping[str, float]) -> None:
+        """Record what searches cost; call within a transaction."""
+        self._meta.write(COSTS, json.dumps(costs))
 
     def set_identity(self, identity: Identity) -> None:
         """Record what was not known when the catalog was made; call within a transaction."""

@@ -11,7 +11,9 @@ from image_similarity_search.errors import CollectionCorruptError
 KEYS = ("id", "encoder", "fingerprint", "dim", "metric", "index", "generation")
 
 DROPPED = "removals_dropped"
-PROGRESS = ("generation", DROPPED)
+TUNING = "tuning"
+COSTS = "costs"
+PROGRESS = ("generation", DROPPED, TUNING, COSTS)
 """The keys that say how far a collection is, not what it was made with."""
 
 

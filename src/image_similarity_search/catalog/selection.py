@@ -86,6 +86,18 @@ class Selection:
                 raise CollectionCorruptError(self._database.path, reason)
         return _ids(text)
 
+    def copies(self) -> list[IdArray]:
+        """The ids of images whose files have the same bytes, two or more together, each in order.
+
+        By the hashes that were recorded, which are checked when a record is read.
+        """
+        rows = self._database.rows(
+            "SELECT group_concat(id) FROM images"  # noqa: S608 - constants
+            f" WHERE state = 'indexed' AND content_hash IS NOT NULL AND {_IN_PLACE}"
+            " GROUP BY content_hash HAVING count(*) > 1"
+        )
+        return sorted((_ids(text) for (text,) in rows), key=lambda ids: int(ids[0]))
+
     def records_after(self, id_: int, limit: int) -> list[ImageRecord]:
         """The first ``limit`` images with a greater id, in order of id.
 

@@ -25,6 +25,7 @@ _PACKAGE = "image_similarity_search.cli.commands"
 _COMMANDS = {
     "index": "index",
     "search": "search",
+    "duplicates": "duplicates",
     "add": "add",
     "remove": "remove",
     "info": "info",

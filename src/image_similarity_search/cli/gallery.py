@@ -141,7 +141,7 @@ _SECTION = Template("""<section aria-labelledby="query-$number">
 <div class="query">
 $picture
 <div>
-<p class="label">Query</p>
+<p class="label">$label</p>
 <h2 id="query-$number">$title</h2>
 $path
 $note
@@ -176,6 +176,8 @@ class GalleryQuery:
         picture: the query as JPEG, PNG or WebP, shown large; None shows a placeholder.
         path: where the query came from; left out when empty.
         note: a line of your own, for instance how long the search took.
+        label: what the picture is to the reader.
+        heading: what stands above the answers.
     """
 
     title: str
@@ -183,6 +185,8 @@ class GalleryQuery:
     picture: bytes | None = None
     path: str = ""
     note: str = ""
+    label: str = "Query"
+    heading: str = "Most alike"
 
 
 def render_gallery(
@@ -190,6 +194,7 @@ def render_gallery(
     *,
     thumbnail: Callable[[str], bytes | None],
     title: str,
+    summary: str = "",
     footer: str = "",
 ) -> str:
     """Render search results as one HTML page that makes no request of any kind.
@@ -199,6 +204,7 @@ def render_gallery(
         thumbnail: turns the path of a hit into a small upright JPEG, PNG or WebP (320 pixels
             are enough), or None when the picture can't be had: a placeholder is shown then.
         title: what the page is called.
+        summary: a line below it; how many pictures were found, if it is empty.
         footer: a closing line, for instance where the pictures come from.
 
     Returns:
@@ -209,7 +215,7 @@ def render_gallery(
         style=_STYLE,
         style_hash=base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode(),
         title=_text(title),
-        summary=_summary(queries),
+        summary=_text(summary) if summary else _summary(queries),
         sections="\n".join(sections),
         footer=f"<footer>{_text(footer)}</footer>" if footer else "",
     )
@@ -225,22 +231,24 @@ def _summary(queries: Sequence[GalleryQuery]) -> str:
 def _section(number: int, query: GalleryQuery, thumbnail: Callable[[str], bytes | None]) -> str:
     return _SECTION.substitute(
         number=number,
+        label=_text(query.label),
         title=_name(query.title),
-        picture=_image(query.picture, f"Query picture: {query.title}"),
+        picture=_image(query.picture, f"{query.label} picture: {query.title}"),
         path=_path(query.path),
         note=_paragraph("note", query.note),
         answers=_answers(
-            _hit(rank, hit, thumbnail(hit.path)) for rank, hit in enumerate(query.hits, start=1)
+            query.heading,
+            (_hit(rank, hit, thumbnail(hit.path)) for rank, hit in enumerate(query.hits, start=1)),
         ),
     )
 
 
-def _answers(hits: Iterable[str]) -> str:
-    items = list(hits)
+def _answers(heading: str, hits: Iterable[str]) -> str:
+    items, above = list(hits), f"<h3>{_text(heading)}</h3>\n"
     if not items:
-        return '<h3>Most alike</h3>\n<p class="empty">Nothing was found.</p>'
+        return above + '<p class="empty">Nothing was found.</p>'
     # role: without bullets, Safari no longer announces a list
-    return '<h3>Most alike</h3>\n<ol role="list">\n' + "\n".join(items) + "\n</ol>"
+    return above + '<ol role="list">\n' + "\n".join(items) + "\n</ol>"
 
 
 def _hit(rank: int, hit: Hit, thumbnail: bytes | None) -> str:

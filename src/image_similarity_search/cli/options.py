@@ -15,7 +15,7 @@ from image_similarity_search.types import DEFAULT_TIME_LIMIT
 if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
 
-KINDS = "auto, exact, hnsw, ivf, ivf-pq or a FAISS factory string"
+KINDS = "auto, exact, hnsw, ivf, ivf-pq, ivf-rabitq or a FAISS factory string"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -46,7 +46,7 @@ store: Callable[[_Command], _Command] = click.option(
 )
 device: Callable[[_Command], _Command] = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
     help="Where the model runs [default: auto, a GPU where one can be used].",
 )
 time_limit: Callable[[_Command], _Command] = click.option(
@@ -56,6 +56,12 @@ time_limit: Callable[[_Command], _Command] = click.option(
     show_default=True,
     metavar="SECONDS",
     help="Skip a picture that takes longer to read, or to decode.",
+)
+recall: Callable[[_Command], _Command] = click.option(
+    "--recall",
+    type=float,
+    metavar="SHARE",
+    help="Search for as long as it takes to find this share of the nearest, such as 0.99.",
 )
 wait: Callable[[_Command], _Command] = click.option(
     "--wait",

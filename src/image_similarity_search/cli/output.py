@@ -15,12 +15,14 @@ from image_similarity_search.types import (
     ImageRecord,
     RepairReport,
     SyncReport,
+    Tuning,
     VerifyReport,
 )
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.base import Encoder
 
+_DEVICES = {"cuda": "the GPU (CUDA)", "openvino": "the processor (OpenVINO)"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -51,6 +53,13 @@ def write_json(value: Any) -> None:
     write_text(json.dumps(value, indent=2))
 
 
+def tuning_in_words(tuning: Tuning) -> str:
+    """What was made of a recall that was asked for."""
+    asked = f"recall {tuning.target:g} asked for, {tuning.recall:.3f} measured"
+    measured = f"the {tuning.k} nearest of {tuning.queries} images, among {tuning.images:,}"
+    return f"{asked} ({measured}){'' if tuning.reached else ': this is the best there is'}"
+
+
 def write_paths(paths: Iterable[str], *, null: bool) -> None:
     """Paths as they are on disk, byte for byte."""
     end = b"\0" if null else b"\n"
@@ -63,7 +72,7 @@ def write_paths(paths: Iterable[str], *, null: bool) -> None:
 def say_device(encoder: Encoder) -> None:
     """Where the model runs, for those who asked."""
     device = getattr(encoder, "device", "cpu")
-    say(f"{encoder.name} runs on {'the GPU (CUDA)' if device == 'cuda' else 'the processor'}")
+    say(f"{encoder.name} runs on {_DEVICES.get(device, 'the processor')}")
 
 
 def hit_as_json(rank: int, hit: Hit) -> dict[str, Any]:

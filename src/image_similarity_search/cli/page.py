@@ -10,14 +10,21 @@ from image_similarity_search.errors import ImageError
 
 
 def write_page(
-    file: str, sections: Sequence[GalleryQuery], *, title: str, footer: str = ""
+    file: str,
+    sections: Sequence[GalleryQuery],
+    *,
+    title: str,
+    summary: str = "",
+    footer: str = "",
 ) -> None:
     """Write the page of ``sections`` to ``file``.
 
     Raises:
         ImageError: it can't be written.
     """
-    page = render_gallery(sections, thumbnail=thumbnail, title=title, footer=footer)
+    page = render_gallery(
+        sections, thumbnail=thumbnail, title=title, summary=summary, footer=footer
+    )
     try:
         with open(file, "w", encoding="utf-8") as out:
             out.write(page)

@@ -15,7 +15,15 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.binding import Binding
+from image_similarity_search.collection.costs import measure_costs
 from image_similarity_search.collection.description import described
+from image_similarity_search.collection.duplicates.asking import (
+    dismissed_pairs,
+    found_duplicates,
+    resolved,
+)
+from image_similarity_search.collection.duplicates.undo_log import UndoLog
+from image_similarity_search.collection.duplicates.undoing import undone
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.examples import Example, sought
 from image_similarity_search.collection.filtering import Filtering
@@ -27,6 +35,7 @@ from image_similarity_search.collection.identity import (
     matching_encoder,
     refuse_lost,
     refuse_other,
+    refuse_other_runtime,
     refuse_other_thumbnails,
     refuse_taken,
 )
@@ -43,9 +52,17 @@ from image_similarity_search.collection.repair import repaired
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.sync import Sync, WalkOptions
 from image_similarity_search.collection.thumbnails import Make, Thumbnails
+from image_similarity_search.collection.tuning import check_recall, tuned
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.verify import verified
+from image_similarity_search.duplicates import (
+    ActionReport,
+    DuplicateAction,
+    DuplicateGroup,
+    DuplicateLevel,
+    DuplicateReport,
+)
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device, check_device
@@ -73,6 +90,7 @@ from image_similarity_search.types import (
     SyncInterrupted,
     SyncReport,
     ThumbnailReport,
+    Tuning,
     VerifyReport,
 )
 
@@ -131,16 +149,17 @@ class Collection:
         """Open the collection kept in ``index_dir``; with ``create``, make it when there is none.
 
         ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto``, ``exact``, ``hnsw``,
-        ``ivf``, ``ivf-pq`` or a FAISS factory string) say what a new collection is made with; one
-        that exists remembers, and may be opened without them. Kinds that must be trained are
-        exact until there are enough images. ``store`` is the URL of an engine that holds the
-        embeddings, ``milvus://HOST:PORT/NAME``; without one, a file does. What changes the
-        collection waits ``wait`` seconds
-        for another process that is writing (``math.inf``: for ever).
+        ``ivf``, ``ivf-pq``, ``ivf-rabitq`` or a FAISS factory string) say what a new collection is
+        made with; one that exists remembers, and may be opened without them. Kinds that must be
+        trained are exact until there are enough images. ``store`` is the URL of an engine that
+        holds the embeddings, ``milvus://HOST:PORT/NAME``; without one, a file does. What changes
+        the collection waits ``wait`` seconds for another process that is writing (``math.inf``:
+        for ever).
 
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
-        ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``.
+        ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``;
+        ``openvino`` is for a new collection, which will always be encoded by it.
         ``thumbnails`` says whether a new collection keeps them; it does by default.
 
         Raises:
@@ -175,6 +194,7 @@ class Collection:
             catalog = created(folder, identity, thumbnails=thumbnails is not False)
         try:
             refuse_other(catalog.identity, metric, index, store)
+            refuse_other_runtime(catalog.identity, device)
             refuse_other_thumbnails(catalog, thumbnails)
             made = matching_encoder(catalog.identity, encoder, device)
             return cls(folder, catalog, made, device, decoders, wait)
@@ -256,6 +276,7 @@ class Collection:
                 report = sync.run()
             except (SyncInterrupted, EncoderError, WorkerUnavailableError):
                 self._keeper.refresh()
+                self._thumbnails.drop(sync.vacated_contents)
                 raise
             self._keeper.refresh()
             self._thumbnails.drop(sync.vacated_contents)
@@ -314,18 +335,39 @@ class Collection:
             self._thumbnails.drop(before)
         return len(ids)
 
-    def rebuild(self, index: str | None = None) -> None:
+    def rebuild(self, index: str | None = None, *, recall: float | None = None) -> None:
         """Make the store anew from the catalog, of another kind if ``index`` says so.
 
-        No picture is decoded.
+        No picture is decoded. What ``recall`` was asked for, now or before: see ``tune``.
 
         Raises:
             ConfigError: no such kind of index, or one that can't compare by the metric.
             StoreTrainingError: there are too few images to train it; nothing was changed.
             CollectionLockedError: another process is writing.
         """
+        if recall is not None:
+            check_recall(recall)
         with self._writing():
             self._keeper.rebuild(index)
+            measure_costs(self._catalog, self._searcher, self._keeper)
+            known = self._catalog.tuning()
+            if target := recall or (known.target if known else None):
+                tuned(self._catalog, self._searcher, self._keeper, target)
+
+    def tune(self, recall: float) -> Tuning:
+        """Let searches look at as much as it takes to find this part of the nearest, and no more.
+
+        Tried on up to 200 of the images, against all embeddings. The collection remembers it, and
+        tries again when its store is rebuilt. What can't be reached comes back as the best there
+        is, not ``reached``.
+
+        Raises:
+            ConfigError: ``recall`` is not above 0 and at most 1.
+            CollectionLockedError: another process is writing.
+        """
+        check_recall(recall)
+        with self._writing():
+            return tuned(self._catalog, self._searcher, self._keeper, recall)
 
     def move(
         self, to: str, *, index: str | None = None, progress: ProgressCallback | None = None
@@ -450,12 +492,11 @@ class Collection:
         threshold: float | None = None,
         where: Filter | None = None,
     ) -> list[list[Hit]]:
-        """As ``search``, for several queries; they are encoded together."""
+        """As ``search``, for several queries, which are encoded and searched for together."""
         rows = self._query_vectors(queries)
-        return [
-            self._searcher.nearest(row, k, threshold, left_out=_id_or_none(query), where=where)
-            for row, query in zip(rows, queries, strict=True)
-        ]
+        return self._searcher.nearest_to_each(
+            rows, k, threshold, [_id_or_none(query) for query in queries], where
+        )
 
     def search_by_examples(
         self,
@@ -541,6 +582,118 @@ class Collection:
         """
         return self._filtering.count(where)
 
+    def duplicates(
+        self,
+        level: DuplicateLevel = "near",
+        *,
+        likeness: float | None = None,
+        score: float | None = None,
+        where: Filter | None = None,
+        references: Sequence[str | os.PathLike[str]] = (),
+        between: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+        thorough: bool = False,
+        time_limit: float = DEFAULT_TIME_LIMIT,
+        progress: ProgressCallback | None = None,
+    ) -> DuplicateReport:
+        """Groups of images that are the same, or nearly, and which of each to keep.
+
+        Nothing is changed. Files are read only where embeddings say that something is like them.
+
+        Args:
+            level: the least alike that counts: ``exact`` (the same bytes), ``same`` (the same
+                picture, resized or saved anew), ``near`` (cut, lettered, mirrored, other
+                colours) or ``similar`` (no copy, but alike).
+            likeness: how pixels must correlate for ``near``; 0.93.
+            score: of embeddings, for ``similar``; 0.8.
+            where: the images to compare; without it, all.
+            references: folders whose images stay, and are not compared with one another.
+            between: two folders, to compare one with the other and neither with itself.
+            thorough: read all files, which takes a good part of indexing them, and find copies
+                that embeddings miss: turned, blurred, very small.
+            time_limit: as in ``sync``; a file that takes longer is not compared by its pixels.
+            progress: called now and then.
+
+        Raises:
+            FolderNotFoundError: no image of the collection lies in one of these folders.
+            ConfigError: an argument has a value that is not allowed.
+            WorkerUnavailableError: no process can be started to decode in.
+        """
+        return found_duplicates(
+            self._catalog,
+            self._filtering,
+            self._folder,
+            level=level,
+            likeness=likeness,
+            score=score,
+            where=where,
+            references=references,
+            between=between,
+            thorough=thorough,
+            time_limit=time_limit,
+            progress=progress,
+        )
+
+    def dismiss_duplicates(self, *images: str | os.PathLike[str] | int) -> int:
+        """Remember for good that no two of these images are duplicates of each other.
+
+        By the content of their files, so that it stays so when they are moved. Returns how many
+        pairs were not known before.
+
+        Raises:
+            ImageNotFoundError: one of them is not in the collection; nothing was remembered.
+            ConfigError: fewer than two are given.
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            return dismissed_pairs(self._catalog, self._folder, images)
+
+    def resolve_duplicates(
+        self,
+        groups: Sequence[DuplicateGroup],
+        action: DuplicateAction,
+        *,
+        to: str | os.PathLike[str] | None = None,
+        dry_run: bool = True,
+    ) -> ActionReport:
+        """Do something with the files that could go, of groups that ``duplicates`` found.
+
+        Unless ``dry_run`` is False, it is only told what would be done. Nothing is done with
+        images that are ``similar``, with files that were changed since they were indexed, with
+        links, or for a group whose image to keep is not as it was indexed. What was done is
+        written down first, for ``undo_duplicates``; files that are gone are forgotten.
+
+        Args:
+            groups: groups of ``duplicates``, or some of them.
+            action: ``trash`` (the desktop's), ``move`` (to the folder ``to``), ``hardlink`` or
+                ``symlink`` (to the image that stays; only of the same bytes), or ``delete``.
+            to: the folder to move to; it is made if need be.
+            dry_run: say False to do it.
+
+        Raises:
+            ConfigError: no such action, or nothing to do it with.
+            CollectionLockedError: another process is writing.
+            CollectionUnwritableError: it can't be written down, or forgotten.
+        """
+        where = None if to is None else checked_path(to)
+        if dry_run:
+            return resolved(self._catalog, None, groups, action, where)
+        with self._writing():
+            report = resolved(self._catalog, UndoLog(self._folder), groups, action, where)
+            self._keeper.refresh()
+        return report
+
+    def undo_duplicates(self) -> ActionReport:
+        """Undo the last ``resolve_duplicates`` that was not undone; files come back into it.
+
+        What was deleted is gone. The next ``sync`` finds the files, and encodes them.
+
+        Raises:
+            ConfigError: there is nothing to undo.
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            return ActionReport(False, list(undone(UndoLog(self._folder))))
+
     def roots(self) -> list[str]:
         """The folders that were indexed."""
         return sorted(self._catalog.places.roots().values())
@@ -601,19 +754,20 @@ class Collection:
             thumbnails=self._thumbnails.wanted,
         )
 
-    def _query_vectors(self, queries: Sequence[Query]) -> list[FloatArray]:
-        """Comparable vectors ``(dim,)`` of queries; the pictures among them are encoded at once."""
+    def _query_vectors(self, queries: Sequence[Query]) -> FloatArray:
+        """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""
+        by_id = [isinstance(query, int | np.integer) for query in queries]
+        ids = [int(query) for query in queries if isinstance(query, int | np.integer)]
         pictures = [query for query in queries if not isinstance(query, int | np.integer)]
-        rows = self.embed(pictures) if pictures else np.empty((0, 1), dtype=np.float32)
-        if not np.isfinite(rows).all():
-            raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
-        embedded = iter(vectors.comparable(rows, self._catalog.identity.metric))
-        return [
-            self._searcher.stored(int(query))
-            if isinstance(query, int | np.integer)
-            else next(embedded)
-            for query in queries
-        ]
+        out = np.empty((len(queries), self._catalog.identity.dim), dtype=np.float32)
+        if ids:
+            out[by_id] = self._searcher.stored(ids)
+        if pictures:
+            rows = self.embed(pictures)
+            if not np.isfinite(rows).all():
+                raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
+            out[np.logical_not(by_id)] = vectors.comparable(rows, self._catalog.identity.metric)
+        return out
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

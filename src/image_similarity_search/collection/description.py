@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.costs import why
 from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.types import CollectionInfo
 
@@ -14,6 +15,7 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
     with keeper.current() as store:
         identity, counts = catalog.identity, catalog.counts()
         words, memory = store.describe(), store.memory_bytes()
+        reason, tuning = why(catalog, store), catalog.tuning()
         roots, generation = sorted(catalog.places.roots().values()), catalog.generation
     return CollectionInfo(
         index_dir=folder,
@@ -30,6 +32,8 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         catalog_bytes=_size(catalog.path) + _size(f"{catalog.path}-wal"),
         store_bytes=_size(keeper.path),
         memory_bytes=memory,
+        why=reason,
+        tuning=tuning,
     )
 
 

@@ -75,7 +75,9 @@ class EngineKeeper:
                 stack.close()
                 self._bring_up(stack)
             try:
-                yield self._known()
+                store, tuning = self._known(), self._catalog.tuning()
+                store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
+                yield store
             except (StoreError, MovedOn):
                 self._store = None  # it may have been dropped or put elsewhere: look again
                 raise

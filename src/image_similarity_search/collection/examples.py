@@ -33,7 +33,7 @@ class Example:
 
 def sought(
     examples: Sequence[Example],
-    vectors_of: Callable[[list[Query]], list[FloatArray]],
+    vectors_of: Callable[[list[Query]], FloatArray],
     metric: Metric,
     k: int,
 ) -> tuple[FloatArray, set[int]]:

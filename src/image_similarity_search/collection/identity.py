@@ -160,6 +160,13 @@ def refuse_other(
         _refuse("index", stored.index, index, f"Change it with 'iss rebuild --index {index}'.")
 
 
+def refuse_other_runtime(stored: Identity, device: Device) -> None:
+    """Raise CollectionMismatchError where a device is asked for that gives other embeddings."""
+    # without a spec the encoder is an object of the caller's own, and runs where that says
+    if device == "openvino" and stored.encoder_spec and not _stored_spec(stored).runtime:
+        _refuse("runtime", "ONNX Runtime", "OpenVINO", _ELSEWHERE)
+
+
 def matching_encoder(
     stored: Identity, asked: str | EncoderSpec | Encoder | None, device: Device
 ) -> Encoder | None:

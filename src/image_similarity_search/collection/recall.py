@@ -28,7 +28,7 @@ def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -
     asked = np.random.default_rng(0).choice(ids, min(sample, len(ids)), replace=False)
     if not len(asked):
         return RecallReport(k, 0, 1.0, 0.0, 0.0)
-    rows = np.array([searcher.stored(int(id_)) for id_ in asked], dtype=np.float32)
+    rows = searcher.stored(asked.tolist())
     searcher.nearest(rows[0], k, None, left_out=int(asked[0]))  # opening the store is not measured
 
     begin = perf_counter()
@@ -37,7 +37,7 @@ def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -
         for id_, row in zip(asked, rows, strict=True)
     ]
     searched = perf_counter()
-    near = _nearest(catalog, rows, k + 1 + _MARGIN)
+    near = nearest_in_full(catalog, rows, k + 1)
     found = wanted = 0
     for id_, row, some, answer in zip(asked, rows, near, answers, strict=True):
         best_ids, distances = searcher.by_distance(row, some)
@@ -54,9 +54,12 @@ def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -
     )
 
 
-def _nearest(catalog: Catalog, queries: FloatArray, count: int) -> IdArray:
-    """The ids ``(q, count)`` nearest to each query, or all; a part of the catalog at a time."""
-    metric = catalog.identity.metric
+def nearest_in_full(catalog: Catalog, queries: FloatArray, count: int) -> IdArray:
+    """The ids ``(q, n)`` of a few more than ``count`` that are nearest to each query, or of all.
+
+    Every embedding is compared; a part of the catalog is in memory at a time.
+    """
+    metric, count = catalog.identity.metric, count + _MARGIN
     ids = np.empty((len(queries), 0), dtype=np.int64)
     far = np.empty((len(queries), 0), dtype=np.float32)
     for part in catalog.embeddings_since(0):

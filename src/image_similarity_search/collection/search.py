@@ -1,27 +1,24 @@
-"""From a vector to hits: candidates of the store, ranked exactly by the catalog."""
+"""From vectors to hits: the nearest images, with their records."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.values import Embeddings, is_displaced
+from image_similarity_search.catalog.values import is_displaced
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.keeping import Keeper, MovedOn
+from image_similarity_search.collection.ranking import Ranked, Ranker
 from image_similarity_search.errors import (
     CollectionCorruptError,
     ConfigError,
     ImageNotFoundError,
 )
 from image_similarity_search.filters import Filter
-from image_similarity_search.stores.base import Store
-from image_similarity_search.types import FloatArray, Hit, IdArray, Metric
-
-# So few of the images are compared with each by itself, whatever the store is: an index that
-# can't leave images out takes as long to look further for those that are wanted.
-_FEW_SHARE = 0.01
-_AT_ONCE = 8192  # embeddings, which bounds the memory that this takes
+from image_similarity_search.types import FloatArray, Hit, IdArray
 
 
 class Searcher:
@@ -31,22 +28,25 @@ class Searcher:
         self._catalog = catalog
         self._keeper = keeper
         self._filtering = filtering
+        self._ranker = Ranker(catalog, keeper)
+        self.by_distance = self._ranker.by_distance
 
-    def stored(self, id_: int) -> FloatArray:
-        """The comparable vector ``(dim,)`` of an indexed image.
+    def stored(self, ids: Sequence[int]) -> FloatArray:
+        """The comparable vectors ``(n, dim)`` of indexed images.
 
         Raises:
-            ImageNotFoundError: no indexed image has this id.
+            ImageNotFoundError: no indexed image has one of these ids.
         """
+        wanted = [id_ for id_ in dict.fromkeys(ids) if abs(id_) < 2**63]  # what SQLite can hold
         with self._catalog.snapshot():
-            record = self._catalog.record(id_)
-            if record is None or record.state == "skipped":
-                raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
-            picture = self._catalog.picture(id_)
-        metric = self._catalog.identity.metric
-        norms = np.array([picture.norm], dtype=np.float32)
-        row: FloatArray = vectors.unpack(picture.unit[None], norms, metric)[0]
-        return row
+            records = self._catalog.records(wanted)
+            for id_ in ids:
+                if id_ not in records or records[id_].state == "skipped":
+                    raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
+            found = self._catalog.embeddings(np.array(wanted, dtype=np.int64))
+        rows = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
+        at = {id_: position for position, id_ in enumerate(found.ids.tolist())}
+        return rows[[at[id_] for id_ in ids]]
 
     def nearest(
         self,
@@ -56,9 +56,21 @@ class Searcher:
         left_out: int | None,
         where: Filter | None = None,
     ) -> list[Hit]:
-        """The ``k`` images nearest to a comparable vector ``(dim,)``, by (distance, id).
+        """The ``k`` images nearest to a comparable vector ``(dim,)``: see ``nearest_to_each``."""
+        return self.nearest_to_each(row[None], k, threshold, [left_out], where)[0]
 
-        With ``where``, of those that it lets through.
+    def nearest_to_each(
+        self,
+        rows: FloatArray,
+        k: int,
+        threshold: float | None,
+        left_out: Sequence[int | None],
+        where: Filter | None = None,
+    ) -> list[list[Hit]]:
+        """The ``k`` images nearest to each comparable vector of ``(q, dim)``, by (distance, id).
+
+        The images ``left_out``, one for each vector, are not in its answer. With ``where``, only
+        those are that it lets through.
 
         Raises:
             ConfigError: ``k`` is less than 1, or the filter can't be used.
@@ -68,104 +80,59 @@ class Searcher:
             raise ConfigError("k", k, "a number of images, at least 1")
         if threshold is not None and not _is_number(threshold):
             raise ConfigError("threshold", threshold, "a score")
-        hidden = set() if left_out is None else {left_out}
         while True:
             try:
-                shown = self._shown(row, k, hidden, where)
+                shown = self._shown(rows, k, left_out, where)
             except MovedOn:
                 continue
-            return [hit for hit in shown if threshold is None or hit.score >= threshold]
+            if threshold is None:
+                return shown
+            return [[hit for hit in hits if hit.score >= threshold] for hits in shown]
 
-    def _shown(self, row: FloatArray, k: int, hidden: set[int], where: Filter | None) -> list[Hit]:
-        """The nearest, but for those that are hidden; all of one moment."""
+    def _shown(
+        self, rows: FloatArray, k: int, left_out: Sequence[int | None], where: Filter | None
+    ) -> list[list[Hit]]:
+        """The same, whatever the score; all of one moment."""
+        hidden = {id_ for id_ in left_out if id_ is not None}
         with self._keeper.current() as store:
             allowed = None if where is None else self._filtering.ids(where)
+            displaced: set[int] = set()
             while True:
-                hits = self._hits(store, row, k + len(hidden), allowed)
-                displaced = {hit.id for hit in hits if is_displaced(hit.path)} - hidden
-                if not displaced:
-                    return [hit for hit in hits if hit.id not in hidden][:k]
-                hidden = hidden | displaced
-
-    def _hits(self, store: Store, row: FloatArray, k: int, allowed: IdArray | None) -> list[Hit]:
-        ids, distances = self._ranked(store, row, k, allowed)
-        ids, distances = ids[:k], distances[:k]
-        scores = vectors.scores(distances, self._catalog.identity.metric)
-        records = self._catalog.records(ids.tolist())
-        if len(records) < len(ids):
-            lacking = np.setdiff1d(ids, list(records))[0]
-            raise CollectionCorruptError(self._catalog.path, f"image {lacking} has no record")
+                depth = k + bool(hidden) + len(displaced)
+                ranked = self._ranker.ranked(store, rows, depth, allowed)
+                answers = self._hits(ranked, depth)
+                more = {hit.id for hits in answers for hit in hits if is_displaced(hit.path)}
+                if more <= displaced:
+                    break
+                displaced |= more
         return [
-            Hit(records[id_], float(distance), float(score))
-            for id_, distance, score in zip(ids.tolist(), distances, scores, strict=True)
+            [hit for hit in hits if hit.id != own and hit.id not in displaced][:k]
+            for hits, own in zip(answers, left_out, strict=True)
         ]
 
-    def by_distance(
-        self, row: FloatArray, ids: IdArray, k: int | None = None
-    ) -> tuple[IdArray, FloatArray]:
-        """These ids by (exact distance, id), those that there are, and their distances.
-
-        With ``k``, only the nearest ``k``, and those that may be as near, have a distance; the
-        others stand behind them, infinitely far.
-        """
+    def _hits(self, ranked: Sequence[Ranked], k: int) -> list[list[Hit]]:
+        """The first ``k`` of each answer, with their records."""
         metric = self._catalog.identity.metric
-        found = self._catalog.embeddings(ids)
-        distances = np.full(len(found.ids), np.inf, dtype=np.float32)
-        near = _nearest(row, found, metric, k)
-        rows = vectors.unpack(found.units[near], found.norms[near], metric)
-        distances[near] = vectors.distances(row, rows, metric)
-        order = np.lexsort((found.ids, distances))
-        return found.ids[order], distances[order]
-
-    def _ranked(
-        self, store: Store, row: FloatArray, k: int, allowed: IdArray | None
-    ) -> tuple[IdArray, FloatArray]:
-        """The nearest ids by (exact distance, id), and their distances; ``k`` or more of them."""
-        if allowed is not None and len(allowed) <= max(
-            store.candidates(k), _FEW_SHARE * len(store)
-        ):
-            return self._ranked_few(row, k, allowed)
-        depth, known = k, store
-        available = len(store) if allowed is None else len(allowed)
-        while True:
-            # one to spare tells whether the candidates end among equals
-            candidates = store.search(row[None], store.candidates(depth) + 1, allowed)[0]
-            ids, distances = self.by_distance(row, candidates, k)
-            if len(ids) < len(candidates):
-                lacking = f"image {np.setdiff1d(candidates, ids)[0]} has no embedding"
-                if store is not known:
-                    raise CollectionCorruptError(self._catalog.path, lacking)
-                store = self._keeper.made_anew(lacking)
-                continue
-            all_seen = len(candidates) >= available or len(ids) <= k
-            if all_seen or distances[-1] > distances[k - 1]:
-                return ids, distances
-            depth *= 2  # which of the equals at the border are candidates is chance: look further
-
-    def _ranked_few(self, row: FloatArray, k: int, allowed: IdArray) -> tuple[IdArray, FloatArray]:
-        """The same, of so few images that to compare with each is quickest."""
-        ids, distances = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        for start in range(0, len(allowed), _AT_ONCE):
-            part = allowed[start : start + _AT_ONCE]
-            some, far = self.by_distance(row, part, k)
-            if len(some) < len(part):
-                lacking = f"image {np.setdiff1d(part, some)[0]} has no embedding"
-                raise CollectionCorruptError(self._catalog.path, lacking)
-            ids, distances = np.append(ids, some[:k]), np.append(distances, far[:k])
-            order = np.lexsort((ids, distances))[:k]
-            ids, distances = ids[order], distances[order]
-        return ids, distances
+        wanted = np.unique(np.concatenate([ids[:k] for ids, _ in ranked] or [_NO_IDS]))
+        records = self._catalog.records(wanted.tolist())
+        if len(records) < len(wanted):
+            lacking = np.setdiff1d(wanted, list(records))[0]
+            raise CollectionCorruptError(self._catalog.path, f"image {lacking} has no record")
+        return [
+            [
+                Hit(records[id_], distance, score)
+                for id_, distance, score in zip(
+                    ids[:k].tolist(),
+                    distances[:k].tolist(),
+                    vectors.scores(distances[:k], metric).tolist(),
+                    strict=True,
+                )
+            ]
+            for ids, distances in ranked
+        ]
 
 
-def _nearest(row: FloatArray, found: Embeddings, metric: Metric, k: int | None) -> IdArray:
-    """Positions of the ``k`` nearest to ``row``, and of all that rounding may put among them."""
-    if k is None or k >= len(found.ids):
-        return np.arange(len(found.ids))
-    far, error = vectors.rough(row, found.units, found.norms, metric)
-    if not np.isfinite(far).all():
-        return np.arange(len(found.ids))
-    border = np.partition(far, k - 1)[k - 1] + 2 * error
-    return np.flatnonzero(far <= border)
+_NO_IDS: IdArray = np.empty(0, dtype=np.int64)
 
 
 def _is_number(value: object) -> bool:

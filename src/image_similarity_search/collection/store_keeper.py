@@ -48,7 +48,7 @@ class StoreKeeper:
         self._catalog = catalog
         self._folder = folder
         # a new collection has no file yet, and that is nothing to report
-        self._store = self._new() if catalog.generation == 0 else None
+        self._store = self._new() if catalog.is_empty() else None
         self._changes = 0  # since the file was written
         self._uncounted = 0  # changes since the images were counted
         self._lock = threading.RLock()
@@ -72,6 +72,7 @@ class StoreKeeper:
         with self._lock:
             _log.warning("%s contradicts the catalog (%s): it is made anew", self.path, why)
             self._store = store = self._rebuilt()
+            self.look_as_tuned(store)
             self._save(store)
             return store
 
@@ -80,7 +81,13 @@ class StoreKeeper:
         store = self._load() if self._store is None else self._store
         if self._store is None or store.generation != self._catalog.generation:
             self._store = store = self._checked(store)
+            self.look_as_tuned(store)
         return store
+
+    def look_as_tuned(self, store: FaissStore) -> None:
+        """Let searches look at as much as the catalog says."""
+        tuning = self._catalog.tuning()
+        store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
 
     def distrust_the_future(self) -> None:
         """Drop a file that is ahead of the catalog, which then was restored from a backup.
@@ -136,6 +143,7 @@ class StoreKeeper:
                 self._catalog.forget_removals()
             self._catch_up(store, self._catalog.generation)
             self._store = store
+            self.look_as_tuned(store)
             self._save(store)
 
     def close(self) -> None:

@@ -122,6 +122,8 @@ class Thumbnails:
                     for item in part
                     if isinstance(item, Loaded) and item.thumbnail
                 }
+                for changed in self._catalog.contents.not_among(made):
+                    del made[changed]  # the file was, since it was indexed
                 self.keep(made)
                 report.made += len(made)
                 report.failed += len(part) - len(made)

@@ -1,4 +1,4 @@
-"""Where a network runs: on the processor, or on a GPU by CUDA."""
+"""Where a network runs: on the processor, or on a GPU by CUDA; by ONNX Runtime or OpenVINO."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _Providers: TypeAlias = "list[str | tuple[str, dict[str, str]]]"
 
-Device = Literal["auto", "cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda", "openvino"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 
 _CUDA = "CUDAExecutionProvider"

@@ -1,8 +1,9 @@
-"""An encoder that is an ONNX model, run by ONNX Runtime."""
+"""An encoder that is an ONNX model, run by ONNX Runtime or OpenVINO."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,6 +22,10 @@ from image_similarity_search.types import FloatArray, PixelArray
 Pooling = Literal["none", "mean", "cls"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
+_UNSAID = (None, "none")  # in a fingerprint
+_RUNTIMES = {"cpu": "ONNX Runtime", "cuda": "ONNX Runtime", "openvino": "OpenVINO"}
+# what lies between the layers of a few pictures stays in the cache of a processor
+_AT_ONCE = {"cpu": 4, "cuda": 64, "openvino": 4}
 _TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -41,7 +46,8 @@ class OnnxEncoder:
             tokens ``(n, tokens, dim)`` or places ``(n, dim, h, w)``, ``cls`` (the first token).
         fingerprint: instead of one made from the file's SHA-256; the preprocessing's is added.
         spec: with which ``registry.create`` makes the same encoder again.
-        device: where it runs; the attribute ``device`` says which was taken.
+        device: where it runs; the attribute ``device`` says which was taken. With ``openvino``,
+            the fingerprint says so: embeddings are others, by a little.
         threads: processor threads that one call uses.
 
     Raises:
@@ -72,12 +78,20 @@ class OnnxEncoder:
         self.preprocessing = preprocessing
         self.spec = (spec or EncoderSpec()).made_with(preprocessing)
         mark, shown = fingerprint, model if isinstance(model, str) else "it"
-        if mark is None:
+        if mark is None or device == "openvino":
             model = _content(name, model)  # what is hashed is what is run, to the byte
-            mark = f"{name};sha256={hashlib.sha256(model).hexdigest()[:16]}"
-        how = "".join(f"{word};" for word in (output, pooling) if word not in (None, "none"))
+            mark = mark or f"{name};sha256={hashlib.sha256(model).hexdigest()[:16]}"
+        self._session: Any
+        self.device: Device
+        runtime = None
+        if device == "openvino":
+            self._session, self.device = _by_openvino(name, model, shown), device
+            self.spec = replace(self.spec, runtime=device)
+            runtime = f"openvino-{self._session.precision}"
+        else:
+            self._session, self.device = onnx_session(name, model, device, threads, shown)
+        how = "".join(f"{word};" for word in (output, pooling, runtime) if word not in _UNSAID)
         self.fingerprint = f"{mark};{how}{preprocessing.fingerprint}"
-        self._session, self.device = onnx_session(name, model, device, threads, shown)
         self._input = self._only_input()
         self._pooling = pooling
         self._output = self._chosen_output(output)
@@ -101,17 +115,17 @@ class OnnxEncoder:
 
     def _run(self, pixels: PixelArray) -> FloatArray:
         batch = self._as_input(pixels)
-        one_by_one = self._input.shape[0] == 1
-        parts = np.split(batch, len(batch)) if one_by_one else [batch]
+        at_once = 1 if self._input.shape[0] == 1 else _AT_ONCE[self.device]
+        parts = [batch[start : start + at_once] for start in range(0, len(batch), at_once)]
         try:
             outputs = [
                 self._session.run([self._output], {self._input.name: part})[0] for part in parts
             ]
         except Exception as error:  # its exceptions share no public base class
-            crop = self.preprocessing.crop
+            runtime, crop = _RUNTIMES[self.device], self.preprocessing.crop
             raise EncoderOutputError(
                 self.name,
-                f"an error of ONNX Runtime (does it take pictures of {crop} pixels?): {error}",
+                f"an error of {runtime} (does it take pictures of {crop} pixels?): {error}",
             ) from error
         return self._pooled(np.concatenate(outputs))
 
@@ -171,6 +185,12 @@ class OnnxEncoder:
     def _known_dim(self) -> int:
         side = self.preprocessing.crop
         return int(self._run(np.zeros((1, side, side, 3), dtype=np.uint8)).shape[1])
+
+
+def _by_openvino(name: str, model: str | bytes, shown: str) -> Any:
+    from image_similarity_search.encoders.openvino import OpenVinoSession
+
+    return OpenVinoSession(name, _content(name, model), shown)
 
 
 def _content(name: str, model: str | bytes) -> bytes:

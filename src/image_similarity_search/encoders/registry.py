@@ -27,7 +27,9 @@ def create(encoder: str | EncoderSpec | None = None, device: Device = "auto") ->
     Args:
         encoder: a name of the table, the path of an ``.onnx`` file, ``timm:NAME``, or a spec,
             which can say other weights and another preprocessing too.
-        device: where it runs: ``auto``, ``cpu`` or ``cuda``.
+        device: where it runs: ``auto``, ``cpu``, ``cuda``, or ``openvino``: on the processor, by
+            OpenVINO, in the fingerprint too. A spec that says ``openvino`` is run so by any of
+            the others but ``cuda``.
 
     Raises:
         UnknownEncoderError: no encoder has this name.
@@ -36,6 +38,7 @@ def create(encoder: str | EncoderSpec | None = None, device: Device = "auto") ->
     """
     check_device(device)
     spec = resolved(encoder)
+    device = _device_for(spec, device)
     model = spec.model or DEFAULT_ENCODER
     if model in ENCODERS:
         return _of_row(ENCODERS[model], spec, device)
@@ -94,7 +97,7 @@ def size_of(row: EncoderRow) -> int:
 def _of_row(row: EncoderRow, spec: EncoderSpec, device: Device) -> Encoder:
     spec = replace(spec, model=row.name)
     if row.weights is None:
-        return _without_weights(row, spec)
+        return _without_weights(row, spec, device)
     preprocessing = spec.applied_to(row.preprocessing)
     path, checksum = _weights(row, spec)
     fingerprint = f"{row.name};sha256={checksum[:16]}" if checksum else None
@@ -117,9 +120,22 @@ def _of_row(row: EncoderRow, spec: EncoderSpec, device: Device) -> Encoder:
     return encoder
 
 
-def _without_weights(row: EncoderRow, spec: EncoderSpec) -> Encoder:
+def _device_for(spec: EncoderSpec, device: Device) -> Device:
+    """The device for a spec, which may have been made with one that gives other embeddings."""
+    if spec.runtime is None:
+        return device
+    if spec.runtime != "openvino":
+        raise ConfigError("runtime", spec.runtime, "openvino, or none for ONNX Runtime")
+    if device == "cuda":
+        raise ConfigError("device", device, "none, or openvino: what was made by OpenVINO needs it")
+    return "openvino"
+
+
+def _without_weights(row: EncoderRow, spec: EncoderSpec, device: Device) -> Encoder:
     from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 
+    if device == "openvino":
+        raise ConfigError("device", device, f"another: {row.name} is no model that it can run")
     if spec.weights is not None:
         raise ConfigError("weights", spec.weights, f"none: {row.name} has no weights")
     if spec.applied_to(row.preprocessing) != row.preprocessing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Self
+from typing import Literal, Self
 
 from image_similarity_search.encoders.preprocessing import Interpolation, Preprocessing
 
@@ -19,6 +19,7 @@ class EncoderSpec:
         resize: pixels of the short side.
         crop: pixels of the square cut from the centre.
         interpolation: how pictures are resized.
+        runtime: ``openvino`` where that runs the model, and not ONNX Runtime.
     """
 
     model: str | None = None
@@ -26,6 +27,7 @@ class EncoderSpec:
     resize: int | None = None
     crop: int | None = None
     interpolation: Interpolation | None = None
+    runtime: Literal["openvino"] | None = None
 
     def filled_from(self, other: Self) -> Self:
         """The same, with what ``other`` says where nothing is said here."""

@@ -14,7 +14,11 @@ from image_similarity_search.encoders.devices import Device, check_device
 from image_similarity_search.encoders.hub import HubFile, require_answer
 from image_similarity_search.encoders.preprocessing import Interpolation, Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
-from image_similarity_search.errors import EncoderOutputError, EncoderUnavailableError
+from image_similarity_search.errors import (
+    ConfigError,
+    EncoderOutputError,
+    EncoderUnavailableError,
+)
 from image_similarity_search.types import FloatArray, PixelArray
 
 if TYPE_CHECKING:
@@ -147,6 +151,8 @@ def _chosen_device(name: str, device: Device) -> Literal["cpu", "cuda"]:
         raise EncoderUnavailableError(
             name, f"torch can't be imported ({error})", _INSTALL
         ) from error
+    if device == "openvino":
+        raise ConfigError("device", device, f"auto, cpu or cuda: {name} is run by torch")
     if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if not torch.cuda.is_available():

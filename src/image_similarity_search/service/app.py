@@ -15,7 +15,14 @@ from image_similarity_search.service.gate import OPEN_PATHS, Gate
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.page import add_page
 from image_similarity_search.service.requests import AddIn, SearchIn
-from image_similarity_search.service.routes import about, images, searching, sessions, syncing
+from image_similarity_search.service.routes import (
+    about,
+    duplicates,
+    images,
+    searching,
+    sessions,
+    syncing,
+)
 from image_similarity_search.service.service import Service
 from image_similarity_search.service.settings import Settings
 
@@ -54,7 +61,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     )
     app.state.service = service
     problems.add_handlers(app)
-    for module in (about, sessions, searching, images, syncing):
+    for module in (about, sessions, searching, images, syncing, duplicates):
         app.include_router(module.router)
     add_page(app)
     app.openapi = lambda: _document(app, keys=bool(settings.keys))  # type: ignore[method-assign]  # as FastAPI says to

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.types import Message, Receive
 
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.settings import Limits
 
 TOO_LARGE = Kind(413, "body-too-large", "The request is too large")
 _TOO_SLOW = Kind(408, "body-too-slow", "The request took too long to arrive")
 _NO_ROOM = Kind(503, "busy", "The service is busy", 2)
+
+JSON_BYTES = 256 * 1024
+"""What JSON may take: it is read at once."""
 
 OVERHEAD = 64 * 1024
 """Bytes that a form may take beside its pictures."""
@@ -24,21 +29,19 @@ class Bodies:
         self._limits = limits
         self.held = 0  # bytes, of all of them together
 
-    def open(self, receive: Receive, length: str | None) -> Body:
-        """The body of a request that says to have ``length`` bytes.
+    def open(self, receive: Receive, headers: Mapping[str, str]) -> Body:
+        """The body of a request.
 
         Raises:
-            Refusal: it says to have too many.
+            Refusal: it says to have too many bytes.
         """
-        if length is not None and length.isascii() and length.isdigit():
-            self.check(int(length))
-        return Body(self, receive, self._limits.body_seconds)
-
-    def check(self, size: int) -> None:
-        """Refuse a body that is too large."""
-        most = self._limits.upload_bytes
-        if size > most + OVERHEAD:
-            raise Refusal(TOO_LARGE, f"at most {most:,} bytes")
+        is_json = headers.get("content-type", "").lower().startswith("application/json")
+        most = min(JSON_BYTES, self._limits.upload_bytes) if is_json else self._limits.upload_bytes
+        body = Body(self, receive, most, self._limits.body_seconds)
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdigit():
+            body.check(int(length))
+        return body
 
     def take(self, size: int) -> None:
         """Hold so many bytes more.
@@ -54,9 +57,10 @@ class Bodies:
 class Body:
     """One body: what ``receive`` gives, counted. Close it when the request is done."""
 
-    def __init__(self, bodies: Bodies, receive: Receive, seconds: float) -> None:
+    def __init__(self, bodies: Bodies, receive: Receive, most: int, seconds: float) -> None:
         self._bodies = bodies
         self._receive = receive
+        self._most = most
         self._until = asyncio.get_running_loop().time() + seconds
         self._size = 0
         self._complete = False
@@ -76,11 +80,16 @@ class Body:
             raise Refusal(_TOO_SLOW, "send it faster", {"Connection": "close"}) from None
         if message["type"] == "http.request":
             size = len(message.get("body", b""))
-            self._bodies.check(self._size + size)
+            self.check(self._size + size)
             self._bodies.take(size)
             self._size += size
             self._complete = not message.get("more_body", False)
         return message
+
+    def check(self, size: int) -> None:
+        """Refuse a body of so many bytes if they are too many."""
+        if size > self._most + OVERHEAD:
+            raise Refusal(TOO_LARGE, f"at most {self._most:,} bytes")
 
     def close(self) -> None:
         """Let go of the bytes."""

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from image_similarity_search.service.jobs import Jobs
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.schemas import Job
 
 _LOOK_SECONDS = 0.25

@@ -42,12 +42,11 @@ class OpenFile:
     media_type: str
 
     def chunks(self) -> Iterator[bytes]:
-        """What it holds; closes it."""
-        with self.file:
-            left = self.size
-            while left and (data := self.file.read(min(_CHUNK, left))):
-                left -= len(data)
-                yield data
+        """What it holds, as long as it was when it was opened."""
+        left = self.size
+        while left and (data := self.file.read(min(_CHUNK, left))):
+            left -= len(data)
+            yield data
 
 
 def open_inside(path: str, roots: Roots) -> OpenFile:

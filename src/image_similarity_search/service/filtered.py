@@ -18,7 +18,7 @@ Moment = Annotated[
 ]
 
 
-def _from_query(
+async def _from_query(
     folder: Annotated[
         Text, Query(description="A root's name, and perhaps folders below it: `photos/holiday`.")
     ] = None,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from image_similarity_search.service import problems
 from image_similarity_search.service.bodies import Bodies
 from image_similarity_search.service.keys import Keys
+from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.origins import Origins
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.rates import Rates
 from image_similarity_search.service.settings import Settings
 
@@ -69,7 +72,8 @@ class Gate:
             await send(message)
 
         try:
-            await self._answer(scope, receive, send_safely)
+            with suppress(ClientDisconnect):  # amid its body: nobody waits for an answer
+                await self._answer(scope, receive, send_safely)
         finally:
             self._metrics.answered(scope, status, time.perf_counter() - started)
 
@@ -77,7 +81,7 @@ class Gate:
         headers = Headers(scope=scope)
         try:
             self._check(scope, headers)
-            body = self._bodies.open(receive, headers.get("content-length"))
+            body = self._bodies.open(receive, headers)
         except Refusal as refusal:
             answer = problems.response(refusal.kind, str(refusal.detail), refusal.headers)
             await answer(scope, receive, send)

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import MOST_EXAMPLES
 from image_similarity_search.types import Region
 

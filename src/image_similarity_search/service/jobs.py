@@ -9,21 +9,23 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from image_similarity_search.service.problems import Kind, Refusal, problem
-from image_similarity_search.service.schemas import Job, Problem
+from image_similarity_search.service.kinds import Kind, problem
+from image_similarity_search.service.problems import Refusal
+from image_similarity_search.service.schemas import Job, JobKind, Problem
 
 _KEPT = 100
-_PROCESS = "image_similarity_search.service.sync_process"
+_PROCESS = "image_similarity_search.service.job_process"
 _LOOK_SECONDS = 0.2  # for a wish to stop
 _STOP_SECONDS = 30.0
 _ID = re.compile(r"[0-9a-f]{16}")
 _NOT_FOUND = Kind(404, "job-not-found", "There is no such job")
-_RUNNING = Kind(409, "job-running", "This collection is being synced already")
+_RUNNING = Kind(409, "job-running", "A job of this kind runs for the collection already")
+_NO_GROUPS = Kind(404, "no-groups", "The job has no groups of duplicates")
 _LOST = Kind(500, "job-lost", "The process of the job is gone")
 
 
@@ -36,26 +38,42 @@ class Jobs:
         self._mine: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
 
-    def start_sync(
-        self, collection: str, index_dir: str, roots: Sequence[str], *, retry_skipped: bool
+    def start(
+        self, kind: JobKind, collection: str, task: Mapping[str, Any], *, root: str | None = None
     ) -> Job:
-        """Begin to sync the roots of these names.
+        """Begin ``task``, as ``job_process`` takes it.
 
         Raises:
-            Refusal: a sync of the collection is running.
+            Refusal: a job of this kind is running for the collection.
         """
         with self._lock:
             id_ = secrets.token_hex(8)
-            self._claim(collection, id_)
+            self._claim(_claimed(kind, collection), id_)
             now = datetime.now(UTC)
-            root = roots[0] if roots else None
-            job = Job(id=id_, collection=collection, state="running", root=root, started=now)
+            job = Job(
+                id=id_, collection=collection, kind=kind, state="running", root=root, started=now
+            )
             self._write(job)
-            task = {"index_dir": index_dir, "roots": roots, "retry_skipped": retry_skipped}
-            thread = threading.Thread(target=self._run, args=(job, task), name=f"job {id_}")
+            whole = {**task, "kind": kind}
+            thread = threading.Thread(target=self._run, args=(job, whole), name=f"job {id_}")
             self._mine[id_] = thread
             thread.start()
         return job
+
+    def groups(self, id_: str) -> list[dict[str, Any]]:
+        """The groups of duplicates that a job found, of images by their ids.
+
+        Raises:
+            Refusal: there is no such job, or it has found none yet.
+        """
+        job = self.get(id_)
+        with (
+            suppress(FileNotFoundError),
+            open(self._path(id_, ".groups"), encoding="utf-8") as file,
+        ):
+            groups: list[dict[str, Any]] = json.load(file)
+            return groups
+        raise Refusal(_NO_GROUPS, f"it is {job.state}, and looks for {job.kind}")
 
     def get(self, id_: str) -> Job:
         """How far a job is.
@@ -117,7 +135,7 @@ class Jobs:
             job = self._listen(job, process)
         finally:
             with suppress(OSError):
-                os.remove(self._path(job.collection, ".running"))
+                os.remove(self._path(_claimed(job.kind, job.collection), ".running"))
         self._write(job)
         self._prune()
 
@@ -153,12 +171,16 @@ class Jobs:
         process.stdin.close()
 
     def _ended(self, job: Job, end: dict[str, Any]) -> Job:
+        groups = end.pop("groups", None)
+        if groups is not None:
+            with open(self._path(job.id, ".groups"), "w", encoding="utf-8") as file:
+                json.dump(groups, file)
         fields = job.model_dump() | end | {"finished": datetime.now(UTC), "phase": None}
         return Job.model_validate(fields)
 
-    def _claim(self, collection: str, id_: str) -> None:
-        """Take note that a sync of the collection runs, unless one does."""
-        path = self._path(collection, ".running")
+    def _claim(self, name: str, id_: str) -> None:
+        """Take note that such a job runs, unless one does."""
+        path = self._path(name, ".running")
         for _ in range(2):
             try:
                 with open(path, "x", encoding="utf-8") as file:
@@ -194,12 +216,16 @@ class Jobs:
     def _prune(self) -> None:
         for job in self.all()[_KEPT:]:
             if job.state != "running":
-                for ending in (".json", ".stop"):
+                for ending in (".json", ".stop", ".groups"):
                     with suppress(OSError):
                         os.remove(self._path(job.id, ending))
 
     def _path(self, name: str, ending: str = ".json") -> str:
         return os.path.join(self._folder, name + ending)
+
+
+def _claimed(kind: JobKind, collection: str) -> str:
+    return f"{kind}.{collection}"
 
 
 def _lost() -> Problem:

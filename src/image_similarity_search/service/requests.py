@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import Filter, Orientation
 from image_similarity_search.service.roots import Roots
@@ -82,12 +83,19 @@ class FilterIn(In):
         Raises:
             ConfigError: a value is not allowed.
         """
+        fields = self.fields(roots)
+        return Filter(**fields) if fields else None
+
+    def fields(self, roots: Roots) -> dict[str, Any]:
+        """What is asked for, as ``Filter`` takes it, in plain values.
+
+        Raises:
+            ConfigError: a value is not allowed.
+        """
         given: dict[str, Any] = self.model_dump(exclude_defaults=True)
-        if not given:
-            return None
         if self.folder is not None:
             given["folder"] = _folder(self.folder, roots)
-        return Filter(**given)
+        return given
 
 
 class ExampleIn(In):
@@ -136,6 +144,20 @@ class SyncIn(In):
 
     root: str | None = Field(default=None, examples=["photos"])
     retry_skipped: bool = False
+
+
+class DuplicatesIn(In):
+    """Which duplicates to look for."""
+
+    level: DuplicateLevel = Field(default="near", description="The least alike that counts.")
+    thorough: bool = Field(default=False, description="Read all files, which takes long.")
+    filter: FilterIn | None = Field(default=None, description="The images to compare.")
+
+
+class DismissIn(In):
+    """Images of which no two are duplicates of each other."""
+
+    ids: list[Id] = Field(min_length=2, max_length=1_000, examples=[[1, 2]])
 
 
 class SessionIn(In):

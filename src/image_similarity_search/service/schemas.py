@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from image_similarity_search._version import __version__
+from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import (
     CollectionInfo as StoredInfo,
@@ -18,8 +19,9 @@ from image_similarity_search.types import (
     ImageRecord,
     Metric,
     State,
-    SyncReport,
 )
+
+JobKind = Literal["sync", "duplicates"]
 
 
 class Links(BaseModel):
@@ -191,20 +193,43 @@ class SyncReportOut(BaseModel):
     unreadable_folders: list[str]
     seconds: float
 
-    @classmethod
-    def of(cls, reports: list[SyncReport], roots: Roots) -> SyncReportOut:
-        """All these reports together."""
-        counts = ("indexed", "updated", "unchanged", "moved", "removed", "skipped", "encoded")
-        return cls(
-            **{name: sum(getattr(report, name) for report in reports) for name in counts},
-            other_files=sum(report.others for report in reports),
-            unreadable_folders=[
-                roots.without_folders(folder)
-                for report in reports
-                for folder in report.unreadable_folders
-            ],
-            seconds=round(sum(report.seconds for report in reports), 3),
-        )
+
+class DuplicateReportOut(BaseModel):
+    """What a search for duplicates found, in numbers."""
+
+    groups: int
+    duplicates: int = Field(description="Images beside those that stay.")
+    images: int = Field(description="That were compared.")
+    unreadable: int = Field(description="Files that could not be compared.")
+    dismissed: int = Field(description="Pairs left out, for they were dismissed before.")
+    seconds: float
+
+
+class DuplicateOut(BaseModel):
+    """An image that is like the one of its group that stays."""
+
+    image: Image
+    level: DuplicateLevel
+    score: float
+    likeness: float | None = Field(description="Of the pixels; null where these were not compared.")
+    change: str = Field(description="`mirrored`, `turned`, `cut` …, or empty.")
+
+
+class GroupOut(BaseModel):
+    """Images that are alike, of which one stays."""
+
+    keep: Image
+    why: str = Field(description="What makes it the one to keep.")
+    level: DuplicateLevel
+    others: list[DuplicateOut]
+
+
+class Groups(BaseModel):
+    """A page of groups, the most alike first; ``next`` is the ``offset`` of the page behind it."""
+
+    groups: list[GroupOut]
+    next: int | None
+    total: int
 
 
 class Problem(BaseModel):
@@ -222,15 +247,15 @@ class Job(BaseModel):
 
     id: str = Field(examples=["3f9c2a7be01d4c55"])
     collection: str
-    kind: Literal["sync"] = "sync"
+    kind: JobKind
     state: Literal["running", "done", "cancelled", "failed"]
     root: str | None = Field(description="The folder that is being worked on.")
-    phase: Literal["scanning", "indexing"] | None = None
+    phase: str | None = Field(default=None, examples=["indexing"])
     done: int = 0
     total: int | None = None
     started: datetime
     finished: datetime | None = None
-    report: SyncReportOut | None = None
+    report: SyncReportOut | DuplicateReportOut | None = None
     error: Problem | None = None
 
 

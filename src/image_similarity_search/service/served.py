@@ -11,8 +11,9 @@ from typing import ParamSpec, TypeVar
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.service.files import open_inside
+from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.settings import Limits
 from image_similarity_search.types import FloatArray, ImageRecord, Metric, Region

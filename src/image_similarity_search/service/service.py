@@ -13,8 +13,9 @@ from fastapi import Depends, FastAPI, Path, Request
 from image_similarity_search.service.events import Streams
 from image_similarity_search.service.jobs import Jobs
 from image_similarity_search.service.keys import Keys
+from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.served import Desk, Served, Shelf
 from image_similarity_search.service.settings import Settings
 
@@ -79,7 +80,7 @@ def _before_stop(act: Callable[[], None]) -> None:
         signal.signal(number, stop)
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
@@ -87,7 +88,7 @@ def _service(request: Request) -> Service:
 ServiceHere = Annotated[Service, Depends(_service)]
 
 
-def _served(
+async def _served(
     service: ServiceHere,
     collection: Annotated[
         str, Path(description="The name of a collection.", examples=["index_data"])
@@ -99,7 +100,7 @@ def _served(
 ServedHere = Annotated[Served, Depends(_served)]
 
 
-def _changing(service: ServiceHere) -> None:
+async def _changing(service: ServiceHere) -> None:
     service.changing()
 
 

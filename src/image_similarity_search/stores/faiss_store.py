@@ -1,10 +1,11 @@
 """The store that comes with the package: FAISS, in memory.
 
-``exact`` compares with every vector. ``auto`` does so while there are few; beyond that it keeps
-one bit per dimension (RaBitQ), scans all of these and leaves the last word to an exact re-rank:
-a thirtieth of the memory, a tenth of the time. It needs no training but for one vector, the
-centre of the data, without which the bits of embeddings that all point roughly the same way
-tell little. The other kinds are those of ``kinds``. What must be trained is exact until it is.
+``exact`` compares with every vector. ``auto`` does so while there are few; beyond that it turns
+vectors at random and keeps one bit per dimension (RaBitQ), scans all of these and leaves the last
+word to an exact re-rank: a thirtieth of the memory, a tenth of the time. It needs no training
+but for one vector, the centre of the data, without which the bits of embeddings that all point
+roughly the same way tell little; without the turn, those of a few dimensions would tell most. The
+other kinds are those of ``kinds``. What must be trained is exact until it is.
 
 A deleted vector is *buried*: its id becomes FAISS's own "no result", -1, and searches pass over
 it. Really removing one rewrites the whole index (seconds at a million), so that is done for many
@@ -28,7 +29,11 @@ from image_similarity_search.errors import (
     StoreUnavailableError,
 )
 from image_similarity_search.stores import kinds
-from image_similarity_search.stores.faiss_library import faiss_library, faiss_metric
+from image_similarity_search.stores.faiss_library import (
+    faiss_library,
+    faiss_metric,
+    fitting_threads,
+)
 from image_similarity_search.stores.scan import Scan
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
@@ -42,14 +47,17 @@ _OUTGROWN = 4  # times as many vectors as it was trained for make it outdated to
 
 _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding swaps near ties
 
-# How many results to re-rank where vectors are not kept in full: at least, and per neighbour
-# asked for. Measured with a one-bit scan for a recall@10 above 0.99. ``auto`` stays exact for
-# other metrics: RaBitQ has no l1, and of the largest inner products of vectors of unlike lengths
-# it misses too many.
-_RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
+# How many results to re-rank where vectors are not kept in full: of a one-bit scan, and of other
+# codes. Measured for a recall@k above 0.99, k from 1 to 100. ``auto`` stays exact for other
+# metrics: RaBitQ has no l1, and of the largest inner products of vectors of unlike lengths it
+# misses too many.
+_ONE_BIT_RERANK, _ONE_BIT_PER_HIT = 100, 3  # so many, and so many more per neighbour asked for
+_RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}  # or, if more
 _RERANK_MEASURED_AT = 100_000  # vectors; more of them need more
 
 _ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
+
+_MANY_ROWS = 1024  # fewer than this are put in by one thread
 
 _LABELS_AT_ONCE = 2**22  # results held while searching: 12 bytes each
 
@@ -93,6 +101,7 @@ class FaissStore:
         self._flat_limit = flat_limit
         self.trained_for = 0
         self.training_needed = 0
+        self._depth = 1.0
         self._highest = _NOBODY  # of all ids that were put in
         self._buried = 0
         self._live: NDArray[np.bool_] | None = None
@@ -156,6 +165,20 @@ class FaissStore:
         fitting = _OUTGROWN * self.trained_for if self.trained_for else self.training_needed
         return 0 < fitting <= count
 
+    @property
+    def lists(self) -> int:
+        """Into how many lists the index is divided; 0 when it is not."""
+        return int(getattr(kinds.innermost(self._vectors()), "nlist", 0))
+
+    def look_at(self, probed: float | None, depth: float) -> None:
+        """Let searches look at this share of the lists, and ``depth`` times the usual candidates.
+
+        None is the usual share. An index without lists, or an exact one, passes over what it has
+        not.
+        """
+        self._depth = depth
+        kinds.probe(kinds.innermost(self._vectors()), probed)
+
     def adopt(self, index: Any, trained_for: int = 0) -> None:
         """Hold what ``index`` (another store's) holds, instead of what is there now.
 
@@ -204,9 +227,10 @@ class FaissStore:
             ids, rows = ids[last], rows[last]
         if ids.min() <= self._highest:  # new images have higher ids than all before
             self.delete(ids)
-        if self.is_exact and self._may_outgrow() and len(self) + len(ids) > self._flat_limit:
+        if self.is_exact and self.may_outgrow and len(self) + len(ids) > self._flat_limit:
             self._change_to_one_bit(rows)
-        self._index.add_with_ids(rows, ids)
+        with fitting_threads(1 if len(ids) < _MANY_ROWS else len(ids), rows.size * self._dim):
+            self._index.add_with_ids(rows, ids)
         self._highest = max(self._highest, int(ids.max()))
 
     def delete(self, ids: IdArray) -> int:
@@ -255,11 +279,18 @@ class FaissStore:
 
     def candidates(self, k: int) -> int:
         """How many to search for so that an exact re-rank of them finds the ``k`` nearest."""
-        if kinds.keeps_all(self._vectors()):
+        return k + _ROUNDING_MARGIN if self.is_exact else ceil(self._depth * self._usual(k))
+
+    def _usual(self, k: int) -> float:
+        """How many candidates an inexact index gives, before it is told how deep to look."""
+        vectors = self._vectors()
+        if kinds.keeps_all(vectors):
             return k + _ROUNDING_MARGIN
-        least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
         growth = max(1.0, sqrt(len(self) / _RERANK_MEASURED_AT))
-        return ceil(growth * max(least, per_hit * k))
+        if self.metric in _RERANK and kinds.is_one_bit_scan(vectors):
+            return growth * (_ONE_BIT_RERANK + _ONE_BIT_PER_HIT * k)
+        least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
+        return growth * max(least, per_hit * k)
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
@@ -306,8 +337,9 @@ class FaissStore:
         rows = self._vectors().reconstruct_n(0, len(ids))[live]
         total = rows.sum(axis=0, dtype=np.float64) + coming.sum(axis=0, dtype=np.float64)
         centre = total / (len(rows) + len(coming))
-        scan = faiss.index_factory(self._dim, "RaBitQfs", faiss_metric(self.metric))
-        scan.train(centre[None].astype(np.float32))
+        scan = kinds.one_bit_scan(self._dim, self.metric)
+        with fitting_threads(1, 0):  # the random turn is thousands of small products
+            scan.train(centre[None].astype(np.float32))
         ids = ids[live]
         self._hold(faiss.IndexIDMap(scan))
         if len(rows):
@@ -317,12 +349,13 @@ class FaissStore:
         """The classes of index that this store may have made."""
         if self.kind not in ("auto", "exact") and not (self.training_needed and not trained_for):
             return [_names(kinds.new_index(self.kind, self._dim, self.metric))]
-        made = ["IndexFlat"]
-        if self._may_outgrow():
-            made.append("IndexRaBitQFastScan")
-        return [(name, name) for name in made]
+        made = [("IndexFlat", "IndexFlat")]
+        if self.may_outgrow:
+            made.append(("IndexPreTransform", "IndexRaBitQFastScan"))
+        return made
 
-    def _may_outgrow(self) -> bool:
+    @property
+    def may_outgrow(self) -> bool:
         """Whether this store changes to a one-bit scan when there is much to hold."""
         return self.kind == "auto" and self.metric in _RERANK
 

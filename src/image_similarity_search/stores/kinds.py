@@ -1,20 +1,20 @@
 """The kinds of index: which FAISS index each of them is, and how many vectors it is trained on.
 
-``exact`` and ``auto`` need no word here. ``hnsw``, ``ivf`` and ``ivf-pq`` are names of factory
+``exact`` needs no word here. ``hnsw``, ``ivf``, ``ivf-pq`` and ``ivf-rabitq`` are names of factory
 strings that fit the vectors; any other kind is a factory string itself.
 """
 
 from __future__ import annotations
 
 import re
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any
 
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.stores.faiss_library import faiss_library, faiss_metric
 from image_similarity_search.types import Metric
 
-NAMED = ("auto", "exact", "hnsw", "ivf", "ivf-pq")
+NAMED = ("auto", "exact", "hnsw", "ivf", "ivf-pq", "ivf-rabitq")
 EXPECTED = f"one of {', '.join(NAMED)}, or a FAISS factory string such as IVF1024,Flat or HNSW32"
 
 _PER_CENTROID = 39  # fewer vectors to train a centroid on than this, and FAISS warns
@@ -42,7 +42,7 @@ def check_kind(kind: str, dim: int, metric: Metric) -> None:
     """
     if kind in ("auto", "exact"):
         return
-    if kind == "ivf-pq" and metric == "l1":
+    if kind in ("ivf-pq", "ivf-rabitq") and metric == "l1":
         raise ConfigError("index", kind, f"a kind that compares by l1; {EXPECTED}")
     if kind not in NAMED:
         new_index(kind, dim, metric)
@@ -77,6 +77,21 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
         raise ConfigError("index", kind, "at least one list")
     _tune(inner)
     return index
+
+
+def one_bit_scan(dim: int, metric: Metric) -> Any:
+    """An empty index of one bit for each dimension of vectors that are turned at random first.
+
+    It is trained on one vector, the centre of those to come.
+    """
+    return faiss_library().index_factory(dim, f"RR{dim},RaBitQfs", faiss_metric(metric))
+
+
+def is_one_bit_scan(index: Any) -> bool:
+    """Whether ``index`` keeps one bit for each dimension of vectors that are turned at random."""
+    faiss = faiss_library()
+    rotated = any(isinstance(one, faiss.RandomRotationMatrix) for one in transforms(index))
+    return rotated and class_name(innermost(index)) in _RABITQ
 
 
 def class_name(index: Any) -> str:
@@ -119,6 +134,9 @@ def memory_bytes(index: Any) -> int:
     """About how much memory the vectors of ``index`` take, and what leads to them."""
     faiss = faiss_library()
     inner = innermost(index)
+    if inner is not index:
+        matrices = (one for one in transforms(index) if hasattr(one, "A"))
+        return memory_bytes(inner) + sum(4 * int(one.A.size()) for one in matrices)
     count = int(inner.ntotal)
     if hasattr(inner, "hnsw"):
         links = int(inner.hnsw.neighbors.size()) * 4 + int(inner.hnsw.offsets.size()) * 8
@@ -168,6 +186,8 @@ def _factory_string(kind: str, dim: int, count: int) -> str:
         return f"IVF{_lists(count)},Flat"
     if kind == "ivf-pq":
         return f"IVF{_lists(count)},PQ{_sub_vectors(dim)}"
+    if kind == "ivf-rabitq":
+        return f"RR{dim},IVF{_lists(count)},RaBitQfs"
     return kind
 
 
@@ -185,10 +205,17 @@ def _sub_vectors(dim: int) -> int:
     return next(parts for parts in range(1, dim + 1) if dim % parts == 0 and 8 * parts >= dim)
 
 
+def probe(inner: Any, share: float | None) -> None:
+    """Let a search look at this share of the lists, if there are any; None: at the usual one."""
+    if hasattr(inner, "nlist"):
+        usual = max(_LEAST_PROBED, inner.nlist // _PROBED_SHARE)
+        wanted = usual if share is None else ceil(share * inner.nlist)
+        inner.nprobe = max(1, min(inner.nlist, wanted))
+
+
 def _tune(inner: Any) -> None:
     """How much of it a search looks at; FAISS's own defaults miss too much."""
-    if hasattr(inner, "nlist"):
-        inner.nprobe = min(inner.nlist, max(_LEAST_PROBED, inner.nlist // _PROBED_SHARE))
+    probe(inner, None)
     if hasattr(inner, "do_polysemous_training"):
         inner.do_polysemous_training = False  # takes many times the training, and goes unused
     if hasattr(inner, "hnsw"):

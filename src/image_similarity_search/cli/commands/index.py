@@ -38,6 +38,7 @@ Examples:
     "--index", "kind", metavar="KIND", help=f"The kind of store [default: auto]: {options.KINDS}."
 )
 @options.store
+@options.recall
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")
 @click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too.")
@@ -60,6 +61,7 @@ def command(
     device: Device | None,
     kind: str | None,
     store: str | None,
+    recall: float | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_symlinks: bool,
@@ -111,6 +113,9 @@ def command(
         except SyncInterrupted as interrupt:
             output.say("interrupted; what was done is kept, run it again to go on")
             report, status = interrupt.report, exits.INTERRUPTED
+        tuning = collection.tune(recall) if recall is not None and status == exits.OK else None
+    if tuning:
+        output.say(output.tuning_in_words(tuning))
     _tell(report, as_json, interrupted=status != exits.OK)
     return status
 

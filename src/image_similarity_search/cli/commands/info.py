@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from image_similarity_search.cli import options, output
+from image_similarity_search.cli.output import tuning_in_words
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -79,6 +80,8 @@ def _in_words(info: CollectionInfo) -> dict[str, str]:
         "model": f"{info.encoder}, {info.dim} dimensions{taken_over}",
         "metric": info.metric,
         "store": info.store,
+        **({"why": info.why} if info.why else {}),
+        **({"tuned": tuning_in_words(info.tuning)} if info.tuning else {}),
         "in memory": f"{info.memory_bytes / 1e6:.1f} MB store",
         "on disk": f"{megabytes[0]:.1f} MB catalog, {megabytes[1]:.1f} MB store",
     }

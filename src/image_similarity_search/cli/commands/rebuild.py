@@ -15,16 +15,20 @@ Examples:
   iss rebuild
   iss rebuild --index exact
   iss rebuild --index IVF1024,Flat
+  iss rebuild --index ivf-rabitq --recall 0.99
 """,
 )
 @click.option("--index", "kind", metavar="KIND", help=f"Change the kind of store: {options.KINDS}.")
+@options.recall
 @options.index_dir
 @options.wait
-def command(kind: str | None, index_dir: str, wait: float) -> None:
+def command(kind: str | None, recall: float | None, index_dir: str, wait: float) -> None:
     """Make the store anew from the catalog. No picture is decoded."""
     from image_similarity_search.collection import Collection
 
     with Collection.open(index_dir, wait=wait) as collection:
-        collection.rebuild(kind)
+        collection.rebuild(kind, recall=recall)
         info = collection.info()
     output.write(f"rebuilt: {info.indexed:,} images, {info.store}")
+    if info.tuning:
+        output.write(f"tuned: {output.tuning_in_words(info.tuning)}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from image_similarity_search.service import metrics
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.schemas import CollectionOut, Collections, Status
 from image_similarity_search.service.served import Served

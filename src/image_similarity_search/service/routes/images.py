@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
 from image_similarity_search.service import files
 from image_similarity_search.service.filtered import Where
 from image_similarity_search.service.incoming import PICTURE, incoming, parsed
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import MOST, AddIn, FilterIn
 from image_similarity_search.service.roots import inside
 from image_similarity_search.service.routes.documented import problems
@@ -108,7 +110,7 @@ async def original(
     saved = download or opened.media_type == files.DATA
     headers["Content-Disposition"] = _disposition(name, saved=saved)
     headers["Content-Length"] = str(opened.size)
-    return StreamingResponse(opened.chunks(), headers=headers, media_type=opened.media_type)
+    return _Streamed(opened, headers)
 
 
 @router.get(
@@ -179,6 +181,20 @@ async def forget(served: ServedHere, service: ServiceHere, id: ImageId) -> Respo
     """Forget an image. Its file is not touched: the next sync of its folder finds it again."""
     await service.desk.do(served.collection.remove, id)
     return Response(status_code=204)
+
+
+class _Streamed(StreamingResponse):
+    """An open file, which is closed whatever becomes of the client."""
+
+    def __init__(self, opened: files.OpenFile, headers: dict[str, str]) -> None:
+        super().__init__(opened.chunks(), headers=headers, media_type=opened.media_type)
+        self._opened = opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._opened.file.close()
 
 
 def _page(

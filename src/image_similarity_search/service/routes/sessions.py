@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from image_similarity_search.service.keys import COOKIE, SESSION_SECONDS
-from image_similarity_search.service.problems import Kind, Refusal
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import SessionIn
 from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.service import ServiceHere

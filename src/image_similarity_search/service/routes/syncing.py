@@ -41,13 +41,12 @@ async def sync(served: ServedHere, service: ServiceHere, wanted: SyncIn, respons
     names = list(roots.by_name) if wanted.root is None else [wanted.root]
     if not names:
         raise ConfigError("root", None, "a collection that has folders: 'iss index' adds them")
-    job = await service.desk.do(
-        service.jobs.start_sync,
-        served.name,
-        served.folder,
-        names,
-        retry_skipped=wanted.retry_skipped,
-    )
+    task = {
+        "index_dir": served.folder,
+        "roots": names,
+        "retry_skipped": wanted.retry_skipped,
+    }
+    job = await service.desk.do(service.jobs.start, "sync", served.name, task, root=names[0])
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 

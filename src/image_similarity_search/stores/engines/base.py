@@ -69,6 +69,20 @@ class EngineStore(Store, Protocol):
         """The vectors of some ids, those that there are, in order of id."""
         ...
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether every vector is compared in full."""
+        ...
+
+    @property
+    def lists(self) -> int:
+        """Into how many lists its vectors are divided; 0 where they are not."""
+        ...
+
+    def look_at(self, probed: float | None, depth: float) -> None:
+        """Look at this share of the lists, or the usual; at ``depth`` times the candidates."""
+        ...
+
     def describe(self) -> str:
         """What it is, in a few words for people."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from image_similarity_search.errors import ConfigError
@@ -31,17 +32,26 @@ class Kind:
     is_exact: bool = False
     rerank: int = 1
 
-    def search(self, k: int, *, whole: bool = False) -> dict[str, Any]:
-        """Parameters to search for ``k``; with ``whole`` without passing anything over."""
+    @property
+    def lists(self) -> int:
+        """Into how many lists it is divided; 0 when it is not."""
+        return int(self.build.get("nlist", 0))
+
+    def search(self, k: int, *, whole: bool = False, probed: float | None = None) -> dict[str, Any]:
+        """Parameters to search for ``k``, in this share of the lists or the usual.
+
+        With ``whole`` without passing anything over.
+        """
         if self.index_type == "HNSW":
             return {"ef": _MOST_EF if whole else min(_MOST_EF, max(200, 2 * k))}
-        if "nlist" in self.build:
-            return {"nprobe": self.build["nlist"] if whole else _PROBED}
-        return {}
+        if not self.lists:
+            return {}
+        share = 1.0 if whole else probed
+        return {"nprobe": _PROBED if share is None else ceil(share * self.lists)}
 
-    def candidates(self, k: int) -> int:
-        """How many to re-rank for ``k`` hits."""
-        return self.rerank * k + _ROUNDING_MARGIN
+    def candidates(self, k: int, depth: float = 1.0) -> int:
+        """How many to re-rank for ``k`` hits, ``depth`` times the usual."""
+        return max(k, ceil(depth * self.rerank * k)) + _ROUNDING_MARGIN
 
 
 _LISTS, _PROBED = 1024, 64

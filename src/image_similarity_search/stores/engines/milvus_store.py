@@ -50,6 +50,8 @@ class MilvusStore:
         self.collection = collection
         self._written = written
         self._kind = KINDS[written.label.kind]
+        self._probed: float | None = None
+        self._depth = 1.0
         self._count: int | None = None  # None: to be asked for
         self._changed_at = time.monotonic()  # as far as is known
 
@@ -80,6 +82,23 @@ class MilvusStore:
     @filled.setter
     def filled(self, value: Filled) -> None:
         self._write(replace(self._written, filled=value))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every vector is compared in full."""
+        return self._kind.is_exact
+
+    @property
+    def lists(self) -> int:
+        """Into how many lists the index is divided; 0 when it is not."""
+        return self._kind.lists
+
+    def look_at(self, probed: float | None, depth: float) -> None:
+        """Let searches look at this share of the lists, and ``depth`` times the usual candidates.
+
+        None is the usual share. An index passes over what it has not.
+        """
+        self._probed, self._depth = probed, depth
 
     def __len__(self) -> int:
         """How many vectors it holds; asked of the engine after each change."""
@@ -142,7 +161,7 @@ class MilvusStore:
 
     def candidates(self, k: int) -> int:
         """How many to search for so that an exact re-rank of them finds the ``k`` nearest."""
-        return self._kind.candidates(k)
+        return self._kind.candidates(k, self._depth)
 
     def ids(self) -> Iterator[IdArray]:
         """All ids it holds, in order, a part at a time."""
@@ -204,7 +223,7 @@ class MilvusStore:
             anns_field=VECTOR,
             search_params={
                 "metric_type": metric_type,
-                "params": self._kind.search(limit, whole=whole),
+                "params": self._kind.search(limit, whole=whole, probed=self._probed),
             },
             consistency_level=self._level(),
         )

@@ -92,7 +92,7 @@ export const jobs = async () => (await json("/v1/jobs")).jobs;
 
 export const job = (id) => json(`/v1/jobs/${id}`);
 
-export const stopJob = (id) => json(`/v1/jobs/${id}`, { method: "DELETE" });
+export const stopJob = (id) => json(`/v1/jobs/${id}/cancel`, { method: "POST" });
 
 export const jobEvents = (id) => new EventSource(`/v1/jobs/${id}/events`);
 

@@ -1,7 +1,7 @@
 // The page: what is done with it becomes a state, a state becomes an address and what is shown.
 
 import * as api from "./api.js";
-import { announce, byId, later, toast } from "./dom.js";
+import { announce, byId, later, number, toast } from "./dom.js";
 import { Filters } from "./filters.js";
 import { History } from "./history.js";
 import { Jobs } from "./jobs.js";
@@ -103,7 +103,7 @@ function withoutLost(next) {
 }
 
 async function refresh() {
-  if (!state.examples.length) await apply(state, { anew: true, scroll: scrollY });
+  await pictures.refresh().catch(failed);
   collections = await api.collections().catch(() => collections);
 }
 
@@ -151,7 +151,6 @@ function addExample(example) {
   viewer.close();
   setExamples([...others, example]);
   const [word, name] = [example.weight > 0 ? "More" : "Less", describe(example).name];
-  if (state.examples.every(({ weight }) => weight < 0)) toast("Now choose a picture that it should be like.");
   return announce(`${word} like ${name}`);
 }
 
@@ -217,7 +216,7 @@ async function showView() {
   if (state.view !== image.id) return undefined; // another one by now
   const shown = {
     image, name: image.name, path: pathOf(image), facts: factsOf(image), ...linksOf(image.id),
-    place: index < 0 ? "" : `${(index + 1).toLocaleString("en")} of ${source.total.toLocaleString("en")}`,
+    place: index < 0 ? "" : `${number(index + 1)} of ${number(source.total)}${source.hasMore ? " and more" : ""}`,
     caption: item?.score === undefined ? "" : `Score ${item.score.toFixed(4)}`,
   };
   return viewer.show(shown, beside(), { hasPrevious: index > 0, hasNext: index >= 0 && index + 1 < source.total });

@@ -2,6 +2,8 @@
 
 import { icon, make, unseen } from "./dom.js";
 
+const AGAIN = 3000; // milliseconds
+
 const TOOLS = [
   ["more", "plus", "More like this"],
   ["less", "minus", "Less like this"],
@@ -11,7 +13,7 @@ const TOOLS = [
 /** An empty cell. */
 export function makeCell() {
   const picture = make("img", { alt: "", decoding: "async", draggable: false });
-  picture.addEventListener("load", () => picture.classList.add("there"));
+  picture.addEventListener("load", () => showThere(picture));
   picture.addEventListener("error", () => picture.hasAttribute("src") && showGone(picture));
   const tools = make("div", { className: "tools" });
   for (const [act, name, label] of TOOLS) {
@@ -55,7 +57,16 @@ export function fillCell(cell, item, addressOf) {
   return true;
 }
 
+function showThere(picture) {
+  picture.classList.add("there");
+  picture.closest("a").querySelector(".gone")?.remove();
+}
+
+/** The file may be gone, or the server busy: one that is still looked at is asked for again. */
 function showGone(picture) {
   const link = picture.closest("a");
-  if (!link.querySelector(".gone")) link.append(make("span", { className: "gone" }, icon("picture"), "Not available"));
+  if (link.querySelector(".gone")) return;
+  link.append(make("span", { className: "gone" }, icon("picture"), "Not available"));
+  const asked = picture.getAttribute("src");
+  setTimeout(() => picture.isConnected && picture.getAttribute("src") === asked && (picture.src = asked), AGAIN);
 }

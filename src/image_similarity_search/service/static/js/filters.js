@@ -46,12 +46,12 @@ export class Filters {
   #build() {
     this.form.append(
       field("Name", text("name", "*.jpg, holiday*")),
-      field("Folder", text("folder", "root/sub")),
+      field("Folder", text("folder", "photos/2024")),
       field("Kind", choice("formats", KINDS)),
       field("Shape", choice("orientation", SHAPES)),
       pair("Width, pixels", amount("min_width", "from"), amount("max_width", "to")),
       pair("Height, pixels", amount("min_height", "from"), amount("max_height", "to")),
-      pair("Changed", day("modified_after", "from"), day("modified_before", "before")),
+      pair("Changed", day("modified_after", "from"), day("modified_before", "before"), "broad"),
       make("div", { className: "end" }, make("button", { type: "reset", className: "button" }, "Clear filters")),
     );
   }
@@ -70,8 +70,8 @@ class FormDataAsQuery {
 
 const field = (label, input) => make("label", {}, label, input);
 
-function pair(label, from, to) {
-  return make("fieldset", {}, make("legend", { className: "unseen" }, label), make("span", { ariaHidden: "true" }, label), make("div", { className: "pair" }, from, to));
+function pair(label, from, to, className = "") {
+  return make("fieldset", { className }, make("legend", { className: "unseen" }, label), make("span", { ariaHidden: "true" }, label), make("div", { className: "pair" }, from, to));
 }
 
 const text = (name, placeholder) => make("input", { type: "text", name, placeholder, className: "field", autocomplete: "off", spellcheck: false });

@@ -12,6 +12,8 @@ export class Jobs {
   constructor(changed, failed) {
     Object.assign(this, { changed, failed });
     byId("job-stop").addEventListener("click", () => this.#stop());
+    // a browser has few connections to a server, and a page that nobody sees needs none
+    document.addEventListener("visibilitychange", () => this.#seen(!document.hidden));
   }
 
   /** Find a job that runs already. */
@@ -27,6 +29,12 @@ export class Jobs {
       if (error.status === 409) await this.find();
       else this.failed(error);
     }
+  }
+
+  #seen(seen) {
+    if (!this.#events) return;
+    this.#events.close();
+    if (seen) this.#lost();
   }
 
   async #stop() {

@@ -45,6 +45,11 @@ export class Pictures {
     }
   }
 
+  /** The collection has changed: hits stay as they are, the library is brought up to date. */
+  async refresh() {
+    if (this.source instanceof Library) await this.source.refresh();
+  }
+
   /** Nothing can be shown: `{title, text}` says why. */
   fail(title, text) {
     this.source?.close();
@@ -75,6 +80,7 @@ export class Pictures {
   }
 
   #first(state, scroll, focus) {
+    this.lacksLike = state.examples.length > 0 && !this.source.scored;
     this.filtered = Object.keys(state.filter).length > 0;
     this.grid.show(this.source);
     this.#describe();
@@ -91,7 +97,8 @@ export class Pictures {
       byId("status-note").textContent = total ? `${number(total)}${hasMore ? " and more" : ""} · ${metric} · ${time}` : "";
     } else {
       byId("status").textContent = total ? count(total, "picture") : "";
-      byId("status-note").textContent = total && this.filtered ? "that the filter lets through" : "";
+      const filtered = total && this.filtered ? "that the filter lets through" : "";
+      byId("status-note").textContent = this.lacksLike ? "Add a picture that it should be like" : filtered;
     }
     announce(total ? `${byId("status").textContent}, ${byId("status-note").textContent}` : "No pictures");
     if (total) byId("empty").hidden = true;

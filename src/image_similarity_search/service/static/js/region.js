@@ -13,7 +13,9 @@ export class RegionMarker {
     Object.assign(this, { sheet, image, box, changed, done });
     sheet.addEventListener("pointerdown", (event) => this.#down(event));
     box.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.draw()).observe(image);
+    const observer = new ResizeObserver(() => this.draw());
+    observer.observe(image);
+    observer.observe(sheet); // a picture of the same size may be elsewhere in it
   }
 
   /** Begin with `region`, or with the middle of the picture. */
@@ -33,16 +35,13 @@ export class RegionMarker {
   }
 
   draw() {
-    this.box.hidden = !this.region;
+    const mask = this.box.parentElement;
+    mask.hidden = !this.region;
     if (!this.region) return;
     const [frame, sheet] = [this.image.getBoundingClientRect(), this.sheet.getBoundingClientRect()];
     const { x, y, w, h } = this.region;
-    Object.assign(this.box.style, {
-      left: `${frame.left - sheet.left + x * frame.width}px`,
-      top: `${frame.top - sheet.top + y * frame.height}px`,
-      width: `${w * frame.width}px`,
-      height: `${h * frame.height}px`,
-    });
+    place(mask, frame.left - sheet.left, frame.top - sheet.top, frame.width, frame.height);
+    place(this.box, x * frame.width, y * frame.height, w * frame.width, h * frame.height);
   }
 
   #fractions(event) {
@@ -102,4 +101,8 @@ export class RegionMarker {
     this.draw();
     this.changed(region);
   }
+}
+
+function place(element, left, top, width, height) {
+  Object.assign(element.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
 }

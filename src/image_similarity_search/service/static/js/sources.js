@@ -13,6 +13,7 @@ export class Library {
   constructor(collection, filter, changed, failed) {
     Object.assign(this, { collection, filter, changed, failed });
     this.parts = new Map();
+    this.outdated = new Set();
     this.waiting = new Map();
   }
 
@@ -21,7 +22,14 @@ export class Library {
     await this.#fetch(0);
   }
 
+  /** The collection has changed: what is in sight is fetched again, and shown as it was until then. */
+  async refresh() {
+    this.outdated = new Set(this.parts.keys());
+    await this.#fetch(0); // also says how many there are now
+  }
+
   at(index) {
+    if (index >= this.total) return undefined;
     const part = this.parts.get(Math.floor(index / PART));
     const image = part?.[index % PART];
     return image && { image };
@@ -40,7 +48,7 @@ export class Library {
     const [from, to] = [Math.floor(first / PART), Math.floor(Math.max(first, last - 1) / PART)];
     for (const [part, abort] of this.waiting) if (part < from - 1 || part > to + 1) abort.abort();
     for (let part = from; part <= to; part += 1) {
-      if (this.parts.has(part) || this.waiting.has(part)) continue;
+      if ((this.parts.has(part) && !this.outdated.has(part)) || this.waiting.has(part)) continue;
       this.#fetch(part).catch((error) => error.name !== "AbortError" && this.failed(error));
     }
   }
@@ -56,6 +64,7 @@ export class Library {
       const found = await api.images(this.collection, this.filter, part * PART, PART, abort.signal);
       this.total = found.total;
       this.parts.set(part, found.images);
+      this.outdated.delete(part);
       if (this.parts.size > PARTS_KEPT) this.parts.delete(this.parts.keys().next().value);
     } finally {
       this.waiting.delete(part);

@@ -44,10 +44,11 @@ export function addressOf(state, defaultCollection = "") {
 /** The state that an address says. What makes no sense in it is passed over. */
 export function stateOf(search) {
   const query = new URLSearchParams(search);
-  const examples = [
-    ...query.getAll("like").map((text) => exampleOf(text, 1)),
-    ...query.getAll("less").map((text) => exampleOf(text, -1)),
-  ].filter(Boolean);
+  const weights = { like: 1, less: -1 };
+  const examples = [...query]
+    .filter(([name]) => name in weights)
+    .map(([name, text]) => exampleOf(text, weights[name]))
+    .filter(Boolean);
   const threshold = Math.min(1, Math.max(0, Number(query.get("least")) || 0));
   const view = /^\d+$/.test(query.get("view") ?? "") ? Number(query.get("view")) : null;
   return { collection: query.get("c") ?? "", examples, threshold, filter: filterOf(query), view };

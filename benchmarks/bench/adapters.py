@@ -1,0 +1,88 @@
+"""The measurements that other scripts make, from what the frame gives them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import filling
+import indexing_cost
+import thumbnails
+from peers import data
+from peers.base import PART
+
+from bench import child
+from bench.registry import Figures, Setting
+from image_similarity_search import Collection
+from image_similarity_search.types import FloatArray
+
+_TORCH = Path(__file__).resolve().parent.parent.parent / ".venv-recipe" / "bin" / "python"
+_PICTURES = 1000  # to index
+_FILTERED, _ADDED_TO = 100_000, 1_000_000
+
+
+def indexing(setting: Setting) -> Figures:
+    """The rate of indexing beside that of decoding and encoding alone."""
+    return indexing_cost.beside_its_parts(setting.pictures[0], str(setting.scratch), _PICTURES)
+
+
+def recipe(setting: Setting) -> Figures:
+    """The rate of indexing beside what others index with; needs torch, in an environment aside."""
+    if not os.path.exists(_TORCH):
+        return {"skipped": "there is no .venv-recipe with torch: 'make bench-full' makes it"}
+    scratch = str(setting.scratch)
+    return indexing_cost.beside_others(
+        setting.pictures[0], scratch, str(_TORCH), _PICTURES, devices="cpu"
+    )
+
+
+def memory(setting: Setting) -> Figures:
+    """Peak memory of indexing many pictures, beside few."""
+    return indexing_cost.memory(setting.pictures[0], str(setting.scratch))
+
+
+def large_pictures(setting: Setting) -> Figures:
+    """Decoding large pictures for the encoder, beside decoding them in full."""
+    return indexing_cost.large_pictures(setting.pictures[0], str(setting.scratch))
+
+
+def workers(setting: Setting) -> Figures:
+    """Decoding in worker processes, beside decoding in the process."""
+    return indexing_cost.through_workers(setting.pictures[0])
+
+
+def rescan(setting: Setting) -> Figures:
+    """A sync of unchanged files, beside a bare walk."""
+    return child.run("upkeep", "rescan", setting.scratch)
+
+
+def thumbnails_cost(setting: Setting) -> Figures:
+    """Indexing with thumbnails, beside without."""
+    return thumbnails.cost(setting.pictures[0])
+
+
+def filters(setting: Setting) -> Figures:
+    """Searches with filters that let through more or less, beside one without."""
+    return child.run("filters", "filtered_search", _collection(setting, _FILTERED))
+
+
+def adding(setting: Setting) -> Figures:
+    """One picture more in a million, beside encoding it."""
+    index, inner = _collection(setting, _ADDED_TO), setting.scratch / "adding"
+    inner.mkdir()
+    return child.run("upkeep", "adding", index, setting.pictures[0], inner)
+
+
+def _collection(setting: Setting, count: int) -> Path:
+    rows = data.load(data.make(setting.cache, count, setting.pictures)).rows
+
+    def blocks() -> Iterator[FloatArray]:
+        for start in range(0, count, PART):
+            yield rows[start : start + PART]
+
+    folder = setting.scratch / "collection"
+    filling.fill(folder, blocks())
+    with Collection.open(folder) as collection:
+        collection.rebuild()
+    return folder

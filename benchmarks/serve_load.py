@@ -1,0 +1,217 @@
+"""``iss serve`` under load: many searches while a sync runs, uploads, memory, and a graceful stop.
+
+    python benchmarks/serve_load.py PHOTOS     # a folder of some hundred photographs
+
+Everything is on one machine: the service, its sync, and what sends the requests share its
+processors.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from embeddings import grown
+from http_load import get, memory_mib, post, send
+from synthetic import build
+
+from image_similarity_search import Collection
+
+_NAME = "load"
+_HERE = f"/v1/collections/{_NAME}"
+
+
+@contextmanager
+def service(index: Path, workers: int = 1) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A service of the collection in ``index``: its address and process. Ended by SIGTERM."""
+    command = [sys.executable, "-m", "image_similarity_search", "serve", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--index-dir", f"{_NAME}={index}", "--workers", str(workers)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    address = re.search(r"http://[\d.:]+", process.stderr.readline())
+    assert address
+    url = address[0]
+    while True:
+        try:
+            _json(f"{url}/readyz")
+            break
+        except OSError:
+            assert process.poll() is None
+            time.sleep(0.05)
+    try:
+        yield url, process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate()
+
+
+def searches_while_syncing(
+    photos: str, images: str = "20000", seconds: str = "60", connections: str = "64"
+) -> dict[str, Any]:
+    """Searches by id over many connections, while syncs encode the photographs again and again."""
+    with tempfile.TemporaryDirectory() as folder:
+        index, root = _collection(Path(folder), photos, int(images))
+        with service(index) as (url, process):
+            before = memory_mib(process.pid)
+            stop, counts = threading.Event(), {"syncs": 0, "encoded": 0}
+            syncing = threading.Thread(target=_sync_all_along, args=(url, root, stop, counts))
+            syncing.start()
+            load = send(url, _ids(int(images)), int(connections), float(seconds))
+            stop.set()
+            syncing.join()
+            quiet = send(url, _ids(int(images)), int(connections), 5.0)
+            after = memory_mib(process.pid)
+    return {
+        "images": int(images),
+        **load.figures(),
+        **counts,
+        "without_sync_requests_per_second": quiet.figures()["requests_per_second"],
+        "without_sync_p99_ms": quiet.figures()["p99_ms"],
+        "rss_before_mib": before,
+        "rss_after_mib": after,
+    }
+
+
+def uploads(photos: str, connections: str = "16", rounds: str = "3") -> dict[str, Any]:
+    """Searches by uploads, beside indexing the same photographs, in turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        index, root = _collection(Path(folder), photos, 0)
+        files = [file.read_bytes() for file in sorted(root.iterdir())]
+        indexed, uploaded, load = [], [], None
+        with service(index) as (url, _):
+            requests = [post(f"{_HERE}/search?k=10", data) for data in files]
+            send(url, iter(requests[:64]), int(connections), 60.0)
+            for number in range(int(rounds)):
+                indexed.append(_indexing_rate(Path(folder) / f"again{number}", root))
+                load = send(url, iter(requests), int(connections), 300.0)
+                uploaded.append(load.figures()["requests_per_second"])
+    assert load
+    ratios = sorted(up / down for up, down in zip(uploaded, indexed, strict=True))
+    return {
+        **load.figures(),
+        "uploads_per_second": sorted(uploaded)[len(uploaded) // 2],
+        "indexed_per_second": round(sorted(indexed)[len(indexed) // 2], 1),
+        "upload_of_indexing_ratio": round(ratios[len(ratios) // 2], 3),
+    }
+
+
+def memory(photos: str, seconds: str = "120") -> dict[str, Any]:
+    """Resident memory of the service, while uploads and searches go on."""
+    with tempfile.TemporaryDirectory() as folder:
+        index, root = _collection(Path(folder), photos, 2_000)
+        files = [post(f"{_HERE}/search", file.read_bytes()) for file in sorted(root.iterdir())]
+        with service(index) as (url, process):
+            seen = []
+            for _ in range(8):
+                mixed = _mixed(files, 2_000)
+                load = send(url, mixed, 16, float(seconds) / 8)
+                seen.append(memory_mib(process.pid))
+    return {"rss_mib": seen, "rss_last_of_second_ratio": round(seen[-1] / seen[1], 3)} | {
+        "errors": load.figures()["errors"]
+    }
+
+
+def graceful_stop(photos: str) -> dict[str, Any]:
+    """SIGTERM amid uploads and a sync: every request that was taken is answered in full."""
+    with tempfile.TemporaryDirectory() as folder:
+        index, root = _collection(Path(folder), photos, 0)
+        files = [post(f"{_HERE}/search", file.read_bytes()) for file in sorted(root.iterdir())]
+        with service(index) as (url, process):
+            _touch(root)
+            _json(f"{url}{_HERE}/sync", b"{}")
+            threading.Timer(2.0, process.send_signal, (signal.SIGTERM,)).start()
+            load = send(url, itertools.cycle(files), 16, 20.0)
+            started = time.perf_counter()
+            process.wait()
+            waited = time.perf_counter() - started
+        with Collection.open(index) as collection:
+            damaged = collection.verify().damaged
+    return {
+        "answered": sum(load.statuses.values()),
+        "statuses": load.statuses,
+        "exit_status": process.returncode,
+        "seconds_to_end": round(waited, 2),
+        "damaged": damaged,
+    }
+
+
+def _collection(folder: Path, photos: str, more: int) -> tuple[Path, Path]:
+    """An index of copies of the photographs, and of ``more`` images of which there are no files."""
+    index, root = folder / "index", folder / "photos"
+    shutil.copytree(photos, root)
+    if more:
+        with Collection.open(folder / "real", create=True) as real:
+            real.sync(root)
+            base = real.embed([str(file) for file in sorted(root.iterdir())])
+        build(index, folder / "elsewhere", grown(base, more))
+    with Collection.open(index, create=True) as collection:
+        collection.sync(root)
+    return index, root
+
+
+def _ids(count: int) -> Iterator[bytes]:
+    rng = random.Random(0)
+    while True:
+        yield get(f"{_HERE}/images/{rng.randint(1, count)}/similar?k=10")
+
+
+def _mixed(uploads_: list[bytes], count: int) -> Iterator[bytes]:
+    ids = _ids(count)
+    for upload in itertools.cycle(uploads_):
+        yield upload
+        yield from itertools.islice(ids, 8)
+
+
+def _sync_all_along(url: str, root: Path, stop: threading.Event, counts: dict[str, int]) -> None:
+    while not stop.is_set():
+        _touch(root)
+        job = _json(f"{url}{_HERE}/sync", json.dumps({"root": root.name}).encode())
+        while job["state"] == "running":
+            time.sleep(0.3)
+            job = _json(f"{url}/v1/jobs/{job['id']}")
+        assert job["state"] == "done", job
+        counts["syncs"] += 1
+        counts["encoded"] += job["report"]["encoded"]
+
+
+def _touch(root: Path) -> None:
+    """Make every file another one, which shows the same."""
+    for file in root.iterdir():
+        with open(file, "ab") as out:
+            out.write(os.urandom(8))
+
+
+def _indexing_rate(index: Path, root: Path) -> float:
+    with Collection.open(index, create=True) as collection:
+        return collection.sync(root).images_per_second
+
+
+def _json(url: str, body: bytes | None = None) -> Any:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[2:] or ["searches_while_syncing", "uploads", "memory", "graceful_stop"]
+    for name in chosen:
+        print(name, json.dumps(globals()[name](sys.argv[1]), indent=2))

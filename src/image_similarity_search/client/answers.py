@@ -1,0 +1,136 @@
+"""What a service answers, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal, Self, TypeAlias
+
+Json: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of a collection.
+
+    Attributes:
+        id: its number there.
+        root: the name of the indexed folder that it lies in; None when it was added alone.
+        path: relative to that folder, with ``/`` between its parts.
+        size: bytes of the file.
+        modified: when the file was last changed.
+        width: pixels, as a person sees the picture; None when it was skipped or is not known.
+        height: the same.
+        state: ``indexed``, or ``skipped`` for a bad file.
+        reason: why it was skipped.
+        metadata: whatever was attached to it.
+    """
+
+    id: int
+    root: str | None
+    path: str
+    size: int
+    modified: datetime | None
+    width: int | None
+    height: int | None
+    state: Literal["indexed", "skipped"]
+    reason: str | None
+    metadata: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The image that JSON describes."""
+        modified = answer["modified"] and datetime.fromisoformat(answer["modified"])
+        return cls(**_known(cls, answer) | {"modified": modified})
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer to a search: ``score`` is 1.0 for the same picture, and less for less alike."""
+
+    rank: int
+    score: float
+    distance: float
+    image: Image
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The hit that JSON describes."""
+        return cls(**_known(cls, answer) | {"image": Image.of(answer["image"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Images in order of id; ``next`` is to be given as ``after`` for more, None at the end."""
+
+    images: list[Image]
+    next: int | None
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """An indexed folder: whether it is there now, and whether uploads can be put into it."""
+
+    name: str
+    available: bool
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """What a collection is made of."""
+
+    name: str
+    encoder: str
+    dim: int
+    metric: str
+    index: str
+    indexed: int
+    skipped: int
+    roots: list[Root]
+    read_only: bool
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The collection that JSON describes."""
+        roots = [Root(**_known(Root, root)) for root in answer["roots"]]
+        return cls(**_known(cls, answer) | {"roots": roots})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A sync in the background.
+
+    Attributes:
+        id: what it is called.
+        collection: of which collection.
+        state: ``running``, ``done``, ``cancelled`` or ``failed``.
+        root: the folder that it works on.
+        phase: ``scanning`` or ``indexing``, while it runs.
+        done: how many files of the phase are done.
+        total: of how many; None while they are still counted.
+        report: what was done, in numbers of images, at the end.
+        error: what went wrong, as a problem.
+    """
+
+    id: str
+    collection: str
+    state: Literal["running", "done", "cancelled", "failed"]
+    root: str | None
+    phase: str | None
+    done: int
+    total: int | None
+    report: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The job that JSON describes."""
+        return cls(**_known(cls, answer))
+
+
+def _known(kind: type[Any], answer: Json) -> dict[str, Any]:
+    """The fields that ``kind`` has: a newer service may say more."""
+    return {field.name: answer[field.name] for field in fields(kind)}

@@ -1,0 +1,135 @@
+"""Doing something with what could go: only with files that are still what was compared.
+
+Nothing is done for a group whose image to keep is not there, whole and unchanged. That is
+looked at again before each file, so that whatever happens meanwhile, one of each group stays.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from image_similarity_search.collection.duplicates.checks import (
+    problem_with,
+    same_bytes,
+    same_file,
+)
+from image_similarity_search.collection.duplicates.files import free_name, move_into, put_in_place
+from image_similarity_search.collection.duplicates.trash import check_trash, into_trash
+from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
+from image_similarity_search.duplicates import (
+    DUPLICATE_ACTIONS,
+    Deed,
+    Duplicate,
+    DuplicateAction,
+    DuplicateGroup,
+)
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import ImageRecord
+
+_LINKS = ("hardlink", "symlink")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Does one action; without a ``log`` it only says what it would do.
+
+    Attributes:
+        action: what to do.
+        to: the folder to move to.
+        log: where it is written down.
+
+    Raises:
+        ConfigError: no such action, or no folder to move to.
+    """
+
+    action: DuplicateAction
+    to: str | None
+    log: UndoLog | None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.action not in DUPLICATE_ACTIONS:
+            raise ConfigError("action", self.action, f"one of {', '.join(DUPLICATE_ACTIONS)}")
+        if (self.action == "move") != bool(self.to):
+            raise ConfigError("to", self.to, "a folder, for the action move and no other")
+        if self.action == "trash":
+            check_trash()
+
+    def run(self, groups: Iterable[DuplicateGroup]) -> Iterator[Deed]:
+        """Do it with all images of these groups but those to keep.
+
+        Raises:
+            CollectionUnwritableError: it can't be written down; what was not done is left.
+        """
+        run = uuid.uuid4().hex
+        for group in groups:
+            for other in group.others:
+                problem, to = self._problem(group.keep, other), ""
+                if not problem:
+                    try:
+                        to = self._do(run, group.keep, other.image)
+                    except OSError as error:
+                        problem = error.strerror or str(error)
+                image = other.image
+                yield Deed(image.path, self.action, group.keep.path, image.size, to, problem)
+
+    def _problem(self, keep: ImageRecord, other: Duplicate) -> str:
+        """Why nothing is to be done with an image."""
+        if other.level == "similar":
+            return "it is no copy: it looks alike"
+        if problem := problem_with(keep):
+            return f"{keep.path}, which would stay: {problem}"
+        if problem := problem_with(other.image):
+            return problem
+        try:
+            if same_file(keep.path, other.image.path):
+                return "it is the same file as the one that stays"
+            if self.action in _LINKS and not same_bytes(keep.path, other.image.path):
+                return "a link would change it: it has not the same bytes as the one that stays"
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
+    def _do(self, run: str, keep: ImageRecord, image: ImageRecord) -> str:
+        """Do it; returns where the file went, where that is known."""
+        if self.log is None:
+            return ""
+        path = image.path
+        status = os.lstat(path)
+        entry = Entry(
+            run=run,
+            action=self.action,
+            path=path,
+            kept=keep.path,
+            content_hash=image.content_hash or "",
+            size=image.size,
+            mtime_ns=status.st_mtime_ns,
+            mode=status.st_mode & 0o7777,
+        )
+        if self.to is not None:
+            return self._move(entry, self.to)
+        self.log.write(entry)
+        if self.action == "trash":
+            into_trash(path)
+        elif self.action == "delete":
+            os.unlink(path)
+        elif self.action == "hardlink":
+            put_in_place(path, lambda made: os.link(keep.path, made, follow_symlinks=False))
+        else:
+            put_in_place(path, lambda made: os.symlink(keep.path, made))
+        return ""
+
+    def _move(self, entry: Entry, folder: str) -> str:
+        assert self.log  # noqa: S101 - whoever has none does nothing
+        os.makedirs(folder, exist_ok=True)
+        to = free_name(os.path.abspath(folder), os.path.basename(entry.path))
+        try:
+            self.log.write(replace(entry, to=to))
+        except BaseException:
+            os.unlink(to)
+            raise
+        move_into(entry.path, to)
+        return to

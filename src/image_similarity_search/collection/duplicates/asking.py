@@ -1,0 +1,115 @@
+"""From what a caller asks about duplicates to what is compared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.duplicates.acting import Actor
+from image_similarity_search.collection.duplicates.dismissals import Dismissals
+from image_similarity_search.collection.duplicates.finding import Finder
+from image_similarity_search.collection.duplicates.levels import (
+    NEAR_LIKENESS,
+    SIMILAR_SCORE,
+    Levels,
+)
+from image_similarity_search.collection.duplicates.scope import Scope
+from image_similarity_search.collection.duplicates.undo_log import UndoLog
+from image_similarity_search.collection.filtering import Filtering
+from image_similarity_search.collection.lookup import record_of
+from image_similarity_search.duplicates import (
+    ActionReport,
+    DuplicateAction,
+    DuplicateGroup,
+    DuplicateLevel,
+    DuplicateReport,
+)
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.filters import Filter
+from image_similarity_search.types import IdArray, ProgressCallback
+
+Folder = str | os.PathLike[str]
+
+
+def found_duplicates(
+    catalog: Catalog,
+    filtering: Filtering,
+    folder: str,
+    *,
+    level: DuplicateLevel,
+    likeness: float | None,
+    score: float | None,
+    where: Filter | None,
+    references: Sequence[Folder],
+    between: tuple[Folder, Folder] | None,
+    thorough: bool,
+    time_limit: float,
+    progress: ProgressCallback | None,
+) -> DuplicateReport:
+    """As ``Collection.duplicates``, of the collection in ``folder``."""
+    levels = Levels(
+        level,
+        NEAR_LIKENESS if likeness is None else likeness,
+        SIMILAR_SCORE if score is None else score,
+    )
+    if not time_limit > 0:
+        raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
+    scope = _scope(filtering, where, references, between)
+    finder = Finder(catalog, scope, levels, Dismissals(folder), progress)
+    return finder.run(thorough=thorough, time_limit=time_limit)
+
+
+def dismissed_pairs(catalog: Catalog, folder: str, images: Sequence[Folder | int]) -> int:
+    """As ``Collection.dismiss_duplicates``; the caller holds the writer lock."""
+    if len(images) < 2:
+        raise ConfigError("images", images, "two or more, that are no duplicates of one another")
+    records = [record_of(catalog, image) for image in images]
+    return Dismissals(folder).add(one.content_hash for one in records if one.content_hash)
+
+
+def resolved(
+    catalog: Catalog,
+    log: UndoLog | None,
+    groups: Sequence[DuplicateGroup],
+    action: DuplicateAction,
+    to: str | None,
+) -> ActionReport:
+    """As ``Collection.resolve_duplicates``; without ``log`` nothing is done."""
+    report = ActionReport(dry_run=log is None)
+    try:
+        report.deeds.extend(Actor(action, to, log).run(groups))
+    finally:
+        gone = [deed.path for deed in report.done if not os.path.lexists(deed.path)]
+        records = [record for path in gone if (record := catalog.record_at(path))]
+        if log and records:
+            with catalog.transaction():
+                catalog.remove(record.id for record in records)
+    return report
+
+
+def _scope(
+    filtering: Filtering,
+    where: Filter | None,
+    references: Sequence[Folder],
+    between: tuple[Folder, Folder] | None,
+) -> Scope:
+    everything = filtering.ids(where or Filter())
+
+    def within(folder: Folder) -> IdArray:
+        return np.intersect1d(everything, filtering.ids(Filter(folder=folder)))
+
+    if between is not None:
+        if references:
+            raise ConfigError("between", between, "no references beside it: it says both sides")
+        if isinstance(between, (str, os.PathLike)) or len(between) != 2:
+            raise ConfigError("between", between, "two folders")
+        left, right = map(within, between)
+        sides = frozenset(left.tolist()), frozenset(right.tolist())
+        return Scope(np.union1d(left, right), sides=sides)
+    if isinstance(references, (str, os.PathLike)):
+        references = [references]
+    fixed = [id_ for folder in references for id_ in within(folder).tolist()]
+    return Scope(everything, frozenset(fixed))

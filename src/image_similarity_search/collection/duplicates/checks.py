@@ -1,0 +1,52 @@
+"""Whether a file is still what was compared, so that something may be done with it."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from image_similarity_search.errors import ImageError
+from image_similarity_search.images import decode
+from image_similarity_search.types import ImageRecord
+
+_CHUNK = 1 << 20
+
+
+def problem_with(image: ImageRecord) -> str:
+    """Why nothing may be done because of this image, or with it; empty where nothing is wrong.
+
+    It must be a file, not a link, in no linked folder, and have the content that was indexed.
+    """
+    path = image.path
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return "a link, or no file"
+        folder = os.path.dirname(path)
+        if os.path.realpath(folder) != folder:
+            return "it lies in a linked folder"
+        if not image.content_hash:
+            return "its content was never read"
+        if decode.content_hash(decode.read_file(path)) != image.content_hash:
+            return "it was changed since it was indexed"
+    except ImageError as error:
+        return error.reason
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def same_file(path: str, other: str) -> bool:
+    """Whether two paths lead to one file, so that nothing is won without the one of them."""
+    return os.path.samestat(os.lstat(path), os.lstat(other))
+
+
+def same_bytes(path: str, other: str) -> bool:
+    """Whether two files hold the same, byte for byte."""
+    with open(path, "rb") as one, open(other, "rb") as two:
+        while True:
+            part = one.read(_CHUNK)
+            if part != two.read(_CHUNK):
+                return False
+            if not part:
+                return True

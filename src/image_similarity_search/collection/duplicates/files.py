@@ -1,0 +1,77 @@
+"""Moving, linking and copying files: never over another one, never half."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+
+from image_similarity_search.collection.duplicates.checks import same_bytes
+
+
+def free_name(folder: str, name: str) -> str:
+    """A path in ``folder`` at which an empty file was made, called ``name`` or nearly so."""
+    stem, suffix = os.path.splitext(name)
+    number = 0
+    while True:
+        path = os.path.join(folder, f"{stem} ({number}){suffix}" if number else name)
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def move_into(path: str, taken: str) -> None:
+    """Move a file to ``taken``, where an empty file keeps the place; also to another disk.
+
+    Where that fails, the place is given up.
+    """
+    try:
+        try:
+            os.replace(path, taken)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copy(path, taken)
+            if not same_bytes(path, taken):
+                raise OSError(errno.EIO, "the copy differs from the file") from error
+            os.unlink(path)
+    except BaseException:
+        if os.path.lexists(path):
+            os.unlink(taken)
+        raise
+
+
+def put_in_place(path: str, make: Callable[[str], None]) -> None:
+    """Have ``make`` make something beside ``path``, then take the place of what is there."""
+    folder, name = os.path.split(path)
+    beside = tempfile.mkdtemp(prefix=".iss-", dir=folder)  # where no other file can be met
+    try:
+        made = os.path.join(beside, name)
+        make(made)
+        os.replace(made, path)
+    finally:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(beside)
+
+
+def copy_to(source: str, mtime_ns: int, mode: int) -> Callable[[str], None]:
+    """What makes a copy of ``source`` with this time of last change and these rights."""
+
+    def make(path: str) -> None:
+        _copy(source, path)
+        os.chmod(path, mode)
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+
+    return make
+
+
+def _copy(source: str, target: str) -> None:
+    shutil.copy2(source, target)
+    with open(target, "rb+") as file:
+        os.fsync(file.fileno())

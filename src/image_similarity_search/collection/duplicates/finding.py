@@ -1,0 +1,127 @@
+"""Finding images that are the same, or nearly.
+
+Copies are known by the hashes in the catalog. Of the rest, pairs whose embeddings are close come
+from a store; then their files are decoded, small, and the pixels decide. So only those files are
+read that something is like; a thorough search reads them all, and finds what embeddings miss:
+pictures that are turned, blurred or very small.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+
+from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.duplicates.candidates import Pairs, close_pairs
+from image_similarity_search.collection.duplicates.dismissals import Dismissals
+from image_similarity_search.collection.duplicates.grouping import Edge
+from image_similarity_search.collection.duplicates.keeping import grouped
+from image_similarity_search.collection.duplicates.levels import Levels
+from image_similarity_search.collection.duplicates.pixel_pairs import pairs_by_pixels
+from image_similarity_search.collection.duplicates.scope import Contents, Scope
+from image_similarity_search.collection.duplicates.signatures import Signatures, read_signatures
+from image_similarity_search.duplicates import DuplicateReport
+from image_similarity_search.types import IdArray, ImageRecord, Progress, ProgressCallback
+
+_RECORDS_AT_ONCE = 512
+
+_Edges = dict[int, dict[int, Edge]]
+
+
+class Finder:
+    """Finds the duplicates of one scope; ``report`` is filled on the way."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        scope: Scope,
+        levels: Levels,
+        dismissals: Dismissals,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self._catalog = catalog
+        self._levels = levels
+        self._dismissals = dismissals
+        self._progress = progress
+        self._scope = scope
+        self.report = DuplicateReport(images=len(scope.ids))
+
+    def run(self, *, thorough: bool, time_limit: float) -> DuplicateReport:
+        """Compare, group, and say what to keep."""
+        begin = time.perf_counter()
+        copies = (np.intersect1d(ids, self._scope.ids) for ids in self._catalog.selection.copies())
+        contents = Contents(
+            self._scope, {int(ids[0]): ids.tolist() for ids in copies if len(ids) > 1}
+        )
+        edges: _Edges = defaultdict(dict)
+        if self._levels.level != "exact":
+            for one, other, edge in self._edges(contents, thorough, time_limit):
+                edges[one][other] = edges[other][one] = edge
+        images = self._images(contents, edges)
+        self.report.groups, self.report.dismissed = grouped(
+            contents, edges, images, self._dismissals
+        )
+        self.report.seconds = time.perf_counter() - begin
+        return self.report
+
+    def _edges(
+        self, contents: Contents, thorough: bool, time_limit: float
+    ) -> Iterator[tuple[int, int, Edge]]:
+        """The pairs of contents that are alike."""
+        queries, among = contents.to_compare()
+        step = self._steps("comparing", len(queries))
+        close = close_pairs(self._catalog, queries, among, self._levels.distance, step)
+        pairs = Pairs.joined(contents.that_count(part) for part in close)
+        wanted = np.union1d(queries, among) if thorough else np.unique(pairs.ids)
+        step = self._steps("looking", len(wanted))
+        seen = read_signatures(self._records(wanted, step), len(wanted), time_limit)
+        self._note_unreadable(seen)
+        if thorough:
+            step = self._steps("comparing", len(queries))
+            more = (contents.that_count(part) for part in pairs_by_pixels(seen, queries, step))
+            pairs = Pairs.joined([pairs, *more])  # where a pair is in both, its distance is known
+        for one, other, edge in self._levels.edges(pairs, seen):
+            far = edge.distance if np.isfinite(edge.distance) else self._distance(one, other)
+            yield one, other, edge._replace(distance=far)
+
+    def _distance(self, one: int, other: int) -> float:
+        """Between the embeddings of two images; infinite where one is gone by now."""
+        found = self._catalog.embeddings(np.array([one, other], dtype=np.int64))
+        rows = vectors.unpack(found.units, found.norms, "cosine")
+        return float(vectors.distances(rows[0], rows[1:], "cosine")[0]) if len(rows) > 1 else np.inf
+
+    def _images(self, contents: Contents, edges: _Edges) -> dict[int, ImageRecord]:
+        """The images of all contents that have a copy, or something that is like them."""
+        ids = [id_ for one in {*contents.copies, *edges} for id_ in contents.members(one)]
+        return {one.id: one for one in self._records(np.array(sorted(ids), dtype=np.int64))}
+
+    def _records(
+        self, ids: IdArray, step: Callable[[int], None] | None = None
+    ) -> Iterator[ImageRecord]:
+        for start in range(0, len(ids), _RECORDS_AT_ONCE):
+            part = ids[start : start + _RECORDS_AT_ONCE]
+            yield from self._catalog.records(part.tolist()).values()
+            if step:
+                step(len(part))
+
+    def _note_unreadable(self, seen: Signatures) -> None:
+        ids = np.array(sorted(seen.unreadable), dtype=np.int64)
+        for record in self._records(ids):
+            self.report.unreadable[record.path] = seen.unreadable[record.id]
+
+    def _steps(self, phase: Literal["comparing", "looking"], total: int) -> Callable[[int], None]:
+        """What tells of progress: it is called with how many images more are done."""
+        done = 0
+
+        def step(more: int) -> None:
+            nonlocal done
+            done += more
+            if self._progress:
+                self._progress(Progress(phase, done, total))
+
+        return step

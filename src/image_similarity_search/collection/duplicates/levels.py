@@ -1,0 +1,120 @@
+"""How alike is the same, near, or similar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from image_similarity_search.collection.duplicates.candidates import Pairs
+from image_similarity_search.collection.duplicates.grouping import Edge
+from image_similarity_search.collection.duplicates.likeness import (
+    cut_likeness,
+    is_plain,
+    largest_difference,
+    oriented_likeness,
+)
+from image_similarity_search.collection.duplicates.signatures import Signatures
+from image_similarity_search.duplicates import DUPLICATE_LEVELS, DuplicateLevel
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import PixelArray
+
+# Measured by benchmarks/duplicates.py with the bundled encoder; see docs/duplicates.md.
+SAME_LIKENESS = 0.97
+NEAR_LIKENESS = 0.93
+SIMILAR_SCORE = 0.8
+_SAME_COLOURS = 10.0  # levels between the colours of a picture and its copy, on average
+_SAME_SPOTS = 40.0  # grey levels by which the most different spot of the two may differ
+_CANDIDATE_DISTANCE = 0.4  # of embeddings; farther ones are no copies, or are found by pixels
+_CUT_DISTANCE = 0.25  # the same, of one that shows a part of the other
+_AT_ONCE = 4096  # pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What counts as a duplicate.
+
+    Attributes:
+        level: the least alike that still counts.
+        likeness: of pixels, for ``near``.
+        score: of embeddings, for ``similar``.
+    """
+
+    level: DuplicateLevel = "near"
+    likeness: float = NEAR_LIKENESS
+    score: float = SIMILAR_SCORE
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.level not in DUPLICATE_LEVELS:
+            raise ConfigError("level", self.level, f"one of {', '.join(DUPLICATE_LEVELS)}")
+        for name, least in (("likeness", 0.5), ("score", 0.5)):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not least <= value <= 1:
+                raise ConfigError(name, value, f"a number from {least} to 1")
+
+    @property
+    def distance(self) -> float:
+        """The largest distance of embeddings, by cosine, that is worth a look at the pixels."""
+        if self.level == "similar":
+            return max(_CANDIDATE_DISTANCE, self._similar)
+        return _CANDIDATE_DISTANCE
+
+    @property
+    def _similar(self) -> float:
+        return 1 / self.score - 1
+
+    def edges(self, pairs: Pairs, seen: Signatures) -> Iterator[tuple[int, int, Edge]]:
+        """The pairs that are alike, and how; a few thousand at a time."""
+        wanted = DUPLICATE_LEVELS.index(self.level)
+        for start in range(0, len(pairs.ids), _AT_ONCE):
+            part = pairs.where(slice(start, start + _AT_ONCE))
+            for number, edge in self._edges(part, seen):
+                if DUPLICATE_LEVELS.index(edge.level) <= wanted:
+                    one, other = part.ids[number].tolist()
+                    yield one, other, edge
+
+    def _edges(self, pairs: Pairs, seen: Signatures) -> Iterator[tuple[int, Edge]]:
+        """Those of a few pairs that are alike, by their position."""
+        rows = [[seen.rows.get(id_, -1) for id_ in pair] for pair in pairs.ids.tolist()]
+        left, right = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+        both = np.flatnonzero((left >= 0) & (right >= 0))
+        left, right = left[both], right[both]
+        values, changes = oriented_likeness(seen.grey[left], seen.grey[right])
+        plain = is_plain(seen.grey[left]) | is_plain(seen.grey[right])
+        worth = plain | (values >= self.likeness) | (pairs.distances[both] <= _CUT_DISTANCE)
+        by_pixels: dict[int, Edge | None] = {}
+        for at in np.flatnonzero(worth):
+            rows_of = [left[at], right[at]]
+            looks = seen.grey[rows_of], seen.colours[rows_of]
+            distance = float(pairs.distances[both[at]])
+            by_pixels[int(both[at])] = self._by_pixels(
+                distance, float(values[at]), changes[at], *looks
+            )
+        for number, distance in enumerate(pairs.distances.tolist()):
+            edge = by_pixels.get(number)
+            if edge is None and distance <= self._similar:
+                edge = Edge("similar", distance, None, "")
+            if edge:
+                yield number, edge
+
+    def _by_pixels(
+        self, distance: float, value: float, change: str, grey: PixelArray, colours: PixelArray
+    ) -> Edge | None:
+        """How two images are alike by their signatures, whose likeness is known but for cuts."""
+        plain = is_plain(grey)
+        close = np.abs(colours[0].astype(int) - colours[1]).mean() <= _SAME_COLOURS
+        if plain.any():
+            return Edge("same", distance, 1.0, "") if plain.all() and close else None
+        if (
+            value >= SAME_LIKENESS
+            and not change
+            and close
+            and largest_difference(*grey) <= _SAME_SPOTS
+        ):
+            return Edge("same", distance, value, "")
+        if value < self.likeness and distance <= _CUT_DISTANCE:
+            cut = cut_likeness(grey[0], grey[1])
+            value, change = (cut, "cut") if cut > value else (value, change)
+        return Edge("near", distance, value, change) if value >= self.likeness else None

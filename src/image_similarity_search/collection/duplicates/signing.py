@@ -1,0 +1,36 @@
+"""What a worker process does with a picture that is compared with others by its pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+from image_similarity_search.errors import ImageError
+from image_similarity_search.images import decode
+
+SIDE = 32
+"""A signature is the whole picture in so many by so many grey pixels,"""
+
+COLOUR_SIDE = 4
+"""and in so many by so many coloured ones."""
+
+SIGNATURE_BYTES = SIDE * SIDE + 3 * COLOUR_SIDE * COLOUR_SIDE
+
+_MIN_SIDE = 2 * SIDE  # a JPEG may be decoded so small, which takes a fraction of the time
+
+
+def answer(request: bytes) -> Generator[bytes, None, bytes]:
+    """The signature of the file whose path is ``request``; the reason where it has none."""
+    from PIL import Image
+
+    yield from ()  # there are no parts before the last
+    try:
+        data = decode.read_file(os.fsdecode(request))
+        image = decode.decode(data, min_side=_MIN_SIDE).image
+    except ImageError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from None
+        return error.reason.encode(errors="backslashreplace")[: SIGNATURE_BYTES - 1]
+    small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    colours = small.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX)
+    return small.convert("L").tobytes() + colours.tobytes()

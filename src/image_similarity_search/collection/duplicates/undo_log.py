@@ -1,0 +1,76 @@
+"""What was done with files, written down before it is done.
+
+A file of lines beside the catalog, each a JSON object. A process that is killed leaves a line for
+something that was not done, never something done without a line; undoing looks at what is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from image_similarity_search.errors import CollectionUnwritableError
+
+FILE_NAME = "undo.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One action: what is needed to undo it.
+
+    ``run`` tells those that were done together; ``mtime_ns`` and ``mode`` are those of the file
+    before. The action ``undone`` says of a run that it was undone.
+    """
+
+    run: str
+    action: str
+    path: str = ""
+    to: str = ""
+    kept: str = ""
+    content_hash: str = ""
+    size: int = 0
+    mtime_ns: int = 0
+    mode: int = 0
+
+
+class UndoLog:
+    """The log of the collection in ``folder``; whoever writes holds the writer lock."""
+
+    def __init__(self, folder: str) -> None:
+        self.path = os.path.join(folder, FILE_NAME)
+
+    def write(self, entry: Entry) -> None:
+        """Add a line, and wait for the disk to have it.
+
+        Raises:
+            CollectionUnwritableError: that can't be done.
+        """
+        try:
+            with open(self.path, "a", encoding="ascii") as file:
+                file.write(f"\n{json.dumps(asdict(entry))}\n")  # begins after a line cut short
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise CollectionUnwritableError(self.path, error.strerror or str(error)) from error
+
+    def last_run(self) -> list[Entry]:
+        """The actions of the last run that was not undone, the last first."""
+        entries = self._read()
+        undone = {entry.run for entry in entries if entry.action == "undone"}
+        left = [entry for entry in entries if entry.run not in undone]
+        return [entry for entry in reversed(left) if entry.run == left[-1].run]
+
+    def _read(self) -> list[Entry]:
+        entries = []
+        try:
+            with open(self.path, encoding="ascii", errors="replace") as file:
+                lines = file.read().splitlines()
+        except FileNotFoundError:
+            return []
+        for line in lines:
+            try:
+                entries.append(Entry(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue  # empty, or cut short
+        return entries

@@ -1,0 +1,151 @@
+"""What the store finds, ranked by exact distance on the catalog's embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.values import Embeddings
+from image_similarity_search.collection.keeping import Keeper
+from image_similarity_search.errors import CollectionCorruptError
+from image_similarity_search.stores.base import Store
+from image_similarity_search.types import FloatArray, IdArray, Metric
+
+Ranked = tuple[IdArray, FloatArray]
+"""Ids by (exact distance, id), and their distances."""
+
+# So few of the images are compared with each by itself, whatever the store is: an index that
+# can't leave images out takes as long to look further for those that are wanted.
+_FEW_SHARE = 0.01
+_AT_ONCE = 16_384  # embeddings read for several queries together, which bounds their memory
+
+
+class Ranker:
+    """Ranks the images of one catalog with the help of its store."""
+
+    def __init__(self, catalog: Catalog, keeper: Keeper) -> None:
+        self._catalog = catalog
+        self._keeper = keeper
+
+    def by_distance(self, row: FloatArray, ids: IdArray, k: int | None = None) -> Ranked:
+        """These ids, those that there are, from a comparable vector ``(dim,)``.
+
+        With ``k``, only the nearest ``k``, and those that may be as near, have a distance; the
+        others stand behind them, infinitely far.
+        """
+        return self._by_distance(row, self._catalog.embeddings(ids), k)
+
+    def ranked(
+        self, store: Store, rows: FloatArray, k: int, allowed: IdArray | None
+    ) -> list[Ranked]:
+        """The nearest to each of ``rows`` ``(q, dim)``, ``k`` or more of them, of those allowed."""
+        if allowed is not None and len(allowed) <= max(
+            store.candidates(k), _FEW_SHARE * len(store)
+        ):
+            return self._among(rows, k, allowed)
+        answers: list[Ranked] = []
+        fetched = store.candidates(k) + 1  # one to spare: do the candidates end among equals?
+        step = max(1, _AT_ONCE // fetched)
+        for start in range(0, len(rows), step):
+            block = rows[start : start + step]
+            candidates = store.search(block, fetched, allowed)
+            read = _Read(self._catalog, candidates)
+            for row, some in zip(block, candidates, strict=True):
+                ids, distances = self._by_distance(row, read.of(some), k)
+                if not _settled(store, some, ids, distances, k, allowed):
+                    store, ids, distances = self._looking_further(store, row, k, allowed)
+                answers.append((ids, distances))
+        return answers
+
+    def _looking_further(
+        self, store: Store, row: FloatArray, k: int, allowed: IdArray | None
+    ) -> tuple[Store, IdArray, FloatArray]:
+        """The same for one vector, as deep as it takes; and the store that knew."""
+        depth, known = k, store
+        while True:
+            candidates = store.search(row[None], store.candidates(depth) + 1, allowed)[0]
+            ids, distances = self.by_distance(row, candidates, k)
+            if _settled(store, candidates, ids, distances, k, allowed):
+                return store, ids, distances
+            if len(ids) == len(candidates):
+                depth *= 2  # which of the equals at the border are candidates is chance
+                continue
+            lacking = f"image {np.setdiff1d(candidates, ids)[0]} has no embedding"
+            if store is not known:
+                raise CollectionCorruptError(self._catalog.path, lacking)
+            store = self._keeper.made_anew(lacking)
+
+    def _among(self, rows: FloatArray, k: int, allowed: IdArray) -> list[Ranked]:
+        """The same, of so few images that to compare with each is quickest."""
+        nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        answers: list[Ranked] = [nothing] * len(rows)
+        for start in range(0, len(allowed), _AT_ONCE):
+            part = allowed[start : start + _AT_ONCE]
+            found = self._catalog.embeddings(part)
+            if len(found.ids) < len(part):
+                lacking = f"image {np.setdiff1d(part, found.ids)[0]} has no embedding"
+                raise CollectionCorruptError(self._catalog.path, lacking)
+            for at, (row, (ids, distances)) in enumerate(zip(rows, answers, strict=True)):
+                some, far = self._by_distance(row, found, k)
+                ids, distances = np.append(ids, some[:k]), np.append(distances, far[:k])
+                order = np.lexsort((ids, distances))[:k]
+                answers[at] = ids[order], distances[order]
+        return answers
+
+    def _by_distance(self, row: FloatArray, found: Embeddings, k: int | None) -> Ranked:
+        metric = self._catalog.identity.metric
+        distances = np.full(len(found.ids), np.inf, dtype=np.float32)
+        near = _nearest(row, found, metric, k)
+        rows = vectors.unpack(found.units[near], found.norms[near], metric)
+        distances[near] = vectors.distances(row, rows, metric)
+        order = np.lexsort((found.ids, distances))
+        return found.ids[order], distances[order]
+
+
+class _Read:
+    """The embeddings of several lists of ids, each of them read once."""
+
+    def __init__(self, catalog: Catalog, lists: list[IdArray]) -> None:
+        self._alone = len(lists) == 1
+        ids = lists[0] if self._alone else np.unique(np.concatenate(lists))
+        self._all = catalog.embeddings(ids)
+        self._order = np.argsort(self._all.ids)
+        self._sorted = self._all.ids[self._order]
+
+    def of(self, ids: IdArray) -> Embeddings:
+        """Those of one of the lists, those that there are."""
+        if self._alone or not len(self._sorted):
+            return self._all
+        at = np.searchsorted(self._sorted, ids).clip(max=len(self._sorted) - 1)
+        positions = self._order[at[self._sorted[at] == ids]]
+        every = self._all
+        return Embeddings(every.ids[positions], every.units[positions], every.norms[positions])
+
+
+def _settled(
+    store: Store,
+    candidates: IdArray,
+    ids: IdArray,
+    distances: FloatArray,
+    k: int,
+    allowed: IdArray | None,
+) -> bool:
+    """Whether the ``k`` nearest are known: none is lacking, and none beyond may be as near."""
+    if len(ids) < len(candidates):
+        return False
+    available = len(store) if allowed is None else len(allowed)
+    if len(candidates) >= available or len(ids) <= k:
+        return True
+    return bool(distances[-1] > distances[k - 1])
+
+
+def _nearest(row: FloatArray, found: Embeddings, metric: Metric, k: int | None) -> IdArray:
+    """Positions of the ``k`` nearest to ``row``, and of all that rounding may put among them."""
+    if k is None or k >= len(found.ids):
+        return np.arange(len(found.ids))
+    far, error = vectors.rough(row, found.units, found.norms, metric)
+    if not np.isfinite(far).all():
+        return np.arange(len(found.ids))
+    border = np.partition(far, k - 1)[k - 1] + 2 * error
+    return np.flatnonzero(far <= border)

@@ -1,0 +1,113 @@
+"""How much a search has to look at for a recall that somebody asked for, found by trying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil, inf
+from time import perf_counter
+
+import numpy as np
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.keeping import Keeper, KeptStore
+from image_similarity_search.collection.recall import measured_recall, nearest_in_full
+from image_similarity_search.collection.search import Searcher
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import FloatArray, IdArray, Tuning
+
+_K, _SAMPLE = 10, 200
+_DEPTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
+_LEAST_SHARE = 1 / 64  # of the lists; then twice as many, until all
+
+
+def check_recall(target: float) -> None:
+    """Refuse a recall that nothing can have.
+
+    Raises:
+        ConfigError: it is not above 0 and at most 1.
+    """
+    if not 0 < target <= 1:
+        raise ConfigError("recall", target, "a share of the nearest, above 0 and at most 1")
+
+
+def tuned(catalog: Catalog, searcher: Searcher, keeper: Keeper, target: float) -> Tuning:
+    """Find the quickest way to search for ``target``, and have the store and the catalog know it.
+
+    Tried on up to 200 of the images against all embeddings. Where the target can't be reached,
+    the most thorough way is taken. Within the writer lock.
+    """
+    check_recall(target)
+    ids = catalog.indexed_ids()
+    asked = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
+    chosen = Tuning(target, 1.0, _K, len(asked), len(ids), None, 1.0)
+    with keeper.current() as store:
+        if len(asked) and not store.is_exact:
+            chosen = _quickest(catalog, searcher, store, asked, chosen)
+            store.look_at(chosen.probed, chosen.depth)
+    if len(asked):  # as a search is, ties and all
+        chosen = replace(chosen, recall=measured_recall(catalog, searcher, _K, _SAMPLE).recall)
+    with catalog.transaction():
+        catalog.set_tuning(chosen)
+    keeper.refresh()
+    return chosen
+
+
+def _quickest(
+    catalog: Catalog, searcher: Searcher, store: KeptStore, asked: IdArray, begin: Tuning
+) -> Tuning:
+    """The quickest of the ways that reach the target, or else the one that finds most."""
+    rows = searcher.stored(asked.tolist())
+    best = _best(catalog, searcher, asked, rows)
+    store.look_at(None, 1.0)
+    usual = store.candidates(_K + 1)
+    a_candidate = _seconds_of_one(searcher, rows[0], catalog.indexed_ids()[:usual])
+    chosen, least, most = begin, inf, -1.0
+    for probed in _shares(store):
+        store.look_at(probed, _DEPTHS[-1])
+        found, times = [], []
+        for row in rows:
+            started = perf_counter()
+            found += store.search(row[None], store.candidates(_K + 1))
+            times.append(perf_counter() - started)
+        scan = float(np.percentile(times, 10))  # what else the machine does, tells in the others
+        for depth in _DEPTHS:
+            first = ceil(depth * usual)
+            hits = [np.isin(near, some[:first]) for near, some in zip(best, found, strict=True)]
+            recall = float(np.concatenate(hits).mean())
+            cost = scan + first * a_candidate if recall >= begin.target else inf
+            if cost < least or (least == inf and recall > most):
+                chosen = replace(begin, probed=probed, depth=depth)
+                least, most = cost, recall
+            if recall >= begin.target:
+                break
+    return chosen
+
+
+def _shares(store: KeptStore) -> Iterator[float | None]:
+    """Shares of the lists to try; None alone where there are no lists."""
+    if not store.lists:
+        yield None
+        return
+    share = max(_LEAST_SHARE, 1 / store.lists)
+    while share < 1:
+        yield share
+        share *= 2
+    yield 1.0
+
+
+def _best(catalog: Catalog, searcher: Searcher, asked: IdArray, rows: FloatArray) -> list[IdArray]:
+    """The ids of the exact nearest to each of the images, without itself."""
+    answers = []
+    for id_, row, some in zip(asked, rows, nearest_in_full(catalog, rows, _K + 1), strict=True):
+        ids, _ = searcher.by_distance(row, some)
+        answers.append(ids[ids != id_][:_K])
+    return answers
+
+
+def _seconds_of_one(searcher: Searcher, row: FloatArray, ids: IdArray) -> float:
+    """What it takes to read one candidate and compare it exactly."""
+    searcher.by_distance(row, ids, _K)
+    started = perf_counter()
+    searcher.by_distance(row, ids, _K)
+    return (perf_counter() - started) / len(ids)

@@ -1,0 +1,111 @@
+"""The plain values in which duplicates are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from image_similarity_search.types import ImageRecord
+
+DuplicateLevel = Literal["exact", "same", "near", "similar"]
+DUPLICATE_LEVELS: tuple[DuplicateLevel, ...] = get_args(DuplicateLevel)
+
+DuplicateAction = Literal["trash", "move", "hardlink", "symlink", "delete"]
+DUPLICATE_ACTIONS: tuple[DuplicateAction, ...] = get_args(DuplicateAction)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """An image that is like the one of its group that stays.
+
+    Attributes:
+        image: the image.
+        level: ``exact`` (the same bytes), ``same`` (the same picture in another size, format,
+            quality), ``near`` (changed: cut, lettered, mirrored, turned, other colours) or
+            ``similar`` (not a copy: it looks alike).
+        score: of its embedding beside that of the one that stays, by cosine, up to 1.0.
+        likeness: how its pixels correlate with those, -1.0 to 1.0; None where only embeddings
+            were compared.
+        change: ``mirrored``, ``turned``, ``mirrored and turned``, ``cut``, or empty.
+    """
+
+    image: ImageRecord
+    level: DuplicateLevel
+    score: float
+    likeness: float | None = None
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """An image that stays, and images that are each like it, and like one another.
+
+    ``why`` says what makes ``keep`` the one to keep: ``most pixels``, ``largest file`` …
+    """
+
+    keep: ImageRecord
+    why: str
+    others: list[Duplicate]
+
+    @property
+    def level(self) -> DuplicateLevel:
+        """How alike the least alike of them is."""
+        return max((other.level for other in self.others), key=DUPLICATE_LEVELS.index)
+
+
+@dataclass(slots=True)
+class DuplicateReport:
+    """What ``duplicates`` found.
+
+    Attributes:
+        groups: the most alike first.
+        images: how many images were compared.
+        unreadable: files whose pixels could not be compared, by path, with the reason.
+        dismissed: pairs that were left out, for they were dismissed before.
+        seconds: wall time.
+    """
+
+    groups: list[DuplicateGroup] = field(default_factory=list)
+    images: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+    dismissed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done with a file, or was not.
+
+    Attributes:
+        path: the file.
+        action: what was to be done, or ``undo``.
+        kept: the image that stays.
+        size: bytes of the file.
+        to: where it went, where that is known.
+        problem: why it was left as it is; empty where it was done.
+    """
+
+    path: str
+    action: str
+    kept: str
+    size: int
+    to: str = ""
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class ActionReport:
+    """What ``resolve_duplicates`` did, or would do (``dry_run``), and what it left alone."""
+
+    dry_run: bool
+    deeds: list[Deed] = field(default_factory=list)
+
+    @property
+    def done(self) -> list[Deed]:
+        """What was done, or would be."""
+        return [deed for deed in self.deeds if not deed.problem]
+
+    @property
+    def left(self) -> list[Deed]:
+        """What was left as it is, each with the problem."""
+        return [deed for deed in self.deeds if deed.problem]

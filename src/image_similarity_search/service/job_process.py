@@ -1,0 +1,165 @@
+"""The process of a job: apart from the service, so that neither slows or ends the other.
+
+It is given what to do as JSON, as its one argument, and tells how far it is as lines of JSON. It
+stops when its standard input ends: that of a service that is gone ends, too.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from image_similarity_search.collection import Collection
+from image_similarity_search.duplicates import DuplicateReport
+from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.filters import Filter
+from image_similarity_search.service import kinds
+from image_similarity_search.service.roots import Roots
+from image_similarity_search.types import Progress, SyncInterrupted, SyncReport
+
+_NICE = 10  # searches come first
+_SECONDS = 0.2  # between two lines
+_COUNTS = ("indexed", "updated", "unchanged", "moved", "removed", "skipped", "encoded")
+
+
+class _Line:
+    """Writes lines of JSON; those about progress not too often."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._next = 0.0
+
+    def say(self, **values: Any) -> None:
+        self._out.write(json.dumps(values) + "\n")
+        self._out.flush()
+
+    def tell(self, root: str | None, progress: Progress) -> None:
+        now = time.monotonic()
+        if now >= self._next or progress.done == progress.total:
+            self._next = now + _SECONDS
+            self.say(root=root, phase=progress.phase, done=progress.done, total=progress.total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    collection: Collection
+    task: dict[str, Any]
+    line: _Line
+
+    def sync(self) -> dict[str, Any]:
+        """Sync the folders of the collection, one after the other."""
+        roots, reports = Roots(self.collection.roots()), []
+        state = "done"
+        try:
+            for name in self.task["roots"]:
+                report = self.collection.sync(
+                    roots.folder(name),
+                    retry_skipped=self.task["retry_skipped"],
+                    progress=lambda progress, name=name: self.line.tell(name, progress),  # type: ignore[misc]  # a loop's
+                )
+                reports.append(report)
+        except SyncInterrupted as interrupt:
+            reports.append(interrupt.report)
+            state = "cancelled"
+        return {"state": state, "report": _together(reports, roots)}
+
+    def duplicates(self) -> dict[str, Any]:
+        """Find duplicates."""
+        fields = self.task["filter"]
+        report = self.collection.duplicates(
+            self.task["level"],
+            thorough=self.task["thorough"],
+            where=Filter(**fields) if fields else None,
+            progress=lambda progress: self.line.tell(None, progress),
+        )
+        return {"state": "done", "report": _counted(report), "groups": _groups(report)}
+
+
+def main() -> None:
+    """Do a job, and tell of it."""
+    task: dict[str, Any] = json.loads(sys.argv[1])
+    with _only_lines() as out:
+        line = _Line(out)
+        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+        with contextlib.suppress(OSError, AttributeError):
+            os.nice(_NICE)
+        try:
+            with Collection.open(task["index_dir"]) as collection:
+                job = _Job(collection, task, line)
+                end = job.sync() if task["kind"] == "sync" else job.duplicates()
+        except KeyboardInterrupt:
+            end = {"state": "cancelled"}
+        except ImageSearchError as error:
+            kind = kinds.kind_of(error)
+            end = {"state": "failed", "error": kinds.problem(kind, kinds.detail_of(error))}
+        line.say(**end)
+
+
+def _together(reports: list[SyncReport], roots: Roots) -> dict[str, Any]:
+    """What several syncs did, as ``schemas.SyncReportOut`` has it."""
+    folders = [folder for report in reports for folder in report.unreadable_folders]
+    return {name: sum(getattr(report, name) for report in reports) for name in _COUNTS} | {
+        "other_files": sum(report.others for report in reports),
+        "unreadable_folders": [roots.without_folders(folder) for folder in folders],
+        "seconds": round(sum(report.seconds for report in reports), 3),
+    }
+
+
+def _counted(report: DuplicateReport) -> dict[str, Any]:
+    """What was found, as ``schemas.DuplicateReportOut`` has it."""
+    return {
+        "groups": len(report.groups),
+        "duplicates": sum(len(group.others) for group in report.groups),
+        "images": report.images,
+        "unreadable": len(report.unreadable),
+        "dismissed": report.dismissed,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _groups(report: DuplicateReport) -> list[dict[str, Any]]:
+    """The groups, of images by their ids."""
+    return [
+        {
+            "keep": group.keep.id,
+            "why": group.why,
+            "level": group.level,
+            "others": [
+                {
+                    "id": other.image.id,
+                    "level": other.level,
+                    "score": other.score,
+                    "likeness": other.likeness,
+                    "change": other.change,
+                }
+                for other in group.others
+            ],
+        }
+        for group in report.groups
+    ]
+
+
+@contextlib.contextmanager
+def _only_lines() -> Iterator[TextIO]:
+    """Standard output for the lines alone: what codecs print goes nowhere."""
+    with open(os.dup(1), "w", encoding="utf-8") as out:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        yield out
+
+
+def _stop_at_end_of_input() -> None:
+    sys.stdin.buffer.read()
+    _thread.interrupt_main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What errors are to a client; the one table of which is which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from image_similarity_search import errors
+from image_similarity_search.errors import ConfigError, ImageError, ImageSearchError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an error is to a client.
+
+    ``retry`` are the seconds after which to try again.
+    """
+
+    status: int
+    slug: str
+    title: str
+    retry: int | None = None
+
+
+# the first class that fits counts
+KINDS: dict[type[ImageSearchError], Kind] = {
+    errors.ImageNotFoundError: Kind(404, "image-not-found", "There is no such image"),
+    errors.FolderNotFoundError: Kind(404, "folder-not-found", "There is no such folder"),
+    errors.ImageTooLargeError: Kind(413, "image-too-large", "The picture has too many pixels"),
+    errors.ImageTooSlowError: Kind(422, "image-too-slow", "The picture takes too long to decode"),
+    ImageError: Kind(422, "image-unreadable", "This is no picture that can be read"),
+    errors.EncoderUnavailableError: Kind(503, "encoder-unavailable", "The model can't be used", 60),
+    errors.EncoderError: Kind(500, "encoder", "The model failed"),
+    errors.CollectionLockedError: Kind(423, "locked", "The collection is being changed", 5),
+    errors.CollectionUnwritableError: Kind(507, "unwritable", "The collection can't be changed"),
+    errors.CollectionNotFoundError: Kind(503, "collection-gone", "The collection is gone", 60),
+    errors.CollectionCorruptError: Kind(500, "corrupt", "The collection is damaged"),
+    errors.CollectionError: Kind(500, "collection", "The collection can't be used as asked"),
+    errors.StoreError: Kind(500, "store", "The index of embeddings can't be used"),
+    errors.WorkerUnavailableError: Kind(503, "no-worker", "No picture can be decoded now", 5),
+    ConfigError: Kind(422, "invalid", "The request has a value that is not allowed"),
+    ImageSearchError: Kind(500, "failed", "That failed"),
+}
+
+
+def kind_of(error: ImageSearchError) -> Kind:
+    """What an error is to a client."""
+    return next(kind for type_, kind in KINDS.items() if isinstance(error, type_))
+
+
+def detail_of(error: ImageSearchError) -> str:
+    """What a client may know of an error: nothing of the machine, such as its paths."""
+    if isinstance(error, ConfigError):
+        return f"{error.name}: expected {error.expected}"
+    if isinstance(error, ImageError):
+        return error.reason
+    return kind_of(error).title
+
+
+def problem(kind: Kind, detail: str, **more: Any) -> dict[str, Any]:
+    """The JSON of a problem."""
+    return {
+        "type": f"urn:iss:problem:{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        **more,
+    }

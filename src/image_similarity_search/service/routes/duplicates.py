@@ -1,0 +1,95 @@
+"""Duplicates: looked for in the background, and dismissed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from image_similarity_search.errors import ImageNotFoundError
+from image_similarity_search.service.requests import MOST, DismissIn, DuplicatesIn
+from image_similarity_search.service.roots import Roots
+from image_similarity_search.service.routes.documented import problems
+from image_similarity_search.service.routes.syncing import JobId
+from image_similarity_search.service.schemas import DuplicateOut, GroupOut, Groups, Image, Job
+from image_similarity_search.service.served import Served
+from image_similarity_search.service.service import Changing, ServedHere, Service, ServiceHere
+
+router = APIRouter(tags=["duplicates"])
+
+
+@router.post(
+    "/v1/collections/{collection}/duplicates",
+    status_code=202,
+    responses=problems(400, 404, 408, 409, 413),
+)
+async def look(
+    served: ServedHere, service: ServiceHere, wanted: DuplicatesIn, response: Response
+) -> Job:
+    """Begin to look for duplicates; nothing is changed. The answer says how to follow."""
+    roots = await service.desk.do(served.roots)
+    where = wanted.filter or None
+    if where is not None:
+        where.where(roots)  # what is not allowed is said now, and not by the job
+    task = {
+        "index_dir": served.folder,
+        "level": wanted.level,
+        "thorough": wanted.thorough,
+        "filter": where.fields(roots) if where else None,
+    }
+    job = await service.desk.do(service.jobs.start, "duplicates", served.name, task)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job
+
+
+@router.get("/v1/jobs/{job}/duplicates", responses=problems(404))
+async def found(
+    service: ServiceHere,
+    job: JobId,
+    offset: Annotated[int, Query(ge=0, le=MOST, description="Pass over so many groups.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+) -> Groups:
+    """The groups that a job found, the most alike first, without images that are gone by now."""
+    return await service.desk.do(_groups, service, job, offset, limit)
+
+
+@router.post(
+    "/v1/collections/{collection}/duplicates/dismiss",
+    status_code=204,
+    dependencies=[Changing],
+    responses=problems(400, 404, 408, 413, 423, 507),
+)
+async def dismiss(served: ServedHere, service: ServiceHere, wanted: DismissIn) -> Response:
+    """Remember for good that no two of these images are duplicates of each other."""
+    await service.desk.do(served.collection.dismiss_duplicates, *wanted.ids)
+    return Response(status_code=204)
+
+
+def _groups(service: Service, job: str, offset: int, limit: int) -> Groups:
+    kept = service.jobs.groups(job)
+    served = service.shelf.get(service.jobs.get(job).collection)
+    roots = served.roots()
+    page = kept[offset : offset + limit]
+    shown = [group for each in page if (group := _group(served, roots, each))]
+    end = offset + len(page)
+    return Groups(groups=shown, next=end if end < len(kept) else None, total=len(kept))
+
+
+def _group(served: Served, roots: Roots, group: dict[str, Any]) -> GroupOut | None:
+    """A group with its images; None where fewer than two of them are left."""
+    keep = _image(served, roots, group["keep"])
+    others = [
+        DuplicateOut(image=image, **{name: other[name] for name in other if name != "id"})
+        for other in group["others"]
+        if (image := _image(served, roots, other["id"]))
+    ]
+    if keep is None or not others:
+        return None
+    return GroupOut(keep=keep, why=group["why"], level=group["level"], others=others)
+
+
+def _image(served: Served, roots: Roots, id_: int) -> Image | None:
+    try:
+        return Image.of(served.collection.get(id_), served.name, roots)
+    except ImageNotFoundError:
+        return None

@@ -1,0 +1,191 @@
+"""What the page shows when something goes on, is empty or goes wrong."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conftest import draw, until
+
+from browser.conftest import serve
+from browser.looks import names, wait_for_search
+from image_similarity_search.collection import Collection
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
+    from browser.conftest import Site, Visitor
+
+
+def test_an_update_is_watched_live(own_site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(own_site.url)
+    page.locator("#status", has_text="16 pictures").wait_for()
+    seen: list[str] = []
+    page.expose_function("tell", lambda text: seen.append(text))
+    page.evaluate(
+        "new MutationObserver(() => tell(document.getElementById('job-text').textContent))"
+        ".observe(document.getElementById('job-text'), { childList: true })"
+    )
+    page.get_by_role("button", name="Update").click()
+    page.get_by_role("status").get_by_text("Up to date: 48 new").wait_for(timeout=90_000)
+    page.locator("#status", has_text="64 pictures").wait_for()
+    assert any(text.startswith("Indexing ") for text in seen)
+    assert page.get_by_role("button", name="Update").is_enabled()
+    assert page.locator("#job").is_hidden()
+    (own_site.pictures / "Fish" / "fish 1.jpg").unlink()
+    page.get_by_role("button", name="Update").click()
+    page.get_by_text("Up to date: 1 gone").wait_for(timeout=90_000)
+    page.locator("#status", has_text="63 pictures").wait_for()
+
+
+def test_an_update_is_stopped_and_seen_by_others(own_site: Site, visitor: Visitor) -> None:
+    draw(1, (2400, 1800)).save(own_site.pictures / "0.jpg")
+    data = (own_site.pictures / "0.jpg").read_bytes()
+    for number in range(1, 300):  # the same picture, in files that differ
+        (own_site.pictures / f"{number}.jpg").write_bytes(data + b"%d" % number)
+    page = visitor.visit(own_site.url)
+    page.get_by_role("button", name="Update").click()
+    page.locator("#job-text", has_text="Indexing").wait_for(timeout=90_000)
+    other = visitor.visit(own_site.url)
+    other.locator("#job-text", has_text="Indexing").wait_for(timeout=90_000)
+    other.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped. What was done is kept").wait_for(timeout=90_000)
+    other.get_by_text("Stopped. What was done is kept").wait_for()
+
+
+def test_a_file_that_is_gone_has_its_place(own_site: Site, visitor: Visitor) -> None:
+    visitor.allowed = ["status of 404"]
+    shutil.rmtree(own_site.pictures / "Fish")
+    (own_site.place / "index" / "thumbnails.sqlite").unlink()
+    page = visitor.visit(own_site.url)
+    until(lambda: page.get_by_text("Not available").count() == 8)
+
+
+def test_one_that_is_not_there_at_first_is_asked_for_again(site: Site, visitor: Visitor) -> None:
+    visitor.allowed = ["status of 429"]
+    page = visitor.visit("about:blank", ready=False)
+    asked: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=429) if len(asked) == 1 else route.continue_()
+
+    page.route("**/images/1/thumbnail", refuse_once)
+    page.goto(site.url)
+    page.get_by_text("Not available").wait_for()
+    page.get_by_text("Not available").wait_for(state="detached")
+    assert len(asked) == 2
+
+
+def test_an_update_leaves_one_where_one_was(own_site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(own_site.url, (700, 500))
+    page.locator(".cell > a").last.focus()
+    focused = names(page, 16)[-1]
+    before = page.evaluate("scrollY")
+    assert before > 0
+    draw(1).save(own_site.pictures / "new.jpg")
+    page.get_by_role("button", name="Update").evaluate("button => button.click()")
+    page.locator("#status", has_text="65 pictures").wait_for(timeout=90_000)
+    assert page.evaluate("scrollY") == before
+    label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert label == f"Search by {focused}"
+
+
+def test_an_empty_collection(tmp_path: Path, visitor: Visitor) -> None:
+    Collection.open(tmp_path / "index", encoder="colour-texture", create=True).close()
+    with ExitStack() as stack:
+        page = visitor.visit(serve(tmp_path, stack).url)
+        page.get_by_role("heading", name="No pictures yet").wait_for()
+        assert page.get_by_text("iss index ~/Pictures").is_visible()
+
+
+def test_the_server_goes_and_comes_back(furnished: Path, visitor: Visitor) -> None:
+    visitor.allowed = ["ERR_", "Failed to load"]
+    with ExitStack() as stack:
+        site = serve(furnished, stack)
+        page = visitor.visit(site.url)
+        page.context.set_offline(True)
+        page.locator(".cell > a").first.click()
+        page.get_by_text("The server can't be reached").wait_for()
+        page.context.set_offline(False)
+        page.get_by_text("The server can't be reached").wait_for(state="hidden")
+        wait_for_search(page)
+
+
+def test_a_key_is_asked_for(furnished: Path, visitor: Visitor) -> None:
+    visitor.allowed = ["status of 401"]
+    with ExitStack() as stack:
+        site = serve(furnished, stack, keys=("open sesame, please",))
+        page = visitor.visit(site.url, ready=False)
+        page.get_by_role("textbox", name="Access key").fill("wrong")
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_text("That is not the key.").wait_for()
+        page.get_by_role("textbox", name="Access key").fill("open sesame, please")
+        page.get_by_role("button", name="Continue").click()
+        page.locator("#status", has_text="64 pictures").wait_for()
+        until(lambda: page.locator(".cell img.there").count() > 10)  # these come by the cookie
+
+
+def test_what_can_only_be_read(furnished: Path, visitor: Visitor) -> None:
+    with ExitStack() as stack:
+        page = visitor.visit(serve(furnished, stack, read_only=True).url)
+        page.locator("#status", has_text="64 pictures").wait_for()
+        assert page.get_by_role("button", name="Update").count() == 0
+
+
+def test_colours_are_chosen_and_kept(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url, scheme="dark")
+
+    def background() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    dark = background()
+    page.get_by_role("button", name="Colours: as the system").click()
+    light = background()
+    assert light != dark
+    page.reload()
+    assert background() == light
+    page.get_by_role("button", name="Colours: light").click()
+    assert background() == dark
+    page.get_by_role("button", name="Colours: dark").click()
+    page.get_by_role("button", name="Colours: as the system").wait_for()
+
+
+def test_two_collections(furnished: Path, tmp_path: Path, visitor: Visitor) -> None:
+    from dataclasses import replace
+
+    from running import running
+
+    from image_similarity_search.service.settings import Settings
+
+    shutil.copytree(furnished / "queries", tmp_path / "few")
+    with Collection.open(tmp_path / "index", create=True) as collection:
+        collection.sync(tmp_path / "few")
+    both = (("many", str(furnished / "index")), ("few", str(tmp_path / "index")))
+    (tmp_path / "state").mkdir()
+    with running(replace(Settings(both, str(tmp_path / "state")))) as url:
+        page = visitor.visit(url)
+        page.locator("#status", has_text="64 pictures").wait_for()
+        page.get_by_label("Collection").select_option("few")
+        page.locator("#status", has_text="3 pictures").wait_for()
+        assert page.url.endswith("/?c=few")
+        page.get_by_role("link", name="Search by Fish.jpg").click()
+        wait_for_search(page)
+        assert sorted(names(page)) == ["Flower.jpg", "Sailing boat.jpg"]
+        page.reload()
+        wait_for_search(page)
+        assert page.get_by_label("Collection").input_value() == "few"
+
+
+def test_the_answer_of_a_page_cannot_be_run(site: Site, visitor: Visitor) -> None:
+    """The policy holds in a real browser: nothing inline, nothing from elsewhere."""
+    visitor.allowed = ["Content Security Policy"]
+    page = visitor.visit(site.url)
+    page.evaluate(
+        "() => { const script = document.createElement('script'); script.textContent ="
+        " 'document.title = \"run\"'; document.body.append(script); }"
+    )
+    assert page.title() != "run"
+    assert visitor.complaints

@@ -1,0 +1,134 @@
+"""Looking at one picture: beside the other, a region of it, and taking it away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conftest import draw, until
+
+from browser.looks import names, wait_for_search
+from image_similarity_search.collection import Collection
+
+if TYPE_CHECKING:
+    from browser.conftest import Site, Visitor
+
+
+def test_side_by_side(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1")
+    wait_for_search(page)
+    first, second = names(page, 2)
+    page.locator(".cell").first.hover()
+    page.locator(".cell").first.get_by_role("button", name="Look at it").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("heading", name=first).wait_for()
+    assert dialog.get_by_text("1 of 63").is_visible()
+    boxes = [dialog.locator(name).bounding_box() for name in ("#query-image", "#viewer-image")]
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
+    dialog.get_by_role("button", name="Next picture").click()
+    dialog.get_by_role("heading", name=second).wait_for()
+    page.keyboard.press("ArrowLeft")
+    dialog.get_by_role("heading", name=first).wait_for()
+    assert dialog.get_by_role("button", name="Previous picture").is_hidden()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    assert "view=" not in page.url
+
+
+def test_an_address_of_one_picture(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?view=5")
+    dialog = page.get_by_role("dialog")
+    dialog.wait_for()
+    assert dialog.get_by_text("pixels").is_visible()
+    assert dialog.locator("#side-query").is_hidden()
+    page.go_back()  # to the empty page before it
+
+
+def test_a_region_is_dragged(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?view=5")
+    dialog = page.get_by_role("dialog")
+    image = dialog.locator("#viewer-image")
+    until(lambda: image.evaluate("image => image.naturalWidth") > 0)
+    dialog.get_by_role("button", name="Region").click()
+    until(lambda: dialog.locator("#mask").bounding_box() == image.bounding_box())
+    box = image.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] * 0.1)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.5)
+    page.mouse.up()
+    dialog.get_by_role("button", name="Search by the region").click()
+    wait_for_search(page)
+    page.wait_for_url("**/?like=5~*")
+    x, y, w, h = map(float, page.url.split("~")[1].split(","))
+    assert (round(x, 1), round(y, 1), round(w, 1), round(h, 1)) == (0.1, 0.1, 0.5, 0.4)
+    assert page.locator(".example svg.part rect").count() == 1
+
+
+def test_a_region_by_the_keys_and_of_an_upload(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    page.locator("#file").set_input_files(site.queries / "Flower.jpg")
+    wait_for_search(page)
+    whole = names(page, 20)
+    page.get_by_role("button", name="Look at Flower.jpg").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Region").click()
+    for _ in range(8):
+        page.keyboard.press("Shift+ArrowLeft")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")  # gives up the region alone
+    assert dialog.is_visible()
+    assert dialog.get_by_role("application").is_hidden()
+    dialog.get_by_role("button", name="Region").click()
+    for _ in range(8):
+        page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Enter")
+    dialog.wait_for(state="hidden")
+    wait_for_search(page)
+    assert page.locator(".example svg.part rect").count() == 1
+    assert names(page, 20) != whole
+
+
+def test_what_no_browser_shows_is_shown_small(own_site: Site, visitor: Visitor) -> None:
+    with Collection.open(own_site.place / "index") as collection:
+        draw(1, (800, 600)).save(own_site.pictures / "scan.tif")
+        (record,) = collection.add(own_site.pictures / "scan.tif")
+    page = visitor.visit(f"{own_site.url}/?view={record.id}")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("No browser shows this format").wait_for()
+    image = dialog.locator("#viewer-image")
+    until(lambda: image.evaluate("image => image.naturalWidth") == 267)
+    assert dialog.get_by_role("link", name="Download").is_visible()
+
+
+def test_path_file_and_download(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?view=5")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    dialog = page.get_by_role("dialog")
+    path = dialog.locator("#viewer-path").inner_text()
+    assert path.startswith("drawings/")
+    dialog.get_by_role("button", name="Copy path").click()
+    page.get_by_text("Path copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == path
+    with page.expect_download() as download:
+        dialog.get_by_role("link", name="Download").click()
+    on_disk = site.place / path
+    assert download.value.suggested_filename == on_disk.name
+    assert download.value.path().read_bytes() == on_disk.read_bytes()
+    with page.context.expect_page() as opened:
+        dialog.get_by_role("link", name="Open").click()
+    assert opened.value.url.endswith("/images/5/file")
+
+
+def test_more_and_less_from_there(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1&view=9")
+    page.get_by_role("dialog").get_by_role("button", name="Less like this").click()
+    page.wait_for_url("**/?like=1&less=9")
+    wait_for_search(page)
+    assert page.get_by_role("dialog").is_hidden()
+    page.goto(f"{site.url}/?like=1&view=9")
+    page.get_by_role("dialog").get_by_role("button", name="Search by this").click()
+    page.wait_for_url("**/?like=9")

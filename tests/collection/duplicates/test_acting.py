@@ -1,0 +1,286 @@
+"""Doing something with duplicates, and undoing it, on real files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import draw
+
+from image_similarity_search import Collection, DuplicateGroup
+from image_similarity_search.collection.duplicates import files, trash, undo_log
+from image_similarity_search.duplicates import DUPLICATE_ACTIONS, ActionReport, DuplicateAction
+from image_similarity_search.errors import CollectionUnwritableError, ConfigError
+
+_GONE: list[DuplicateAction] = ["trash", "move", "delete"]
+_LINKS: list[DuplicateAction] = ["hardlink", "symlink"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A trash of its own, on the disk of the pictures."""
+    plat_other = pytest.importorskip("send2trash.plat_other", reason="the trash of other systems")
+    data = tmp_path / "home" / ".local" / "share"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    monkeypatch.setattr(plat_other, "XDG_DATA_HOME", os.fsencode(data))
+    monkeypatch.setattr(plat_other, "HOMETRASH_B", os.fsencode(data / "Trash"))
+    monkeypatch.setattr(plat_other, "HOMETRASH", str(data / "Trash"))
+    monkeypatch.setattr(trash, "_trash", lambda: plat_other.send2trash)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, collection: Collection) -> Path:
+    """A picture, two files of the same bytes, and a smaller version; and one like no other."""
+    folder = tmp_path / "pictures"
+    (folder / "below").mkdir(parents=True)
+    picture = draw(1, (400, 300))
+    picture.save(folder / "a.png")
+    shutil.copy(folder / "a.png", folder / "copy.png")
+    shutil.copy(folder / "a.png", folder / "below" / "copy.png")
+    picture.resize((200, 150)).save(folder / "small.jpg")
+    draw(2, (400, 300)).save(folder / "other.png")
+    for number, path in enumerate(sorted(folder.rglob("*.*"))):
+        os.utime(path, (1_600_000_000 + number,) * 2)
+    collection.sync(folder)
+    return folder
+
+
+def _state(folder: Path) -> dict[str, tuple[bytes, int, int, bool]]:
+    """What is in a folder: bytes, time and links of each file."""
+    return {
+        str(path.relative_to(folder)): (
+            path.read_bytes(),
+            path.lstat().st_mtime_ns,
+            path.lstat().st_nlink,
+            path.is_symlink(),
+        )
+        for path in sorted(folder.rglob("*"))
+        if not path.is_dir()
+    }
+
+
+def _resolve(
+    collection: Collection, action: DuplicateAction, to: Path | None = None, *, dry: bool = False
+) -> ActionReport:
+    groups = collection.duplicates().groups
+    return collection.resolve_duplicates(groups, action, to=to, dry_run=dry)
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("action", DUPLICATE_ACTIONS)
+def test_nothing_is_done_until_it_is_said(
+    collection: Collection, pictures: Path, tmp_path: Path, action: DuplicateAction
+) -> None:
+    before, count = _state(pictures), len(collection)
+    report = _resolve(collection, action, tmp_path / "to" if action == "move" else None, dry=True)
+    assert report.dry_run
+    assert len(report.deeds) == 3
+    assert len(report.done) == (2 if action in _LINKS else 3)
+    assert (_state(pictures), len(collection)) == (before, count)
+    assert not (tmp_path / "to").exists()
+    with pytest.raises(ConfigError, match="undo"):
+        collection.undo_duplicates()
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("action", _GONE)
+def test_one_of_each_group_stays_and_the_rest_is_gone(
+    collection: Collection, pictures: Path, tmp_path: Path, action: DuplicateAction
+) -> None:
+    before = _state(pictures)
+    report = _resolve(collection, action, tmp_path / "to" if action == "move" else None)
+    assert not report.left
+    assert sorted(_state(pictures)) == ["a.png", "other.png"]
+    assert {Path(record.path).name for record in collection} == {"a.png", "other.png"}
+    assert all(deed.kept == str(pictures / "a.png") for deed in report.deeds)
+    assert [deed.size > 0 for deed in report.deeds] == [True] * 3
+    if action == "move":
+        assert sorted(os.listdir(tmp_path / "to")) == ["copy (1).png", "copy.png", "small.jpg"]
+    undone = collection.undo_duplicates()
+    if action == "delete":
+        assert len(undone.left) == 3
+        assert "for good" in undone.left[0].problem
+        assert sorted(_state(pictures)) == ["a.png", "other.png"]
+    else:
+        assert not undone.left
+        assert _state(pictures) == before
+        collection.sync(pictures)
+        assert len(collection) == 5
+    with pytest.raises(ConfigError, match="undo"):
+        collection.undo_duplicates()
+
+
+@pytest.mark.parametrize("action", _LINKS)
+def test_only_the_same_bytes_become_links(
+    collection: Collection, pictures: Path, action: DuplicateAction
+) -> None:
+    before = _state(pictures)
+    report = _resolve(collection, action)
+    assert {Path(deed.path).name: bool(deed.problem) for deed in report.deeds} == {
+        "copy.png": False,
+        "small.jpg": True,
+    }
+    for copy in (pictures / "copy.png", pictures / "below" / "copy.png"):
+        assert copy.samefile(pictures / "a.png")
+        assert copy.is_symlink() == (action == "symlink")
+        assert copy.read_bytes() == before["a.png"][0]
+    again = _resolve(collection, action)
+    assert not again.done
+    assert not collection.undo_duplicates().left
+    assert _state(pictures) == before
+
+
+def _spoil_kept(pictures: Path) -> None:
+    (pictures / "a.png").write_bytes(b"changed")
+
+
+def _lose_kept(pictures: Path) -> None:
+    (pictures / "a.png").unlink()
+
+
+def _link_kept(pictures: Path) -> None:
+    os.rename(pictures / "a.png", pictures / "elsewhere.png")
+    os.symlink(pictures / "elsewhere.png", pictures / "a.png")
+
+
+def _link_folder(pictures: Path) -> None:
+    os.rename(pictures, pictures.with_name("moved"))
+    os.symlink(pictures.with_name("moved"), pictures)
+
+
+@pytest.mark.parametrize("spoil", [_spoil_kept, _lose_kept, _link_kept, _link_folder])
+def test_without_the_one_to_keep_nothing_is_done(
+    collection: Collection, pictures: Path, spoil: object
+) -> None:
+    groups = collection.duplicates().groups
+    spoil(pictures)  # type: ignore[operator]
+    before = _state(pictures)
+    report = collection.resolve_duplicates(groups, "delete", dry_run=False)
+    assert len(report.left) == 3
+    assert all("would stay" in deed.problem for deed in report.left)
+    assert _state(pictures) == before
+
+
+def test_the_one_to_keep_is_looked_at_before_each_file(
+    collection: Collection, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink, kept = os.unlink, pictures / "a.png"
+
+    def and_then_lose_the_kept(path: str) -> None:
+        unlink(path)
+        monkeypatch.setattr(os, "unlink", unlink)
+        kept.write_bytes(b"changed")
+
+    groups = collection.duplicates().groups
+    monkeypatch.setattr(os, "unlink", and_then_lose_the_kept)
+    report = collection.resolve_duplicates(groups, "delete", dry_run=False)
+    assert (len(report.done), len(report.left)) == (1, 2)
+
+
+def test_what_was_changed_or_linked_since_is_left(collection: Collection, pictures: Path) -> None:
+    groups = collection.duplicates().groups
+    (pictures / "copy.png").unlink()
+    os.symlink(pictures / "a.png", pictures / "copy.png")
+    (pictures / "small.jpg").write_bytes(b"my only notes")
+    (pictures / "below" / "copy.png").unlink()
+    os.link(pictures / "a.png", pictures / "below" / "copy.png")
+    before = _state(pictures)
+    report = collection.resolve_duplicates(groups, "delete", dry_run=False)
+    assert not report.done
+    assert _state(pictures) == before
+
+
+def test_a_file_met_by_a_linked_folder_is_not_its_own_duplicate(
+    collection: Collection, pictures: Path, tmp_path: Path
+) -> None:
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    os.symlink(pictures, linked / "here")
+    collection.sync(linked, follow_symlinks=True)
+    before = _state(pictures)
+    report = _resolve(collection, "delete")
+    assert all(not Path(deed.path).is_relative_to(linked) for deed in report.done)
+    assert (pictures / "a.png").read_bytes() == before["a.png"][0]
+    assert (pictures / "other.png").read_bytes() == before["other.png"][0]
+
+
+def test_similar_images_are_never_touched(collection: Collection, pictures: Path) -> None:
+    before = _state(pictures)
+    groups = collection.duplicates("similar", score=0.5).groups
+    report = collection.resolve_duplicates(groups, "delete", dry_run=False)
+    assert any(deed.problem.startswith("it is no copy") for deed in report.left)
+    for name in ("a.png", "other.png"):
+        assert _state(pictures)[name] == before[name]
+
+
+def test_undo_goes_back_run_by_run_and_never_over_a_file(
+    collection: Collection, pictures: Path, tmp_path: Path
+) -> None:
+    groups = collection.duplicates().groups
+    exact = [
+        DuplicateGroup(one.keep, one.why, [other for other in one.others if other.level == "exact"])
+        for one in groups
+    ]
+    collection.resolve_duplicates(exact, "move", to=tmp_path / "to", dry_run=False)
+    _resolve(collection, "move", tmp_path / "to")
+    assert sorted(_state(pictures)) == ["a.png", "other.png"]
+    assert not collection.undo_duplicates().left
+    assert sorted(_state(pictures)) == ["a.png", "other.png", "small.jpg"]
+    (pictures / "copy.png").write_bytes(b"something new")
+    (problem,) = collection.undo_duplicates().left
+    assert problem.problem == "there is a file"
+    assert (pictures / "copy.png").read_bytes() == b"something new"
+    assert (pictures / "below" / "copy.png").exists()
+    assert len(os.listdir(tmp_path / "to")) == 1
+
+
+def test_what_can_not_be_written_down_is_not_done(
+    collection: Collection, pictures: Path, tmp_path: Path
+) -> None:
+    before = _state(pictures)
+    (Path(collection.info().index_dir) / undo_log.FILE_NAME).mkdir()
+    for action, to in (("delete", None), ("move", tmp_path / "to")):
+        with pytest.raises(CollectionUnwritableError):
+            _resolve(collection, action, to)  # type: ignore[arg-type]
+        assert _state(pictures) == before
+    assert not os.listdir(tmp_path / "to")
+
+
+def test_a_move_to_another_disk_is_whole_or_not_at_all(
+    collection: Collection, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Path("/dev/shm")
+    if not disk.is_dir() or disk.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no other disk")
+    before = _state(pictures)
+    to = disk / f"iss-test-{os.getpid()}"
+    try:
+        monkeypatch.setattr(files, "same_bytes", lambda *_: False)
+        assert len(_resolve(collection, "move", to).left) == 3
+        assert (_state(pictures), os.listdir(to)) == (before, [])
+        monkeypatch.undo()
+        assert len(_resolve(collection, "move", to).done) == 3
+        assert len(os.listdir(to)) == 3
+        collection.undo_duplicates()  # the run that did nothing is before it
+        assert {name: state[:2] for name, state in _state(pictures).items()} == {
+            name: state[:2] for name, state in before.items()
+        }
+    finally:
+        shutil.rmtree(to, ignore_errors=True)
+
+
+def test_wrong_wishes_are_named(
+    collection: Collection, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wrong, name in ((("burn", None), "action"), (("move", None), "to"), (("trash", "x"), "to")):
+        with pytest.raises(ConfigError) as caught:
+            collection.resolve_duplicates([], wrong[0], to=wrong[1])  # type: ignore[arg-type]
+        assert caught.value.name == name
+    monkeypatch.setitem(sys.modules, "send2trash", None)
+    with pytest.raises(ConfigError, match="pip install"):
+        collection.resolve_duplicates([], "trash")

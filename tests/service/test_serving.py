@@ -1,0 +1,129 @@
+"""``iss serve`` as a process: how it starts, shares its work, and ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from conftest import draw, until
+from test_attacks import KEY
+from test_searching import hits_of, picture
+
+from image_similarity_search.cli.commands.serve import command
+from image_similarity_search.collection import Collection
+from image_similarity_search.errors import ImageSearchError
+
+_ISS = [sys.executable, "-m", "image_similarity_search", "serve", "--port", "0"]
+
+
+@contextmanager
+def process(place: Path, *options: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
+    """A service of its own, and a client of it."""
+    arguments = [*_ISS, "--index-dir", f"pictures={place / 'index'}", *options]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stderr
+        try:
+            found = re.search(r"http://[\d.:]+", started.stderr.readline())
+            assert found
+            with httpx.Client(base_url=found[0], timeout=30) as client:
+                until(lambda: _is_ready(client))
+                yield client, started
+        finally:
+            if started.poll() is None:
+                started.kill()
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_it_ends_when_what_is_under_way_is_done(place: Path, here: str) -> None:
+    large = BytesIO()
+    draw(60, (1200, 900)).save(large, "PNG", compress_level=1)
+    for number in range(100):
+        (place / f"photos/{number}.png").write_bytes(large.getvalue() + b"%d" % number)
+    uploads: list[httpx.Response] = []
+    events: list[str] = []
+    with process(place) as (client, service):
+        job = client.post(f"{here}/sync", json={}).json()["id"]
+        until(lambda: bool(client.get(here).json()["indexed"] > 12))
+
+        def follow() -> None:
+            with httpx.stream("GET", f"{client.base_url}/v1/jobs/{job}/events") as stream:
+                events.extend(line for line in stream.iter_lines() if line)
+
+        def upload() -> None:
+            sent = httpx.post(
+                f"{client.base_url}{here}/search", content=large.getvalue(), timeout=30
+            )
+            uploads.append(sent)
+
+        threads = [threading.Thread(target=follow)]
+        threads += [threading.Thread(target=upload) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        until(lambda: bool(events))
+        until(lambda: "iss_requests_at_work 0.0" not in client.get("/metrics").text)
+        service.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join(20)
+        assert service.wait(20) == 0
+    assert [len(hits_of(answer)) for answer in uploads] == [10, 10, 10]
+    with Collection.open(place / "index") as collection:
+        assert not collection.verify().damaged
+        assert 12 < len(collection) <= 112
+
+
+def test_workers_share_collection_jobs_and_measurements(place: Path, here: str) -> None:
+    with process(place, "--workers", "2") as (client, service):
+        (place / "photos/new.png").write_bytes(picture(60))
+        started = httpx.post(f"{client.base_url}{here}/sync", json={})
+        address = f"{client.base_url}{started.headers['location']}"
+        until(lambda: bool(httpx.get(address).json()["state"] == "done"))
+        for _ in range(6):  # each over a connection of its own, so to any of the workers
+            answer = httpx.post(f"{client.base_url}{here}/search", content=picture(60))
+            assert hits_of(answer)[0]["score"] == 1.0
+        counted = re.findall(
+            r'iss_http_requests_total\{.*search".*\} (\S+)', client.get("/metrics").text
+        )
+        assert [float(count) for count in counted] == [6.0]
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--index-dir", "nowhere"], "no collection at"),
+        (["--host", "0.0.0.0"], "API keys"),
+        (["--host", "203.0.113.1", "--api-key-file", "keys"], "listen"),
+        (["--index-dir", "index", "--index-dir", "index"], "another name"),
+        (["--api-key-file", "short"], "16 printable"),
+    ],
+)
+def test_what_can_not_be_served_is_said(
+    place: Path, options: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.delenv("ISS_API_KEY", raising=False)
+    (place / "keys").write_text(f"# of mine\n\n{KEY}\n")
+    (place / "short").write_text("secret\n")
+    if "--index-dir" not in options:
+        options = [*options, "--index-dir", "index"]
+    done = CliRunner().invoke(command, ["--port", "0", *options])
+    assert isinstance(done.exception, ImageSearchError)
+    assert told in str(done.exception)
+    assert "secret" not in str(done.exception)
