@@ -41,13 +41,13 @@ check: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-wheel: $(VENV)/.installed-dev  ## the tests against the wheel that users get
+test-wheel: $(VENV)/.installed-dev  ## most tests, against the wheel that users get
 	rm -rf dist .venv-wheel
 	$(BIN)/python -m build --wheel --outdir dist .
 	$(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/pip install --quiet "$$(ls dist/*.whl)[dev]"
 	.venv-wheel/bin/python -c "import image_similarity_search as p; assert 'site-packages' in p.__file__"
-	.venv-wheel/bin/pytest $(PARALLEL)
+	.venv-wheel/bin/pytest $(PARALLEL) --ignore tests/reliability --ignore tests/benchmarks
 
 test-torch:  ## the tests that need torch and timm, where these can be installed
 	$(PYTHON) -m venv .venv-torch
