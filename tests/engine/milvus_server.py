@@ -35,6 +35,7 @@ class MilvusServer:
 
     def start(self) -> None:
         """Start it, and wait until it can be used."""
+        _unpack(self._folder)
         command = [
             str(Path(sys.executable).with_name("milvus-server")),
             *("--data", str(self._folder), "--proxy-port", str(self.port)),
@@ -43,7 +44,7 @@ class MilvusServer:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        until(self._is_listening, 240)  # it unpacks itself at its first start
+        until(self._is_listening, 120)
 
     def stop(self) -> None:
         """Ask it to end, by the wrapper, and wait until it did."""
@@ -93,6 +94,20 @@ class MilvusServer:
                 return True
         except OSError:
             return False
+
+
+def _unpack(folder: Path) -> None:
+    """Give a server its programs, which are unpacked once: that takes longer than to start it."""
+    from filelock import FileLock
+    from milvus import _initialize_data_files
+
+    programs = Path(sys.prefix) / "milvus"
+    programs.mkdir(exist_ok=True)
+    with FileLock(programs / "lock"):
+        _initialize_data_files(str(programs))
+    folder.mkdir(exist_ok=True)
+    if not (folder / "bin").exists():
+        (folder / "bin").symlink_to(programs / "bin")
 
 
 def _lives(process: int) -> bool:
