@@ -26,9 +26,9 @@ K = Annotated[int, Field(ge=1, le=MOST_HITS)]
 
 
 class In(BaseModel):
-    """What comes in: no fields but the known ones, and only finite numbers."""
+    """What comes in: no fields but the known ones, of the very types, and only finite numbers."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -125,8 +125,6 @@ class SearchIn(In):
     """What to search for."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        allow_inf_nan=False,
         json_schema_extra={
             "examples": [
                 {"examples": [{"id": 1}], "k": 5},
