@@ -176,7 +176,8 @@ def test_what_is_not_there_is_a_problem(shared: httpx.Client, path: str) -> None
 
 def test_head_tells_what_get_would(shared: httpx.Client, here: str) -> None:
     static = "/static/css/base.css"
-    for path in ("/", static, f"{here}/images/1/file", f"{here}/images/1/thumbnail"):
+    file = f"{here}/images/1/file"
+    for path in ("/", static, file, f"{file}?download=true", f"{here}/images/1/thumbnail"):
         whole, head = shared.get(path), shared.head(path)
         assert (head.status_code, head.content) == (200, b""), path
         for name in ("content-length", "content-type", "etag", "cache-control"):
