@@ -13,11 +13,11 @@ from uvicorn.supervisors import Multiprocess
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.service.app import AppFactory
+from image_similarity_search.service.connections import Counted
 from image_similarity_search.service.settings import Settings
 
 _STOP_SECONDS = 30  # in which open requests may end
 _KEEP_ALIVE_SECONDS = 30
-_CONNECTIONS = 1_000
 
 
 def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
@@ -41,7 +41,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
-        limit_concurrency=_CONNECTIONS,
+        http=Counted,
     )
     listening = _listening(settings)
     host, port = listening.getsockname()[:2]

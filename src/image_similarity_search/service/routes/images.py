@@ -74,6 +74,7 @@ async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> Image:
     return await service.desk.do(_one, served, id)
 
 
+@router.head("/{id}/file", include_in_schema=False)
 @router.get(
     "/{id}/file",
     response_class=Response,
@@ -110,9 +111,13 @@ async def original(
     saved = download or opened.media_type == files.DATA
     headers["Content-Disposition"] = _disposition(name, saved=saved)
     headers["Content-Length"] = str(opened.size)
+    if request.method == "HEAD":
+        opened.file.close()
+        return Response(headers=headers, media_type=opened.media_type)
     return _Streamed(opened, headers)
 
 
+@router.head("/{id}/thumbnail", include_in_schema=False)
 @router.get(
     "/{id}/thumbnail",
     response_class=Response,
