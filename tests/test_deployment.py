@@ -24,6 +24,7 @@ from conftest import MakePicture, until
 
 from image_similarity_search.cli.app import app
 from image_similarity_search.collection import Collection
+from image_similarity_search.service import job_runs, serving
 
 ROOT = Path(__file__).parent.parent
 CONTAINERFILE = ROOT / "Containerfile"
@@ -127,6 +128,14 @@ def test_the_systemd_unit() -> None:
     assert Path(program).name == "iss"
     parse(arguments)
     assert unit["Service"]["User"] != "root"
+
+
+def test_there_is_time_to_end() -> None:
+    document = yaml.safe_load(COMPOSE.read_text("utf-8"))
+    found = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text("utf-8"), re.M)
+    assert found
+    compose = int(document["services"]["service"]["stop_grace_period"].removesuffix("s"))
+    assert compose == int(found[1]) > serving.STOP_SECONDS + job_runs.STOP_SECONDS
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")

@@ -222,6 +222,7 @@ class GroupOut(BaseModel):
     why: str = Field(description="What makes it the one to keep.")
     level: DuplicateLevel
     others: list[DuplicateOut]
+    more: int = Field(description="How many others are left out, as `others` of the request says.")
 
 
 class Groups(BaseModel):

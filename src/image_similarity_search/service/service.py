@@ -49,9 +49,10 @@ class Service:
             self.shelf.close()
 
     def stop(self) -> None:
-        """Take no more work; streams end."""
+        """Take no more work; streams and jobs end."""
         self.shelf.ready = False
         self.streams.stopping = True
+        self.jobs.stopping = True
 
     def changing(self) -> None:
         """Refuse to change anything, where that was said.

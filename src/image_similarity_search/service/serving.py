@@ -16,7 +16,9 @@ from image_similarity_search.service.app import AppFactory
 from image_similarity_search.service.connections import Counted
 from image_similarity_search.service.settings import Settings
 
-_STOP_SECONDS = 30  # in which open requests may end
+STOP_SECONDS = 30
+"""In which open requests may end."""
+
 _KEEP_ALIVE_SECONDS = 30
 
 
@@ -40,7 +42,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
         log_level="warning",
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_STOP_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
         http=Counted,
     )
     listening = _listening(settings)

@@ -89,7 +89,9 @@ def command(
 
     Ends at Ctrl-C, or SIGTERM, when what is under way is done.
     """
-    with tempfile.TemporaryDirectory(prefix="iss-serve-") as state_dir:
+    # systemd's RuntimeDirectory= is left alone by what cleans /tmp
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or None
+    with tempfile.TemporaryDirectory(prefix="iss-serve-", dir=runtime) as state_dir:
         metrics_dir = None
         if workers > 1:  # prometheus_client looks there when it is imported
             metrics_dir = os.path.join(state_dir, "metrics")

@@ -169,14 +169,15 @@ async def add(
     given = await incoming(request, pictures=1)
     if given.question is not None:
         wanted = parsed(AddIn, given.question)
-        made = await service.desk.do(_add, served, wanted.root, wanted.path)
+        made = await service.desk.change(_add, served, wanted.root, wanted.path)
     else:
         if root is None or path is None:
             raise ConfigError("root, path", "", "where to put it, in the query string")
-        target = inside(served.roots().folder(root), path)
+        roots = await service.desk.do(served.roots)
+        target = inside(roots.folder(root), path)
         files.check_name(target)
         await service.desk.embedded(served, given.pictures[0], None)  # is it a picture at all?
-        made = await service.desk.do(_put, served, target, given.pictures[0])
+        made = await service.desk.change(_put, served, target, given.pictures[0])
     response.headers["Location"] = made.links.self
     return made
 
@@ -184,7 +185,7 @@ async def add(
 @router.delete("/{id}", status_code=204, dependencies=[Changing], responses=problems(404, 423, 507))
 async def forget(served: ServedHere, service: ServiceHere, id: ImageId) -> Response:  # noqa: A002 - its name in the path
     """Forget an image. Its file is not touched: the next sync of its folder finds it again."""
-    await service.desk.do(served.collection.remove, id)
+    await service.desk.change(served.collection.remove, id)
     return Response(status_code=204)
 
 
