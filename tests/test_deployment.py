@@ -118,6 +118,16 @@ def test_the_compose_example() -> None:
     assert set(services["service"]["depends_on"]) <= set(services)
 
 
+def test_the_proxy_replaces_what_clients_say() -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+    sent = dict(re.findall(r"proxy_set_header (\S+) (\S+);", text))
+    assert sent == {
+        "Host": "$http_host",
+        "X-Forwarded-For": "$remote_addr",
+        "X-Forwarded-Proto": "$scheme",
+    }
+
+
 def test_the_systemd_unit() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # letters keep their case
