@@ -12,12 +12,15 @@ DEMO_PACKAGES := scikit-image==0.26.0 scikit-learn==1.9.1
 TORCH_PACKAGES := torchvision==0.28.0 timm==1.0.31
 TORCH_TESTS := test_torch_module.py test_timm.py test_torchvision.py
 
+# The wheel milvus holds a whole server, 2.3.5, for Linux and macOS.
+ENGINE_PACKAGES := milvus==2.3.5 pymilvus==3.0.2 "tenacity>=8.2"
+
 # What the search is measured beside, each where it can be installed.
 PEERS := hnswlib==0.8.0 usearch==2.26.6 lancedb==0.40.0
 BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)") \
 	$(if $(CACHE),--cache "$(CACHE)")
 
-.PHONY: demo test test-slow check test-wheel test-torch test-schema test-browser
+.PHONY: demo test test-slow check test-wheel test-torch test-engine test-schema test-browser
 .PHONY: bench bench-full bench-guard bench-page clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
@@ -38,13 +41,13 @@ check: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-wheel: $(VENV)/.installed-dev  ## the tests against the wheel that users get
+test-wheel: $(VENV)/.installed-dev  ## most tests, against the wheel that users get
 	rm -rf dist .venv-wheel
 	$(BIN)/python -m build --wheel --outdir dist .
 	$(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/pip install --quiet "$$(ls dist/*.whl)[dev]"
 	.venv-wheel/bin/python -c "import image_similarity_search as p; assert 'site-packages' in p.__file__"
-	.venv-wheel/bin/pytest $(PARALLEL)
+	.venv-wheel/bin/pytest $(PARALLEL) --ignore tests/reliability --ignore tests/benchmarks
 
 test-torch:  ## the tests that need torch and timm, where these can be installed
 	$(PYTHON) -m venv .venv-torch
@@ -54,6 +57,15 @@ test-torch:  ## the tests that need torch and timm, where these can be installed
 		.venv-torch/bin/pytest $(addprefix tests/encoders/,$(TORCH_TESTS)); \
 	else \
 		echo "torch and timm can't be installed here: the tests that need them are skipped."; \
+	fi
+
+test-engine:  ## the tests against a real Milvus server, where that can be installed
+	$(PYTHON) -m venv .venv-engine
+	.venv-engine/bin/pip install --quiet --editable ".[dev]"
+	@if .venv-engine/bin/pip install --quiet $(ENGINE_PACKAGES); then \
+		.venv-engine/bin/pytest --numprocesses 2 --dist loadfile tests/engine; \
+	else \
+		echo "Milvus can't be installed here: the tests that need it are skipped."; \
 	fi
 
 test-schema: $(VENV)/.installed-dev  ## the service against its OpenAPI document

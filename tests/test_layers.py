@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +61,8 @@ def test_imports_point_down(module: Path) -> None:
 
 
 def test_only_the_faces_read_the_environment() -> None:
+    secrets = _PACKAGE / "stores" / "engines" / "access.py"  # which says why
     for module in _MODULES:
-        if _layer(_part(module)) > 0:
+        if _layer(_part(module)) > 0 and module != secrets:
             text = module.read_text(encoding="utf-8")
-            assert "environ" not in text, module
-            assert "getenv" not in text, module
+            assert not re.search(r"\b(environb?|getenvb?)\b", text), module

@@ -25,6 +25,7 @@
     │   └── ImportSourceError           what is to be taken over is missing, damaged, no export …
     ├── StoreError                      the index of embeddings can't be used
     │   ├── StoreUnavailableError       it can't be reached, read or made
+    │   ├── StoreMismatchError          what is there belongs to somebody else
     │   ├── StoreDimensionError         embeddings of another dimension
     │   └── StoreTrainingError          too few embeddings to train it on
     ├── ExportError                     an export can't be written
@@ -249,6 +250,18 @@ class StoreError(ImageSearchError):
 
 class StoreUnavailableError(StoreError):
     """The store can't be reached, read or made."""
+
+
+class StoreMismatchError(StoreError):
+    """At ``place`` is ``found``, which is not this collection's; nothing there was changed."""
+
+    def __init__(self, place: object, found: str) -> None:
+        super().__init__(
+            f"{place} holds {found}; nothing there was changed. Give another name"
+            " ('iss move --to URL'), or drop it in the engine if nobody needs it"
+        )
+        self.place = place
+        self.found = found
 
 
 class StoreDimensionError(StoreError):

@@ -130,6 +130,7 @@ class Progress:
         "taking over",
         "exporting",
         "importing",
+        "moving",
         "thumbnails",
         "comparing",
         "looking",

@@ -46,6 +46,19 @@ def test_an_image_is_left_out_of_its_own_answer(shared: httpx.Client, here: str)
     assert hits_of(by_json) == hits
 
 
+@pytest.mark.parametrize("path", ["images?format=png", "images/4/similar?kk=3", "images/4?k=3"])
+def test_a_parameter_that_is_not_known_is_said(shared: httpx.Client, here: str, path: str) -> None:
+    refused = shared.get(f"{here}/{path}")
+    assert refused.status_code == 422
+    assert path.partition("?")[2].partition("=")[0] in refused.json()["detail"]
+
+
+def test_a_number_is_no_truth(shared: httpx.Client, here: str) -> None:
+    wanted = {"examples": [{"id": 4}], "filter": {"max_size": False}}
+    assert shared.post(f"{here}/search", json=wanted).status_code == 422
+    assert shared.post(f"{here}/duplicates", json={"filter": {"max_size": True}}).status_code == 422
+
+
 def test_a_threshold_leaves_out_what_is_less_alike(shared: httpx.Client, here: str) -> None:
     best = hits_of(shared.get(f"{here}/images/4/similar?k=1"))[0]["score"]
     assert len(hits_of(shared.get(f"{here}/images/4/similar?threshold={best - 1e-6}"))) == 1

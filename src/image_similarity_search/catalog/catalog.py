@@ -158,6 +158,11 @@ class Catalog:
         self._meta.write("index", kind)
         self.read_identity()
 
+    def set_store(self, url: str) -> None:
+        """Record where the embeddings are put to be searched; call within a transaction."""
+        self._meta.write("store", url)
+        self.read_identity()
+
     def tuning(self) -> Tuning | None:
         """How much searches are to look at; None where no recall was asked for."""
         text = self._meta.read().get(TUNING)
@@ -288,13 +293,19 @@ class Catalog:
             norm=float(stored.norms[0]),
         )
 
-    def embeddings_since(self, generation: int) -> Iterator[Embeddings]:
+    def embeddings_since(self, generation: int, *, after: int = -1) -> Iterator[Embeddings]:
         """The embeddings that are new or changed since ``generation``, a part at a time.
+
+        They come in order of id; with ``after``, only those of a greater one.
 
         Raises:
             CollectionCorruptError: one of them is not as it was written.
         """
-        return self._embeddings.since(generation)
+        return self._embeddings.since(generation, after)
+
+    def count_embeddings(self) -> int:
+        """How many embeddings there are; ``check_count`` compares that with what there should."""
+        return self._embeddings.count()
 
     def few_embeddings_since(self, generation: int) -> Embeddings:
         """The same, all at once and in no particular order; quick where they are few."""
@@ -414,5 +425,6 @@ class Catalog:
             index=meta["index"],
             id=meta["id"],
             encoder_spec=meta.get("encoder_spec", ""),
+            store=meta.get("store", ""),
         )
         return self.identity

@@ -34,15 +34,20 @@ class EmbeddingTable:
         )
         return self._checked(rows)
 
-    def since(self, generation: int) -> Iterator[Embeddings]:
-        """Those that are new or changed since ``generation``, a part at a time."""
+    def count(self) -> int:
+        """How many there are."""
+        count: int = self._database.value("SELECT count(*) FROM embeddings NOT INDEXED")
+        return count
+
+    def since(self, generation: int, after: int = -1) -> Iterator[Embeddings]:
+        """Those that are new or changed since ``generation``, a part at a time, by id."""
         sql = (
             "SELECT image_id, norm, unit, embeddings.crc32 FROM images"
             " JOIN embeddings ON image_id = images.id"
             " WHERE state = 'indexed' AND generation > ? AND images.id > ?"
             " ORDER BY images.id LIMIT ?"
         )
-        for rows in self._database.parts(sql, generation):
+        for rows in self._database.parts(sql, generation, after=after):
             yield self._checked(rows)
 
     def of_few_since(self, generation: int) -> Embeddings:

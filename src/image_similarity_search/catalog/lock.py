@@ -48,9 +48,9 @@ def writer_lock(folder: str, *, wait: float = 0.0) -> Iterator[None]:
 
 
 @contextmanager
-def store_lock(folder: str) -> Iterator[None]:
-    """Hold the lock of the store's file, which a searching process writes too; errors as above."""
-    with _held(folder, _STORE, 0.0):
+def store_lock(folder: str, *, wait: float = 0.0) -> Iterator[None]:
+    """Hold the lock of the store, which a searching process writes too; errors as above."""
+    with _held(folder, _STORE, wait):
         yield
 
 
@@ -91,7 +91,8 @@ def _held(folder: str, name: str, wait: float) -> Iterator[None]:
         except filelock.Timeout:
             if not wait:
                 raise
-            _log.warning("%s: waiting for it", _locked(folder))
+            level = logging.WARNING if name == _WRITER else logging.INFO
+            _log.log(level, "%s: waiting for it", _locked(folder))
             lock.acquire(timeout=-1 if wait == float("inf") else wait)
     except filelock.Timeout as error:
         raise _locked(folder) from error

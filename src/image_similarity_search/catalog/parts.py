@@ -14,18 +14,22 @@ _ROWS = 4096
 
 
 def in_parts(
-    read: Callable[[str, Sequence[Any]], list[Row]], path: str, sql: str, *parameters: Any
+    read: Callable[[str, Sequence[Any]], list[Row]],
+    path: str,
+    sql: str,
+    *parameters: Any,
+    after: int = -1,
 ) -> Iterator[list[Row]]:
     """The rows of a query, some thousands at a time; the caller may change what was read.
 
     Their first column is an id, by which they are ordered; after ``parameters`` the query takes
-    the id to go on after, and a limit.
+    the id to go on after, which is ``after`` at first, and a limit.
 
     Raises:
         CollectionCorruptError: they are not in order, as in a damaged table of the file ``path``;
             whoever went on after the last of them might never come to an end.
     """
-    last = -1
+    last = after
     while rows := read(sql, (*parameters, last, _ROWS)):
         ids = [last, *(row[0] for row in rows)]
         if any(not isinstance(id_, int) or id_ <= before for before, id_ in pairwise(ids)):

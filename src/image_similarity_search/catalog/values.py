@@ -11,7 +11,7 @@ from image_similarity_search.types import FloatArray, HalfArray, IdArray, ImageR
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a collection was made with; only ``index`` changes, and what was not known at first.
+    """What a collection was made with; ``index``, ``store`` and what was not known may change.
 
     Attributes:
         encoder: the encoder's name.
@@ -23,6 +23,8 @@ class Identity:
         id: tells this collection from every other.
         encoder_spec: how to make the encoder again, for ``encoders.spec``; empty where that is
             not known, or its name says it all.
+        store: the URL of the engine that holds the embeddings, for ``stores.engines``; empty
+            for the store that comes with the package.
     """
 
     encoder: str
@@ -32,6 +34,7 @@ class Identity:
     index: str
     id: str = ""
     encoder_spec: str = ""
+    store: str = ""
 
 
 class FileStat(NamedTuple):

@@ -37,6 +37,7 @@ _COMMANDS = {
     "serve": "serve",
     "verify": "verify",
     "relocate": "relocate",
+    "move": "move",
     "thumbnails": "thumbnails",
     "demo": "demo",
     "completion": "completion",

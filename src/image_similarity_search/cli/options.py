@@ -38,6 +38,12 @@ metric: Callable[[_Command], _Command] = click.option(
     type=click.Choice(["cosine", "l2", "l1", "ip"]),
     help="How a new collection measures distance [default: cosine].",
 )
+store: Callable[[_Command], _Command] = click.option(
+    "--store",
+    metavar="URL",
+    help="An engine that holds the embeddings of a new collection: milvus://HOST:PORT/NAME"
+    " [default: embedded, a file].",
+)
 device: Callable[[_Command], _Command] = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "openvino"]),

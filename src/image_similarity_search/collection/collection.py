@@ -37,17 +37,19 @@ from image_similarity_search.collection.identity import (
     refuse_other,
     refuse_other_runtime,
     refuse_other_thumbnails,
+    refuse_taken,
 )
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
+from image_similarity_search.collection.keepers import keeper_for
 from image_similarity_search.collection.lookup import ids_of, job_for, path_of, record_of, required
+from image_similarity_search.collection.moving import moved
 from image_similarity_search.collection.pipeline import BATCH, Decoders, Load
 from image_similarity_search.collection.queries import Picture, Query, checked_path, pixels_of
 from image_similarity_search.collection.recall import measured_recall
 from image_similarity_search.collection.relocate import relocated
 from image_similarity_search.collection.repair import repaired
 from image_similarity_search.collection.search import Searcher
-from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.sync import Sync, WalkOptions
 from image_similarity_search.collection.thumbnails import Make, Thumbnails
 from image_similarity_search.collection.tuning import check_recall, tuned
@@ -125,7 +127,7 @@ class Collection:
         self._making = threading.Lock()
         self._decoders = decoders
         self._binding = Binding(catalog, folder)
-        self._keeper = StoreKeeper(catalog, folder)
+        self._keeper = keeper_for(catalog, folder)
         self._filtering = Filtering(catalog)
         self._searcher = Searcher(catalog, self._keeper, self._filtering)
         self._thumbnails = Thumbnails(catalog, folder)
@@ -138,6 +140,7 @@ class Collection:
         encoder: str | EncoderSpec | Encoder | None = None,
         metric: Metric | None = None,
         index: str | None = None,
+        store: str | None = None,
         device: Device = "auto",
         thumbnails: bool | None = None,
         create: bool = False,
@@ -148,8 +151,10 @@ class Collection:
         ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto``, ``exact``, ``hnsw``,
         ``ivf``, ``ivf-pq``, ``ivf-rabitq`` or a FAISS factory string) say what a new collection is
         made with; one that exists remembers, and may be opened without them. Kinds that must be
-        trained are exact until there are enough images. What changes the collection waits ``wait``
-        seconds for another process that is writing (``math.inf``: for ever).
+        trained are exact until there are enough images. ``store`` is the URL of an engine that
+        holds the embeddings, ``milvus://HOST:PORT/NAME``; without one, a file does. What changes
+        the collection waits ``wait`` seconds for another process that is writing (``math.inf``:
+        for ever).
 
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
@@ -159,12 +164,14 @@ class Collection:
 
         Raises:
             CollectionNotFoundError: there is none, and ``create`` was not said.
-            CollectionMismatchError: it was made with another encoder, metric or index, or does
-                otherwise with thumbnails.
+            CollectionMismatchError: it was made with another encoder, metric, index or store, or
+                does otherwise with thumbnails.
+            StoreMismatchError: a new one is to be put where in the engine another is.
+            StoreUnavailableError: a new one is to be put into an engine that can't be reached.
             LegacyIndexError: there is none, but an index that another program made.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
-            ConfigError: no such metric, index or device.
+            ConfigError: no such metric, index, store or device.
             UnknownEncoderError: no such encoder.
             EncoderUnavailableError: something that a new encoder needs is missing.
         """
@@ -182,10 +189,11 @@ class Collection:
             if encoder is None or isinstance(encoder, str | EncoderSpec):
                 decoders.prepare()
                 encoder = registry.create(encoder, device)
-            identity = identity_of(encoder, metric, index)
+            identity = identity_of(encoder, metric, index, store)
+            refuse_taken(identity)
             catalog = created(folder, identity, thumbnails=thumbnails is not False)
         try:
-            refuse_other(catalog.identity, metric, index)
+            refuse_other(catalog.identity, metric, index, store)
             refuse_other_runtime(catalog.identity, device)
             refuse_other_thumbnails(catalog, thumbnails)
             made = matching_encoder(catalog.identity, encoder, device)
@@ -198,6 +206,7 @@ class Collection:
         """Close the files and end the processes; closing twice is fine."""
         self._decoders.close()
         self._thumbnails.close()
+        self._keeper.close()
         self._catalog.close()
 
     def __enter__(self) -> Self:
@@ -359,6 +368,29 @@ class Collection:
         check_recall(recall)
         with self._writing():
             return tuned(self._catalog, self._searcher, self._keeper, recall)
+
+    def move(
+        self, to: str, *, index: str | None = None, progress: ProgressCallback | None = None
+    ) -> None:
+        """Keep the embeddings that are searched elsewhere: in an engine, or ``"embedded"``.
+
+        ``to`` is a URL as for ``open``; ``index`` the kind of index there, if it is to be
+        another one. They come from the catalog, which stays where it is, and are compared with
+        it. Run again, a move goes on where it was ended.
+
+        Raises:
+            ConfigError: no such place, they are there already, or no such kind of index there.
+            StoreMismatchError: in the engine is something else by that name.
+            StoreUnavailableError: the engine can't be reached; nothing was changed.
+            CollectionLockedError: another process is writing.
+        """
+        with writer_lock(self._folder, wait=self._wait):
+            self._catalog.check_in_place()
+            moved(self._catalog, self._folder, to, index, progress)
+            self._catalog.make_durable()
+            self._keeper.close()
+            self._keeper = keeper_for(self._catalog, self._folder)
+            self._searcher = Searcher(self._catalog, self._keeper, self._filtering)
 
     def relocate(
         self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False

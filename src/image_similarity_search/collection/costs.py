@@ -9,8 +9,8 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.keeping import Keeper, KeptStore
 from image_similarity_search.collection.search import Searcher
-from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.stores.faiss_store import FLAT_LIMIT, FaissStore
 
 _SAMPLE = 8192  # embeddings that are compared in full, to know what all would take
@@ -18,13 +18,13 @@ _TIMES = 11
 _QUICKER_FROM = 300_000  # images: with so many, lists in front of the bits are worth their training
 
 
-def measure_costs(catalog: Catalog, searcher: Searcher, keeper: StoreKeeper) -> None:
+def measure_costs(catalog: Catalog, searcher: Searcher, keeper: Keeper) -> None:
     """Measure a search as it is and one that compares in full, and have the catalog remember.
 
     Only where ``auto`` is not exact. Within the writer lock; a fraction of a second.
     """
     with keeper.current() as store:
-        if store.kind != "auto" or store.is_exact:
+        if not isinstance(store, FaissStore) or store.kind != "auto" or store.is_exact:
             return
         ids = catalog.indexed_ids()
         drawn = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
@@ -40,9 +40,9 @@ def measure_costs(catalog: Catalog, searcher: Searcher, keeper: StoreKeeper) -> 
     keeper.refresh()
 
 
-def why(catalog: Catalog, store: FaissStore) -> str:
-    """Why ``auto`` searches as it does, in a line; empty for other kinds."""
-    if store.kind != "auto":
+def why(catalog: Catalog, store: KeptStore) -> str:
+    """Why ``auto`` searches as it does, in a line; empty for other kinds, and in an engine."""
+    if not isinstance(store, FaissStore) or store.kind != "auto":
         return ""
     if store.is_exact:
         if not store.may_outgrow:

@@ -6,11 +6,11 @@ import os
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.costs import why
-from image_similarity_search.collection.store_keeper import StoreKeeper
+from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.types import CollectionInfo
 
 
-def described(folder: str, catalog: Catalog, keeper: StoreKeeper) -> CollectionInfo:
+def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
     """What the collection in ``folder`` is made of, at one moment."""
     with keeper.current() as store:
         identity, counts = catalog.identity, catalog.counts()

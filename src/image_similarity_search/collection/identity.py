@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import closing
 
 from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.lock import writer_lock
@@ -21,8 +22,11 @@ from image_similarity_search.errors import (
     CollectionUnwritableError,
     ConfigError,
     EncoderUnavailableError,
+    StoreMismatchError,
     UnknownEncoderError,
 )
+from image_similarity_search.stores.engines import EMBEDDED, Address, open_engine
+from image_similarity_search.stores.engines import check_kind as check_engine_kind
 from image_similarity_search.stores.index_file import is_ours
 from image_similarity_search.stores.kinds import check_kind
 from image_similarity_search.types import METRICS, Metric
@@ -34,11 +38,13 @@ _CREATION_SECONDS = 10.0  # how long another process may take to make the same c
 _log = logging.getLogger(__name__)
 
 
-def identity_of(encoder: Encoder, metric: Metric | None, index: str | None) -> Identity:
+def identity_of(
+    encoder: Encoder, metric: Metric | None, index: str | None, store: str | None = None
+) -> Identity:
     """The identity of a new collection; defaults stand in for None.
 
     Raises:
-        ConfigError: no such index.
+        ConfigError: no such index, or ``store`` is no URL of an engine.
     """
     identity = Identity(
         encoder=encoder.name,
@@ -47,9 +53,27 @@ def identity_of(encoder: Encoder, metric: Metric | None, index: str | None) -> I
         metric=metric or "cosine",
         index=index or "auto",
         encoder_spec=spec_text(encoder),
+        store=store_url(store),
     )
-    check_kind(identity.index, identity.dim, identity.metric)
+    check_index(identity.index, identity)
     return identity
+
+
+def store_url(store: str | None) -> str:
+    """The URL of an engine as a catalog keeps it; empty for the embedded store.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    return "" if store in (None, EMBEDDED) else str(Address.parse(str(store)))
+
+
+def check_index(index: str, made: Identity) -> None:
+    """Refuse a kind of index that the store of such a collection can't have, by a ConfigError."""
+    if made.store:
+        check_engine_kind(index, made.metric)
+    else:
+        check_kind(index, made.dim, made.metric)
 
 
 def spec_text(encoder: Encoder) -> str:
@@ -102,18 +126,37 @@ def refuse_other_thumbnails(catalog: Catalog, thumbnails: bool | None) -> None:
         _refuse("switch of thumbnails", words[catalog.switches.thumbnails], asked, remedy)
 
 
+def refuse_taken(identity: Identity) -> None:
+    """Refuse to make a new collection whose place in its engine is taken.
+
+    Raises:
+        StoreMismatchError: something is there.
+        StoreUnavailableError: the engine can't be reached.
+    """
+    if not identity.store:
+        return
+    with closing(open_engine(Address.parse(identity.store))) as engine:
+        if engine.find():
+            raise StoreMismatchError(identity.store, "another collection")
+
+
 def check_metric(metric: str | None) -> None:
     """Refuse a metric that there is not, with a ConfigError."""
     if metric is not None and metric not in METRICS:
         raise ConfigError("metric", metric, f"one of {', '.join(METRICS)}")
 
 
-def refuse_other(stored: Identity, metric: Metric | None, index: str | None) -> None:
-    """Raise CollectionMismatchError where another metric or index is asked for."""
+def refuse_other(
+    stored: Identity, metric: Metric | None, index: str | None, store: str | None = None
+) -> None:
+    """Raise CollectionMismatchError where another metric, index or store is asked for."""
+    if store is not None and (url := store_url(store)) != stored.store:
+        words = (stored.store or EMBEDDED, url or EMBEDDED)
+        _refuse("store", *words, f"Change it with 'iss move --to {words[1]}'.")
     if metric is not None:
         _refuse("metric", stored.metric, metric, _ELSEWHERE)
     if index is not None:
-        check_kind(index, stored.dim, stored.metric)
+        check_index(index, stored)
         _refuse("index", stored.index, index, f"Change it with 'iss rebuild --index {index}'.")
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Embeddings
-from image_similarity_search.collection.store_keeper import StoreKeeper
+from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.errors import CollectionCorruptError
-from image_similarity_search.stores.faiss_store import FaissStore
+from image_similarity_search.stores.base import Store
 from image_similarity_search.types import FloatArray, IdArray, Metric
 
 Ranked = tuple[IdArray, FloatArray]
@@ -24,7 +24,7 @@ _AT_ONCE = 16_384  # embeddings read for several queries together, which bounds 
 class Ranker:
     """Ranks the images of one catalog with the help of its store."""
 
-    def __init__(self, catalog: Catalog, keeper: StoreKeeper) -> None:
+    def __init__(self, catalog: Catalog, keeper: Keeper) -> None:
         self._catalog = catalog
         self._keeper = keeper
 
@@ -37,7 +37,7 @@ class Ranker:
         return self._by_distance(row, self._catalog.embeddings(ids), k)
 
     def ranked(
-        self, store: FaissStore, rows: FloatArray, k: int, allowed: IdArray | None
+        self, store: Store, rows: FloatArray, k: int, allowed: IdArray | None
     ) -> list[Ranked]:
         """The nearest to each of ``rows`` ``(q, dim)``, ``k`` or more of them, of those allowed."""
         if allowed is not None and len(allowed) <= max(
@@ -59,8 +59,8 @@ class Ranker:
         return answers
 
     def _looking_further(
-        self, store: FaissStore, row: FloatArray, k: int, allowed: IdArray | None
-    ) -> tuple[FaissStore, IdArray, FloatArray]:
+        self, store: Store, row: FloatArray, k: int, allowed: IdArray | None
+    ) -> tuple[Store, IdArray, FloatArray]:
         """The same for one vector, as deep as it takes; and the store that knew."""
         depth, known = k, store
         while True:
@@ -124,7 +124,7 @@ class _Read:
 
 
 def _settled(
-    store: FaissStore,
+    store: Store,
     candidates: IdArray,
     ids: IdArray,
     distances: FloatArray,

@@ -16,8 +16,8 @@ from image_similarity_search.catalog.inspection import inspect
 from image_similarity_search.catalog.lock import sole_use, writer_lock
 from image_similarity_search.catalog.salvage import NothingSavedError, Salvaged, salvage
 from image_similarity_search.collection.identity import refuse_lost
+from image_similarity_search.collection.keepers import keeper_for
 from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
-from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import (
     CollectionCorruptError,
@@ -55,18 +55,25 @@ def repaired(folder: str, *, wait: float = 0.0) -> RepairReport:
         raise CollectionNotFoundError(folder)
     with writer_lock(folder, wait=wait), _without(new, work):
         found = verified(folder)
+        former = ""
         if found.counts["catalog"]:
             with _disk_errors(folder):
-                _save_catalog(path, new, work, report)
+                former = _save_catalog(path, new, work, report)
         if found.damaged:
-            with closing(Catalog(folder)) as catalog:
-                StoreKeeper(catalog, folder).rebuild(None)
+            with (
+                closing(Catalog(folder)) as catalog,
+                closing(keeper_for(catalog, folder, formerly=former)) as keeper,
+            ):
+                keeper.rebuild(None)
             report.store_rebuilt = True
     return report
 
 
-def _save_catalog(path: str, new: str, work: str, report: RepairReport) -> None:
-    """Put what can be saved of the catalog at ``path`` in its place; the others are for work."""
+def _save_catalog(path: str, new: str, work: str, report: RepairReport) -> str:
+    """Put what can be saved of the catalog at ``path`` in its place; the others are for work.
+
+    Returns the id that the collection had.
+    """
     folder = os.path.dirname(path)
     made_with = index_file.saved_made_with(os.path.join(folder, STORE_FILE_NAME))
     aside = _aside(path)
@@ -95,6 +102,7 @@ def _save_catalog(path: str, new: str, work: str, report: RepairReport) -> None:
         _replace(new, path)
     report.kept_as = aside
     _log.info("%s was made anew of what could be read; it was kept as %s", path, aside)
+    return salvaged.meta.get("id", "")
 
 
 def _aside(path: str) -> str:

@@ -10,8 +10,8 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import is_displaced
 from image_similarity_search.collection.filtering import Filtering
+from image_similarity_search.collection.keeping import Keeper, MovedOn
 from image_similarity_search.collection.ranking import Ranked, Ranker
-from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import (
     CollectionCorruptError,
     ConfigError,
@@ -24,7 +24,7 @@ from image_similarity_search.types import FloatArray, Hit, IdArray
 class Searcher:
     """Searches one catalog with the help of its store."""
 
-    def __init__(self, catalog: Catalog, keeper: StoreKeeper, filtering: Filtering) -> None:
+    def __init__(self, catalog: Catalog, keeper: Keeper, filtering: Filtering) -> None:
         self._catalog = catalog
         self._keeper = keeper
         self._filtering = filtering
@@ -80,6 +80,19 @@ class Searcher:
             raise ConfigError("k", k, "a number of images, at least 1")
         if threshold is not None and not _is_number(threshold):
             raise ConfigError("threshold", threshold, "a score")
+        while True:
+            try:
+                shown = self._shown(rows, k, left_out, where)
+            except MovedOn:
+                continue
+            if threshold is None:
+                return shown
+            return [[hit for hit in hits if hit.score >= threshold] for hits in shown]
+
+    def _shown(
+        self, rows: FloatArray, k: int, left_out: Sequence[int | None], where: Filter | None
+    ) -> list[list[Hit]]:
+        """The same, whatever the score; all of one moment."""
         hidden = {id_ for id_ in left_out if id_ is not None}
         with self._keeper.current() as store:
             allowed = None if where is None else self._filtering.ids(where)
@@ -92,13 +105,10 @@ class Searcher:
                 if more <= displaced:
                     break
                 displaced |= more
-        shown = [
+        return [
             [hit for hit in hits if hit.id != own and hit.id not in displaced][:k]
             for hits, own in zip(answers, left_out, strict=True)
         ]
-        if threshold is None:
-            return shown
-        return [[hit for hit in hits if hit.score >= threshold] for hits in shown]
 
     def _hits(self, ranked: Sequence[Ranked], k: int) -> list[list[Hit]]:
         """The first ``k`` of each answer, with their records."""

@@ -146,6 +146,9 @@ class StoreKeeper:
             self.look_as_tuned(store)
             self._save(store)
 
+    def close(self) -> None:
+        """Let go of it: nothing is open."""
+
     def _new(self, kind: str | None = None) -> FaissStore:
         identity = self._catalog.identity
         return FaissStore(identity.dim, identity.metric, kind or identity.index)

@@ -10,11 +10,10 @@ from time import perf_counter
 import numpy as np
 
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.keeping import Keeper, KeptStore
 from image_similarity_search.collection.recall import measured_recall, nearest_in_full
 from image_similarity_search.collection.search import Searcher
-from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.types import FloatArray, IdArray, Tuning
 
 _K, _SAMPLE = 10, 200
@@ -32,7 +31,7 @@ def check_recall(target: float) -> None:
         raise ConfigError("recall", target, "a share of the nearest, above 0 and at most 1")
 
 
-def tuned(catalog: Catalog, searcher: Searcher, keeper: StoreKeeper, target: float) -> Tuning:
+def tuned(catalog: Catalog, searcher: Searcher, keeper: Keeper, target: float) -> Tuning:
     """Find the quickest way to search for ``target``, and have the store and the catalog know it.
 
     Tried on up to 200 of the images against all embeddings. Where the target can't be reached,
@@ -55,7 +54,7 @@ def tuned(catalog: Catalog, searcher: Searcher, keeper: StoreKeeper, target: flo
 
 
 def _quickest(
-    catalog: Catalog, searcher: Searcher, store: FaissStore, asked: IdArray, begin: Tuning
+    catalog: Catalog, searcher: Searcher, store: KeptStore, asked: IdArray, begin: Tuning
 ) -> Tuning:
     """The quickest of the ways that reach the target, or else the one that finds most."""
     rows = searcher.stored(asked.tolist())
@@ -85,7 +84,7 @@ def _quickest(
     return chosen
 
 
-def _shares(store: FaissStore) -> Iterator[float | None]:
+def _shares(store: KeptStore) -> Iterator[float | None]:
     """Shares of the lists to try; None alone where there are no lists."""
     if not store.lists:
         yield None

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 
-import numpy as np
-
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.inspection import inspect
+from image_similarity_search.collection.contradictions import (
+    Held,
+    contradictions,
+    engine_problems,
+)
 from image_similarity_search.collection.identity import refuse_lost
 from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
 from image_similarity_search.errors import (
@@ -24,12 +26,10 @@ from image_similarity_search.errors import (
 from image_similarity_search.images import decode
 from image_similarity_search.processors import available_processors
 from image_similarity_search.stores import index_file
-from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.stores.kept import kept_ids, kept_vectors
-from image_similarity_search.types import IdArray, ImageRecord, VerifyReport
+from image_similarity_search.types import ImageRecord, VerifyReport
 
 _FILES_AT_ONCE = 256
-_TOLERANCE = 1e-4  # of a vector's length: another processor may have rounded otherwise
 
 
 def verified(folder: str, *, files: bool = False) -> VerifyReport:
@@ -63,6 +63,9 @@ def verified(folder: str, *, files: bool = False) -> VerifyReport:
 def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
     path = os.path.join(folder, STORE_FILE_NAME)
     checked["vectors"] = checked["compared"] = 0
+    if catalog.identity.store:
+        yield from engine_problems(catalog, checked)
+        return
     if not os.path.exists(path):
         return  # none was made yet, or it was deleted, as it may be
     identity = catalog.identity
@@ -87,42 +90,8 @@ def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> I
             return
         if not catalog.can_catch_up(store.generation):
             return  # the same
-        yield from _contradictions(path, store, catalog, checked)
-
-
-def _contradictions(
-    path: str, store: FaissStore, catalog: Catalog, checked: dict[str, int]
-) -> Iterator[str]:
-    """Where the store, caught up, would hold something else than the catalog."""
-    removed = catalog.removed_since(store.generation)
-    parts = [part.ids for part in catalog.embeddings_since(store.generation)]
-    changed = np.concatenate([np.empty(0, dtype=np.int64), *parts])
-    ids = kept_ids(store)
-    if len(np.unique(ids)) < len(ids):
-        yield f"{path} holds an image twice"
-    held = np.union1d(np.setdiff1d(ids, removed), changed)
-    indexed = catalog.indexed_ids()
-    for id_ in np.setdiff1d(held, indexed)[:3]:
-        yield f"{path} holds image {id_}, and the catalog does not"
-    for id_ in np.setdiff1d(indexed, held)[:3]:
-        yield f"{path} lacks image {id_}"
-    same = np.setdiff1d(np.intersect1d(ids, indexed), np.union1d(removed, changed))
-    for id_ in _differing(store, catalog, same, checked):
-        yield f"{path} holds another vector of image {id_}"
-
-
-def _differing(
-    store: FaissStore, catalog: Catalog, among: IdArray, checked: dict[str, int]
-) -> Iterator[int]:
-    for ids, rows in kept_vectors(store):
-        found = catalog.embeddings(ids[np.isin(ids, among)])
-        order = np.argsort(ids)
-        stored = rows[order[np.searchsorted(ids, found.ids, sorter=order)]]
-        expected = vectors.unpack(found.units, found.norms, catalog.identity.metric)
-        scale = np.maximum(np.abs(expected).max(axis=1, initial=0), np.finfo(np.float32).tiny)
-        apart = np.abs(stored - expected).max(axis=1, initial=0) > _TOLERANCE * scale
-        checked["compared"] += len(found.ids)
-        yield from found.ids[apart].tolist()
+        held = Held(path, store.generation, kept_ids(store), kept_vectors(store))
+        yield from contradictions(held, catalog, checked)
 
 
 def _file_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
@@ -14,6 +14,7 @@ from image_similarity_search.service import problems
 from image_similarity_search.service.gate import OPEN_PATHS, Gate
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.page import add_page
+from image_similarity_search.service.parameters import only_known
 from image_similarity_search.service.requests import AddIn, SearchIn
 from image_similarity_search.service.routes import (
     about,
@@ -63,7 +64,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     app.state.service = service
     problems.add_handlers(app)
     for module in (about, sessions, searching, images, syncing, duplicates):
-        app.include_router(module.router)
+        app.include_router(module.router, dependencies=[Depends(only_known)])
     add_page(app)
     app.openapi = lambda: _document(app, keys=bool(settings.keys))  # type: ignore[method-assign]  # as FastAPI says to
     return app

@@ -25,9 +25,9 @@ K = Annotated[int, Field(ge=1, le=MOST_HITS)]
 
 
 class In(BaseModel):
-    """What comes in: no fields but the known ones, and only finite numbers."""
+    """What comes in: no fields but the known ones, of the very types, and only finite numbers."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class RegionIn(In):
@@ -116,8 +116,6 @@ class SearchIn(In):
     """What to search for."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        allow_inf_nan=False,
         json_schema_extra={
             "examples": [
                 {"examples": [{"id": 1}], "k": 5},

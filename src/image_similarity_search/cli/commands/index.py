@@ -37,6 +37,7 @@ Examples:
 @click.option(
     "--index", "kind", metavar="KIND", help=f"The kind of store [default: auto]: {options.KINDS}."
 )
+@options.store
 @options.recall
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")
@@ -59,6 +60,7 @@ def command(
     metric: Metric | None,
     device: Device | None,
     kind: str | None,
+    store: str | None,
     recall: float | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -87,6 +89,7 @@ def command(
         encoder=encoder,
         metric=metric,
         index=kind,
+        store=store,
         device=device or "auto",
         thumbnails=thumbnails,
         create=True,

@@ -1,0 +1,264 @@
+"""Keeps a store that lives in an engine in step with the catalog.
+
+The engine is shared: by the threads and processes that use the collection, each of which may
+find that it is behind. Who brings it up to date holds ``store.lock``. So the engine's generation
+only changes under that lock, and is never ahead of what the catalog says after the lock was
+taken, unless the catalog was restored from a backup.
+
+A search looks at one moment of the catalog, and the engine may go past it meanwhile. An image
+that it then finds and that moment does not know lets the search begin anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.lock import store_lock
+from image_similarity_search.collection.filling import apply, filled_store, label_of
+from image_similarity_search.collection.keeping import KeptStore, MovedOn
+from image_similarity_search.errors import (
+    CollectionCorruptError,
+    CollectionUnwritableError,
+    StoreError,
+    StoreMismatchError,
+    StoreUnavailableError,
+)
+from image_similarity_search.stores.engines import (
+    Address,
+    Engine,
+    EngineStore,
+    check_kind,
+    open_engine,
+)
+
+_LOCK_SECONDS = float("inf")  # its holder does what is waited for
+_DOUBTS = 2  # so often a search is begun anew before the catalog must be what is wrong
+
+_log = logging.getLogger(__name__)
+
+
+class EngineKeeper:
+    """The store of the collection in ``folder``, in the engine that the catalog names.
+
+    ``formerly`` is an id that the collection had before a repair: what is in the engine under
+    that one is ours, too.
+    """
+
+    def __init__(self, catalog: Catalog, folder: str, *, formerly: str = "") -> None:
+        self.path = catalog.identity.store
+        self._catalog = catalog
+        self._folder = folder
+        self._ours = {catalog.identity.id, formerly}
+        self._is_new = catalog.generation == 0  # nothing in the engine is nothing to report
+        self._opened: Engine | None = None
+        self._store: EngineStore | None = None
+        self._distrusted = ""  # why the store in the engine must be made anew
+        self._doubts = (-1, 0)  # in which generation a search found a contradiction, how often
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def current(self) -> Iterator[KeptStore]:
+        """The store, to this thread alone, and the catalog of the moment that it reflects.
+
+        Raises:
+            CollectionCorruptError: the catalog is damaged.
+            StoreMismatchError: in the engine is something else than this collection.
+            StoreUnavailableError: the engine can't be used.
+        """
+        with self._lock, ExitStack() as stack:
+            stack.enter_context(self._catalog.snapshot())
+            if not self._is_in_step():
+                stack.close()
+                self._bring_up(stack)
+            try:
+                store, tuning = self._known(), self._catalog.tuning()
+                store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
+                yield store
+            except (StoreError, MovedOn):
+                self._store = None  # it may have been dropped or put elsewhere: look again
+                raise
+
+    def made_anew(self, why: str) -> KeptStore:
+        """Begin the search anew; the second time, with a store that was made anew.
+
+        Raises:
+            MovedOn: always, until there is no more to be tried.
+            CollectionCorruptError: a new store did not help either.
+        """
+        generation, times = self._doubts
+        now = self._catalog.generation
+        self._doubts = (now, times + 1 if generation == now else 1)
+        if self._doubts[1] > _DOUBTS:
+            raise CollectionCorruptError(self._catalog.path, why)
+        if self._doubts[1] == _DOUBTS:
+            self._distrusted = why
+        raise MovedOn(why)
+
+    def distrust_the_future(self) -> None:
+        """Have a store that is ahead of the catalog made anew: a backup was restored.
+
+        Before a change, which might bring the catalog to the store's generation by another way.
+        So nothing is changed while the engine can't be asked.
+
+        Raises:
+            StoreMismatchError, StoreUnavailableError: as ``current``.
+        """
+        self._check_place()
+        found = self._found()
+        if found and found.generation > self._catalog.generation:
+            _log.warning("%s is ahead of the catalog: it is made anew", self.path)
+            with self._sole():
+                found.generation = 0
+
+    def refresh(self) -> None:
+        """Bring the engine up to date after a change; where that fails, the next search does."""
+        try:
+            with self.current():
+                pass
+        except CollectionCorruptError as error:
+            _log.warning("%s", error)
+        except StoreError as error:
+            _log.warning("%s. What was changed is kept; the engine catches up later", error)
+
+    def rebuild(self, kind: str | None) -> None:
+        """Make the store anew from the catalog, without decoding a picture.
+
+        Searches go on in the former one until it is whole.
+
+        Raises:
+            ConfigError: the engine has no index of this kind.
+            StoreMismatchError, StoreUnavailableError: as ``current``.
+        """
+        check_kind(kind or self._catalog.identity.index, self._catalog.identity.metric)
+        with self._lock:
+            with self._sole():
+                self._found()
+                self._put_in_place(self._filled(kind))
+                with self._catalog.transaction():
+                    if kind is not None:
+                        self._catalog.set_index(kind)
+                    self._catalog.forget_removals()
+            self._store = None
+            with self.current():
+                pass
+
+    def close(self) -> None:
+        """Leave the engine."""
+        if self._opened:
+            self._opened.close()
+            self._opened = None
+
+    def _is_in_step(self) -> bool:
+        """Whether the store is of the generation of this snapshot; it is looked up at first."""
+        generation, first = self._catalog.generation, self._store is None
+        if self._store and self._store.generation == generation:
+            return True
+        found = None if self._distrusted else self._found()
+        if (
+            found is None
+            or found.generation != generation
+            or found.label != label_of(self._catalog)
+        ):
+            return False
+        if first and len(found) != self._catalog.counts().indexed:
+            return False
+        self._store = found
+        return True
+
+    def _bring_up(self, stack: ExitStack) -> None:
+        """Bring the engine to the catalog's generation, in a snapshot that ``stack`` ends."""
+        self._check_place()
+        with self._sole():
+            for _ in range(2):
+                store = self._trusted()
+                if store is None:
+                    store = self._filled(None)
+                    self._put_in_place(store)
+                stack.enter_context(self._catalog.snapshot())
+                if store.generation != self._catalog.generation:
+                    apply(store, self._catalog, store.generation)
+                count = self._catalog.counts().indexed
+                if self._store is not None or len(store) == count:
+                    if store.generation != self._catalog.generation:
+                        store.generation = self._catalog.generation
+                    self._store = store
+                    return
+                stack.close()
+                self._distrusted = f"it holds {len(store):,} embeddings, not {count:,}"
+        raise StoreUnavailableError(f"{self.path} loses what is put into it: {self._distrusted}")
+
+    def _trusted(self) -> EngineStore | None:
+        """The store in the engine, if it can be caught up; the store's lock is held."""
+        found, why = self._found(), self._distrusted
+        if found is None:
+            if self._catalog.counts().indexed and not self._is_new:
+                _log.warning("nothing is at %s: it is made anew from the catalog", self.path)
+            return None
+        generation = self._catalog.generation
+        if found.label != label_of(self._catalog):
+            why = why or "it is of another kind"
+        elif found.generation > generation:
+            why = why or "it is ahead of the catalog"
+        elif not found.generation < 1 and not self._catalog.can_catch_up(found.generation):
+            why = why or "it is older than the last rebuild"
+        elif found.generation < 1 and generation:
+            why = why or "it is of no generation"
+        if why:
+            _log.warning("%s is made anew: %s", self.path, why)
+            return None
+        return found
+
+    def _found(self) -> EngineStore | None:
+        """The store that is in place.
+
+        Raises:
+            StoreMismatchError: it is another collection's.
+        """
+        found = self._engine().find()
+        if found and found.label.identity not in self._ours:
+            label = found.label
+            what = f"another collection ({label.encoder}, {label.dim} dimensions, {label.metric})"
+            raise StoreMismatchError(self.path, what)
+        return found
+
+    def _filled(self, kind: str | None) -> EngineStore:
+        return filled_store(self._engine(), self._catalog, label_of(self._catalog, kind))
+
+    def _put_in_place(self, store: EngineStore) -> None:
+        self._engine().put_in_place(store)
+        self._distrusted = ""
+
+    def _known(self) -> EngineStore:
+        if self._store is None:
+            raise StoreUnavailableError(f"{self.path} is not open")
+        return self._store
+
+    def _engine(self) -> Engine:
+        if self._opened is None:
+            self._opened = open_engine(Address.parse(self.path))
+        return self._opened
+
+    def _check_place(self) -> None:
+        """Refuse to go on with an engine that the collection was moved away from."""
+        now = self._catalog.read_identity().store
+        if now != self.path:
+            raise StoreUnavailableError(
+                f"another process moved the embeddings from {self.path} to"
+                f" {now or 'the embedded store'}: open the collection again"
+            )
+
+    @contextmanager
+    def _sole(self) -> Iterator[None]:
+        """Be the only one who changes what is in the engine."""
+        try:
+            with store_lock(self._folder, wait=_LOCK_SECONDS):
+                yield
+        except CollectionUnwritableError as error:
+            raise StoreUnavailableError(
+                f"{self.path} is behind the catalog, and can't be brought up to date from here:"
+                f" {error.reason}"
+            ) from error

@@ -1,0 +1,79 @@
+"""Putting all embeddings of a catalog into a store in an engine; goes on where it was ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.errors import StoreUnavailableError
+from image_similarity_search.stores.engines import Engine, EngineStore, Label
+from image_similarity_search.stores.engines.base import Filled
+
+_log = logging.getLogger(__name__)
+
+
+def label_of(catalog: Catalog, kind: str | None = None) -> Label:
+    """What is to be written on a store of this catalog."""
+    made = catalog.identity
+    return Label(made.id, made.encoder, made.dim, made.metric, kind or made.index)
+
+
+def filled_store(
+    engine: Engine,
+    catalog: Catalog,
+    label: Label,
+    progress: Callable[[int], None] | None = None,
+) -> EngineStore:
+    """A store, not yet in place, that holds all of the catalog of this moment.
+
+    The caller holds the store's lock, and no snapshot: the catalog may change meanwhile, and
+    others read it. How far it is, is written into the engine after each part.
+
+    Raises:
+        CollectionCorruptError: the catalog is damaged.
+        StoreUnavailableError: the engine can't be reached, or lost something.
+    """
+    store = engine.begun(label)
+    filled = store.filled
+    if filled is None or not catalog.can_catch_up(filled.generation):
+        if filled is not None:  # its beginning is too long ago to know what was removed since
+            engine.drop(label.identity)
+            store = engine.begun(label)
+        filled = Filled(catalog.generation)
+        store.filled = filled
+    for part in catalog.embeddings_since(0, after=filled.last):
+        store.upsert(part.ids, vectors.unpack(part.units, part.norms, label.metric))
+        filled = Filled(filled.generation, int(part.ids[-1]))
+        store.filled = filled
+        if progress:
+            progress(filled.last)
+    with catalog.snapshot():
+        apply(store, catalog, filled.generation)
+        count = catalog.counts().indexed
+        catalog.check_count(catalog.count_embeddings())
+        if len(store) != count:
+            engine.drop(label.identity)
+            raise StoreUnavailableError(
+                f"the engine holds {len(store):,} of {count:,} embeddings after it took them all;"
+                " try again"
+            )
+        store.generation = catalog.generation
+    _log.info("filled with %d embeddings, of generation %d", count, store.generation)
+    return store
+
+
+def apply(store: EngineStore, catalog: Catalog, since: int) -> int:
+    """What the catalog saw since a generation; all of it may be there already.
+
+    Returns how many embeddings were taken away or put in. The caller is within a snapshot, and
+    sets the store's generation.
+    """
+    removed = catalog.removed_since(since)
+    changes = len(removed)
+    store.delete(removed)
+    for part in catalog.embeddings_since(since):
+        store.upsert(part.ids, vectors.unpack(part.units, part.norms, store.label.metric))
+        changes += len(part.ids)
+    return changes

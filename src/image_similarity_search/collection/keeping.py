@@ -1,0 +1,80 @@
+"""What a keeper of a store is: of one in a file, or of one in an engine."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from image_similarity_search.stores.base import Store
+
+
+class MovedOn(Exception):  # noqa: N818 - it is no error, and never leaves this package
+    """The store is not of the moment that a search looks at: the search begins anew."""
+
+
+class KeptStore(Store, Protocol):
+    """A store that can say what it is, and be told how much to look at."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every vector is compared in full now."""
+        ...
+
+    @property
+    def lists(self) -> int:
+        """How many lists its vectors are in, of which a search looks at a share; 0 for none."""
+        ...
+
+    def look_at(self, probed: float | None, depth: float) -> None:
+        """Look at this share of the lists, or the usual; at ``depth`` times the candidates."""
+        ...
+
+    def describe(self) -> str:
+        """What it is, in a few words for people."""
+        ...
+
+    def memory_bytes(self) -> int:
+        """About how much of this process's memory it takes."""
+        ...
+
+
+class Keeper(Protocol):
+    """Keeps the store of one collection in step with its catalog."""
+
+    @property
+    def path(self) -> str:
+        """Where the store is kept."""
+        ...
+
+    def current(self) -> AbstractContextManager[KeptStore]:
+        """The store, to this thread alone, and the catalog of the moment that it reflects.
+
+        Raises:
+            CollectionCorruptError: the catalog is damaged.
+            StoreUnavailableError: the store can't be used.
+        """
+        ...
+
+    def made_anew(self, why: str) -> KeptStore:
+        """Another store instead of the current one, which contradicts the catalog.
+
+        Raises:
+            MovedOn: it may be that only the moment is over; ``current`` will tell.
+        """
+        ...
+
+    def distrust_the_future(self) -> None:
+        """Drop a store that is ahead of the catalog, before a change."""
+        ...
+
+    def refresh(self) -> None:
+        """Bring the store up to date after a change, as far as can be."""
+        ...
+
+    def rebuild(self, kind: str | None) -> None:
+        """Make the store anew from the catalog, of another ``kind`` if one is given."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...

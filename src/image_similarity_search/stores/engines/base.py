@@ -1,0 +1,121 @@
+"""What an engine is, and what a store in one can do that others need not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from image_similarity_search.stores.base import Store
+from image_similarity_search.types import FloatArray, IdArray, Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Whose vectors a store in an engine holds, and of which kind it is.
+
+    Attributes:
+        identity: the id of the collection.
+        encoder: the name of its encoder, for messages.
+        dim: length of a vector.
+        metric: how they are compared.
+        kind: the kind of index, a name.
+    """
+
+    identity: str
+    encoder: str
+    dim: int
+    metric: Metric
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How far a store is that is being filled with all vectors of a catalog.
+
+    Attributes:
+        generation: of the catalog when that began.
+        last: the highest id that is in it; ids come in order.
+    """
+
+    generation: int
+    last: int = -1
+
+
+class EngineStore(Store, Protocol):
+    """A store in an engine; what it is told is there for all who search it.
+
+    Every method raises StoreUnavailableError where the engine can't be reached, or says no.
+    """
+
+    @property
+    def label(self) -> Label:
+        """Whose it is, and of which kind."""
+        ...
+
+    @property
+    def filled(self) -> Filled | None:
+        """How far it is, while it is being filled; None once it has a generation."""
+        ...
+
+    @filled.setter
+    def filled(self, value: Filled) -> None: ...
+
+    def ids(self) -> Iterator[IdArray]:
+        """All ids it holds, in order, a part at a time."""
+        ...
+
+    def vectors(self, ids: IdArray) -> tuple[IdArray, FloatArray]:
+        """The vectors of some ids, those that there are, in order of id."""
+        ...
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every vector is compared in full."""
+        ...
+
+    @property
+    def lists(self) -> int:
+        """Into how many lists its vectors are divided; 0 where they are not."""
+        ...
+
+    def look_at(self, probed: float | None, depth: float) -> None:
+        """Look at this share of the lists, or the usual; at ``depth`` times the candidates."""
+        ...
+
+    def describe(self) -> str:
+        """What it is, in a few words for people."""
+        ...
+
+    def memory_bytes(self) -> int:
+        """What it takes of this process's memory."""
+        ...
+
+
+class Engine(Protocol):
+    """The place of one collection in a running engine."""
+
+    def find(self) -> EngineStore | None:
+        """The store that is in place, ready to be searched; None where there is none.
+
+        Raises:
+            StoreMismatchError: something is there that this package did not make.
+            StoreUnavailableError: the engine can't be reached.
+        """
+        ...
+
+    def begun(self, label: Label) -> EngineStore:
+        """A store to be filled, beside the one in place: one begun before, or a new one."""
+        ...
+
+    def put_in_place(self, store: EngineStore) -> None:
+        """Search ``store`` from now on, at once and for everybody; the former one is dropped."""
+        ...
+
+    def drop(self, identity: str) -> None:
+        """Drop what is there of the collection ``identity``, in place or begun."""
+        ...
+
+    def close(self) -> None:
+        """Leave the engine."""
+        ...

@@ -1,0 +1,18 @@
+"""From an address to an engine."""
+
+from __future__ import annotations
+
+from image_similarity_search.stores.engines.access import access
+from image_similarity_search.stores.engines.address import Address
+from image_similarity_search.stores.engines.base import Engine
+from image_similarity_search.stores.engines.milvus_connection import MilvusConnection
+from image_similarity_search.stores.engines.milvus_engine import MilvusEngine
+
+
+def open_engine(address: Address) -> Engine:
+    """The engine at ``address``; secrets come from the environment.
+
+    Raises:
+        StoreUnavailableError: it can't be reached, or its client is not installed.
+    """
+    return MilvusEngine(MilvusConnection(address, access()))
