@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from image_similarity_search.service import problems
 from image_similarity_search.service.bodies import Bodies
 from image_similarity_search.service.connections import COUNT
-from image_similarity_search.service.keys import Keys
+from image_similarity_search.service.guesses import RATE, Guesses
+from image_similarity_search.service.keys import Keys, guess
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.origins import Origins
@@ -23,7 +24,6 @@ from image_similarity_search.service.settings import Settings
 _HOST = Kind(421, "host", "The service is not called by this name")
 _ORIGIN = Kind(403, "origin", "Pages of other sites may not ask for this")
 _KEY = Kind(401, "key", "An API key is needed")
-_RATE = Kind(429, "rate", "Too many requests")
 _BUSY = Kind(503, "busy", "The service is busy", 2)
 _GONE = 499  # nobody waits for an answer: what proxies count such requests as
 
@@ -53,8 +53,11 @@ _SECURITY = {
 class Gate:
     """Wraps an application: checks before it, headers and measurements after it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, metrics: Metrics, guesses: Guesses
+    ) -> None:
         self._app = app
+        self._guesses = guesses
         self._keys = Keys(settings.keys)
         self._origins = Origins(settings.allowed_hosts)
         self._rates = Rates(settings.limits.rate, settings.limits.burst)
@@ -115,7 +118,7 @@ class Gate:
         client = scope["client"][0] if scope.get("client") else "unknown"
         path = scope["path"]
         if self._keys.needed and path not in OPEN_PATHS and not path.startswith("/static/"):
-            holder = self._keys.accept(headers)
+            holder = self._holder(client, headers)
             if holder is None:
                 self._slow_down(f"stranger at {client}")
                 detail = "send it as 'Authorization: Bearer KEY'"
@@ -123,7 +126,18 @@ class Gate:
             client = holder
         self._slow_down(client)
 
+    def _holder(self, address: str, headers: Headers) -> str | None:
+        """Who shows a key, if it is one."""
+        shown = guess(headers)
+        if not shown:
+            return None
+        self._guesses.check(address, shown)
+        holder = self._keys.accept(headers)
+        if holder is None:
+            self._guesses.was_wrong(address, shown)
+        return holder
+
     def _slow_down(self, client: str) -> None:
         seconds = self._rates.take(client)
         if seconds:
-            raise Refusal(_RATE, f"try again in {seconds} s", {"Retry-After": str(seconds)})
+            raise Refusal(RATE, f"try again in {seconds} s", {"Retry-After": str(seconds)})
