@@ -36,11 +36,12 @@ def test_only_pictures_may_be_large(shared: httpx.Client, here: str, kind: str) 
         assert (answer.status_code, slug_of(answer)) == (413, "body-too-large"), path
 
 
-@pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=x", "", "text/json"])
-def test_a_body_without_a_key_is_small(serve: Starter, kind: str) -> None:
+def test_a_body_without_a_key_is_small(serve: Starter) -> None:
     client = serve(keys=(KEY,))
-    sent = {"content-type": kind} if kind else {}
-    assert client.post("/v1/session", content=b"x" * 5_000, headers=sent).status_code == 413
+    for kind in ("image/png", "multipart/form-data; boundary=x", "", "text/json"):
+        sent = {"content-type": kind} if kind else {}
+        answer = client.post("/v1/session", content=b"x" * 5_000, headers=sent)
+        assert (answer.status_code, slug_of(answer)) == (413, "body-too-large"), kind
     assert client.post("/v1/session", json={"key": KEY}).status_code == 204
 
 
