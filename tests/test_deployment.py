@@ -71,6 +71,12 @@ def test_the_container_is_small_and_nobody_in_it_is_root() -> None:
         assert all(f"!{source}" in taken for source in value.split()[:-1])
 
 
+def test_docker_leaves_out_the_same() -> None:
+    """Podman reads the first, Docker only a file that is named like the one it builds from."""
+    for_docker = CONTAINERFILE.with_name("Containerfile.dockerignore")
+    assert for_docker.read_text("utf-8") == (ROOT / ".containerignore").read_text("utf-8")
+
+
 def test_what_the_container_runs_is_healthy(tmp_path: Path, make_picture: MakePicture) -> None:
     """Its command and its health check, on a port and in a folder of this machine."""
     make_picture(tmp_path / "pictures" / "a.png", 1)
@@ -117,6 +123,16 @@ def test_the_compose_example() -> None:
     assert all(port.startswith("127.0.0.1:") for port in services["service"]["ports"])
     assert "ISS_API_KEY" in services["service"]["environment"]
     assert set(services["service"]["depends_on"]) <= set(services)
+
+
+def test_the_proxy_replaces_what_clients_say() -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+    sent = dict(re.findall(r"proxy_set_header (\S+) (\S+);", text))
+    assert sent == {
+        "Host": "$http_host",
+        "X-Forwarded-For": "$remote_addr",
+        "X-Forwarded-Proto": "$scheme",
+    }
 
 
 def test_the_systemd_unit() -> None:

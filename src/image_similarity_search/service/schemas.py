@@ -177,6 +177,7 @@ class Collections(BaseModel):
     """All collections."""
 
     collections: list[CollectionOut]
+    max_upload: int = Field(description="Bytes that a request may have.", examples=[33_554_432])
 
 
 class SyncReportOut(BaseModel):

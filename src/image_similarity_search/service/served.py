@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
-from image_similarity_search.service.files import open_inside
+from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Refusal
@@ -60,9 +60,7 @@ class Served:
     def _make(self, record: ImageRecord) -> tuple[str, bytes]:
         from image_similarity_search.images import decode
 
-        opened = open_inside(record.path, self.roots())
-        with opened.file:
-            data = opened.file.read(opened.size)
+        data = read_inside(record.path, self.roots())
         return decode.content_hash(data), self.uploads.thumbnail(data)
 
     def roots(self) -> Roots:

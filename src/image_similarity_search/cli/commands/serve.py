@@ -58,6 +58,13 @@ Examples:
     help="A name by which the service may be called, beside localhost and addresses.",
 )
 @click.option(
+    "--trusted-proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address of a proxy before the service, which is believed who asks, and whether by HTTPS.",
+)
+@click.option(
     "--rate-limit",
     "rate",
     default=0.0,
@@ -82,6 +89,7 @@ def command(
     api_key_file: IO[str] | None,
     read_only: bool,
     hosts: tuple[str, ...],
+    proxies: tuple[str, ...],
     rate: float,
     mebibytes: int,
 ) -> None:
@@ -117,6 +125,7 @@ def command(
             keys=_keys(api_key_file),
             read_only=read_only,
             allowed_hosts=hosts,
+            trusted_proxies=proxies,
             limits=Limits(upload_bytes=mebibytes * _MIB, rate=rate),
         )
         serve(settings, shared_metrics=metrics_dir)

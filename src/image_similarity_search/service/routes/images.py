@@ -74,6 +74,7 @@ async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> Image:
     return await service.desk.do(_one, served, id)
 
 
+@router.head("/{id}/file", include_in_schema=False)
 @router.get(
     "/{id}/file",
     response_class=Response,
@@ -110,9 +111,13 @@ async def original(
     saved = download or opened.media_type == files.DATA
     headers["Content-Disposition"] = _disposition(name, saved=saved)
     headers["Content-Length"] = str(opened.size)
+    if request.method == "HEAD":
+        opened.file.close()
+        return Response(headers=headers, media_type=opened.media_type)
     return _Streamed(opened, headers)
 
 
+@router.head("/{id}/thumbnail", include_in_schema=False)
 @router.get(
     "/{id}/thumbnail",
     response_class=Response,
@@ -120,7 +125,7 @@ async def original(
     | {
         200: {
             "description": "A small picture.",
-            "content": {"image/jpeg": PICTURE, "image/webp": PICTURE},
+            "content": {"image/jpeg": PICTURE},
         },
         304: {"description": "It is as it was."},
     },
@@ -136,8 +141,7 @@ async def thumbnail(
     headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    webp = data[8:12] == b"WEBP"
-    return Response(data, headers=headers, media_type="image/webp" if webp else "image/jpeg")
+    return Response(data, headers=headers, media_type="image/jpeg")
 
 
 @router.post(
