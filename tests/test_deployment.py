@@ -24,6 +24,7 @@ from conftest import MakePicture, until
 
 from image_similarity_search.cli.app import app
 from image_similarity_search.collection import Collection
+from image_similarity_search.service import job_runs, serving
 
 ROOT = Path(__file__).parent.parent
 CONTAINERFILE = ROOT / "Containerfile"
@@ -68,6 +69,12 @@ def test_the_container_is_small_and_nobody_in_it_is_root() -> None:
     taken = (ROOT / ".containerignore").read_text("utf-8").splitlines()
     for value in all_of("COPY")[:2]:
         assert all(f"!{source}" in taken for source in value.split()[:-1])
+
+
+def test_docker_leaves_out_the_same() -> None:
+    """Podman reads the first, Docker only a file that is named like the one it builds from."""
+    for_docker = CONTAINERFILE.with_name("Containerfile.dockerignore")
+    assert for_docker.read_text("utf-8") == (ROOT / ".containerignore").read_text("utf-8")
 
 
 def test_what_the_container_runs_is_healthy(tmp_path: Path, make_picture: MakePicture) -> None:
@@ -118,6 +125,16 @@ def test_the_compose_example() -> None:
     assert set(services["service"]["depends_on"]) <= set(services)
 
 
+def test_the_proxy_replaces_what_clients_say() -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+    sent = dict(re.findall(r"proxy_set_header (\S+) (\S+);", text))
+    assert sent == {
+        "Host": "$http_host",
+        "X-Forwarded-For": "$remote_addr",
+        "X-Forwarded-Proto": "$scheme",
+    }
+
+
 def test_the_systemd_unit() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # letters keep their case
@@ -127,6 +144,14 @@ def test_the_systemd_unit() -> None:
     assert Path(program).name == "iss"
     parse(arguments)
     assert unit["Service"]["User"] != "root"
+
+
+def test_there_is_time_to_end() -> None:
+    document = yaml.safe_load(COMPOSE.read_text("utf-8"))
+    found = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text("utf-8"), re.M)
+    assert found
+    compose = int(document["services"]["service"]["stop_grace_period"].removesuffix("s"))
+    assert compose == int(found[1]) > serving.STOP_SECONDS + job_runs.STOP_SECONDS
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")

@@ -61,9 +61,10 @@ class Site:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    playwright = pytest.importorskip("playwright.sync_api")
     if not os.path.exists(CHROMIUM):
-        pytest.skip(f"there is no {CHROMIUM}: set ISS_CHROMIUM")
+        missing = f"there is no {CHROMIUM}: set ISS_CHROMIUM"
+        pytest.fail(missing) if os.environ.get("ISS_BROWSER_NEEDED") else pytest.skip(missing)
+    playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:
         chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium

@@ -40,11 +40,16 @@ def test_an_update_is_watched_live(own_site: Site, visitor: Visitor) -> None:
     page.locator("#status", has_text="63 pictures").wait_for()
 
 
-def test_an_update_is_stopped_and_seen_by_others(own_site: Site, visitor: Visitor) -> None:
-    draw(1, (2400, 1800)).save(own_site.pictures / "0.jpg")
-    data = (own_site.pictures / "0.jpg").read_bytes()
+def add_many(folder: Path) -> None:
+    """So many pictures that to index them takes a while."""
+    draw(1, (2400, 1800)).save(folder / "0.jpg")
+    data = (folder / "0.jpg").read_bytes()
     for number in range(1, 300):  # the same picture, in files that differ
-        (own_site.pictures / f"{number}.jpg").write_bytes(data + b"%d" % number)
+        (folder / f"{number}.jpg").write_bytes(data + b"%d" % number)
+
+
+def test_an_update_is_stopped_and_seen_by_others(own_site: Site, visitor: Visitor) -> None:
+    add_many(own_site.pictures)
     page = visitor.visit(own_site.url)
     page.get_by_role("button", name="Update").click()
     page.locator("#job-text", has_text="Indexing").wait_for(timeout=90_000)
@@ -53,6 +58,57 @@ def test_an_update_is_stopped_and_seen_by_others(own_site: Site, visitor: Visito
     other.get_by_role("button", name="Stop").click()
     page.get_by_text("Stopped. What was done is kept").wait_for(timeout=90_000)
     other.get_by_text("Stopped. What was done is kept").wait_for()
+
+
+def test_the_work_of_others_is_no_update_of_this(
+    furnished: Path, tmp_path: Path, visitor: Visitor
+) -> None:
+    """Neither the update of another collection, nor another kind of work on this one."""
+    (tmp_path / "many").mkdir()
+    add_many(tmp_path / "many")
+    with Collection.open(tmp_path / "index", create=True) as collection:
+        collection.sync(tmp_path / "many", include=["0.jpg"])
+    both = (("few", str(furnished / "index")), ("many", str(tmp_path / "index")))
+    with ExitStack() as stack:
+        url = serve(furnished, stack, collections=both).url
+        page = visitor.visit(url)
+        job = page.request.post(f"{url}/v1/collections/many/sync", data={}).json()
+
+        def looking_for_duplicates(route: Route) -> None:
+            jobs = [{**job, "kind": "duplicates", "collection": "few"}, job]
+            route.fulfill(json={"jobs": jobs})
+
+        page.route("**/v1/jobs", looking_for_duplicates)
+        with page.expect_response("**/v1/jobs"):
+            page.reload()
+        page.locator("#status", has_text="64 pictures").wait_for()
+        assert page.locator("#job").is_hidden()
+        assert page.get_by_role("button", name="Update").is_enabled()
+        page.get_by_label("Collection").select_option("many")
+        page.locator("#job-text", has_text="Indexing").wait_for(timeout=90_000)
+        page.get_by_label("Collection").select_option("few")
+        page.locator("#job").wait_for(state="hidden")
+        assert page.get_by_role("button", name="Update").is_enabled()
+        page.get_by_label("Collection").select_option("many")
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("Stopped. What was done is kept").wait_for(timeout=90_000)
+
+
+def test_no_larger_picture_is_taken_than_the_server_takes(
+    furnished: Path, tmp_path: Path, visitor: Visitor
+) -> None:
+    from image_similarity_search.service.settings import Limits
+
+    draw(1).save(tmp_path / "small.bmp")
+    size = (tmp_path / "small.bmp").stat().st_size
+    draw(1, (97, 72)).save(tmp_path / "large.bmp")
+    with ExitStack() as stack:
+        site = serve(furnished, stack, limits=Limits(upload_bytes=size))
+        page = visitor.visit(site.url)
+        page.locator("#file").set_input_files(tmp_path / "large.bmp")
+        page.get_by_text("too large: the server takes 21 kB").wait_for()
+        page.locator("#file").set_input_files(tmp_path / "small.bmp")
+        wait_for_search(page)
 
 
 def test_a_file_that_is_gone_has_its_place(own_site: Site, visitor: Visitor) -> None:
@@ -88,7 +144,8 @@ def test_an_update_leaves_one_where_one_was(own_site: Site, visitor: Visitor) ->
     draw(1).save(own_site.pictures / "new.jpg")
     page.get_by_role("button", name="Update").evaluate("button => button.click()")
     page.locator("#status", has_text="65 pictures").wait_for(timeout=90_000)
-    assert page.evaluate("scrollY") == before
+    page.locator("#job").wait_for(state="hidden")  # which is above the pictures
+    until(lambda: page.evaluate("scrollY") == before)
     label = page.evaluate("document.activeElement.getAttribute('aria-label')")
     assert label == f"Search by {focused}"
 

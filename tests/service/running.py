@@ -15,7 +15,7 @@ import uvicorn
 from conftest import draw, until
 
 from image_similarity_search.collection import Collection
-from image_similarity_search.service.app import AppFactory
+from image_similarity_search.service.serving import configured
 from image_similarity_search.service.settings import Settings
 
 NAME = "pictures"
@@ -25,10 +25,7 @@ NAME = "pictures"
 def running(settings: Settings) -> Iterator[str]:
     """Serve until the end of the block; gives the address."""
     with socket.create_server((settings.host, 0)) as listening:
-        config = uvicorn.Config(
-            AppFactory(settings), factory=True, log_level="critical", server_header=False, ws="none"
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(configured(settings))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -74,6 +81,127 @@ def test_everything_that_can_be_changed(client: Client, place: Path) -> None:
     assert jobs[-1].report is not None
     assert jobs[-1].report["indexed"] == 1
     assert client.job(jobs[-1].id) == client.cancel(jobs[-1].id) == jobs[-1]
+
+
+def test_duplicates(client: Client, place: Path) -> None:
+    shutil.copy(place / "photos/picture 0.jpg", place / "photos/copy.jpg")
+    copy = client.add_existing("photos", "copy.jpg")
+    started = client.duplicates("exact", where={"formats": ["jpeg"]})
+    assert (started.kind, started.collection) == ("duplicates", "pictures")
+    *_, ended = client.follow(started.id)
+    assert (ended.state, client.jobs()[0]) == ("done", ended)
+    assert ended.finished is not None
+    assert ended.finished >= ended.started == started.started
+    assert started.finished is None
+    page = client.groups(started.id)
+    (group,) = page.groups
+    (other,) = group.others
+    assert (page.next, page.total) == (None, 1)
+    assert {group.keep.id, other.image.id} == {1, copy.id}
+    assert (group.level, other.level, bool(group.why)) == ("exact", "exact", True)
+    client.dismiss([1, copy.id])
+    *_, again = client.follow(client.duplicates("exact").id)
+    assert client.groups(again.id).groups == []
+
+
+def test_all_that_the_service_offers_to_programs(client: Client, place: Path) -> None:
+    """Every path of the document is asked for by a method; browsers and watchers have their own."""
+    http = client._http  # to see what is asked for
+    asked: list[tuple[str, str]] = []
+    http.event_hooks["request"] = [lambda it: asked.append((it.method, unquote(it.url.path)))]
+    client.collections()
+    client.info()
+    client.images()
+    client.image(1)
+    client.thumbnail(1)
+    assert client.file(1, download=True) == client.file(1)
+    client.search(1)
+    client.search(picture(3))
+    client.add(picture(70), "photos", "seventy.png")
+    client.remove(2)
+    job = client.sync()
+    list(client.follow(job.id))
+    client.cancel(job.id)
+    client.job(job.id)
+    client.jobs()
+    with pytest.raises(ServiceError, match="404"):  # of a sync
+        client.groups(job.id)
+    client.duplicates()
+    client.dismiss([1, 3])
+    http.event_hooks["request"] = []
+    document = http.get("/openapi.json").json()
+    offered = {
+        (method.upper(), path)
+        for path, operations in document["paths"].items()
+        if path not in ("/healthz", "/readyz", "/metrics", "/v1/session")
+        for method in operations
+    }
+    missing = {
+        (method, path)
+        for method, path in offered
+        if not any(
+            method == used and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), at)
+            for used, at in asked
+        )
+    }
+    assert len(offered) > 12
+    assert missing == set()
+
+
+@contextmanager
+def answering(kind: str, body: str) -> Iterator[Client]:
+    """A client of something that answers everything alike; PATH is what it was asked for."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(body.replace("PATH", self.path).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            with Client(f"http://127.0.0.1:{server.server_port}", collection="x/ü?") as made:
+                yield made
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("body", ["<html>Log in first</html>", "[]", "{}", "null", '{"images": 1}'])
+def test_what_is_no_answer_of_the_service(body: str) -> None:
+    with answering("text/html", body) as client:
+        for ask in (client.info, client.collections, client.images, client.jobs):
+            with pytest.raises(ServiceError, match="does not answer") as refused:
+                ask()
+            assert refused.value.status == 200
+
+
+def test_names_are_quoted() -> None:
+    with answering("text/plain", "PATH") as client:
+        assert client.file(1) == b"/v1/collections/x%2F%C3%BC%3F/images/1/file"
+        assert client.file(1, download=True).endswith(b"/images/1/file?download=true")
+
+
+def test_a_job_that_is_not_told_to_its_end(shared: httpx.Client, here: str) -> None:
+    job = shared.post(f"{here}/duplicates", json={}).json()
+    assert job["state"] == "running"
+    stream = f"event: progress\ndata: {json.dumps(job)}\n\n"
+    with answering("text/event-stream", stream) as client:
+        seen = client.follow(job["id"])
+        assert next(seen).state == "running"
+        with pytest.raises(ServiceError, match="any more"):
+            next(seen)
+    with (
+        answering("text/event-stream", "data: <html>\n\n") as client,
+        pytest.raises(ServiceError, match="does not answer"),
+    ):
+        list(client.follow("1"))
 
 
 def test_what_goes_wrong_is_one_error(client: Client, shared: httpx.Client) -> None:

@@ -39,6 +39,9 @@ def test_duplicates_are_found_and_dismissed(serve: Starter, place: Path, here: s
     assert exact == {"large.png", "copy.png"}
     (same,) = found(level="same")
     assert same == {"large.png", "copy.png", "small.png"}
+    last = client.get("/v1/jobs").json()["jobs"][0]["id"]
+    page = client.get(f"/v1/jobs/{last}/duplicates", params={"others": 1}).json()
+    assert [(len(group["others"]), group["more"]) for group in page["groups"]] == [(1, 1)]
     assert found(level="exact", filter={"folder": "photos/holiday"}) == []
     images = client.get(f"{here}/images", params={"name": "*.png", "limit": 50}).json()["images"]
     by_name = {image["name"]: image["id"] for image in images}

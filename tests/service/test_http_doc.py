@@ -1,4 +1,4 @@
-"""The examples of docs/http.md, run against a server; its table of errors is complete."""
+"""The examples of docs/http.md, run against a server; its table of errors, and that of attacks."""
 
 from __future__ import annotations
 
@@ -69,3 +69,15 @@ def test_every_problem_is_described() -> None:
     }
     used |= {slug: status for status, (slug, _) in problems.TITLES.items()}
     assert described == used
+
+
+def test_every_attack_is_tried_by_a_test() -> None:
+    text = (DOCS / "security.md").read_text("utf-8")
+    rows = re.findall(r"^\| (.*) \| (.*) \| (.*) \|$", text, re.M)[1:]
+    sources = "".join(p.read_text("utf-8") for p in Path(__file__).parent.glob("test_*.py"))
+    tests = set(re.findall(r"^def (test_\w+)", sources, re.M))
+    assert len(rows) > 10
+    for attack, _, tried in rows:
+        named = re.findall(r"`(\w+)`", tried)
+        assert named, attack
+        assert set(named) <= tests, attack

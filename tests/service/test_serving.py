@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -85,6 +88,32 @@ def test_it_ends_when_what_is_under_way_is_done(place: Path, here: str) -> None:
     with Collection.open(place / "index") as collection:
         assert not collection.verify().damaged
         assert 12 < len(collection) <= 112
+
+
+@pytest.mark.slow
+def test_jobs_stop_at_once_when_it_is_told_to_end(
+    place: Path, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "run").mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(place / "run"))
+    large = BytesIO()
+    draw(60, (1200, 900)).save(large, "PNG", compress_level=1)
+    for number in range(200):
+        (place / f"photos/{number}.png").write_bytes(large.getvalue() + b"%d" % number)
+    with process(place) as (client, service):
+        (state,) = (place / "run").iterdir()
+        job = client.post(f"{here}/sync", json={}).json()["id"]
+        until(lambda: bool(client.get(here).json()["indexed"] > 12))
+        with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as slow:
+            head = f"POST {here}/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+            slow.sendall(head.encode() + b"begun")
+            time.sleep(0.1)  # until it is under way
+            service.send_signal(signal.SIGTERM)
+            file = state / "jobs" / f"{job}.json"
+            until(lambda: json.loads(file.read_text())["job"]["state"] == "cancelled", 10)
+            assert service.poll() is None
+        assert service.wait(20) == 0
+    assert not state.exists()
 
 
 @pytest.mark.slow

@@ -7,7 +7,29 @@ Example:
     ...         print(hit.score, hit.image.root, hit.image.path)
 """
 
-from image_similarity_search.client.answers import CollectionInfo, Hit, Image, Job, Page, Root
+from image_similarity_search.client.answers import (
+    CollectionInfo,
+    Duplicate,
+    Group,
+    Groups,
+    Hit,
+    Image,
+    Job,
+    Page,
+    Root,
+)
 from image_similarity_search.client.client import Client, Example
 
-__all__ = ["Client", "CollectionInfo", "Example", "Hit", "Image", "Job", "Page", "Root"]
+__all__ = [
+    "Client",
+    "CollectionInfo",
+    "Duplicate",
+    "Example",
+    "Group",
+    "Groups",
+    "Hit",
+    "Image",
+    "Job",
+    "Page",
+    "Root",
+]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Self, TypeAlias
 
+from image_similarity_search.duplicates import DuplicateLevel
+
 Json: TypeAlias = Mapping[str, Any]
 
 
@@ -100,35 +102,94 @@ class CollectionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Duplicate:
+    """An image that is like the one of its group that stays.
+
+    Attributes:
+        image: the image.
+        level: how alike: ``exact``, ``same``, ``near`` or ``similar``.
+        score: of the embeddings, 1.0 for the same picture.
+        likeness: of the pixels; None where these were not compared.
+        change: ``mirrored``, ``turned``, ``cut`` and so on, or empty.
+    """
+
+    image: Image
+    level: DuplicateLevel
+    score: float
+    likeness: float | None
+    change: str
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The duplicate that JSON describes."""
+        return cls(**_known(cls, answer) | {"image": Image.of(answer["image"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Images that are alike: the one to ``keep``, ``why`` that one, and the others."""
+
+    keep: Image
+    why: str
+    level: DuplicateLevel
+    others: list[Duplicate]
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The group that JSON describes."""
+        others = [Duplicate.of(each) for each in answer["others"]]
+        return cls(**_known(cls, answer) | {"keep": Image.of(answer["keep"]), "others": others})
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """A page of groups; ``next`` is to be given as ``offset`` for more, None at the end."""
+
+    groups: list[Group]
+    next: int | None
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """A sync in the background.
+    """Work in the background: a sync, or a search for duplicates.
 
     Attributes:
         id: what it is called.
         collection: of which collection.
+        kind: ``sync`` or ``duplicates``.
         state: ``running``, ``done``, ``cancelled`` or ``failed``.
         root: the folder that it works on.
         phase: ``scanning`` or ``indexing``, while it runs.
         done: how many files of the phase are done.
         total: of how many; None while they are still counted.
+        started: when it began.
+        finished: when it ended; None while it runs.
         report: what was done, in numbers of images, at the end.
         error: what went wrong, as a problem.
     """
 
     id: str
     collection: str
+    kind: Literal["sync", "duplicates"]
     state: Literal["running", "done", "cancelled", "failed"]
     root: str | None
     phase: str | None
     done: int
     total: int | None
+    started: datetime
+    finished: datetime | None
     report: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
 
     @classmethod
     def of(cls, answer: Json) -> Self:
         """The job that JSON describes."""
-        return cls(**_known(cls, answer))
+        times = {
+            name: answer[name] and datetime.fromisoformat(answer[name])
+            for name in ("started", "finished")
+        }
+        return cls(**_known(cls, answer) | times)
 
 
 def _known(kind: type[Any], answer: Json) -> dict[str, Any]:

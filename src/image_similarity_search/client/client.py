@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
+from urllib.parse import quote
 
 import httpx
 
-from image_similarity_search.client.answers import CollectionInfo, Hit, Image, Job, Page
+from image_similarity_search.client.answers import (
+    CollectionInfo,
+    Group,
+    Groups,
+    Hit,
+    Image,
+    Job,
+    Json,
+    Page,
+)
+from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ServiceError
 from image_similarity_search.types import Region
 
@@ -19,6 +30,8 @@ Picture: TypeAlias = "str | os.PathLike[str] | bytes"
 
 Conditions: TypeAlias = Mapping[str, Any]
 """Conditions that images must meet, such as ``{"folder": "photos/holiday", "min_width": 1000}``."""
+
+_T = TypeVar("_T")
 
 _PICTURE = {"Content-Type": "application/octet-stream"}
 
@@ -73,12 +86,12 @@ class Client:
 
     def collections(self) -> list[CollectionInfo]:
         """All collections of the service."""
-        answer = self._ask("GET", "/v1/collections").json()
-        return [CollectionInfo.of(each) for each in answer["collections"]]
+        answer = self._ask("GET", "/v1/collections")
+        return _told(answer, lambda it: [CollectionInfo.of(each) for each in it["collections"]])
 
     def info(self) -> CollectionInfo:
         """What the collection is made of."""
-        return CollectionInfo.of(self._ask("GET", self._here()).json())
+        return _told(self._ask("GET", self._here()), CollectionInfo.of)
 
     def images(
         self,
@@ -92,20 +105,21 @@ class Client:
         """A page of images in order of id; those that were skipped, if that is said."""
         query: dict[str, Any] = {"after": after, "offset": offset, "limit": limit}
         query["state"] = "skipped" if skipped else "indexed"
-        answer = self._ask("GET", self._here("images"), params={**query, **(where or {})}).json()
-        return Page([Image.of(each) for each in answer["images"]], answer["next"], answer["total"])
+        answer = self._ask("GET", self._here("images"), params={**query, **(where or {})})
+        return _told(answer, _page)
 
     def image(self, id_: int) -> Image:
         """One image."""
-        return Image.of(self._ask("GET", self._here("images", id_)).json())
+        return _told(self._ask("GET", self._here("images", id_)), Image.of)
 
     def thumbnail(self, id_: int) -> bytes:
         """A small JPEG of an image."""
         return self._ask("GET", self._here("images", id_, "thumbnail")).content
 
-    def file(self, id_: int) -> bytes:
-        """The file of an image."""
-        return self._ask("GET", self._here("images", id_, "file")).content
+    def file(self, id_: int, *, download: bool = False) -> bytes:
+        """The file of an image; ``download`` has the service say that it is to be saved."""
+        wanted = {"download": "true"} if download else {}
+        return self._ask("GET", self._here("images", id_, "file"), params=wanted).content
 
     # Searches
 
@@ -176,12 +190,12 @@ class Client:
         answer = self._ask(
             "POST", self._here("images"), params=query, content=data, headers=_PICTURE
         )
-        return Image.of(answer.json())
+        return _told(answer, Image.of)
 
     def add_existing(self, root: str, path: str) -> Image:
         """Take in a file that lies in an indexed folder already."""
         answer = self._ask("POST", self._here("images"), json={"root": root, "path": path})
-        return Image.of(answer.json())
+        return _told(answer, Image.of)
 
     def remove(self, id_: int) -> None:
         """Forget an image; its file is not touched."""
@@ -190,25 +204,69 @@ class Client:
     def sync(self, root: str | None = None, *, retry_skipped: bool = False) -> Job:
         """Begin to bring an indexed folder up to date, or all of them; see ``follow``."""
         wanted = {"root": root, "retry_skipped": retry_skipped}
-        return Job.of(self._ask("POST", self._here("sync"), json=wanted).json())
+        return _told(self._ask("POST", self._here("sync"), json=wanted), Job.of)
+
+    # Duplicates
+
+    def duplicates(
+        self,
+        level: DuplicateLevel = "near",
+        *,
+        thorough: bool = False,
+        where: Conditions | None = None,
+    ) -> Job:
+        """Begin to look for duplicates; see ``follow``, and then ``groups``. Nothing is changed.
+
+        ``level`` is the least alike that counts; ``thorough`` reads all files, which takes long.
+        """
+        wanted: dict[str, Any] = {"level": level, "thorough": thorough}
+        if where:
+            wanted["filter"] = dict(where)
+        return _told(self._ask("POST", self._here("duplicates"), json=wanted), Job.of)
+
+    def groups(self, id_: str, *, offset: int = 0, limit: int = 100) -> Groups:
+        """A page of the groups that a search for duplicates found, the most alike first."""
+        query = {"offset": offset, "limit": limit}
+        answer = self._ask("GET", _job_path(id_, "duplicates"), params=query)
+        return _told(answer, _groups)
+
+    def dismiss(self, ids: Sequence[int]) -> None:
+        """Remember for good that no two of these images are duplicates of each other."""
+        self._ask("POST", self._here("duplicates", "dismiss"), json={"ids": list(ids)})
+
+    # Work in the background
+
+    def jobs(self) -> list[Job]:
+        """The last jobs of the service, of all collections, the newest first."""
+        answer = self._ask("GET", "/v1/jobs")
+        return _told(answer, lambda it: [Job.of(each) for each in it["jobs"]])
 
     def job(self, id_: str) -> Job:
-        """How far a sync is."""
-        return Job.of(self._ask("GET", f"/v1/jobs/{id_}").json())
+        """How far a job is."""
+        return _told(self._ask("GET", _job_path(id_)), Job.of)
 
     def cancel(self, id_: str) -> Job:
-        """Have a sync stop soon; what it did is kept."""
-        return Job.of(self._ask("POST", f"/v1/jobs/{id_}/cancel").json())
+        """Have a job stop soon; what it did is kept."""
+        return _told(self._ask("POST", _job_path(id_, "cancel")), Job.of)
 
     def follow(self, id_: str) -> Iterator[Job]:
-        """A sync whenever it is further, until it has ended: the last one says how."""
-        with self._translated(), self._http.stream("GET", f"/v1/jobs/{id_}/events") as answer:
+        """A job whenever it is further, until it has ended: the last one says how.
+
+        Raises:
+            ServiceError: also when the service ends before the job did.
+        """
+        job = None
+        path = _job_path(id_, "events")
+        with self._translated(), self._http.stream("GET", path) as answer:
             if answer.is_error:
                 answer.read()
                 raise _refused(answer)
             for line in answer.iter_lines():
                 if line.startswith("data: "):
-                    yield Job.of(json.loads(line.removeprefix("data: ")))
+                    job = _read(line.removeprefix("data: "), Job.of, answer)
+                    yield job
+        if job is None or job.state == "running":
+            raise ServiceError(f"the service does not say any more how far job {id_} is")
 
     def _here(self, *parts: object) -> str:
         if self._collection is None:
@@ -216,7 +274,7 @@ class Client:
             if not found:
                 raise ServiceError("the service has no collection")
             self._collection = found[0].name
-        return "/".join(["/v1/collections", self._collection, *map(str, parts)])
+        return _path("collections", self._collection, *parts)
 
     def _ask(self, method: str, path: str, **how: Any) -> httpx.Response:
         with self._translated():
@@ -251,8 +309,37 @@ def _bytes_of(picture: Picture) -> bytes:
         return file.read()
 
 
+def _path(*parts: object) -> str:
+    return "/".join(["/v1", *(quote(str(part), safe="") for part in parts)])
+
+
+def _job_path(id_: str, *more: str) -> str:
+    return _path("jobs", id_, *more)
+
+
+def _told(answer: httpx.Response, make: Callable[[Json], _T]) -> _T:
+    """What an answer says."""
+    return _read(answer.content, make, answer)
+
+
+def _read(text: str | bytes, make: Callable[[Json], _T], answer: httpx.Response) -> _T:
+    try:
+        return make(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"{answer.url} does not answer as this client understands: {error!r}"
+        raise ServiceError(problem, status=answer.status_code) from error
+
+
+def _page(answer: Json) -> Page:
+    return Page([Image.of(each) for each in answer["images"]], answer["next"], answer["total"])
+
+
+def _groups(answer: Json) -> Groups:
+    return Groups([Group.of(each) for each in answer["groups"]], answer["next"], answer["total"])
+
+
 def _hits(answer: httpx.Response) -> list[Hit]:
-    return [Hit.of(each) for each in answer.json()["hits"]]
+    return _told(answer, lambda it: [Hit.of(each) for each in it["hits"]])
 
 
 def _refused(answer: httpx.Response) -> ServiceError:

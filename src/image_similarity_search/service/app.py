@@ -45,7 +45,8 @@ class AppFactory:
     def __call__(self) -> ASGIApp:
         """The application, all its checks around it."""
         metrics = Metrics(self.shared_metrics)
-        return Gate(create_app(self.settings, metrics), self.settings, metrics)
+        app = create_app(self.settings, metrics)
+        return Gate(app, self.settings, metrics, app.state.service.guesses)
 
 
 def create_app(settings: Settings, metrics: Metrics) -> FastAPI:

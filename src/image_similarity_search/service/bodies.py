@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 from starlette.types import Message, Receive
@@ -16,10 +17,17 @@ _TOO_SLOW = Kind(408, "body-too-slow", "The request took too long to arrive")
 _NO_ROOM = Kind(503, "busy", "The service is busy", 2)
 
 JSON_BYTES = 256 * 1024
-"""What JSON may take: it is read at once."""
+"""What JSON may take, and all else that is no picture: it is read at once."""
+
+KEY_BYTES = 4 * 1024
+"""What a body may take that anybody may send without a key."""
 
 OVERHEAD = 64 * 1024
 """Bytes that a form may take beside its pictures."""
+
+_UPLOADS = re.compile(r"/v1/collections/[^/]+/(search|images)")
+_FORM = "multipart/form-data"
+_RAW = ("", "application/octet-stream")  # what has no type may be anything, says HTTP
 
 
 class Bodies:
@@ -29,19 +37,31 @@ class Bodies:
         self._limits = limits
         self.held = 0  # bytes, of all of them together
 
-    def open(self, receive: Receive, headers: Mapping[str, str]) -> Body:
-        """The body of a request.
+    def open(self, path: str, receive: Receive, headers: Mapping[str, str]) -> Body:
+        """The body of a request of ``path``.
 
         Raises:
             Refusal: it says to have too many bytes.
         """
-        is_json = headers.get("content-type", "").lower().startswith("application/json")
-        most = min(JSON_BYTES, self._limits.upload_bytes) if is_json else self._limits.upload_bytes
-        body = Body(self, receive, most, self._limits.body_seconds)
+        most, overhead = self._room(path, headers.get("content-type", ""))
+        body = Body(self, receive, most, overhead, self._limits.body_seconds)
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit():
             body.check(int(length))
         return body
+
+    def _room(self, path: str, content_type: str) -> tuple[int, int]:
+        """Bytes that a body may have, and those that it may have beside them."""
+        kind = content_type.partition(";")[0].strip().lower()
+        most = self._limits.upload_bytes
+        if path == "/v1/session":
+            return min(KEY_BYTES, most), 0
+        if _UPLOADS.fullmatch(path):
+            if kind == _FORM:
+                return most, OVERHEAD
+            if kind in _RAW or kind.startswith("image/"):
+                return most, 0
+        return min(JSON_BYTES, most), 0
 
     def take(self, size: int) -> None:
         """Hold so many bytes more.
@@ -57,10 +77,14 @@ class Bodies:
 class Body:
     """One body: what ``receive`` gives, counted. Close it when the request is done."""
 
-    def __init__(self, bodies: Bodies, receive: Receive, most: int, seconds: float) -> None:
+    def __init__(
+        self, bodies: Bodies, receive: Receive, most: int, overhead: int, seconds: float
+    ) -> None:
+        self.abandoned = False  # the client went away before all of it had arrived
         self._bodies = bodies
         self._receive = receive
         self._most = most
+        self._overhead = overhead
         self._until = asyncio.get_running_loop().time() + seconds
         self._size = 0
         self._complete = False
@@ -84,11 +108,13 @@ class Body:
             self._bodies.take(size)
             self._size += size
             self._complete = not message.get("more_body", False)
+        else:
+            self.abandoned = True
         return message
 
     def check(self, size: int) -> None:
         """Refuse a body of so many bytes if they are too many."""
-        if size > self._most + OVERHEAD:
+        if size > self._most + self._overhead:
             raise Refusal(TOO_LARGE, f"at most {self._most:,} bytes")
 
     def close(self) -> None:

@@ -39,7 +39,10 @@ class Streams:
         try:
             before, silent = "", 0.0
             while not self.stopping:
-                job = self._jobs.get(id_)
+                try:
+                    job = self._jobs.get(id_)
+                except Refusal:
+                    return  # so long ago that it is forgotten
                 text = job.model_dump_json()
                 if job.state != "running":
                     yield _event("end", job)

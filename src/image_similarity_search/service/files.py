@@ -11,7 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from image_similarity_search.errors import ImageNotFoundError, ImageUnreadableError
+from image_similarity_search.errors import (
+    CollectionUnwritableError,
+    ConfigError,
+    ImageNotFoundError,
+    ImageSearchError,
+    ImageUnreadableError,
+)
 from image_similarity_search.images.formats import SNIFF_BYTES, format_of, is_picture_name
 from image_similarity_search.service.roots import Roots
 
@@ -26,6 +32,9 @@ SHOWN = {
 """What a browser may show by itself. Everything else is data to be saved, whatever it holds."""
 
 DATA = "application/octet-stream"
+
+MOST_BYTES = 256 * 1024**2
+"""Of a file that is read whole, to be decoded."""
 
 _CHUNK = 1 << 18
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -70,8 +79,7 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
         raise ImageUnreadableError(path, "its file can't be read") from error
     try:
         status = os.fstat(file.fileno())
-        start = file.read(SNIFF_BYTES) if stat.S_ISREG(status.st_mode) else b""
-        picture_format = format_of(start)
+        picture_format = format_of(file.read(SNIFF_BYTES))
         if picture_format is None:
             raise ImageUnreadableError(path, "its file is no picture")
         file.seek(0)
@@ -80,6 +88,20 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
         raise
     media_type = SHOWN.get(picture_format.name, DATA)
     return OpenFile(file, status.st_size, status.st_mtime_ns, media_type)
+
+
+def read_inside(path: str, roots: Roots) -> bytes:
+    """All of the picture at the absolute ``path``, at most ``MOST_BYTES``.
+
+    Raises:
+        ImageNotFoundError: there is no such file within the roots.
+        ImageUnreadableError: it is no picture file, too large, or can't be read.
+    """
+    opened = open_inside(path, roots)
+    with opened.file:
+        if opened.size > MOST_BYTES:
+            raise ImageUnreadableError(path, f"a file of more than {MOST_BYTES:,} bytes")
+        return opened.file.read(opened.size)
 
 
 def is_inside(path: str, roots: Roots) -> bool:
@@ -91,10 +113,18 @@ def _opened(root: str, real: str) -> IO[bytes]:
     """Open a file below ``root``, of which no part may have become a link meanwhile."""
     flags = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if not _STEPS:
-        return open(os.open(real, flags), "rb")
+        return _regular(os.open(real, flags), real)
     *folders, name = os.path.relpath(real, root).split(os.sep)
     with _folder(root, folders) as folder:
-        return open(os.open(name, flags, dir_fd=folder), "rb")
+        return _regular(os.open(name, flags, dir_fd=folder), real)
+
+
+def _regular(descriptor: int, real: str) -> IO[bytes]:
+    """The file of a descriptor, which is closed if it is a folder or a device."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ImageUnreadableError(real, "it is not a file")
+    return os.fdopen(descriptor, "rb")
 
 
 @contextmanager
@@ -129,7 +159,9 @@ def write_new(target: str, data: bytes) -> None:
 
     Raises:
         FileExistsError: something is there already.
-        ImageUnreadableError: it can't be written there, such as where a link leads elsewhere.
+        ImageUnreadableError: a part of its path is no folder, such as a link.
+        ConfigError: the drive takes no such name.
+        CollectionUnwritableError: the drive is full, read-only, or out of order.
     """
     folder = os.path.dirname(target)
     if os.path.realpath(folder) != folder:
@@ -146,11 +178,20 @@ def write_new(target: str, data: bytes) -> None:
     except FileExistsError:
         raise
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ImageUnreadableError(target, f"it can't be written: {reason}") from error
+        raise _unwritten(target, error) from error
     finally:
         with contextlib.suppress(OSError):
             os.remove(aside)
+
+
+def _unwritten(target: str, error: OSError) -> ImageSearchError:
+    """Why a file can't be written: its path is at fault, or the drive."""
+    reason = (error.strerror or type(error).__name__).lower()
+    if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
+        return ConfigError("path", target, f"a name that the drive takes ({reason})")
+    if error.errno in (errno.ENOTDIR, errno.ELOOP):
+        return ImageUnreadableError(target, f"it can't be written: {reason}")
+    return CollectionUnwritableError(os.path.dirname(target), reason, "make room or change rights")
 
 
 def _appear(aside: str, target: str) -> None:

@@ -11,7 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from image_similarity_search.service import problems
 from image_similarity_search.service.bodies import Bodies
-from image_similarity_search.service.keys import Keys
+from image_similarity_search.service.connections import COUNT
+from image_similarity_search.service.guesses import RATE, Guesses
+from image_similarity_search.service.keys import Keys, guess
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.origins import Origins
@@ -22,7 +24,11 @@ from image_similarity_search.service.settings import Settings
 _HOST = Kind(421, "host", "The service is not called by this name")
 _ORIGIN = Kind(403, "origin", "Pages of other sites may not ask for this")
 _KEY = Kind(401, "key", "An API key is needed")
-_RATE = Kind(429, "rate", "Too many requests")
+_BUSY = Kind(503, "busy", "The service is busy", 2)
+_GONE = 499  # nobody waits for an answer: what proxies count such requests as
+
+MOST_CONNECTIONS = 1_000
+"""Connections of one process; those beyond are told so, and closed."""
 
 OPEN_PATHS = ("/", "/healthz", "/readyz", "/openapi.json", "/v1/session")
 """What needs no key."""
@@ -47,8 +53,11 @@ _SECURITY = {
 class Gate:
     """Wraps an application: checks before it, headers and measurements after it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, metrics: Metrics, guesses: Guesses
+    ) -> None:
         self._app = app
+        self._guesses = guesses
         self._keys = Keys(settings.keys)
         self._origins = Origins(settings.allowed_hosts)
         self._rates = Rates(settings.limits.rate, settings.limits.burst)
@@ -60,38 +69,48 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started, status, answering = time.perf_counter(), 500, False
 
         async def send_safely(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answering
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answering = message["status"], True
                 headers = MutableHeaders(scope=message)
                 for name, value in _SECURITY.items():
                     headers.setdefault(name, value)
             await send(message)
 
         try:
-            with suppress(ClientDisconnect):  # amid its body: nobody waits for an answer
-                await self._answer(scope, receive, send_safely)
+            abandoned = await self._abandoned(scope, receive, send_safely)
+            if abandoned and (not answering or status >= 400):
+                status = _GONE
+        except Exception:  # the server logs it
+            if not answering:
+                await problems.internal()(scope, receive, send_safely)
+            raise
         finally:
             self._metrics.answered(scope, status, time.perf_counter() - started)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _abandoned(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Answer a request; whether its client went away amid its body."""
         headers = Headers(scope=scope)
         try:
             self._check(scope, headers)
-            body = self._bodies.open(receive, headers)
+            body = self._bodies.open(scope["path"], receive, headers)
         except Refusal as refusal:
             answer = problems.response(refusal.kind, str(refusal.detail), refusal.headers)
             await answer(scope, receive, send)
-            return
+            return False
         try:
-            await self._app(scope, body.receive, send)
+            with suppress(ClientDisconnect):
+                await self._app(scope, body.receive, send)
         finally:
             body.close()
+        return body.abandoned
 
     def _check(self, scope: Scope, headers: Headers) -> None:
+        if scope.get(COUNT, 0) > MOST_CONNECTIONS:
+            raise Refusal(_BUSY, "there are too many connections", {"Connection": "close"})
         if self._origins.refused_host(headers.get("host", "")):
             raise Refusal(_HOST, "allow the name with --allow-host")
         if self._origins.refused_origin(scope["method"], headers):
@@ -99,7 +118,7 @@ class Gate:
         client = scope["client"][0] if scope.get("client") else "unknown"
         path = scope["path"]
         if self._keys.needed and path not in OPEN_PATHS and not path.startswith("/static/"):
-            holder = self._keys.accept(headers)
+            holder = self._holder(client, headers)
             if holder is None:
                 self._slow_down(f"stranger at {client}")
                 detail = "send it as 'Authorization: Bearer KEY'"
@@ -107,7 +126,18 @@ class Gate:
             client = holder
         self._slow_down(client)
 
+    def _holder(self, address: str, headers: Headers) -> str | None:
+        """Who shows a key, if it is one."""
+        shown = guess(headers)
+        if not shown:
+            return None
+        self._guesses.check(address, shown)
+        holder = self._keys.accept(headers)
+        if holder is None:
+            self._guesses.was_wrong(address, shown)
+        return holder
+
     def _slow_down(self, client: str) -> None:
         seconds = self._rates.take(client)
         if seconds:
-            raise Refusal(_RATE, f"try again in {seconds} s", {"Retry-After": str(seconds)})
+            raise Refusal(RATE, f"try again in {seconds} s", {"Retry-After": str(seconds)})

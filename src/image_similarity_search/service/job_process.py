@@ -88,10 +88,10 @@ def main() -> None:
     task: dict[str, Any] = json.loads(sys.argv[1])
     with _only_lines() as out:
         line = _Line(out)
-        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
         with contextlib.suppress(OSError, AttributeError):
             os.nice(_NICE)
         try:
+            threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
             with Collection.open(task["index_dir"]) as collection:
                 job = _Job(collection, task, line)
                 end = job.sync() if task["kind"] == "sync" else job.duplicates()

@@ -3,40 +3,53 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import secrets
-import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from image_similarity_search.service.claims import Claim, Claims
+from image_similarity_search.service.job_runs import STOP_SECONDS, lines_of
 from image_similarity_search.service.kinds import Kind, problem
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.schemas import Job, JobKind, Problem
 
 _KEPT = 100
-_PROCESS = "image_similarity_search.service.job_process"
-_LOOK_SECONDS = 0.2  # for a wish to stop
-_STOP_SECONDS = 30.0
+_CLAIM_TRIES, _CLAIM_SECONDS = 25, 0.02
 _ID = re.compile(r"[0-9a-f]{16}")
 _NOT_FOUND = Kind(404, "job-not-found", "There is no such job")
 _RUNNING = Kind(409, "job-running", "A job of this kind runs for the collection already")
 _NO_GROUPS = Kind(404, "no-groups", "The job has no groups of duplicates")
 _LOST = Kind(500, "job-lost", "The process of the job is gone")
+_UNWRITABLE = Kind(507, "unwritable", "The state of the job can't be written")
+
+_log = logging.getLogger(__name__)
 
 
 class Jobs:
-    """The jobs of a service; ``folder`` is shared by all its workers."""
+    """The jobs of a service; ``folder`` is shared by all its workers.
+
+    The folder may become full, or be cleaned away: a job that was started ends all the same.
+
+    Attributes:
+        stopping: set where the jobs of this process are to stop.
+    """
 
     def __init__(self, folder: str) -> None:
         self._folder = os.path.join(folder, "jobs")
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        self._mine: dict[str, threading.Thread] = {}
+        self._claims = Claims(self._folder)
         self._lock = threading.Lock()
+        self._threads: dict[str, threading.Thread] = {}
+        self._here: dict[str, Job] = {}  # that run in this process, or whose end can't be written
+        self._unwanted: set[str] = set()
+        self.stopping = False
 
     def start(
         self, kind: JobKind, collection: str, task: Mapping[str, Any], *, root: str | None = None
@@ -44,20 +57,27 @@ class Jobs:
         """Begin ``task``, as ``job_process`` takes it.
 
         Raises:
-            Refusal: a job of this kind is running for the collection.
+            Refusal: a job of this kind is running for the collection, or the state of this one
+                can't be written.
         """
-        with self._lock:
-            id_ = secrets.token_hex(8)
-            self._claim(_claimed(kind, collection), id_)
-            now = datetime.now(UTC)
-            job = Job(
-                id=id_, collection=collection, kind=kind, state="running", root=root, started=now
-            )
-            self._write(job)
-            whole = {**task, "kind": kind}
-            thread = threading.Thread(target=self._run, args=(job, whole), name=f"job {id_}")
-            self._mine[id_] = thread
-            thread.start()
+        job = Job(
+            id=secrets.token_hex(8),
+            collection=collection,
+            kind=kind,
+            state="running",
+            root=root,
+            started=datetime.now(UTC),
+        )
+        try:
+            claim = self._claim(job)
+            try:
+                self._write(job)
+                self._begin(job, {**task, "kind": kind}, claim)
+            except BaseException:
+                claim.release()
+                raise
+        except OSError as error:
+            raise Refusal(_UNWRITABLE, "nothing was begun") from error
         return job
 
     def groups(self, id_: str) -> list[dict[str, Any]]:
@@ -68,7 +88,7 @@ class Jobs:
         """
         job = self.get(id_)
         with (
-            suppress(FileNotFoundError),
+            suppress(OSError),
             open(self._path(id_, ".groups"), encoding="utf-8") as file,
         ):
             groups: list[dict[str, Any]] = json.load(file)
@@ -81,141 +101,178 @@ class Jobs:
         Raises:
             Refusal: there is none.
         """
-        if _ID.fullmatch(id_):
-            with suppress(FileNotFoundError), open(self._path(id_), encoding="utf-8") as file:
-                state = json.load(file)
-                return self._seen(Job.model_validate(state["job"]), state["owner"])
-        raise Refusal(_NOT_FOUND, "GET /v1/jobs lists those that there are")
+        with self._lock:
+            job = self._here.get(id_)
+        if job is None and _ID.fullmatch(id_):
+            job = self._read(id_)
+        if job is None:
+            raise Refusal(_NOT_FOUND, "GET /v1/jobs lists those that there are")
+        return job
 
     def all(self) -> list[Job]:
         """Those of the last jobs that are still known, the newest first."""
+        with self._lock:
+            ids = set(self._here)
+        with suppress(OSError):  # cleaned away: there are none
+            names = os.listdir(self._folder)
+            ids |= {name.removesuffix(".json") for name in names if name.endswith(".json")}
         jobs = []
-        for name in os.listdir(self._folder):
-            if name.endswith(".json"):
-                with suppress(Refusal):
-                    jobs.append(self.get(name.removesuffix(".json")))
+        for id_ in ids:
+            with suppress(Refusal):
+                jobs.append(self.get(id_))
         return sorted(jobs, key=lambda job: (job.started, job.id), reverse=True)
 
     def cancel(self, id_: str) -> Job:
         """Have a job stop soon; one that has ended is left as it is.
 
         Raises:
-            Refusal: there is none.
+            Refusal: there is none, or the wish can't be told to its process.
         """
         job = self.get(id_)
+        with self._lock:
+            if id_ in self._threads:
+                self._unwanted.add(id_)
+                return job
         if job.state == "running":
-            with open(self._path(id_, ".stop"), "w", encoding="utf-8"):
-                pass
+            try:
+                with open(self._path(id_, ".stop"), "w", encoding="utf-8"):
+                    pass
+            except OSError as error:
+                raise Refusal(_UNWRITABLE, "it goes on") from error
         return job
 
     def close(self) -> None:
         """Have the jobs of this process stop, and wait until they did."""
+        self.stopping = True
         with self._lock:
-            mine = dict(self._mine)
-        for id_, thread in mine.items():
-            if thread.is_alive():
-                with suppress(Refusal):
-                    self.cancel(id_)
-        for thread in mine.values():
-            thread.join()
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.join(2 * STOP_SECONDS)  # they stop side by side
 
-    def _run(self, job: Job, task: dict[str, Any]) -> None:
-        """Start the process, and write down what it says until it ends."""
+    def _begin(self, job: Job, task: dict[str, Any], claim: Claim) -> None:
+        thread = threading.Thread(
+            target=self._run, args=(job, task, claim), name=f"job {job.id}", daemon=True
+        )
+        with self._lock:
+            self._here[job.id] = job
+            self._threads[job.id] = thread
         try:
-            process = subprocess.Popen(  # noqa: S603 - this interpreter
-                [sys.executable, "-P", "-m", _PROCESS, json.dumps(task)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                process_group=0 if sys.platform != "win32" else None,  # Ctrl-C is for the service
-            )
-        except OSError:
-            job = self._ended(job, {"state": "failed", "error": _lost()})
-        else:
-            job = self._listen(job, process)
+            thread.start()
+        except BaseException:
+            self._forget(job)
+            raise
+
+    def _run(self, job: Job, task: dict[str, Any], claim: Claim) -> None:
+        """Do it, and note what it says until it ends, whatever becomes of the state's file."""
+        end: dict[str, Any] = {"state": "failed", "error": _lost()}
+        written = False
+        try:
+            with closing(lines_of(task, lambda: self._is_unwanted(job.id))) as lines:
+                for said in lines:
+                    if "state" in said:
+                        end = said
+                    else:
+                        job = job.model_copy(update=said)
+                        self._note(job)
+        except (OSError, ValueError):
+            _log.exception("job %s", job.id)
         finally:
-            with suppress(OSError):
-                os.remove(self._path(_claimed(job.kind, job.collection), ".running"))
-        self._write(job)
+            try:
+                written = self._note(self._ended(job, end))
+            finally:
+                claim.release()
+                self._forget(job, state=written)
         self._prune()
 
-    def _listen(self, job: Job, process: subprocess.Popen[bytes]) -> Job:
-        done = threading.Event()
-        stopper = threading.Thread(target=self._stop_when_asked, args=(job.id, process, done))
-        stopper.start()
-        end: dict[str, Any] = {"state": "failed", "error": _lost()}
-        assert process.stdout  # noqa: S101 - a pipe
-        with process.stdout:
-            for line in process.stdout:
-                said = json.loads(line)
-                if "state" in said:
-                    end = said
-                else:
-                    job = job.model_copy(update=said)
-                    self._write(job)
-        done.set()
-        stopper.join()
-        process.wait()
-        return self._ended(job, end)
-
-    def _stop_when_asked(
-        self, id_: str, process: subprocess.Popen[bytes], done: threading.Event
-    ) -> None:
-        assert process.stdin  # noqa: S101 - a pipe
-        while not done.wait(_LOOK_SECONDS):
-            if os.path.exists(self._path(id_, ".stop")):
-                process.stdin.close()
-                if not done.wait(_STOP_SECONDS):
-                    process.kill()  # what was committed is kept
-                return
-        process.stdin.close()
+    def _is_unwanted(self, id_: str) -> bool:
+        return self.stopping or id_ in self._unwanted or os.path.exists(self._path(id_, ".stop"))
 
     def _ended(self, job: Job, end: dict[str, Any]) -> Job:
         groups = end.pop("groups", None)
         if groups is not None:
-            with open(self._path(job.id, ".groups"), "w", encoding="utf-8") as file:
-                json.dump(groups, file)
+            try:
+                self._put(self._path(job.id, ".groups"), groups)
+            except OSError:
+                _log.exception("job %s: its groups can't be written", job.id)
+                end = {"state": "failed", "error": problem(_UNWRITABLE, "nor what it found")}
         fields = job.model_dump() | end | {"finished": datetime.now(UTC), "phase": None}
         return Job.model_validate(fields)
 
-    def _claim(self, name: str, id_: str) -> None:
+    def _claim(self, job: Job) -> Claim:
         """Take note that such a job runs, unless one does."""
-        path = self._path(name, ".running")
-        for _ in range(2):
-            try:
-                with open(path, "x", encoding="utf-8") as file:
-                    file.write(id_)
-                return
-            except FileExistsError:
-                with suppress(OSError), open(path, encoding="utf-8") as file:
-                    other = file.read()
-                    if self._is_running(other):
-                        raise Refusal(_RUNNING, f"job {other}") from None
-                with suppress(OSError):
-                    os.remove(path)  # its worker is gone
+        name = _claimed(job)
+        for _ in range(_CLAIM_TRIES):
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            claim = self._claims.take(name, job.id)
+            if claim is not None:
+                return claim
+            other = self._claims.holder(name)
+            if other and self._is_running(other):
+                raise Refusal(_RUNNING, f"job {other}")
+            time.sleep(_CLAIM_SECONDS)  # it is about to be written, or has just ended
         raise Refusal(_RUNNING, "try again")
 
     def _is_running(self, id_: str) -> bool:
         try:
             return self.get(id_).state == "running"
         except Refusal:
-            return not id_  # about to be written
+            return False
 
-    def _seen(self, job: Job, owner: int) -> Job:
-        if job.state == "running" and not _is_alive(owner):
-            return job.model_copy(update={"state": "failed", "error": _lost()})
-        return job
+    def _read(self, id_: str) -> Job | None:
+        """What is written of a job; None where nothing is."""
+        job = None
+        for _ in range(2):  # one that seems lost may have ended just then
+            try:
+                with open(self._path(id_), encoding="utf-8") as file:
+                    state = json.load(file)
+            except OSError:
+                return None
+            job = Job.model_validate(state["job"])
+            if job.state != "running" or self._is_held(job, state["owner"]):
+                return job
+        return job and job.model_copy(update={"state": "failed", "error": _lost()})
+
+    def _is_held(self, job: Job, owner: int) -> bool:
+        return self._claims.holder(_claimed(job)) == job.id and _is_alive(owner)
+
+    def _note(self, job: Job) -> bool:
+        """Remember how far a job of this process is; whether others can read it, too."""
+        with self._lock:
+            self._here[job.id] = job
+        try:
+            self._write(job)
+        except OSError as error:
+            _log.warning("the state of job %s can't be written: %s", job.id, error)
+            return False
+        return True
+
+    def _forget(self, job: Job, *, state: bool = True) -> None:
+        """A job runs here no longer; its ``state`` is kept where it can't be read elsewhere."""
+        with self._lock:
+            self._threads.pop(job.id, None)
+            self._unwanted.discard(job.id)
+            if state:
+                self._here.pop(job.id, None)
 
     def _write(self, job: Job) -> None:
-        path = self._path(job.id)
-        state = {"owner": os.getpid(), "job": job.model_dump(mode="json")}
-        with open(f"{path}.new", "w", encoding="utf-8") as file:
-            json.dump(state, file)
-        os.replace(f"{path}.new", path)
+        self._put(self._path(job.id), {"owner": os.getpid(), "job": job.model_dump(mode="json")})
+
+    def _put(self, path: str, value: object) -> None:
+        """Write a file, whole or not at all."""
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        try:
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                json.dump(value, file)
+            os.replace(f"{path}.new", path)
+        except OSError:
+            with suppress(OSError):
+                os.remove(f"{path}.new")
+            raise
 
     def _prune(self) -> None:
         for job in self.all()[_KEPT:]:
             if job.state != "running":
+                self._forget(job)
                 for ending in (".json", ".stop", ".groups"):
                     with suppress(OSError):
                         os.remove(self._path(job.id, ending))
@@ -224,8 +281,8 @@ class Jobs:
         return os.path.join(self._folder, name + ending)
 
 
-def _claimed(kind: JobKind, collection: str) -> str:
-    return f"{kind}.{collection}"
+def _claimed(job: Job) -> str:
+    return f"{job.kind}.{job.collection}"
 
 
 def _lost() -> Problem:

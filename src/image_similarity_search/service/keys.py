@@ -28,11 +28,8 @@ class Keys:
 
     def accept(self, headers: Mapping[str, str]) -> str | None:
         """Who asks: a name of the key that the headers show; None when they show none."""
-        scheme, _, value = headers.get("authorization", "").partition(" ")
-        shown = value.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        if shown:
-            return self.holder(shown)
-        return self._holder_of_session(headers.get("cookie", ""))
+        shown = _shown(headers)
+        return self.holder(shown) if shown else self._holder_of_session(_session(headers))
 
     def holder(self, shown: str) -> str | None:
         """A name of the key that is shown, if it is one."""
@@ -50,12 +47,8 @@ class Keys:
         until = str(int((time.time() if now is None else now) + SESSION_SECONDS))
         return f"{until}.{_signature(shown.encode(), until)}"
 
-    def _holder_of_session(self, cookies: str) -> str | None:
-        try:
-            morsel = SimpleCookie(cookies).get(COOKIE)
-        except CookieError:
-            return None
-        until, _, signature = (morsel.value if morsel else "").partition(".")
+    def _holder_of_session(self, session: str) -> str | None:
+        until, _, signature = session.partition(".")
         if not until.isascii() or not until.isdigit() or len(until) > 12:
             return None
         found = None
@@ -64,6 +57,24 @@ class Keys:
             if hmac.compare_digest(signature.encode("utf-8", "surrogatepass"), expected):
                 found = key
         return _name(found) if found is not None and int(until) > time.time() else None
+
+
+def guess(headers: Mapping[str, str]) -> str:
+    """The key, or the value of the cookie, that the headers show; empty when they show none."""
+    return _shown(headers) or _session(headers)
+
+
+def _shown(headers: Mapping[str, str]) -> str:
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+
+
+def _session(headers: Mapping[str, str]) -> str:
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
 
 
 def _digest(text: bytes) -> bytes:

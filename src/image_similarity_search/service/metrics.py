@@ -15,6 +15,8 @@ from starlette.types import Scope
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # a client may invent more
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -52,7 +54,7 @@ class Metrics:
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         """A request is answered."""
         route = getattr(scope.get("route"), "path", "other")
-        method = scope["method"] if scope["method"].isalpha() and route != "other" else "other"
+        method = scope["method"] if scope["method"] in _METHODS and route != "other" else "other"
         self._requests.labels(method, route, str(status)).inc()
         if not route.endswith("/events"):  # these take as long as what they tell of
             self._seconds.labels(route).observe(seconds)

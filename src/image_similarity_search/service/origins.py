@@ -34,12 +34,20 @@ class Origins:
         """Whether a request comes from a page of somebody else."""
         origin = headers.get("origin")
         if origin is not None:
-            return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+            return _place_of(origin) != headers.get("host", "").lower()
         site = headers.get("sec-fetch-site", "none")
         if site in ("none", "same-origin"):
             return False
         # to follow a link to here is fine, to embed what is here is not
         return method not in _SAFE or headers.get("sec-fetch-mode") != "navigate"
+
+
+def _place_of(origin: str) -> str | None:
+    """The host and port of an origin; None if it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _is_address(name: str) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 
 STATIC = Path(__file__).parent / "static"
 
@@ -33,14 +33,17 @@ def add_page(app: FastAPI) -> None:
     """
     files = {path.relative_to(STATIC).as_posix(): _read(path) for path in _paths()}
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:
         return _answer(request, files["index.html"])
 
+    @app.head("/static/{name:path}", include_in_schema=False)
     @app.get("/static/{name:path}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:
-        file = files.get(name)
-        return _answer(request, file) if file else Response("no such file\n", 404)
+        if name not in files:
+            raise HTTPException(404, "the page has no such file")
+        return _answer(request, files[name])
 
 
 def _paths() -> list[Path]:

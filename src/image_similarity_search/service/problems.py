@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from image_similarity_search.errors import ConfigError, ImageSearchError
 from image_similarity_search.service.kinds import KINDS, Kind, detail_of, kind_of, problem
@@ -20,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+_MOST_FAULTS = 10  # told of one request
+_MOST_LETTERS = 200  # of each
 
 TITLES = {
     400: ("bad-request", "The request can't be understood"),
@@ -47,6 +50,11 @@ def response(
     return Response(body, kind.status, sent, MEDIA_TYPE)
 
 
+def internal() -> Response:
+    """The response to a request that failed as none should."""
+    return response(Kind(500, "internal", "That failed"), "The service's log says why.")
+
+
 def add_handlers(app: FastAPI) -> None:
     """Have every error of ``app`` answered by a problem."""
 
@@ -60,8 +68,8 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         faults = [
-            {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]}
-            for fault in error.errors()
+            {"where": _cut(".".join(map(str, fault["loc"]))), "what": _cut(fault["msg"])}
+            for fault in error.errors()[:_MOST_FAULTS]
         ]
         detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in faults[:5])
         return response(KINDS[ConfigError], detail, errors=faults)
@@ -75,9 +83,17 @@ def add_handlers(app: FastAPI) -> None:
         slug, title = TITLES.get(error.status_code, ("http", str(error.detail)))
         return response(Kind(error.status_code, slug, title), str(error.detail), error.headers)
 
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # nobody reads it
+
     @app.exception_handler(Exception)
     async def unknown(_: Request, error: Exception) -> Response:
-        return response(Kind(500, "internal", "That failed"), "The service's log says why.")
+        return internal()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_LETTERS else text[:_MOST_LETTERS] + "…"
 
 
 def _methods(request: Request) -> set[str]:

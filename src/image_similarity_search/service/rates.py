@@ -25,10 +25,21 @@ class Rates:
         if not self._rate:
             return 0
         now = time.monotonic() if now is None else now
-        tokens, then = self._buckets.pop(client, (self._most, now))
-        tokens = min(self._most, tokens + (now - then) * self._rate)
+        tokens = self._tokens(client, now)
         short = tokens < 1
+        self._buckets.pop(client, None)
         self._buckets[client] = (tokens if short else tokens - 1, now)
         if len(self._buckets) > _CLIENTS:
             self._buckets.popitem(last=False)
-        return max(1, math.ceil((1 - tokens) / self._rate)) if short else 0
+        return self._wait(tokens)
+
+    def wait(self, client: str, now: float | None = None) -> int:
+        """The seconds after which a client has a token, 0 if it has one now; none is taken."""
+        return self._wait(self._tokens(client, time.monotonic() if now is None else now))
+
+    def _tokens(self, client: str, now: float) -> float:
+        tokens, then = self._buckets.get(client, (self._most, now))
+        return min(self._most, tokens + (now - then) * self._rate)
+
+    def _wait(self, tokens: float) -> int:
+        return max(1, math.ceil((1 - tokens) / self._rate)) if tokens < 1 else 0

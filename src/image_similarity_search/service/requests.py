@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ConfigError
@@ -19,6 +19,7 @@ MOST = 2**53
 """A number that every program reads alike."""
 
 _LARGEST_ID = 2**63 - 1
+_MOST_UNKNOWN = 10  # fields, of each of which the client is told
 
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
 K = Annotated[int, Field(ge=1, le=MOST_HITS)]
@@ -28,6 +29,14 @@ class In(BaseModel):
     """What comes in: no fields but the known ones, of the very types, and only finite numbers."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, given: Any) -> Any:
+        """Refuse many unknown fields at once: each would cost an error of its own."""
+        if isinstance(given, dict) and len(given) > len(cls.model_fields) + _MOST_UNKNOWN:
+            raise ValueError("there are too many fields")
+        return given
 
 
 class RegionIn(In):

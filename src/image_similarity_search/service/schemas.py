@@ -177,6 +177,7 @@ class Collections(BaseModel):
     """All collections."""
 
     collections: list[CollectionOut]
+    max_upload: int = Field(description="Bytes that a request may have.", examples=[33_554_432])
 
 
 class SyncReportOut(BaseModel):
@@ -222,6 +223,7 @@ class GroupOut(BaseModel):
     why: str = Field(description="What makes it the one to keep.")
     level: DuplicateLevel
     others: list[DuplicateOut]
+    more: int = Field(description="How many others are left out, as `others` of the request says.")
 
 
 class Groups(BaseModel):

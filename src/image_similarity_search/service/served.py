@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
-from image_similarity_search.service.files import open_inside
+from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Refusal
@@ -19,6 +19,8 @@ from image_similarity_search.service.settings import Limits
 from image_similarity_search.types import FloatArray, ImageRecord, Metric, Region
 
 _BUSY = Kind(503, "busy", "The service is busy", 1)
+_CHANGING = Kind(503, "busy", "The service is busy", 5)
+_CHANGES = 8  # at work or waiting
 _LOCK_SECONDS = 5.0  # that a change waits for another process
 
 _P = ParamSpec("_P")
@@ -58,9 +60,7 @@ class Served:
     def _make(self, record: ImageRecord) -> tuple[str, bytes]:
         from image_similarity_search.images import decode
 
-        opened = open_inside(record.path, self.roots())
-        with opened.file:
-            data = opened.file.read(opened.size)
+        data = read_inside(record.path, self.roots())
         return decode.content_hash(data), self.uploads.thumbnail(data)
 
     def roots(self) -> Roots:
@@ -80,6 +80,9 @@ class Desk:
         # searches have their turns one after the other; two more threads do the rest meanwhile
         self._searches = ThreadPoolExecutor(2, thread_name_prefix="search")
         self._others = ThreadPoolExecutor(4, thread_name_prefix="work")
+        # changes wait for the lock of the collection: nothing else is to wait behind them
+        self._changes = ThreadPoolExecutor(1, thread_name_prefix="change")
+        self._changing = 0
         self._most = limits.waiting
         self._metrics = metrics
         self._waiting = 0
@@ -89,8 +92,22 @@ class Desk:
         return await self._run(self._searches, work, *args, **kwargs)
 
     async def do(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run what reads or writes files, or takes long."""
+        """Run what reads files, or takes long."""
         return await self._run(self._others, work, *args, **kwargs)
+
+    async def change(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run what changes a collection, in its turn.
+
+        Raises:
+            Refusal: too many changes are waiting.
+        """
+        if self._changing >= _CHANGES:
+            raise Refusal(_CHANGING, "too many changes are waiting")
+        self._changing += 1
+        try:
+            return await self._run(self._changes, work, *args, **kwargs)
+        finally:
+            self._changing -= 1
 
     async def _run(
         self,
@@ -123,6 +140,7 @@ class Desk:
         """Wait for what is under way."""
         self._searches.shutdown()
         self._others.shutdown()
+        self._changes.shutdown()
 
 
 class Shelf:

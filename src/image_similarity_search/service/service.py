@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Path, Request
 
 from image_similarity_search.service.events import Streams
+from image_similarity_search.service.guesses import Guesses
 from image_similarity_search.service.jobs import Jobs
 from image_similarity_search.service.keys import Keys
 from image_similarity_search.service.kinds import Kind
@@ -29,6 +30,7 @@ class Service:
         self.settings = settings
         self.metrics = metrics
         self.keys = Keys(settings.keys)
+        self.guesses = Guesses()
         self.shelf = Shelf()
         self.desk = Desk(settings.limits, metrics)
         self.jobs = Jobs(settings.state_dir)
@@ -49,9 +51,10 @@ class Service:
             self.shelf.close()
 
     def stop(self) -> None:
-        """Take no more work; streams end."""
+        """Take no more work; streams and jobs end."""
         self.shelf.ready = False
         self.streams.stopping = True
+        self.jobs.stopping = True
 
     def changing(self) -> None:
         """Refuse to change anything, where that was said.

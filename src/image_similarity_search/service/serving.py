@@ -13,11 +13,13 @@ from uvicorn.supervisors import Multiprocess
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.service.app import AppFactory
+from image_similarity_search.service.connections import Counted
 from image_similarity_search.service.settings import Settings
 
-_STOP_SECONDS = 30  # in which open requests may end
+STOP_SECONDS = 30
+"""In which open requests may end."""
+
 _KEEP_ALIVE_SECONDS = 30
-_CONNECTIONS = 1_000
 
 
 def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
@@ -29,20 +31,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
     """
     for _, folder in settings.collections:
         Collection.open(folder).close()
-    config = uvicorn.Config(
-        AppFactory(settings, shared_metrics),
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        server_header=False,
-        access_log=False,
-        log_level="warning",
-        ws="none",
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-        limit_concurrency=_CONNECTIONS,
-    )
+    config = configured(settings, shared_metrics)
     listening = _listening(settings)
     host, port = listening.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
@@ -55,6 +44,27 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
             Multiprocess(config, sockets=[listening]).run()
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
+
+
+def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn.Config:
+    """How uvicorn is to run the application."""
+    return uvicorn.Config(
+        AppFactory(settings, shared_metrics),
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        # whatever a client says in these headers would count, even if no proxy were there
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        http=Counted,
+    )
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -59,10 +59,12 @@ class Settings:
             address.
         read_only: refuse all that changes a collection.
         allowed_hosts: names by which the service may be called, beside loopback and addresses.
+        trusted_proxies: addresses of proxies that say, in ``X-Forwarded-For`` and
+            ``X-Forwarded-Proto``, who asks and how; of others these headers mean nothing.
 
     Raises:
-        ConfigError: a collection's name is none, a key is short, or the service would be open to
-            other machines without a key.
+        ConfigError: a collection's name is none, a key is short, a proxy's address is none, or the
+            service would be open to other machines without a key.
     """
 
     collections: tuple[tuple[str, str], ...]
@@ -73,6 +75,7 @@ class Settings:
     keys: tuple[str, ...] = ()
     read_only: bool = False
     allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -87,9 +90,21 @@ class Settings:
             if len(key) < KEY_LENGTH or not key.isascii() or not key.isprintable():
                 expected = f"{KEY_LENGTH} printable ASCII characters or more (openssl rand -hex 24)"
                 raise ConfigError("API key", "***", expected)
+        for proxy in self.trusted_proxies:
+            if not is_address(proxy):
+                raise ConfigError("trusted proxy", proxy, "its address, such as 127.0.0.1")
         if not self.keys and not is_loopback(self.host):
             expected = "a loopback address, such as 127.0.0.1, or API keys beside it"
             raise ConfigError("host", self.host, expected)
+
+
+def is_address(text: str) -> bool:
+    """Whether it is the address of one machine."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

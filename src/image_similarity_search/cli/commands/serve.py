@@ -58,6 +58,13 @@ Examples:
     help="A name by which the service may be called, beside localhost and addresses.",
 )
 @click.option(
+    "--trusted-proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Address of a proxy before the service, which is believed who asks, and whether by HTTPS.",
+)
+@click.option(
     "--rate-limit",
     "rate",
     default=0.0,
@@ -82,6 +89,7 @@ def command(
     api_key_file: IO[str] | None,
     read_only: bool,
     hosts: tuple[str, ...],
+    proxies: tuple[str, ...],
     rate: float,
     mebibytes: int,
 ) -> None:
@@ -89,7 +97,9 @@ def command(
 
     Ends at Ctrl-C, or SIGTERM, when what is under way is done.
     """
-    with tempfile.TemporaryDirectory(prefix="iss-serve-") as state_dir:
+    # systemd's RuntimeDirectory= is left alone by what cleans /tmp
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or None
+    with tempfile.TemporaryDirectory(prefix="iss-serve-", dir=runtime) as state_dir:
         metrics_dir = None
         if workers > 1:  # prometheus_client looks there when it is imported
             metrics_dir = os.path.join(state_dir, "metrics")
@@ -115,6 +125,7 @@ def command(
             keys=_keys(api_key_file),
             read_only=read_only,
             allowed_hosts=hosts,
+            trusted_proxies=proxies,
             limits=Limits(upload_bytes=mebibytes * _MIB, rate=rate),
         )
         serve(settings, shared_metrics=metrics_dir)

@@ -44,7 +44,7 @@ async def measured(service: ServiceHere) -> Response:
 async def collections(service: ServiceHere) -> Collections:
     """All collections; the page opens the first."""
     found = [await service.desk.do(_described, each, service) for each in service.shelf.all()]
-    return Collections(collections=found)
+    return Collections(collections=found, max_upload=service.settings.limits.upload_bytes)
 
 
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))

@@ -17,11 +17,13 @@ from image_similarity_search.service.service import Changing, ServedHere, Servic
 
 router = APIRouter(tags=["duplicates"])
 
+_MOST_IMAGES = 10_000  # of an answer, or one group more
+
 
 @router.post(
     "/v1/collections/{collection}/duplicates",
     status_code=202,
-    responses=problems(400, 404, 408, 409, 413),
+    responses=problems(400, 404, 408, 409, 413, 507),
 )
 async def look(
     served: ServedHere, service: ServiceHere, wanted: DuplicatesIn, response: Response
@@ -48,9 +50,13 @@ async def found(
     job: JobId,
     offset: Annotated[int, Query(ge=0, le=MOST, description="Pass over so many groups.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    others: Annotated[int, Query(ge=1, le=_MOST_IMAGES, description="Of each group.")] = 100,
 ) -> Groups:
-    """The groups that a job found, the most alike first, without images that are gone by now."""
-    return await service.desk.do(_groups, service, job, offset, limit)
+    """The groups that a job found, the most alike first, without images that are gone by now.
+
+    A page of large groups has fewer than `limit`; `next` says where to go on.
+    """
+    return await service.desk.do(_groups, service, job, offset, limit, others)
 
 
 @router.post(
@@ -61,31 +67,36 @@ async def found(
 )
 async def dismiss(served: ServedHere, service: ServiceHere, wanted: DismissIn) -> Response:
     """Remember for good that no two of these images are duplicates of each other."""
-    await service.desk.do(served.collection.dismiss_duplicates, *wanted.ids)
+    await service.desk.change(served.collection.dismiss_duplicates, *wanted.ids)
     return Response(status_code=204)
 
 
-def _groups(service: Service, job: str, offset: int, limit: int) -> Groups:
+def _groups(service: Service, job: str, offset: int, limit: int, others: int) -> Groups:
     kept = service.jobs.groups(job)
     served = service.shelf.get(service.jobs.get(job).collection)
     roots = served.roots()
-    page = kept[offset : offset + limit]
-    shown = [group for each in page if (group := _group(served, roots, each))]
-    end = offset + len(page)
+    shown, images, end = [], 0, offset
+    while end < min(offset + limit, len(kept)) and images < _MOST_IMAGES:
+        group = _group(served, roots, kept[end], others)
+        end += 1
+        if group is not None:
+            shown.append(group)
+            images += 1 + len(group.others)
     return Groups(groups=shown, next=end if end < len(kept) else None, total=len(kept))
 
 
-def _group(served: Served, roots: Roots, group: dict[str, Any]) -> GroupOut | None:
+def _group(served: Served, roots: Roots, group: dict[str, Any], most: int) -> GroupOut | None:
     """A group with its images; None where fewer than two of them are left."""
     keep = _image(served, roots, group["keep"])
     others = [
         DuplicateOut(image=image, **{name: other[name] for name in other if name != "id"})
-        for other in group["others"]
+        for other in group["others"][:most]
         if (image := _image(served, roots, other["id"]))
     ]
     if keep is None or not others:
         return None
-    return GroupOut(keep=keep, why=group["why"], level=group["level"], others=others)
+    more = max(0, len(group["others"]) - most)
+    return GroupOut(keep=keep, why=group["why"], level=group["level"], others=others, more=more)
 
 
 def _image(served: Served, roots: Roots, id_: int) -> Image | None:

@@ -74,6 +74,7 @@ async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> Image:
     return await service.desk.do(_one, served, id)
 
 
+@router.head("/{id}/file", include_in_schema=False)
 @router.get(
     "/{id}/file",
     response_class=Response,
@@ -110,9 +111,13 @@ async def original(
     saved = download or opened.media_type == files.DATA
     headers["Content-Disposition"] = _disposition(name, saved=saved)
     headers["Content-Length"] = str(opened.size)
+    if request.method == "HEAD":
+        opened.file.close()
+        return Response(headers=headers, media_type=opened.media_type)
     return _Streamed(opened, headers)
 
 
+@router.head("/{id}/thumbnail", include_in_schema=False)
 @router.get(
     "/{id}/thumbnail",
     response_class=Response,
@@ -120,7 +125,7 @@ async def original(
     | {
         200: {
             "description": "A small picture.",
-            "content": {"image/jpeg": PICTURE, "image/webp": PICTURE},
+            "content": {"image/jpeg": PICTURE},
         },
         304: {"description": "It is as it was."},
     },
@@ -136,8 +141,7 @@ async def thumbnail(
     headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    webp = data[8:12] == b"WEBP"
-    return Response(data, headers=headers, media_type="image/webp" if webp else "image/jpeg")
+    return Response(data, headers=headers, media_type="image/jpeg")
 
 
 @router.post(
@@ -164,14 +168,15 @@ async def add(
     given = await incoming(request, pictures=1)
     if given.question is not None:
         wanted = parsed(AddIn, given.question)
-        made = await service.desk.do(_add, served, wanted.root, wanted.path)
+        made = await service.desk.change(_add, served, wanted.root, wanted.path)
     else:
         if root is None or path is None:
             raise ConfigError("root, path", "", "where to put it, in the query string")
-        target = inside(served.roots().folder(root), path)
+        roots = await service.desk.do(served.roots)
+        target = inside(roots.folder(root), path)
         files.check_name(target)
         await service.desk.embedded(served, given.pictures[0], None)  # is it a picture at all?
-        made = await service.desk.do(_put, served, target, given.pictures[0])
+        made = await service.desk.change(_put, served, target, given.pictures[0])
     response.headers["Location"] = made.links.self
     return made
 
@@ -179,7 +184,7 @@ async def add(
 @router.delete("/{id}", status_code=204, dependencies=[Changing], responses=problems(404, 423, 507))
 async def forget(served: ServedHere, service: ServiceHere, id: ImageId) -> Response:  # noqa: A002 - its name in the path
     """Forget an image. Its file is not touched: the next sync of its folder finds it again."""
-    await service.desk.do(served.collection.remove, id)
+    await service.desk.change(served.collection.remove, id)
     return Response(status_code=204)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -9,8 +10,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from image_similarity_search.collection.examples import Example
-from image_similarity_search.errors import ConfigError, ImageUnreadableError
-from image_similarity_search.service.files import open_inside
+from image_similarity_search.errors import ConfigError, ImageTooSlowError
+from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.filtered import Where
 from image_similarity_search.service.incoming import (
     PICTURE,
@@ -33,7 +34,7 @@ from image_similarity_search.types import Region
 
 router = APIRouter(tags=["search"])
 
-_MOST_BYTES = 256 * 1024**2  # of a file of which a part is searched by
+_AT_ONCE = 2  # pictures of one request that are decoded: others have their turns, too
 
 HowMany = Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits, at most.")]
 Threshold = Annotated[
@@ -153,13 +154,48 @@ async def _found(
     how: _How,
 ) -> Response:
     started = time.perf_counter()
+    images = await _images(service, served, examples, pictures)
     shown = [
-        Example(await _image(service, served, example, region, pictures), example.weight)
-        for example, region in examples
+        Example(image, example.weight) for image, (example, _) in zip(images, examples, strict=True)
     ]
     own = [example.id for example, _ in examples if example.id is not None]
     body = await service.desk.search(_searched, served, shown, own, how, started)
     return Response(body, media_type="application/json")  # as it is: what it has was checked
+
+
+async def _images(
+    service: Service,
+    served: Served,
+    examples: list[tuple[ExampleIn, Region | None]],
+    pictures: list[bytes],
+) -> list[Any]:
+    """What each example is given as; all together have the time that one picture may take.
+
+    Raises:
+        ImageTooSlowError: that was over before the last of them was begun.
+    """
+    loop, seconds = asyncio.get_running_loop(), service.settings.limits.decode_seconds
+    until = loop.time() + seconds
+    found: list[Any] = [None] * len(examples)
+    left = list(enumerate(examples))[::-1]
+
+    async def work() -> None:
+        try:
+            while left:
+                if loop.time() > until:
+                    raise ImageTooSlowError("pictures", seconds)
+                number, (example, region) = left.pop()
+                found[number] = await _image(service, served, example, region, pictures)
+        except BaseException:
+            left.clear()  # nobody gets the others
+            raise
+
+    # none is left alone with its picture: what is under way counts as waiting
+    ends = await asyncio.gather(*(work() for _ in range(_AT_ONCE)), return_exceptions=True)
+    for end in ends:
+        if end is not None:
+            raise end
+    return found
 
 
 async def _image(
@@ -183,12 +219,7 @@ async def _image(
 
 
 def _file_of(served: Served, id_: int) -> bytes:
-    record = served.collection.get(id_)
-    opened = open_inside(record.path, served.roots())
-    with opened.file:
-        if opened.size > _MOST_BYTES:
-            raise ImageUnreadableError(record.path, f"a file of more than {_MOST_BYTES:,} bytes")
-        return opened.file.read(opened.size)
+    return read_inside(served.collection.get(id_).path, served.roots())
 
 
 def _searched(

@@ -31,7 +31,7 @@ JobId = Annotated[str, Path(description="The job's id.", examples=["3f9c2a7be01d
     "/v1/collections/{collection}/sync",
     status_code=202,
     dependencies=[Changing],
-    responses=problems(400, 404, 408, 409, 413),
+    responses=problems(400, 404, 408, 409, 413, 507),
 )
 async def sync(served: ServedHere, service: ServiceHere, wanted: SyncIn, response: Response) -> Job:
     """Begin to bring the collection up to date with its folders; the answer says how to follow."""
@@ -63,11 +63,11 @@ async def job(service: ServiceHere, job: JobId) -> Job:
     return await service.desk.do(service.jobs.get, job)
 
 
-@router.post(
-    "/v1/jobs/{job}/cancel", status_code=202, dependencies=[Changing], responses=problems(404)
-)
+@router.post("/v1/jobs/{job}/cancel", status_code=202, responses=problems(404, 507))
 async def cancel(service: ServiceHere, job: JobId) -> Job:
     """Have a job stop soon. What it did is kept."""
+    if (await service.desk.do(service.jobs.get, job)).kind == "sync":
+        service.changing()
     return await service.desk.do(service.jobs.cancel, job)
 
 

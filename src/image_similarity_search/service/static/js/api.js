@@ -51,7 +51,8 @@ const asJson = (method, body, signal) => ({
 
 const within = (collection) => `/v1/collections/${encodeURIComponent(collection)}`;
 
-export const collections = async () => (await json("/v1/collections")).collections;
+/** All collections, and the bytes that one request may take: `{collections, max_upload}`. */
+export const collections = () => json("/v1/collections");
 
 export const collectionInfo = (name) => json(within(name));
 

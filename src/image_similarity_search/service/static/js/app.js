@@ -76,7 +76,7 @@ async function apply(next, { scroll = 0, focus = false, anew = false } = {}) {
   const { collection, examples, filter } = state;
   const shows = [collection, examples, filter];
   if (anew || !same(shows, [before.collection, before.examples, before.filter]) || !pictures.source) {
-    if (collection !== before.collection) known.clear();
+    if (collection !== before.collection) turnTo(collection);
     try {
       await pictures.show(state, { scroll, focus });
       byId("offline").hidden = true;
@@ -93,6 +93,11 @@ async function apply(next, { scroll = 0, focus = false, anew = false } = {}) {
   }
 }
 
+function turnTo(collection) {
+  known.clear();
+  jobs.find(collection).catch(failed);
+}
+
 /** A picture that was given to the page is not in its address: after a reload it is lost. */
 function withoutLost(next) {
   const examples = next.examples.filter(({ upload }) => !upload || uploads.has(upload));
@@ -104,7 +109,7 @@ function withoutLost(next) {
 
 async function refresh() {
   await pictures.refresh().catch(failed);
-  collections = await api.collections().catch(() => collections);
+  ({ collections } = await api.collections().catch(() => ({ collections })));
 }
 
 function draw() {
@@ -312,7 +317,9 @@ function setUpTheme() {
 
 async function begin() {
   try {
-    collections = await api.collections();
+    const served = await api.collections();
+    collections = served.collections;
+    uploads.setMost(served.max_upload);
   } catch (error) {
     return failed(error);
   }
@@ -322,8 +329,7 @@ async function begin() {
   document.querySelector(".collections").hidden = collections.length < 2;
   const first = history.read();
   if (!collections.some(({ name }) => name === first.collection)) first.collection = collections[0].name;
-  await apply(first, { scroll: history.scroll, anew: true });
-  return jobs.find().catch(failed);
+  return apply(first, { scroll: history.scroll, anew: true });
 }
 
 setUp();

@@ -3,8 +3,12 @@
 import * as api from "./api.js";
 import { announce, byId, count, number, toast } from "./dom.js";
 
-/** Watches the job that runs; `changed()` is called now and then while it changes the collection. */
+/**
+ * Watches the update of the collection that is shown, if one runs; `changed()` is called now and then
+ * while it changes the collection.
+ */
 export class Jobs {
+  #collection = null;
   #events = null;
   #job = null;
   #told = 0;
@@ -16,17 +20,20 @@ export class Jobs {
     document.addEventListener("visibilitychange", () => this.#seen(!document.hidden));
   }
 
-  /** Find a job that runs already. */
-  async find() {
-    const running = (await api.jobs()).find((job) => job.state === "running" || job.state === "queued");
-    if (running) this.#watch(running);
+  /** Find an update of a collection that runs already; leave that of another one. */
+  async find(collection) {
+    if (collection !== this.#collection) this.#hide();
+    this.#collection = collection;
+    const running = (await api.jobs()).find((job) => job.kind === "sync" && job.collection === collection && job.state === "running");
+    if (running && collection === this.#collection) this.#watch(running);
   }
 
   async start(collection) {
     try {
-      this.#watch(await api.startSync(collection));
+      const job = await api.startSync(collection);
+      if (collection === this.#collection) this.#watch(job);
     } catch (error) {
-      if (error.status === 409) await this.find();
+      if (error.status === 409) await this.find(collection).catch(this.failed);
       else this.failed(error);
     }
   }
@@ -57,11 +64,14 @@ export class Jobs {
   }
 
   async #lost() {
+    const { id } = this.#job;
+    const mine = () => this.#job?.id === id; // nothing else was turned to meanwhile
     try {
-      const job = await api.job(this.#job.id);
-      job.state === "running" ? setTimeout(() => this.#watch(job), 1000) : this.#ended(job);
+      const job = await api.job(id);
+      if (job.state === "running") setTimeout(() => mine() && this.#watch(job), 1000);
+      else if (mine()) this.#ended(job);
     } catch {
-      this.#hide();
+      if (mine()) this.#hide();
     }
   }
 
@@ -92,7 +102,7 @@ export class Jobs {
 
   #hide() {
     this.#events?.close();
-    this.#events = null;
+    this.#events = this.#job = null;
     byId("job").hidden = true;
     byId("sync").disabled = false;
   }

@@ -1,9 +1,14 @@
 // Pictures that were given to the page: dropped, pasted or chosen. They stay in its memory.
 
-import { byId, toast } from "./dom.js";
+import { byId, bytes, toast } from "./dom.js";
 
-const MOST_BYTES = 64e6;
+let mostBytes = Infinity;
 const files = new Map();
+
+/** Take no larger files than the server does. */
+export function setMost(size) {
+  mostBytes = size;
+}
 
 /** Keep a file; returns the name by which the state knows it. */
 export function keep(file) {
@@ -21,9 +26,10 @@ const looksLikePicture = (file) =>
 
 function usable(list) {
   const given = [...list];
-  const pictures = given.filter(looksLikePicture).filter((file) => file.size <= MOST_BYTES);
+  const pictures = given.filter(looksLikePicture).filter((file) => file.size <= mostBytes);
   if (given.length && !pictures.length) {
-    toast(given.some((file) => file.size > MOST_BYTES) ? "That picture is too large." : "That is no picture.", { wrong: true });
+    const tooLarge = given.some((file) => file.size > mostBytes);
+    toast(tooLarge ? `That picture is too large: the server takes ${bytes(mostBytes)}.` : "That is no picture.", { wrong: true });
   }
   return pictures;
 }

@@ -1,0 +1,31 @@
+"""What continuous integration must not pass over."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BROWSER_TEST = "tests/browser/test_states.py::test_an_empty_collection"
+
+
+@pytest.mark.skipif(not (ROOT / ".ci" / "run").exists(), reason="not in what is installed")
+def test_without_a_browser_its_tests_fail_there() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "\nISS_BROWSER_NEEDED=1 make test-browser\n" in script
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "browser"]
+    environment = os.environ | {"ISS_CHROMIUM": "/nowhere", "ISS_BROWSER_NEEDED": "1"}
+    done = subprocess.run(
+        [*command, BROWSER_TEST],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "there is no /nowhere" in done.stdout
