@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from running import Starter
 
 MakePicture = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _as_talkative_as_before() -> Iterator[None]:
+    """The command line, run within a test, says how much is logged from then on."""
+    yield
+    logging.getLogger("image_similarity_search").setLevel(logging.NOTSET)
 
 
 class CountingEncoder(ColourTextureEncoder):

@@ -10,7 +10,7 @@ from image_similarity_search.errors import CollectionCorruptError
 
 Row = tuple[Any, ...]
 
-_ROWS = 4096
+_ROWS = 1024
 
 
 def in_parts(

@@ -333,16 +333,16 @@ class FaissStore:
     def _change_to_one_bit(self, coming: FloatArray) -> None:
         """Replace the flat index by a one-bit one, centred on what is held and what comes."""
         faiss = faiss_library()
-        ids, live = self._ids(), self._living()
-        rows = self._vectors().reconstruct_n(0, len(ids))[live]
-        total = rows.sum(axis=0, dtype=np.float64) + coming.sum(axis=0, dtype=np.float64)
-        centre = total / (len(rows) + len(coming))
+        former, live = self._index, self._living()
+        total = coming.sum(axis=0, dtype=np.float64)
+        for _, rows in _in_full(former, live):
+            total += rows.sum(axis=0, dtype=np.float64)
+        centre = total / (np.count_nonzero(live) + len(coming))
         scan = kinds.one_bit_scan(self._dim, self.metric)
         with fitting_threads(1, 0):  # the random turn is thousands of small products
             scan.train(centre[None].astype(np.float32))
-        ids = ids[live]
         self._hold(faiss.IndexIDMap(scan))
-        if len(rows):
+        for ids, rows in _in_full(former, live):
             self._index.add_with_ids(rows, ids)
 
     def _possible(self, trained_for: int) -> list[tuple[str, str]]:
@@ -399,6 +399,17 @@ class FaissStore:
         if rows.shape[1] != self._dim:
             raise StoreDimensionError(self._dim, rows.shape[1])
         return rows
+
+
+def _in_full(index: Any, live: NDArray[np.bool_]) -> Iterator[tuple[IdArray, FloatArray]]:
+    """The ids and vectors of a flat ``faiss.IndexIDMap`` that live, a part at a time."""
+    faiss = faiss_library()
+    all_ids: IdArray = faiss.vector_to_array(index.id_map)
+    for start in range(0, len(all_ids), _MANY_ROWS):
+        at = slice(start, start + _MANY_ROWS)
+        rows = index.index.reconstruct_n(start, len(all_ids[at]))[live[at]]
+        if len(rows):
+            yield all_ids[at][live[at]], rows
 
 
 def _names(vectors: Any) -> tuple[str, str]:
