@@ -15,6 +15,10 @@ TORCH_TESTS := test_torch_module.py test_timm.py test_torchvision.py
 # The wheel milvus holds a whole server, 2.3.5, for Linux and macOS.
 ENGINE_PACKAGES := milvus==2.3.5 pymilvus==3.0.2 "tenacity>=8.2"
 
+# Those that need what a wheel may lack: the model, the page, entry points, typing marks.
+WHEEL_TESTS := tests/cli tests/encoders tests/service tests/thumbnails tests/collection/test_search.py \
+	tests/test_legacy.py tests/test_public_api.py tests/test_openmp.py
+
 # What the search is measured beside, each where it can be installed.
 PEERS := hnswlib==0.8.0 usearch==2.26.6 lancedb==0.40.0
 BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)") \
@@ -47,7 +51,7 @@ test-wheel: $(VENV)/.installed-dev  ## most tests, against the wheel that users 
 	$(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/pip install --quiet "$$(ls dist/*.whl)[dev]"
 	.venv-wheel/bin/python -c "import image_similarity_search as p; assert 'site-packages' in p.__file__"
-	.venv-wheel/bin/pytest $(PARALLEL) --ignore tests/reliability --ignore tests/benchmarks
+	.venv-wheel/bin/pytest $(PARALLEL) $(WHEEL_TESTS)
 
 test-torch:  ## the tests that need torch and timm, where these can be installed
 	$(PYTHON) -m venv .venv-torch
