@@ -45,7 +45,7 @@ check: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-wheel: $(VENV)/.installed-dev  ## most tests, against the wheel that users get
+test-wheel: $(VENV)/.installed-dev  ## what a wheel may lack, against the wheel that users get
 	rm -rf dist .venv-wheel
 	$(BIN)/python -m build --wheel --outdir dist .
 	$(PYTHON) -m venv .venv-wheel
