@@ -342,7 +342,7 @@ def _chief(results: Results) -> str:
         figures = results["indexing"]["figures"]
         rows.append([
             "indexing", f"{number(figures['per_s'])} pictures/s",
-            f"{figures['of_limit_ratio']:.2f} of what decoding and encoding allow",
+            f"{figures['cpu_of_parts_ratio']:.2f} of its CPU time is decoding and encoding",
         ])  # fmt: skip
     if "start-up" in results:
         figures = results["start-up"]["figures"]
