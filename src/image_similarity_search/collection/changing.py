@@ -1,0 +1,249 @@
+"""What changes a collection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.collection.costs import measure_costs
+from image_similarity_search.collection.indexing import Indexer
+from image_similarity_search.collection.keepers import keeper_for
+from image_similarity_search.collection.lookup import ids_of, job_for, path_of, required
+from image_similarity_search.collection.moving import moved
+from image_similarity_search.collection.opened import OpenedCollection
+from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.relocate import relocated
+from image_similarity_search.collection.search import Searcher
+from image_similarity_search.collection.sync import Sync, WalkOptions
+from image_similarity_search.collection.tuning import check_recall, tuned
+from image_similarity_search.collection.vacated import Vacated
+from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.errors import EncoderError, ImageNotFoundError, WorkerUnavailableError
+from image_similarity_search.types import (
+    DEFAULT_TIME_LIMIT,
+    ImageRecord,
+    ProgressCallback,
+    SyncInterrupted,
+    SyncReport,
+    ThumbnailReport,
+    Tuning,
+)
+
+
+class ChangeableCollection(OpenedCollection):
+    """The use cases that write, one process at a time."""
+
+    def sync(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        follow_symlinks: bool = False,
+        all_files: bool = False,
+        retry_skipped: bool = False,
+        time_limit: float = DEFAULT_TIME_LIMIT,
+        checksum: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> SyncReport:
+        """Make the collection hold what ``folder`` and the folders below it hold, now.
+
+        New and changed files are encoded, moved ones recognised by their content, vanished ones
+        forgotten. Bad files are remembered with the reason (``skipped``) and not tried again
+        until they change. Other folders of the collection are left alone.
+
+        Args:
+            folder: the folder of pictures.
+            include: patterns such as ``*.png``; only files that match one count.
+            exclude: patterns of files and folders that don't count, by name or relative path.
+            follow_symlinks: enter linked folders too (linked files are followed anyway).
+            all_files: try every file as a picture, whatever its name.
+            retry_skipped: try bad files again that have not changed.
+            time_limit: seconds that reading a file, and then decoding it, may take; one that
+                takes longer is a bad file.
+            checksum: read every file that seems unchanged, and compare its content.
+            progress: called now and then.
+
+        Raises:
+            FolderNotFoundError: there is no such folder; nothing was changed.
+            ConfigError: that is no path, such as an empty one, or no time.
+            CollectionLockedError: another process is writing.
+            SyncInterrupted: Ctrl-C; what was done is kept.
+            WorkerUnavailableError: no process can be started to decode in; what was done is kept.
+        """
+        skip = (self._folder,)
+        options = WalkOptions(
+            include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip
+        )
+        with self._writing():
+            embedder, load = self._prepared(time_limit)
+            path = checked_path(folder)
+            keep = self._thumbnails.keep
+            sync = Sync(self._catalog, embedder, load, path, options, progress, keep)
+            try:
+                report = sync.run()
+            except (SyncInterrupted, EncoderError, WorkerUnavailableError):
+                self._keeper.refresh()
+                self._thumbnails.drop(sync.vacated_contents)
+                raise
+            self._keeper.refresh()
+            self._thumbnails.drop(sync.vacated_contents)
+            return report
+
+    def add(
+        self, *paths: str | os.PathLike[str], time_limit: float = DEFAULT_TIME_LIMIT
+    ) -> list[ImageRecord]:
+        """Add single files, or update them; returns their records, in order.
+
+        One that is no usable picture, or takes longer than ``time_limit`` as in ``sync``, comes
+        back ``skipped``, with the reason.
+
+        Raises:
+            ImageNotFoundError: one of them is no file; none was added.
+            ConfigError: one is no path, or ``time_limit`` no time.
+            CollectionLockedError: another process is writing.
+            WorkerUnavailableError: no process can be started to decode in.
+        """
+        files = [path_of(self._catalog, path) for path in paths]
+        for path in files:
+            if not os.path.isfile(path):
+                reason = "a folder: index it" if os.path.isdir(path) else "no such file"
+                raise ImageNotFoundError(path, f"{reason}; nothing was added")
+        with self._writing():
+            jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
+            embedder, load = self._prepared(time_limit)
+            vacated, keep = Vacated(), self._thumbnails.keep
+            before = self._thumbnails.contents_of(job.known_id for job in jobs if job.known_id)
+            for _ in Indexer(self._catalog, embedder, SyncReport(), vacated, keep).run(load(jobs)):
+                pass
+            if vacated.to_forget:  # another image took the place
+                with self._catalog.transaction():
+                    self._catalog.remove(vacated.to_forget)
+            self._keeper.refresh()
+            self._thumbnails.drop(before | vacated.contents)
+        return [required(self._catalog.record_at(path), path) for path in files]
+
+    def remove(self, *images: str | os.PathLike[str] | int) -> int:
+        """Forget images, given by path or id, or all that lie in a folder given by path.
+
+        The files are not touched; a later ``sync`` of their folder finds them again. Returns how
+        many images were forgotten.
+
+        Raises:
+            ImageNotFoundError: one of them is not in the collection; none was removed.
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            ids = {id_ for image in images for id_ in ids_of(self._catalog, image)}
+            before = self._thumbnails.contents_of(ids)
+            with self._catalog.transaction():
+                self._catalog.remove(ids)
+                self._catalog.places.forget_empty()
+            self._keeper.refresh()
+            self._thumbnails.drop(before)
+        return len(ids)
+
+    def rebuild(self, index: str | None = None, *, recall: float | None = None) -> None:
+        """Make the store anew from the catalog, of another kind if ``index`` says so.
+
+        No picture is decoded. What ``recall`` was asked for, now or before: see ``tune``.
+
+        Raises:
+            ConfigError: no such kind of index, or one that can't compare by the metric.
+            StoreTrainingError: there are too few images to train it; nothing was changed.
+            CollectionLockedError: another process is writing.
+        """
+        if recall is not None:
+            check_recall(recall)
+        with self._writing():
+            self._keeper.rebuild(index)
+            measure_costs(self._catalog, self._searcher, self._keeper)
+            known = self._catalog.tuning()
+            if target := recall or (known.target if known else None):
+                tuned(self._catalog, self._searcher, self._keeper, target)
+
+    def tune(self, recall: float) -> Tuning:
+        """Let searches look at as much as it takes to find this part of the nearest, and no more.
+
+        Tried on up to 200 of the images, against all embeddings. The collection remembers it, and
+        tries again when its store is rebuilt. What can't be reached comes back as the best there
+        is, not ``reached``.
+
+        Raises:
+            ConfigError: ``recall`` is not above 0 and at most 1.
+            CollectionLockedError: another process is writing.
+        """
+        check_recall(recall)
+        with self._writing():
+            return tuned(self._catalog, self._searcher, self._keeper, recall)
+
+    def move(
+        self, to: str, *, index: str | None = None, progress: ProgressCallback | None = None
+    ) -> None:
+        """Keep the embeddings that are searched elsewhere: in an engine, or ``"embedded"``.
+
+        ``to`` is a URL as for ``open``; ``index`` the kind of index there, if it is to be
+        another one. They come from the catalog, which stays where it is, and are compared with
+        it. Run again, a move goes on where it was ended.
+
+        Raises:
+            ConfigError: no such place, they are there already, or no such kind of index there.
+            StoreMismatchError: in the engine is something else by that name.
+            StoreUnavailableError: the engine can't be reached; nothing was changed.
+            CollectionLockedError: another process is writing.
+        """
+        with writer_lock(self._folder, wait=self._wait):
+            self._catalog.check_in_place()
+            moved(self._catalog, self._folder, to, index, progress)
+            self._catalog.make_durable()
+            self._keeper.close()
+            self._keeper = keeper_for(self._catalog, self._folder)
+            self._searcher = Searcher(self._catalog, self._keeper, self._filtering)
+
+    def relocate(
+        self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False
+    ) -> int:
+        """Know what lies at and below the folder ``old`` as lying at ``new``, where it is now.
+
+        For a drive that is mounted elsewhere, or another one with the same files. Nothing is
+        read or encoded. Returns how many images (and bad files) have another path now.
+
+        Raises:
+            FolderNotFoundError: ``old`` was not indexed; or most files that are looked for are
+                not there, which ``force`` allows. Nothing was changed.
+            ConfigError: ``new`` overlaps with another indexed folder.
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            count = relocated(self._catalog, checked_path(old), checked_path(new), force=force)
+            self._keeper.refresh()
+        return count
+
+    def make_thumbnails(
+        self,
+        *,
+        rebuild: bool = False,
+        time_limit: float = DEFAULT_TIME_LIMIT,
+        progress: ProgressCallback | None = None,
+    ) -> ThumbnailReport:
+        """Make the thumbnails that are missing (with ``rebuild``: all), prune the others.
+
+        Raises:
+            ConfigError: they are switched off.
+            CollectionLockedError: another process is writing.
+            WorkerUnavailableError: no process can be started to decode in.
+        """
+        with self._writing():
+            load = self._loading(Preprocessing(), time_limit)
+            return self._thumbnails.make_missing(load, rebuild=rebuild, progress=progress)
+
+    def prune_thumbnails(self) -> int:
+        """Forget the thumbnails of images that are gone; returns how many these were."""
+        with self._writing():
+            return self._thumbnails.prune()
+
+    def keep_thumbnails(self, on: bool = True) -> None:
+        """Keep thumbnails from now on; or delete all, and keep none."""
+        with self._writing():
+            self._thumbnails.switch(on=on)

@@ -1,0 +1,141 @@
+"""What a collection does about duplicates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from image_similarity_search.collection.duplicates.asking import (
+    dismissed_pairs,
+    found_duplicates,
+    resolved,
+)
+from image_similarity_search.collection.duplicates.undo_log import UndoLog
+from image_similarity_search.collection.duplicates.undoing import undone
+from image_similarity_search.collection.opened import OpenedCollection
+from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.duplicates import (
+    ActionReport,
+    DuplicateAction,
+    DuplicateGroup,
+    DuplicateLevel,
+    DuplicateReport,
+)
+from image_similarity_search.filters import Filter
+from image_similarity_search.types import DEFAULT_TIME_LIMIT, ProgressCallback
+
+
+class DeduplicatedCollection(OpenedCollection):
+    """The use cases of duplicates."""
+
+    def duplicates(
+        self,
+        level: DuplicateLevel = "near",
+        *,
+        likeness: float | None = None,
+        score: float | None = None,
+        where: Filter | None = None,
+        references: Sequence[str | os.PathLike[str]] = (),
+        between: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+        thorough: bool = False,
+        time_limit: float = DEFAULT_TIME_LIMIT,
+        progress: ProgressCallback | None = None,
+    ) -> DuplicateReport:
+        """Groups of images that are the same, or nearly, and which of each to keep.
+
+        Nothing is changed. Files are read only where embeddings say that something is like them.
+
+        Args:
+            level: the least alike that counts: ``exact`` (the same bytes), ``same`` (the same
+                picture, resized or saved anew), ``near`` (cut, lettered, mirrored, other
+                colours) or ``similar`` (no copy, but alike).
+            likeness: how pixels must correlate for ``near``; 0.93.
+            score: of embeddings, for ``similar``; 0.8.
+            where: the images to compare; without it, all.
+            references: folders whose images stay, and are not compared with one another.
+            between: two folders, to compare one with the other and neither with itself.
+            thorough: read all files, which takes a good part of indexing them, and find copies
+                that embeddings miss: turned, blurred, very small.
+            time_limit: as in ``sync``; a file that takes longer is not compared by its pixels.
+            progress: called now and then.
+
+        Raises:
+            FolderNotFoundError: no image of the collection lies in one of these folders.
+            ConfigError: an argument has a value that is not allowed.
+            WorkerUnavailableError: no process can be started to decode in.
+        """
+        return found_duplicates(
+            self._catalog,
+            self._filtering,
+            self._folder,
+            level=level,
+            likeness=likeness,
+            score=score,
+            where=where,
+            references=references,
+            between=between,
+            thorough=thorough,
+            time_limit=time_limit,
+            progress=progress,
+        )
+
+    def dismiss_duplicates(self, *images: str | os.PathLike[str] | int) -> int:
+        """Remember for good that no two of these images are duplicates of each other.
+
+        By the content of their files, so that it stays so when they are moved. Returns how many
+        pairs were not known before.
+
+        Raises:
+            ImageNotFoundError: one of them is not in the collection; nothing was remembered.
+            ConfigError: fewer than two are given.
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            return dismissed_pairs(self._catalog, self._folder, images)
+
+    def resolve_duplicates(
+        self,
+        groups: Sequence[DuplicateGroup],
+        action: DuplicateAction,
+        *,
+        to: str | os.PathLike[str] | None = None,
+        dry_run: bool = True,
+    ) -> ActionReport:
+        """Do something with the files that could go, of groups that ``duplicates`` found.
+
+        Unless ``dry_run`` is False, it is only told what would be done. Nothing is done with
+        images that are ``similar``, with files that were changed since they were indexed, with
+        links, or for a group whose image to keep is not as it was indexed. What was done is
+        written down first, for ``undo_duplicates``; files that are gone are forgotten.
+
+        Args:
+            groups: groups of ``duplicates``, or some of them.
+            action: ``trash`` (the desktop's), ``move`` (to the folder ``to``), ``hardlink`` or
+                ``symlink`` (to the image that stays; only of the same bytes), or ``delete``.
+            to: the folder to move to; it is made if need be.
+            dry_run: say False to do it.
+
+        Raises:
+            ConfigError: no such action, or nothing to do it with.
+            CollectionLockedError: another process is writing.
+            CollectionUnwritableError: it can't be written down, or forgotten.
+        """
+        where = None if to is None else checked_path(to)
+        if dry_run:
+            return resolved(self._catalog, None, groups, action, where)
+        with self._writing():
+            report = resolved(self._catalog, UndoLog(self._folder), groups, action, where)
+            self._keeper.refresh()
+        return report
+
+    def undo_duplicates(self) -> ActionReport:
+        """Undo the last ``resolve_duplicates`` that was not undone; files come back into it.
+
+        What was deleted is gone. The next ``sync`` finds the files, and encodes them.
+
+        Raises:
+            ConfigError: there is nothing to undo.
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            return ActionReport(False, list(undone(UndoLog(self._folder))))

@@ -1,0 +1,110 @@
+"""The parts of a collection that is open, and what its use cases share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Self
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.collection.binding import Binding
+from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.filtering import Filtering
+from image_similarity_search.collection.identity import checked_encoder
+from image_similarity_search.collection.keepers import keeper_for
+from image_similarity_search.collection.pipeline import Decoders, Load
+from image_similarity_search.collection.search import Searcher
+from image_similarity_search.collection.thumbnails import Thumbnails
+from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.encoders.devices import Device
+from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.errors import ConfigError
+
+
+class OpenedCollection:
+    """Encoder, catalog and store of one collection, kept together."""
+
+    def __init__(
+        self,
+        folder: str,
+        catalog: Catalog,
+        encoder: Encoder | None,
+        device: Device,
+        decoders: Decoders,
+        wait: float = 0.0,
+    ) -> None:
+        """For ``open``."""
+        self._folder = folder
+        self._device = device
+        self._wait = wait
+        self._catalog = catalog
+        self._embedding = Embedder(encoder) if encoder else None
+        self._making = threading.Lock()
+        self._decoders = decoders
+        self._binding = Binding(catalog, folder)
+        self._keeper = keeper_for(catalog, folder)
+        self._filtering = Filtering(catalog)
+        self._searcher = Searcher(catalog, self._keeper, self._filtering)
+        self._thumbnails = Thumbnails(catalog, folder)
+
+    def close(self) -> None:
+        """Close the files and end the processes; closing twice is fine."""
+        self._decoders.close()
+        self._thumbnails.close()
+        self._keeper.close()
+        self._catalog.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, made at its first use.
+
+        Raises:
+            CollectionMismatchError: the one of this name gives other embeddings.
+        """
+        return self._embedder().encoder
+
+    def _embedder(self, *, writing: bool = False) -> Embedder:
+        with self._making:
+            if self._embedding is None:
+                self._embedding = Embedder(checked_encoder(self._catalog.identity, self._device))
+            self._binding.confirm(self._embedding, writing=writing)
+            return self._embedding
+
+    def _prepared(self, time_limit: float) -> tuple[Embedder, Load]:
+        """What encodes pictures for the catalog, and what reads and decodes their files."""
+        if self._embedding is None:
+            self._decoders.prepare()  # which takes about as long as to make the encoder
+        embedder = self._embedder(writing=True)
+        return embedder, self._loading(embedder.encoder.preprocessing, time_limit)
+
+    def _loading(self, preprocessing: Preprocessing, time_limit: float) -> Load:
+        """What reads and decodes files."""
+        if not time_limit > 0:
+            raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
+        return partial(
+            self._decoders.load_all,
+            preprocessing=preprocessing,
+            time_limit=time_limit,
+            thumbnails=self._thumbnails.wanted,
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the writer lock, of the collection that is open and no other."""
+        with writer_lock(self._folder, wait=self._wait):
+            self._catalog.check_in_place()
+            self._keeper.distrust_the_future()
+            self._thumbnails.prepare()
+            try:
+                yield
+            finally:
+                self._catalog.make_durable()

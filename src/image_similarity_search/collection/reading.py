@@ -1,0 +1,211 @@
+"""What is asked of a collection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from image_similarity_search import vectors
+from image_similarity_search.collection.description import described
+from image_similarity_search.collection.examples import Example, sought
+from image_similarity_search.collection.lookup import record_of
+from image_similarity_search.collection.opened import OpenedCollection
+from image_similarity_search.collection.pipeline import BATCH
+from image_similarity_search.collection.queries import Picture, Query, pixels_of
+from image_similarity_search.collection.recall import measured_recall
+from image_similarity_search.collection.thumbnails import Make
+from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
+from image_similarity_search.collection.verify import verified
+from image_similarity_search.errors import EncoderOutputError
+from image_similarity_search.filters import Filter
+from image_similarity_search.types import (
+    CollectionInfo,
+    FloatArray,
+    Hit,
+    ImageRecord,
+    RecallReport,
+    VerifyReport,
+)
+
+
+class ReadableCollection(OpenedCollection):
+    """The use cases that change nothing."""
+
+    def __len__(self) -> int:
+        """How many images can be found."""
+        return self._catalog.counts().indexed
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        """Every indexed image, in order of id."""
+        return self._catalog.all_records()
+
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
+    ) -> list[Hit]:
+        """The ``k`` images most like ``query``, the most alike first; equals in order of id.
+
+        Args:
+            query: a path, a file's bytes, a PIL image, a uint8 array ``(h, w, 3)``, or the id of
+                an image of this collection, which is then left out of its own answer.
+            k: how many, at most.
+            threshold: leave out hits with a lower score.
+            where: the images to search among; without it, all.
+
+        Raises:
+            ImageNotFoundError: no such file, or no image of this id.
+            ImageUnreadableError: the file is no picture.
+            FolderNotFoundError: no image of the collection lies in the folder of ``where``.
+            ConfigError: ``k`` is less than 1, the query is nothing that can be searched by, or
+                ``where`` names a format that there is not.
+        """
+        return self.search_many([query], k, threshold=threshold, where=where)[0]
+
+    def search_many(
+        self,
+        queries: Sequence[Query],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
+    ) -> list[list[Hit]]:
+        """As ``search``, for several queries, which are encoded and searched for together."""
+        rows = self._query_vectors(queries)
+        return self._searcher.nearest_to_each(
+            rows, k, threshold, [_id_or_none(query) for query in queries], where
+        )
+
+    def search_by_examples(
+        self,
+        examples: Sequence[Example],
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        where: Filter | None = None,
+        leave_out: Sequence[int] = (),
+    ) -> list[Hit]:
+        """The ``k`` images most like the examples together, and least like those that weigh < 0.
+
+        Examples that are images of this collection are left out of the answer, and so are those
+        with the ids ``leave_out``.
+
+        Raises:
+            ConfigError: no example weighs more than 0, or they cancel each other out.
+            ImageError: as ``search`` does.
+        """
+        row, own = sought(examples, self._query_vectors, self._catalog.identity.metric, k)
+        hidden = own.union(leave_out)
+        hits = self._searcher.nearest(row, k + len(hidden), threshold, left_out=None, where=where)
+        return [hit for hit in hits if hit.id not in hidden][:k]
+
+    def uploads(
+        self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS
+    ) -> Uploads:
+        """What embeds pictures of strangers, in processes of its own; close it before this.
+
+        Raises:
+            ConfigError: a limit is not more than 0.
+        """
+        return Uploads(self._embedder(), max_pixels, seconds)
+
+    def embed(self, pictures: Sequence[Picture]) -> FloatArray:
+        """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``."""
+        embedder = self._embedder()
+        encoder = embedder.encoder
+        parts = [np.empty((0, encoder.dim), dtype=np.float32)]
+        for start in range(0, len(pictures), BATCH):
+            part = pictures[start : start + BATCH]
+            parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
+        return np.concatenate(parts)
+
+    def get(self, image: int | str | os.PathLike[str]) -> ImageRecord:
+        """The record of the image of this id or path, skipped ones too.
+
+        Raises:
+            ImageNotFoundError: there is none.
+        """
+        return record_of(self._catalog, image)
+
+    def thumbnail(self, image: int | str | os.PathLike[str], *, make: Make | None = None) -> bytes:
+        """A small upright JPEG of the image of this id or path, its longer side some 256 pixels.
+
+        Where none was kept it is made of the file, in this process, or by ``make``.
+
+        Raises:
+            ImageNotFoundError: there is no such image, or its file is gone.
+            ImageUnreadableError: its file is no picture.
+        """
+        return self._thumbnails.of(image, make)
+
+    def images(
+        self, where: Filter | None = None, *, after: int = 0, offset: int = 0, limit: int = 100
+    ) -> list[ImageRecord]:
+        """The first ``limit`` images with an id greater than ``after``, in order of id.
+
+        The next page is asked for by the id of the last image of this one; ``offset`` passes
+        over so many images, to begin anywhere.
+
+        Raises:
+            FolderNotFoundError, ConfigError: as ``search`` does of ``where``; or ``after`` or
+                ``offset`` is less than 0, or ``limit`` less than 1.
+        """
+        return self._filtering.page(where, after, offset, limit)
+
+    def count(self, where: Filter | None = None) -> int:
+        """How many images ``where`` lets through; without it, how many can be found.
+
+        Raises:
+            FolderNotFoundError, ConfigError: as ``search`` does of ``where``.
+        """
+        return self._filtering.count(where)
+
+    def roots(self) -> list[str]:
+        """The folders that were indexed."""
+        return sorted(self._catalog.places.roots().values())
+
+    def skipped(self) -> Iterator[ImageRecord]:
+        """The bad files, each with its reason."""
+        return self._catalog.all_records(skipped=True)
+
+    def info(self) -> CollectionInfo:
+        """What the collection is made of."""
+        return described(self._folder, self._catalog, self._keeper)
+
+    def measure_recall(self, k: int = 10, sample: int = 200) -> RecallReport:
+        """How many of the ``k`` nearest a search finds, asked of ``sample`` of the images.
+
+        Each is searched for, as by its id, and compared with a scan of all embeddings.
+
+        Raises:
+            ConfigError: ``k`` or ``sample`` is less than 1.
+        """
+        return measured_recall(self._catalog, self._searcher, k, sample)
+
+    def verify(self, *, files: bool = False) -> VerifyReport:
+        """Check all that is stored, and with ``files`` that the image files are as indexed."""
+        return verified(self._folder, files=files)
+
+    def _query_vectors(self, queries: Sequence[Query]) -> FloatArray:
+        """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""
+        by_id = [isinstance(query, int | np.integer) for query in queries]
+        ids = [int(query) for query in queries if isinstance(query, int | np.integer)]
+        pictures = [query for query in queries if not isinstance(query, int | np.integer)]
+        out = np.empty((len(queries), self._catalog.identity.dim), dtype=np.float32)
+        if ids:
+            out[by_id] = self._searcher.stored(ids)
+        if pictures:
+            rows = self.embed(pictures)
+            if not np.isfinite(rows).all():
+                raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
+            out[np.logical_not(by_id)] = vectors.comparable(rows, self._catalog.identity.metric)
+        return out
+
+
+def _id_or_none(query: Query) -> int | None:
+    return int(query) if isinstance(query, int | np.integer) else None
