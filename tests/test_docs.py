@@ -32,9 +32,16 @@ from conftest import MakePicture
 from image_similarity_search.catalog import schema
 from image_similarity_search.cli import exits, output
 from image_similarity_search.cli.app import app
-from image_similarity_search.cli.commands import duplicates, models
+from image_similarity_search.cli.commands import duplicates, evaluate, models
 from image_similarity_search.duplicates import Deed, Duplicate, DuplicateReport
 from image_similarity_search.encoders.table import ENCODERS
+from image_similarity_search.evaluation import (
+    Estimate,
+    EvaluationReport,
+    FigureComparison,
+    GroupQuality,
+    QueryQuality,
+)
 from image_similarity_search.types import (
     CollectionInfo,
     Hit,
@@ -283,6 +290,12 @@ def test_every_json_field_is_described() -> None:
         | duplicates.duplicate_as_json(Duplicate(record, "exact", 1.0))
         | asdict(Deed("", "", "", 0))
         | {"keep": "", "others": "", "why": "", "deeds": "", "done": ""},
+        "evaluate": evaluate.report_as_json(EvaluationReport(), 1)
+        | evaluate.query_as_json(QueryQuality(record, "", 1, 1, {}))
+        | asdict(GroupQuality("", 1, 1, {}))
+        | asdict(FigureComparison(1.0, 1.0, Estimate(1.0)))
+        | asdict(Estimate(1.0))
+        | {"against": "", "differs": ""},
         "add": output.record_as_json(record),
         "models": models.row_as_json(ENCODERS["resnet50"]),
         "import-legacy": asdict(LegacyImportReport("l2")),

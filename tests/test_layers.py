@@ -22,7 +22,7 @@ _LAYERS: list[set[str]] = [
     {"testing"},
     {"catalog", "encoders", "stores", "images", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers"},
-    {"duplicates"},
+    {"duplicates", "evaluation"},
     {"types", "filters"},
     {"errors", "_version"},
 ]

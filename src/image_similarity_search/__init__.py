@@ -15,6 +15,7 @@ from image_similarity_search._version import __version__
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
+    from image_similarity_search.collection.evaluation.comparing import compare_evaluations
     from image_similarity_search.collection.interchange.exporting import export_collection
     from image_similarity_search.collection.interchange.importing import (
         Export,
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
     from image_similarity_search.encoders.torch_module import TorchEncoder
     from image_similarity_search.errors import ImageSearchError
+    from image_similarity_search.evaluation import (
+        Estimate,
+        EvaluationComparison,
+        EvaluationReport,
+        GroupQuality,
+        QueryQuality,
+    )
     from image_similarity_search.filters import Filter
     from image_similarity_search.legacy import ImageSimilaritySearch
     from image_similarity_search.types import (
@@ -55,8 +63,12 @@ __all__ = [
     "DuplicateReport",
     "Encoder",
     "EncoderSpec",
+    "Estimate",
+    "EvaluationComparison",
+    "EvaluationReport",
     "Export",
     "Filter",
+    "GroupQuality",
     "Hit",
     "ImageRecord",
     "ImageSearchError",
@@ -65,6 +77,7 @@ __all__ = [
     "Metric",
     "Preprocessing",
     "Progress",
+    "QueryQuality",
     "RecallReport",
     "RepairReport",
     "SyncInterrupted",
@@ -74,6 +87,7 @@ __all__ = [
     "Tuning",
     "VerifyReport",
     "__version__",
+    "compare_evaluations",
     "create_encoder",
     "export_collection",
     "import_collection",
@@ -89,8 +103,12 @@ _HOMES = {
     "DuplicateReport": "duplicates",
     "Encoder": "encoders.base",
     "EncoderSpec": "encoders.spec",
+    "Estimate": "evaluation",
+    "EvaluationComparison": "evaluation",
+    "EvaluationReport": "evaluation",
     "Export": "collection.interchange.importing",
     "Filter": "filters",
+    "GroupQuality": "evaluation",
     "Hit": "types",
     "ImageRecord": "types",
     "ImageSearchError": "errors",
@@ -99,6 +117,7 @@ _HOMES = {
     "Metric": "types",
     "Preprocessing": "encoders.preprocessing",
     "Progress": "types",
+    "QueryQuality": "evaluation",
     "RecallReport": "types",
     "RepairReport": "types",
     "SyncInterrupted": "types",
@@ -106,6 +125,7 @@ _HOMES = {
     "ThumbnailReport": "types",
     "TorchEncoder": "encoders.torch_module",
     "Tuning": "types",
+    "compare_evaluations": "collection.evaluation.comparing",
     "create_encoder": "encoders.registry:create",
     "export_collection": "collection.interchange.exporting",
     "import_collection": "collection.interchange.importing",

@@ -134,6 +134,7 @@ class Progress:
         "thumbnails",
         "comparing",
         "looking",
+        "evaluating",
     ]
     done: int
     total: int | None

@@ -26,6 +26,7 @@ _COMMANDS = {
     "index": "index",
     "search": "search",
     "duplicates": "duplicates",
+    "evaluate": "evaluate",
     "add": "add",
     "remove": "remove",
     "info": "info",

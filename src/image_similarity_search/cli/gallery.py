@@ -94,6 +94,7 @@ a.frame:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }
 }
 .score { font-weight: 600; }
 .name { font-size: 0.9375rem; font-weight: 500; line-height: 1.35; margin-top: 0.375rem; }
+li .note { color: var(--accent); }
 li .path { font-size: 0.75rem; line-height: 1.45; margin-top: 0.25rem; }
 .path { user-select: all; -webkit-user-select: all; }
 .size { font-size: 0.75rem; margin-top: 0.25rem; font-variant-numeric: tabular-nums; }
@@ -159,6 +160,7 @@ $picture
 <p class="name">$name</p>
 $path
 $size
+$note
 </li>""")
 
 _MISSING = """<div class="missing"><svg viewBox="0 0 32 32" aria-hidden="true">\
@@ -178,6 +180,7 @@ class GalleryQuery:
         note: a line of your own, for instance how long the search took.
         label: what the picture is to the reader.
         heading: what stands above the answers.
+        notes: a line of your own below each of the first answers.
     """
 
     title: str
@@ -187,6 +190,7 @@ class GalleryQuery:
     note: str = ""
     label: str = "Query"
     heading: str = "Most alike"
+    notes: Sequence[str] = ()
 
 
 def render_gallery(
@@ -238,7 +242,10 @@ def _section(number: int, query: GalleryQuery, thumbnail: Callable[[str], bytes 
         note=_paragraph("note", query.note),
         answers=_answers(
             query.heading,
-            (_hit(rank, hit, thumbnail(hit.path)) for rank, hit in enumerate(query.hits, start=1)),
+            (
+                _hit(rank, hit, thumbnail(hit.path), "".join(query.notes[rank - 1 : rank]))
+                for rank, hit in enumerate(query.hits, start=1)
+            ),
         ),
     )
 
@@ -251,7 +258,7 @@ def _answers(heading: str, hits: Iterable[str]) -> str:
     return above + '<ol role="list">\n' + "\n".join(items) + "\n</ol>"
 
 
-def _hit(rank: int, hit: Hit, thumbnail: bytes | None) -> str:
+def _hit(rank: int, hit: Hit, thumbnail: bytes | None, note: str) -> str:
     name = os.path.basename(hit.path)
     image, link = _image(thumbnail, name), _file_uri(hit.path) if thumbnail else None
     size = f"{hit.image.width} × {hit.image.height}" if hit.image.width else ""  # noqa: RUF001
@@ -265,6 +272,7 @@ def _hit(rank: int, hit: Hit, thumbnail: bytes | None) -> str:
         name=_name(name),
         path=_path(hit.path),
         size=_paragraph("size", size),
+        note=_paragraph("note", note),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.collection.description import described
+from image_similarity_search.collection.evaluation.asking import evaluated
 from image_similarity_search.collection.examples import Example, sought
 from image_similarity_search.collection.lookup import record_of
 from image_similarity_search.collection.opened import OpenedCollection
@@ -19,12 +20,14 @@ from image_similarity_search.collection.thumbnails import Make
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import EncoderOutputError
+from image_similarity_search.evaluation import EvaluationReport, Truth
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import (
     CollectionInfo,
     FloatArray,
     Hit,
     ImageRecord,
+    ProgressCallback,
     RecallReport,
     VerifyReport,
 )
@@ -186,6 +189,49 @@ class ReadableCollection(OpenedCollection):
             ConfigError: ``k`` or ``sample`` is less than 1.
         """
         return measured_recall(self._catalog, self._searcher, k, sample)
+
+    def evaluate(
+        self,
+        truth: Truth,
+        *,
+        k: Sequence[int] = (1, 5, 10),
+        depth: int | None = None,
+        sample: int | None = None,
+        where: Filter | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> EvaluationReport:
+        """How well a search by an image finds those that belong to it.
+
+        Each image of a group is searched by, and left out of its own answer. An image of no group
+        is searched among, and never right.
+
+        Args:
+            truth: ``folders`` (images of one folder belong together; those that lie directly in
+                the folder that was indexed belong to none), a CSV file of paths and groups, or
+                a mapping from path to group. Paths in a file are relative to it.
+            k: for precision and recall among the first so many.
+            depth: look at so many hits of real searches, through the index; without it, all
+                images are ranked by their exact distance.
+            sample: search by so many of the images at most, chosen at random, always the same.
+            where: the images to search by and among; without it, all.
+            progress: called now and then.
+
+        Raises:
+            ConfigError: the truth can't be read, contradicts itself or leaves no group of two
+                images; or a number is less than 1.
+            FolderNotFoundError: as ``search`` does of ``where``.
+        """
+        return evaluated(
+            self._catalog,
+            self._searcher,
+            self._filtering,
+            truth,
+            k=k,
+            depth=depth,
+            sample=sample,
+            where=where,
+            progress=progress,
+        )
 
     def verify(self, *, files: bool = False) -> VerifyReport:
         """Check all that is stored, and with ``files`` that the image files are as indexed."""

@@ -1,0 +1,230 @@
+"""``iss evaluate``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from image_similarity_search.cli import options, output
+from image_similarity_search.cli.filter_options import filtered
+from image_similarity_search.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from image_similarity_search.collection import Collection
+    from image_similarity_search.evaluation import (
+        Estimate,
+        EvaluationComparison,
+        EvaluationReport,
+        FigureComparison,
+        QueryQuality,
+    )
+    from image_similarity_search.filters import Filter
+
+_SHOWN = 10  # hits of each of the worst queries on the page
+
+
+@click.command(
+    "evaluate",
+    epilog="""\b
+Examples:
+  iss evaluate --truth folders
+  iss evaluate --truth groups.csv -k 1 -k 20
+  iss evaluate --truth groups.csv --html worst.html
+  iss evaluate --truth groups.csv --index-dir one --against other
+  iss evaluate --truth groups.csv --depth 10
+""",
+)
+@click.option(
+    "--truth",
+    required=True,
+    metavar="FILE",
+    help="What belongs together: a CSV file of paths and groups, or 'folders'.",
+)
+@click.option(
+    "-k",
+    "ks",
+    type=int,
+    multiple=True,
+    default=(1, 5, 10),
+    show_default=True,
+    help="Precision and recall among the first so many; may be given more than once.",
+)
+@click.option(
+    "--against",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Compare with the collection that is kept there.",
+)
+@click.option(
+    "--depth",
+    type=int,
+    metavar="N",
+    help="Look at so many hits of real searches; without it all images are ranked exactly.",
+)
+@click.option("--sample", type=int, metavar="N", help="Search by so many of the images at most.")
+@filtered
+@click.option(
+    "--worst", type=int, default=10, show_default=True, metavar="N", help="Name so many of each."
+)
+@options.index_dir
+@options.as_json
+@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the worst, too.")
+def command(
+    truth: str,
+    ks: tuple[int, ...],
+    against: str | None,
+    depth: int | None,
+    sample: int | None,
+    where: Filter | None,
+    worst: int,
+    index_dir: str,
+    as_json: bool,
+    html: str | None,
+) -> None:
+    """Measure how well images that belong together are found by one another.
+
+    With --against, how much better or worse the other collection, of the same images, does it.
+    """
+    from image_similarity_search.collection import Collection
+
+    def measured(collection: Collection) -> EvaluationReport:
+        with ProgressBar() as progress:
+            return collection.evaluate(
+                truth, k=ks, depth=depth, sample=sample, where=where, progress=progress
+            )
+
+    with Collection.open(index_dir) as collection:
+        report = measured(collection)
+        if html:
+            _write_page(html, collection, report, worst, where)
+    if against is None:
+        _tell(report, worst, as_json=as_json)
+        return
+    from image_similarity_search.collection.evaluation.comparing import compare_evaluations
+
+    with Collection.open(against) as other:
+        compared = compare_evaluations(report, measured(other))
+    if as_json:
+        output.write_json(report_as_json(report, worst) | {"against": comparison_as_json(compared)})
+        return
+    _tell_compared(compared, index_dir, against)
+
+
+def _tell(report: EvaluationReport, worst: int, *, as_json: bool) -> None:
+    for path in report.missing[:worst]:
+        output.say(f"not among the images: {path}")
+    if len(report.missing) > worst:
+        output.say(f"and {len(report.missing) - worst:,} more")
+    if as_json:
+        output.write_json(report_as_json(report, worst))
+        return
+    for name, figure in report.figures.items():
+        output.write(f"{name:<14}  {figure.value:.4f}{_interval(figure)}")
+    output.write("")
+    for group in report.worst_groups(worst):
+        means = ", ".join(f"{name} {group.figures[name]:.4f}" for name in _first(group.figures))
+        output.write(f"{means}  {group.name} ({group.images:,} images)")
+    output.say(
+        f"{len(report.queries):,} searches among {report.images:,} images in"
+        f" {len(report.groups):,} groups, {report.ungrouped:,} in none; {report.seconds:.1f} s"
+    )
+
+
+def _first(figures: dict[str, float]) -> list[str]:
+    """The names of the figures that are told of a group."""
+    return list(figures)[:2]
+
+
+def _interval(figure: Estimate) -> str:
+    if figure.low is None or figure.high is None:
+        return ""
+    return f"  ({figure.low:.4f} to {figure.high:.4f})"
+
+
+def _tell_compared(compared: EvaluationComparison, first: str, second: str) -> None:
+    output.say(f"first: {first}; second: {second}")
+    for name, figure in compared.figures.items():
+        output.write(
+            f"{name:<14}  {figure.first:.4f}  {figure.second:.4f}"
+            f"  {figure.difference.value:+.4f}{_interval(figure.difference)}  {_verdict(figure)}"
+        )
+    output.say(f"{compared.queries:,} searches by the same images, {compared.groups:,} groups")
+
+
+def _verdict(figure: FigureComparison) -> str:
+    if not figure.differs:
+        return "no difference to be seen"
+    return "the second is better" if figure.difference.value > 0 else "the first is better"
+
+
+def report_as_json(report: EvaluationReport, worst: int) -> dict[str, Any]:
+    """An evaluation as ``--json`` prints it."""
+    return {
+        "figures": {name: asdict(figure) for name, figure in report.figures.items()},
+        "groups": [asdict(group) for group in report.groups],
+        "worst": [query_as_json(query) for query in report.worst_queries(worst)],
+        "searches": len(report.queries),
+        "images": report.images,
+        "ungrouped": report.ungrouped,
+        "missing": report.missing,
+        "depth": report.depth,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def query_as_json(query: QueryQuality) -> dict[str, Any]:
+    """One search as ``--json`` prints it."""
+    return {
+        "id": query.image.id,
+        "path": query.image.path,
+        "group": query.group,
+        "right": query.right,
+        "first": query.first,
+        "figures": query.figures,
+    }
+
+
+def comparison_as_json(compared: EvaluationComparison) -> dict[str, Any]:
+    """Two evaluations side by side as ``--json`` prints them."""
+    return {
+        "figures": {
+            name: asdict(figure) | {"differs": figure.differs}
+            for name, figure in compared.figures.items()
+        },
+        "searches": compared.queries,
+        "groups": compared.groups,
+    }
+
+
+def _write_page(
+    file: str,
+    collection: Collection,
+    report: EvaluationReport,
+    worst: int,
+    where: Filter | None,
+) -> None:
+    from image_similarity_search.cli.gallery import GalleryQuery
+    from image_similarity_search.cli.page import write_page
+    from image_similarity_search.cli.thumbnails import thumbnail
+
+    sections = []
+    for query in report.worst_queries(worst):
+        hits = collection.search(query.image.id, _SHOWN, where=where)
+        notes = ["Right" if report.group_of.get(hit.id) == query.group else "Wrong" for hit in hits]
+        path = query.image.path
+        sections.append(
+            GalleryQuery(
+                path, hits, thumbnail(path), path, _note(query), label=query.group, notes=notes
+            )
+        )
+    figures = ", ".join(f"{name} {one.value:.4f}" for name, one in report.figures.items())
+    summary = f"The worst {len(sections):,} of {len(report.queries):,} searches; {figures}"
+    write_page(file, sections, title="Where searches go wrong", summary=summary)
+    output.say(f"the page is in {file}")
+
+
+def _note(query: QueryQuality) -> str:
+    found = f"the first at rank {query.first:,}" if query.first else "none found"
+    return f"Average precision {query.figures['mAP']:.4f}; {query.right:,} belong to it, {found}"

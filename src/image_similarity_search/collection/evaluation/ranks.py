@@ -1,0 +1,77 @@
+"""Where searches find the images that belong to the query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_similarity_search import vectors
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.search import Searcher
+from image_similarity_search.filters import Filter
+from image_similarity_search.types import FloatArray, IdArray, Metric
+
+Ranking = Iterator[tuple[int, IdArray]]
+"""The id of each query, and the ids of the other images, the most alike first."""
+
+_MEMORY = 2**27  # bytes of the distances that are there at once
+_COMPARED_AT_ONCE = 256  # queries, at most, which bounds what is made on the way to distances
+_SEARCHED_AT_ONCE = 64
+
+
+def exact_ranking(
+    catalog: Catalog, stored: Callable[[list[int]], FloatArray], asked: IdArray, ids: IdArray
+) -> Ranking:
+    """All of ``ids`` in the order of their exact distance to each of ``asked``; equals by id.
+
+    As a search orders them, whatever its index. Every embedding is compared, a part of the
+    catalog being in memory at a time.
+    """
+    at_once = max(1, min(_COMPARED_AT_ONCE, _MEMORY // (4 * max(1, len(ids)))))
+    for start in range(0, len(asked), at_once):
+        block = asked[start : start + at_once]
+        far = _distances(catalog, stored(block.tolist()), ids)
+        for id_, row in zip(block.tolist(), far, strict=True):
+            order = ids[np.argsort(row, kind="stable")]
+            yield id_, order[order != id_]
+
+
+def searched_ranking(
+    searcher: Searcher, asked: IdArray, depth: int, where: Filter | None
+) -> Ranking:
+    """The first ``depth`` hits of a search by each of ``asked``."""
+    for start in range(0, len(asked), _SEARCHED_AT_ONCE):
+        block = asked[start : start + _SEARCHED_AT_ONCE].tolist()
+        answers = searcher.nearest_to_each(searcher.stored(block), depth, None, block, where)
+        for id_, hits in zip(block, answers, strict=True):
+            yield id_, np.array([hit.id for hit in hits], dtype=np.int64)
+
+
+def _distances(catalog: Catalog, queries: FloatArray, ids: IdArray) -> FloatArray:
+    """Distances ``(q, n)`` from comparable vectors to the images ``ids``, which are in order."""
+    metric = catalog.identity.metric
+    out = np.full((len(queries), len(ids)), np.inf, dtype=np.float32)
+    for part in catalog.embeddings_since(0):
+        wanted = np.isin(part.ids, ids, assume_unique=True)
+        columns = np.searchsorted(ids, part.ids[wanted])
+        rows = vectors.unpack(part.units[wanted], part.norms[wanted], metric)
+        out[:, columns] = _all_distances(queries, rows, metric)
+    return out
+
+
+def _all_distances(queries: FloatArray, rows: FloatArray, metric: Metric) -> NDArray[np.float64]:
+    """As ``vectors.distances`` for many queries at once; in float64, so that they agree."""
+    if metric == "l1":
+        return np.array([vectors.distances(query, rows, metric) for query in queries], float)
+    left, right = queries.astype(np.float64), rows.astype(np.float64)
+    products = left @ right.T
+    if metric == "ip":
+        return np.asarray(-products)
+    left_squares = np.square(left).sum(axis=1)[:, None]
+    right_squares = np.square(right).sum(axis=1)[None]
+    squared = np.maximum(left_squares + right_squares - 2 * products, 0)
+    if metric == "l2":
+        return np.asarray(np.sqrt(squared))
+    return np.where((left_squares == 0) != (right_squares == 0), 1, squared / 2)

@@ -1,0 +1,128 @@
+"""Which images belong together: from what a caller says to numbers of groups."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.places import canonical, relative
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.evaluation import Truth
+from image_similarity_search.types import IdArray, ImageRecord
+
+FOLDERS = "folders"
+NO_GROUP = -1
+_HEADER = ("path", "group")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The images to search among, by id, and the group of each.
+
+    Attributes:
+        ids: in order, ``(n,)``.
+        groups: a number of ``names`` for each, or ``NO_GROUP``.
+        names: of the groups.
+        missing: paths of the truth that are not among them.
+    """
+
+    ids: IdArray
+    groups: IdArray
+    names: list[str]
+    missing: list[str]
+
+    def by_id(self) -> dict[int, str]:
+        """The name of the group of each image that has one."""
+        pairs = zip(self.ids.tolist(), self.groups.tolist(), strict=True)
+        return {id_: self.names[group] for id_, group in pairs if group != NO_GROUP}
+
+
+def labels_of(catalog: Catalog, truth: Truth, allowed: IdArray | None) -> Labels:
+    """The labels of the images of a catalog, or of those ``allowed``.
+
+    Raises:
+        ConfigError: the truth can't be read, contradicts itself, or leaves no group of two.
+    """
+    wanted = None if allowed is None else set(allowed.tolist())
+    records = [one for one in catalog.all_records() if wanted is None or one.id in wanted]
+    missing: list[str] = []
+    if isinstance(truth, str) and truth == FOLDERS:
+        group_of = _by_folder(records, sorted(catalog.places.roots().values()))
+    else:
+        group_of, missing = _by_path(records, _said(truth))
+    names = sorted(set(group_of.values()))
+    numbers = {name: number for number, name in enumerate(names)}
+    groups = [numbers[group_of[one.id]] if one.id in group_of else NO_GROUP for one in records]
+    labels = Labels(
+        np.array([one.id for one in records], dtype=np.int64),
+        np.array(groups, dtype=np.int64),
+        names,
+        missing,
+    )
+    if not len(names) or np.bincount(labels.groups[labels.groups >= 0]).max() < 2:
+        raise ConfigError("truth", truth, "a group of two images of the collection, or more")
+    return labels
+
+
+def _by_folder(records: list[ImageRecord], roots: list[str]) -> dict[int, str]:
+    """The folder of each image, by id; an image that lies in a root itself has none."""
+    found = {}
+    for record in records:
+        folder = os.path.dirname(record.path)
+        if folder not in roots:
+            found[record.id] = _name(folder, roots)
+    return found
+
+
+def _name(folder: str, roots: list[str]) -> str:
+    within = relative(folder, roots[0]) if len(roots) == 1 else None
+    return folder if within is None else within
+
+
+def _by_path(
+    records: list[ImageRecord], said: Mapping[str, str]
+) -> tuple[dict[int, str], list[str]]:
+    ids = {record.path: record.id for record in records}
+    found: dict[int, str] = {}
+    missing = []
+    for path, group in said.items():
+        absolute = os.path.abspath(path)
+        id_ = ids.get(absolute) or ids.get(canonical(absolute))
+        if id_ is None:
+            missing.append(path)
+        elif found.setdefault(id_, group) != group:
+            raise ConfigError("truth", path, f"one group for an image, not {found[id_]!r} too")
+    return found, missing
+
+
+def _said(truth: Truth) -> Mapping[str, str]:
+    if isinstance(truth, Mapping):
+        return {os.fspath(path): str(group) for path, group in truth.items()}
+    return dict(_rows_of(os.fspath(truth)))
+
+
+def _rows_of(file: str) -> Iterator[tuple[str, str]]:
+    """The paths, made absolute from where the file is, and groups of a CSV file."""
+    folder = os.path.dirname(os.path.abspath(file))
+    seen: dict[str, str] = {}
+    try:
+        with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+            for number, row in enumerate(csv.reader(lines), 1):
+                if not row or (number == 1 and tuple(map(str.lower, row)) == _HEADER):
+                    continue
+                if len(row) != 2 or not all(row):
+                    raise ConfigError("truth", f"{file}, row {number}", "a path and a group")
+                path, group = os.path.join(folder, row[0]), row[1]
+                if seen.setdefault(path, group) != group:
+                    expected = f"one group for an image, not {seen[path]!r} too"
+                    raise ConfigError("truth", f"{file}, row {number}", expected)
+                yield path, group
+    except (OSError, csv.Error) as error:
+        raise ConfigError(
+            "truth", file, f"'folders', or a CSV file of paths and groups ({error})"
+        ) from error

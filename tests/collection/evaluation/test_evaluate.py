@@ -1,0 +1,281 @@
+"""Quality measured on collections, beside a naive computation of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import draw
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from image_similarity_search import Collection, Filter, compare_evaluations, vectors
+from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import METRICS, FloatArray, Metric
+
+_COUNT = 16
+_KS = (1, 3, 20)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen pictures, two of which are the same, in three folders and beside them."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(_COUNT - 1):
+        below = folder / ("", "a", "b", "b/c")[seed % 4]
+        below.mkdir(exist_ok=True)
+        draw(seed, (32, 24)).save(below / f"{seed:02}.png")
+    shutil.copy(folder / "b/02.png", folder / "b/02 again.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def collections(
+    tmp_path_factory: pytest.TempPathFactory, pictures: Path
+) -> Iterator[dict[Metric, Collection]]:
+    """A collection of the pictures for each metric."""
+    made: dict[Metric, Collection] = {}
+    for metric in METRICS:
+        place = tmp_path_factory.mktemp("index")
+        made[metric] = Collection.open(
+            place, encoder=ColourTextureEncoder(), metric=metric, create=True
+        )
+        made[metric].sync(pictures)
+    yield made
+    for collection in made.values():
+        collection.close()
+
+
+@pytest.fixture
+def compared(collections: dict[Metric, Collection]) -> Collection:
+    return collections["cosine"]
+
+
+def _naive(
+    embeddings: dict[int, FloatArray], groups: dict[int, str], metric: Metric
+) -> dict[int, dict[str, float]]:
+    """The figures of each query, the slow way."""
+    out = {}
+    for query, group in groups.items():
+        others = [id_ for id_ in embeddings if id_ != query]
+        right = [id_ for id_ in others if groups.get(id_) == group]
+        if not right:
+            continue
+        rows = np.array([embeddings[id_] for id_ in others])
+        far = vectors.distances(embeddings[query], rows, metric).tolist()
+        order = [id_ for _, id_ in sorted(zip(far, others, strict=True))]
+        hits = [id_ in right for id_ in order]
+        precisions = [sum(hits[: i + 1]) / (i + 1) for i in range(len(hits)) if hits[i]]
+        out[query] = {
+            "mAP": sum(precisions) / len(right),
+            **{f"P@{k}": sum(hits[:k]) / k for k in _KS},
+            **{f"R@{k}": sum(hits[:k]) / len(right) for k in _KS},
+        }
+    return out
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    metric=st.sampled_from(METRICS),
+    labels=st.lists(st.sampled_from(["x", "y", "z", None]), min_size=_COUNT, max_size=_COUNT),
+    searched=st.booleans(),
+)
+def test_the_figures_are_those_of_a_naive_computation(
+    collections: dict[Metric, Collection],
+    metric: Metric,
+    labels: list[str | None],
+    searched: bool,
+) -> None:
+    collection = collections[metric]
+    records = list(collection)
+    groups = {
+        one.id: label for one, label in zip(records, labels, strict=True) if label is not None
+    }
+    truth = {one.path: groups[one.id] for one in records if one.id in groups}
+    embeddings = dict(
+        zip(
+            [one.id for one in records],
+            vectors.comparable(collection.embed([one.path for one in records]), metric),
+            strict=True,
+        )
+    )
+    expected = _naive(embeddings, groups, metric)
+    if not expected:
+        with pytest.raises(ConfigError, match="a group of two"):
+            collection.evaluate(truth, k=_KS)
+        return
+    report = collection.evaluate(truth, k=_KS, depth=_COUNT if searched else None)
+    assert [query.image.id for query in report.queries] == sorted(expected)
+    for query in report.queries:
+        shown = {name: query.figures[name] for name in expected[query.image.id]}
+        assert shown == pytest.approx(expected[query.image.id])
+    for name in ("mAP", "P@1", "R@20"):
+        mean = np.mean([figures[name] for figures in expected.values()])
+        assert report.figures[name].value == pytest.approx(mean)
+    means = [
+        np.mean([expected[id_]["mAP"] for id_ in expected if groups[id_] == group.name])
+        for group in report.groups
+    ]
+    assert report.figures["mAP of groups"].value == pytest.approx(np.mean(means))
+    assert [group.figures["mAP"] for group in report.groups] == pytest.approx(means)
+    assert report.ungrouped == labels.count(None)
+
+
+def test_folders_are_groups(compared: Collection, pictures: Path) -> None:
+    report = compared.evaluate("folders")
+    assert {group.name: group.images for group in report.groups} == {"a": 4, "b": 5, "b/c": 3}
+    assert (report.images, report.ungrouped, len(report.queries)) == (_COUNT, 4, 12)
+    assert "N-S" not in report.figures
+    copies = [query for query in report.queries if "02" in query.image.path]
+    assert [query.first for query in copies] == [1, 1]
+
+
+def test_groups_of_four_have_an_n_s(compared: Collection, pictures: Path) -> None:
+    paths = [os.fspath(pictures / f"{seed:02}.png") for seed in (0, 4, 8, 12)]
+    report = compared.evaluate(dict.fromkeys(paths, "four"))
+    found = [
+        sum(hit.path in paths for hit in compared.search(query.image.id, 3))
+        for query in report.queries
+    ]
+    assert report.figures["N-S"].value == pytest.approx(1 + np.mean(found))
+    assert report.figures["N-S"].low is None
+
+
+def test_a_file_of_paths_and_groups(compared: Collection, pictures: Path, tmp_path: Path) -> None:
+    file = tmp_path / "groups.csv"
+    below = os.path.relpath(pictures, tmp_path)
+    file.write_text(
+        f'Path,Group\n{below}/00.png,"one, or more"\n\n{pictures}/04.png,"one, or more"\n'
+        f"{below}/gone.png,other\n{below}/08.png,alone\n",
+        encoding="utf-8-sig",
+    )
+    report = compared.evaluate(file)
+    assert [(group.name, group.images) for group in report.groups] == [("one, or more", 2)]
+    assert report.missing == [os.path.join(tmp_path, below, "gone.png")]
+    assert len(report.queries) == 2
+    assert report.group_of.keys() == {
+        compared.get(pictures / f"{n}.png").id for n in ("00", "04", "08")
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a.png,x\na.png,y\n", "row 2.*one group for an image, not 'x' too"),
+        ("path,group\na.png\n", "row 2.*a path and a group"),
+        ("a.png,x,y\n", "row 1.*a path and a group"),
+        ("a.png,\n", "row 1.*a path and a group"),
+        ("a.png,x\n", "a group of two images"),
+        ("", "a group of two images"),
+    ],
+)
+def test_a_file_that_makes_no_sense_says_where(
+    compared: Collection, tmp_path: Path, text: str, problem: str
+) -> None:
+    file = tmp_path / "groups.csv"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=problem):
+        compared.evaluate(file)
+
+
+def test_a_file_that_is_not_there(compared: Collection, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'folders', or a CSV file of paths and groups"):
+        compared.evaluate(tmp_path / "none.csv")
+
+
+def test_two_names_of_one_image_are_in_one_group(compared: Collection, pictures: Path) -> None:
+    one, same = pictures / "00.png", f"{pictures}/a/../00.png"
+    with pytest.raises(ConfigError, match="one group for an image, not 'x' too"):
+        compared.evaluate({os.fspath(one): "x", same: "y"})
+
+
+@pytest.mark.parametrize("said", [{"k": [0]}, {"depth": 0}, {"sample": -1}, {"k": ["5"]}])
+def test_numbers_that_make_no_sense(compared: Collection, said: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="a number of images, at least 1"):
+        compared.evaluate("folders", **said)  # type: ignore[arg-type]  # that is what is tried
+
+
+def test_a_sample_is_the_same_every_time(compared: Collection) -> None:
+    whole = {query.image.id: query for query in compared.evaluate("folders").queries}
+    some = [compared.evaluate("folders", sample=5).queries for _ in range(2)]
+    assert some[0] == some[1]
+    assert len(some[0]) == 5
+    assert all(whole[query.image.id] == query for query in some[0])
+
+
+def test_only_some_images_are_searched_among(compared: Collection, pictures: Path) -> None:
+    report = compared.evaluate("folders", where=Filter(folder=pictures / "b"))
+    assert (report.images, {group.name for group in report.groups}) == (8, {"b", "b/c"})
+    searched = compared.evaluate("folders", where=Filter(folder=pictures / "b"), depth=3)
+    ((name, least),) = {"P@1": report.figures["P@1"]}.items()
+    assert searched.figures[name] == least
+    assert searched.figures["mAP"].value <= report.figures["mAP"].value
+
+
+def test_the_worst_come_first(compared: Collection) -> None:
+    report = compared.evaluate("folders")
+    worst = [query.figures["mAP"] for query in report.worst_queries(5)]
+    assert worst == sorted(query.figures["mAP"] for query in report.queries)[:5]
+    assert report.worst_groups(1)[0].figures["mAP"] == min(
+        group.figures["mAP"] for group in report.groups
+    )
+
+
+def test_a_collection_compared_with_itself_does_not_differ(compared: Collection) -> None:
+    report = compared.evaluate("folders")
+    same = compare_evaluations(report, report)
+    assert (same.queries, same.groups) == (12, 3)
+    assert same.figures.keys() == report.figures.keys()
+    for name, figure in same.figures.items():
+        assert figure.first == figure.second == pytest.approx(report.figures[name].value)
+        assert (figure.difference.low, figure.difference.high) == (0.0, 0.0)
+        assert not figure.differs
+
+
+def test_a_comparison_is_by_the_queries_that_both_have(
+    collections: dict[Metric, Collection],
+) -> None:
+    first = collections["cosine"].evaluate("folders")
+    second = collections["l1"].evaluate("folders", sample=9)
+    compared = compare_evaluations(first, second)
+    assert compared.queries == 9
+    common = {query.image.path: query.figures["mAP"] for query in second.queries}
+    own = [one.figures["mAP"] for one in first.queries if one.image.path in common]
+    figure = compared.figures["mAP"]
+    assert figure.first == pytest.approx(np.mean(own))
+    assert figure.second == pytest.approx(np.mean(list(common.values())))
+    assert figure.difference.value == pytest.approx(figure.second - figure.first)
+
+
+def test_what_has_nothing_in_common_is_not_compared(compared: Collection, pictures: Path) -> None:
+    report = compared.evaluate("folders")
+    only = compared.evaluate(
+        {os.fspath(pictures / "00.png"): "x", os.fspath(pictures / "04.png"): "x"}
+    )
+    with pytest.raises(ConfigError, match="the same images"):
+        compare_evaluations(report, only)
+    paths = [query.image.path for query in report.queries]
+    other = compared.evaluate(dict.fromkeys(paths, "all"))
+    with pytest.raises(ConfigError, match="the same truth"):
+        compare_evaluations(report, other)
+
+
+def test_views_of_objects_are_found(test_data: Path, tmp_path: Path) -> None:
+    """Real photographs: 20 objects, four views of each."""
+    files = sorted((test_data / "ukbench").iterdir())[100:180]
+    for file in files:
+        (tmp_path / file.name).symlink_to(file)
+    truth = {os.fspath(tmp_path / file.name): str(number // 4) for number, file in enumerate(files)}
+    with Collection.open(tmp_path / "index", create=True) as collection:
+        collection.sync(tmp_path)
+        report = collection.evaluate(truth)
+        searched = collection.evaluate(truth, depth=10)
+    assert len(report.queries) == 80
+    assert report.figures["N-S"].value > 3.8
+    assert report.figures["mAP"].value > 0.95
+    assert report.figures["P@1"] == searched.figures["P@1"]
