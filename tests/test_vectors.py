@@ -184,3 +184,11 @@ def test_the_rough_order_is_the_exact_one_but_for_its_error(
     if comparable[0].any() and np.isfinite(far).all():
         certain = far[:, None] + 2 * error < far[None, :]
         assert (distances[:, None] <= distances[None, :])[certain].all()
+
+
+def test_halves_are_widened_as_numpy_does() -> None:
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    np.testing.assert_array_equal(
+        vectors.widened(halves).view(np.uint32), halves.astype(np.float32).view(np.uint32)
+    )

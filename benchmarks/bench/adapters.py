@@ -57,7 +57,7 @@ def searches(setting: Setting, count: int) -> Figures:
     """Searches one by one and many at once, beside flat, and what fresh processes take."""
     folder = setting.scratch / f"grown-{count}"
     queries = searching.made(folder, count, setting.pictures)
-    found = searching.searching(str(folder), queries, ("auto", "ivf-rabitq"))
+    found = searching.searching(str(folder), queries, ("auto", "ivf-rabitq"), (0.95,))
     alone = child.run("searching", "by_id", folder)
     cold = starting.cold_search(setting, folder)
     return found | {f"process_{name}": value for name, value in alone.items()} | cold

@@ -13,6 +13,10 @@ from image_similarity_search.types import FloatArray, HalfArray, Metric
 _CHUNK = 8192  # rows per step of a difference, which bounds its temporary memory
 _IN_CACHE = 2**16  # values of a temporary array that a processor's own cache holds
 
+_HALF_SHIFT = 13  # a float's mantissa has so many bits more than a half's
+_HALF_BITS = np.int32(np.uint32(0x8FFFE000).view(np.int32))  # sign, exponent and mantissa there
+_HALF_SCALE = np.float32(2.0**112)  # by the difference of their exponents' offsets
+
 
 def pack(embeddings: FloatArray) -> tuple[HalfArray, FloatArray]:
     """Split embeddings ``(n, dim)`` into float16 unit vectors ``(n, dim)`` and norms ``(n,)``.
@@ -36,12 +40,25 @@ def unit_vectors(embeddings: FloatArray, norms: FloatArray) -> HalfArray:
         return (embeddings / safe[:, None]).astype(np.float16)
 
 
+def widened(halves: HalfArray) -> FloatArray:
+    """The same numbers in float32: ``astype`` in a fraction of its time.
+
+    The bits of a finite half are those of a float that is 2^112 times smaller, further right.
+    """
+    bits = halves.view(np.int16).astype(np.int32)
+    bits <<= _HALF_SHIFT
+    bits &= _HALF_BITS
+    rows: FloatArray = bits.view(np.float32)
+    rows *= _HALF_SCALE
+    return rows
+
+
 def unpack(units: HalfArray, norms: FloatArray, metric: Metric) -> FloatArray:
     """Turn the stored form into the float32 vectors ``(n, dim)`` that ``metric`` compares.
 
     ``cosine`` compares unit vectors, the other metrics the encoder's own values.
     """
-    rows = units.astype(np.float32)
+    rows = widened(units)
     if metric != "cosine":
         rows *= norms[:, None]
         return rows
@@ -95,13 +112,11 @@ def rough(
         return distances(query, unpack(units, norms, metric), metric), 0.0
     products, squares = np.empty((2, len(units)), dtype=np.float32)
     step = max(1, _IN_CACHE // units.shape[1])
-    buffer = np.empty((min(step, len(units)), units.shape[1]), dtype=np.float32)
     for start in range(0, len(units), step):
         part = slice(start, start + step)
-        rows = buffer[: len(units[part])]
-        rows[:] = units[part]
-        np.einsum("ij,j->i", rows, query, out=products[part])  # wakes no threads for so little
-        np.einsum("ij,ij->i", rows, rows, out=squares[part])
+        rows = widened(units[part])
+        np.vecdot(rows, query, out=products[part])  # wakes no threads for so little
+        np.vecdot(rows, rows, out=squares[part])
     rounding = 4 * units.shape[1] * float(np.finfo(np.float32).eps)
     if metric == "cosine":
         far = -products / np.sqrt(np.where(squares > 0, squares, 1))

@@ -38,14 +38,10 @@ def tuned(catalog: Catalog, searcher: Searcher, keeper: Keeper, target: float) -
     the most thorough way is taken. Within the writer lock.
     """
     check_recall(target)
-    ids = catalog.indexed_ids()
-    asked = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
-    chosen = Tuning(target, 1.0, _K, len(asked), len(ids), None, 1.0)
     with keeper.current() as store:
-        if len(asked) and not store.is_exact:
-            chosen = _quickest(catalog, searcher, store, asked, chosen)
-            store.look_at(chosen.probed, chosen.depth)
-    if len(asked):  # as a search is, ties and all
+        chosen = quickest(catalog, searcher, store, target)
+        store.look_at(chosen.probed, chosen.depth)
+    if chosen.queries:  # as a search is, ties and all
         chosen = replace(chosen, recall=measured_recall(catalog, searcher, _K, _SAMPLE).recall)
     with catalog.transaction():
         catalog.set_tuning(chosen)
@@ -53,16 +49,22 @@ def tuned(catalog: Catalog, searcher: Searcher, keeper: Keeper, target: float) -
     return chosen
 
 
-def _quickest(
-    catalog: Catalog, searcher: Searcher, store: KeptStore, asked: IdArray, begin: Tuning
-) -> Tuning:
-    """The quickest of the ways that reach the target, or else the one that finds most."""
+def quickest(catalog: Catalog, searcher: Searcher, store: KeptStore, target: float) -> Tuning:
+    """The quickest of the ways to search ``store`` that reach the target, or what finds most.
+
+    The store is left looking at something else.
+    """
+    ids = catalog.indexed_ids()
+    asked = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
+    chosen = Tuning(target, 1.0, _K, len(asked), len(ids), None, 1.0)
+    if not len(asked) or store.is_exact:
+        return chosen
     rows = searcher.stored(asked.tolist())
     best = _best(catalog, searcher, asked, rows)
     store.look_at(None, 1.0)
     usual = store.candidates(_K + 1)
-    a_candidate = _seconds_of_one(searcher, rows[0], catalog.indexed_ids()[:usual])
-    chosen, least, most = begin, inf, -1.0
+    a_candidate = _seconds_of_one(searcher, rows[0], ids[:usual])
+    least, most = inf, -1.0
     for probed in _shares(store):
         store.look_at(probed, _DEPTHS[-1])
         found, times = [], []
@@ -75,11 +77,11 @@ def _quickest(
             first = ceil(depth * usual)
             hits = [np.isin(near, some[:first]) for near, some in zip(best, found, strict=True)]
             recall = float(np.concatenate(hits).mean())
-            cost = scan + first * a_candidate if recall >= begin.target else inf
+            cost = scan + first * a_candidate if recall >= target else inf
             if cost < least or (least == inf and recall > most):
-                chosen = replace(begin, probed=probed, depth=depth)
+                chosen = replace(chosen, probed=probed, depth=depth)
                 least, most = cost, recall
-            if recall >= begin.target:
+            if recall >= target:
                 break
     return chosen
 

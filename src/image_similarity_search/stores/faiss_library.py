@@ -13,6 +13,7 @@ from image_similarity_search.types import Metric
 # a scan of fewer values than this takes milliseconds; on a busy machine waking and awaiting
 # other threads was measured to take longer
 _ONE_THREAD_VALUES = 2**25
+_ONE_THREAD_BITS = 2**26  # the same of a scan of bits
 
 
 def faiss_library() -> Any:
@@ -44,14 +45,16 @@ def faiss_metric(metric: Metric) -> int:
 
 
 @contextmanager
-def fitting_threads(queries: int, values: int) -> Iterator[None]:
+def fitting_threads(queries: int, values: int, *, in_lists: bool = False) -> Iterator[None]:
     """Let FAISS scan ``values`` values for some queries with one thread, or as it likes.
 
-    It shares out queries, never the vectors of one: more threads than queries only spin.
+    It shares out queries, not the vectors of one: more threads than queries only spin. Only
+    ``in_lists`` of bits it shares out these.
     """
     faiss = faiss_library()
     before = faiss.omp_get_max_threads()
-    if queries == 1 or values < _ONE_THREAD_VALUES:
+    few = _ONE_THREAD_BITS if in_lists else _ONE_THREAD_VALUES
+    if values < few or (queries == 1 and not in_lists):
         faiss.omp_set_num_threads(1)  # OpenMP keeps this setting per calling thread
     try:
         yield

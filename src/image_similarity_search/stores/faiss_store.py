@@ -2,10 +2,11 @@
 
 ``exact`` compares with every vector. ``auto`` does so while there are few; beyond that it turns
 vectors at random and keeps one bit per dimension (RaBitQ), scans all of these and leaves the last
-word to an exact re-rank: a thirtieth of the memory, a tenth of the time. It needs no training
-but for one vector, the centre of the data, without which the bits of embeddings that all point
-roughly the same way tell little; without the turn, those of a few dimensions would tell most. The
-other kinds are those of ``kinds``. What must be trained is exact until it is.
+word to an exact re-rank: a thirtieth of the memory, a tenth of the time. It is trained, in a
+fraction of a second, on what it holds when it changes: a few centres of the data, without which
+the bits of embeddings that all point roughly the same way tell little. Without the turn, those of
+a few dimensions would tell most. The other kinds are those of ``kinds``. What must be trained is
+exact until it is.
 
 A deleted vector is *buried*: its id becomes FAISS's own "no result", -1, and searches pass over
 it. Really removing one rewrites the whole index (seconds at a million), so that is done for many
@@ -16,7 +17,7 @@ has the vectors makes them anew.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil, sqrt
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,10 @@ _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding s
 # misses too many.
 _ONE_BIT_RERANK, _ONE_BIT_PER_HIT = 100, 3  # so many, and so many more per neighbour asked for
 _RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}  # or, if more
-_RERANK_MEASURED_AT = 100_000  # vectors; more of them need more
+_RERANK_MEASURED_AT = 100_000  # vectors; more of them need more, by this power
+_RERANK_GROWTH = 0.4
+
+_TRAINED_ON = 8192  # vectors, for the centres of a one-bit scan
 
 _ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
 
@@ -283,11 +287,10 @@ class FaissStore:
 
     def _usual(self, k: int) -> float:
         """How many candidates an inexact index gives, before it is told how deep to look."""
-        vectors = self._vectors()
-        if kinds.keeps_all(vectors):
+        if self._keeps_all:
             return k + _ROUNDING_MARGIN
-        growth = max(1.0, sqrt(len(self) / _RERANK_MEASURED_AT))
-        if self.metric in _RERANK and kinds.is_one_bit_scan(vectors):
+        growth: float = max(1.0, (len(self) / _RERANK_MEASURED_AT) ** _RERANK_GROWTH)
+        if self.metric in _RERANK and self._scans_bits:
             return growth * (_ONE_BIT_RERANK + _ONE_BIT_PER_HIT * k)
         least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
         return growth * max(least, per_hit * k)
@@ -331,16 +334,13 @@ class FaissStore:
                     yield next(self._nearest(query[None], k, more, wanted, whole=True))
 
     def _change_to_one_bit(self, coming: FloatArray) -> None:
-        """Replace the flat index by a one-bit one, centred on what is held and what comes."""
+        """Replace the flat index by a one-bit one, trained on what is held and what comes."""
         faiss = faiss_library()
         former, live = self._index, self._living()
-        total = coming.sum(axis=0, dtype=np.float64)
-        for _, rows in _in_full(former, live):
-            total += rows.sum(axis=0, dtype=np.float64)
-        centre = total / (np.count_nonzero(live) + len(coming))
+        rows = np.concatenate([*(rows for _, rows in _in_full(former, live)), coming])
         scan = kinds.one_bit_scan(self._dim, self.metric)
         with fitting_threads(1, 0):  # the random turn is thousands of small products
-            scan.train(centre[None].astype(np.float32))
+            scan.train(_spread(rows, _TRAINED_ON))
         self._hold(faiss.IndexIDMap(scan))
         for ids, rows in _in_full(former, live):
             self._index.add_with_ids(rows, ids)
@@ -351,7 +351,7 @@ class FaissStore:
             return [_names(kinds.new_index(self.kind, self._dim, self.metric))]
         made = [("IndexFlat", "IndexFlat")]
         if self.may_outgrow:
-            made.append(("IndexPreTransform", "IndexRaBitQFastScan"))
+            made.append(("IndexPreTransform", "IndexIVFRaBitQFastScan"))
         return made
 
     @property
@@ -367,6 +367,8 @@ class FaissStore:
     def _hold(self, index: Any) -> None:
         """Keep ``index`` from now on."""
         self._index = index
+        self._keeps_all = kinds.keeps_all(self._vectors())
+        self._scans_bits = kinds.is_one_bit_scan(self._vectors())
         ids = self._ids()
         self._highest = int(ids.max(initial=_NOBODY))
         self._buried = int(np.count_nonzero(ids == _NOBODY))
@@ -410,6 +412,12 @@ def _in_full(index: Any, live: NDArray[np.bool_]) -> Iterator[tuple[IdArray, Flo
         rows = index.index.reconstruct_n(start, len(all_ids[at]))[live[at]]
         if len(rows):
             yield all_ids[at][live[at]], rows
+
+
+def _spread(rows: FloatArray, count: int) -> FloatArray:
+    """Some ``count`` of ``rows``, evenly spaced; as many as lists need, if need be repeated."""
+    chosen = rows[:: max(1, len(rows) // count)]
+    return np.resize(chosen, (max(len(chosen), kinds.SCANNED_LISTS), rows.shape[1]))
 
 
 def _names(vectors: Any) -> tuple[str, str]:

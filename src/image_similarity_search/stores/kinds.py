@@ -22,6 +22,7 @@ _SAMPLED_PER_CENTROID = 64
 _FEWEST_LISTS, _MOST_LISTS = 64, 2048
 _LARGEST_NUMBER = 2**20  # in a factory string: what it asks for takes memory before any vector
 
+SCANNED_LISTS = 16  # of a one-bit scan: enough to share out, too few to take time of their own
 _EF_CONSTRUCTION, _EF_SEARCH = 80, 128
 _LEAST_PROBED, _PROBED_SHARE = 16, 8  # lists: at least, and one of so many
 
@@ -82,9 +83,15 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
 def one_bit_scan(dim: int, metric: Metric) -> Any:
     """An empty index of one bit for each dimension of vectors that are turned at random first.
 
-    It is trained on one vector, the centre of those to come.
+    It is trained on some thousand vectors like those to come. All of its lists are looked at:
+    there are lists only because FAISS shares these out among threads, for one query too.
     """
-    return faiss_library().index_factory(dim, f"RR{dim},RaBitQfs", faiss_metric(metric))
+    text = f"RR{dim},IVF{SCANNED_LISTS},RaBitQfs"
+    index = faiss_library().index_factory(dim, text, faiss_metric(metric))
+    inner = innermost(index)
+    inner.cp.min_points_per_centroid = 1  # or FAISS talks about it
+    probe(inner, None)
+    return index
 
 
 def is_one_bit_scan(index: Any) -> bool:

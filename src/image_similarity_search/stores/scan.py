@@ -11,6 +11,8 @@ from image_similarity_search.stores.faiss_library import faiss_library, fitting_
 from image_similarity_search.stores.kinds import innermost, transforms
 from image_similarity_search.types import FloatArray, IdArray
 
+_LISTS_AT_ONCE = 14  # FAISS's number for a scan whose threads take lists, not queries
+
 
 class Scan:
     """How ``index`` is searched.
@@ -32,6 +34,9 @@ class Scan:
         self._index = index
         self._whole = whole
         self._in_lists = isinstance(index, faiss.IndexIVF)
+        self._shared = isinstance(index, faiss.IndexIVFFastScan)
+        if self._shared:
+            index.implem = _LISTS_AT_ONCE
         self._in_graph = isinstance(index, faiss.IndexHNSW)
         refusing = (faiss.IndexPQ, faiss.IndexFastScan, faiss.IndexIVFFastScan)
         self.takes_filter = not isinstance(index, refusing)
@@ -42,6 +47,7 @@ class Scan:
         with fitting_threads(len(queries), values):
             for transform in self._transforms:  # a matrix product, which threads are woken for, too
                 queries = transform.apply(queries)
+        with fitting_threads(len(queries), values, in_lists=self._shared):
             parameters = self._parameters(fetch, None if wanted.all() else wanted)
             labels: IdArray = self._index.search(queries, fetch, params=parameters)[1]
             return labels
