@@ -37,8 +37,8 @@ PEERS: dict[str, type[Peer]] = {
     )
 }
 
-_LONGEST_BUILD = 480.0  # seconds, foreseen; beyond, the slope is told instead
-_BUILD_LIMIT = 900.0  # seconds, after which a build is given up
+_LONGEST_BUILD = 1200.0  # seconds, foreseen; beyond, the slope is told instead
+_BUILD_LIMIT = 1800.0  # seconds, after which a build is given up
 _ENOUGH_TIMES = 500  # searches of one setting
 _ENOUGH_SECONDS = 8.0  # or as long as that, but each query once
 _BASELINE_QUERIES = 24

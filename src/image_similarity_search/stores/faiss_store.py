@@ -57,7 +57,7 @@ _RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 _RERANK_MEASURED_AT = 100_000  # vectors; more of them need more, by this power
 _RERANK_GROWTH = 0.4
 
-_TRAINED_ON = 8192  # vectors, for the centres of a one-bit scan
+_TRAINED_ON = 2048  # vectors or a few more, for the centres of a one-bit scan
 
 _ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
 
@@ -129,8 +129,7 @@ class FaissStore:
     @property
     def is_exact(self) -> bool:
         """Whether every vector is compared in full now."""
-        faiss = faiss_library()
-        return isinstance(self._vectors(), faiss.IndexFlat)
+        return self._exact
 
     def sample_size(self, count: int) -> int:
         """How many of ``count`` vectors ``train`` wants; 0 when it is not to be called."""
@@ -314,7 +313,7 @@ class FaissStore:
         self, queries: FloatArray, k: int, fetch: int, wanted: NDArray[np.bool_], whole: bool
     ) -> Iterator[IdArray]:
         """Positions of the ``k`` nearest wanted vectors to each query, looking at ``fetch``."""
-        scan = Scan(self._vectors(), whole=whole)
+        scan = self._whole_scan if whole else self._scan
         if not scan.takes_filter:  # more is fetched, by the share that is wanted
             share = np.count_nonzero(wanted) / len(wanted)
             fetch = min(len(wanted), max(fetch, ceil(k / share)))
@@ -337,10 +336,11 @@ class FaissStore:
         """Replace the flat index by a one-bit one, trained on what is held and what comes."""
         faiss = faiss_library()
         former, live = self._index, self._living()
-        rows = np.concatenate([*(rows for _, rows in _in_full(former, live)), coming])
+        step = max(1, (len(live) + len(coming)) // _TRAINED_ON)
+        held = [rows[::step] for _, rows in _in_full(former, live)]
         scan = kinds.one_bit_scan(self._dim, self.metric)
         with fitting_threads(1, 0):  # the random turn is thousands of small products
-            scan.train(_spread(rows, _TRAINED_ON))
+            scan.train(_enough(np.concatenate([*held, coming[::step]])))
         self._hold(faiss.IndexIDMap(scan))
         for ids, rows in _in_full(former, live):
             self._index.add_with_ids(rows, ids)
@@ -367,8 +367,11 @@ class FaissStore:
     def _hold(self, index: Any) -> None:
         """Keep ``index`` from now on."""
         self._index = index
-        self._keeps_all = kinds.keeps_all(self._vectors())
-        self._scans_bits = kinds.is_one_bit_scan(self._vectors())
+        vectors = self._vectors()
+        self._exact = isinstance(vectors, faiss_library().IndexFlat)
+        self._keeps_all = kinds.keeps_all(vectors)
+        self._scans_bits = kinds.is_one_bit_scan(vectors)
+        self._scan, self._whole_scan = Scan(vectors, whole=False), Scan(vectors, whole=True)
         ids = self._ids()
         self._highest = int(ids.max(initial=_NOBODY))
         self._buried = int(np.count_nonzero(ids == _NOBODY))
@@ -414,10 +417,9 @@ def _in_full(index: Any, live: NDArray[np.bool_]) -> Iterator[tuple[IdArray, Flo
             yield all_ids[at][live[at]], rows
 
 
-def _spread(rows: FloatArray, count: int) -> FloatArray:
-    """Some ``count`` of ``rows``, evenly spaced; as many as lists need, if need be repeated."""
-    chosen = rows[:: max(1, len(rows) // count)]
-    return np.resize(chosen, (max(len(chosen), kinds.SCANNED_LISTS), rows.shape[1]))
+def _enough(rows: FloatArray) -> FloatArray:
+    """``rows``, repeated until there is one for each list of a scan."""
+    return np.resize(rows, (max(len(rows), kinds.SCANNED_LISTS), rows.shape[1]))
 
 
 def _names(vectors: Any) -> tuple[str, str]:

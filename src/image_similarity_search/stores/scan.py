@@ -44,10 +44,9 @@ class Scan:
     def positions(self, queries: FloatArray, fetch: int, wanted: NDArray[np.bool_]) -> IdArray:
         """Positions ``(q, fetch)`` of the nearest vectors, -1 where there are no more."""
         values = len(queries) * len(wanted) * queries.shape[1]
-        with fitting_threads(len(queries), values):
+        with fitting_threads(len(queries), values, in_lists=self._shared):
             for transform in self._transforms:  # a matrix product, which threads are woken for, too
                 queries = transform.apply(queries)
-        with fitting_threads(len(queries), values, in_lists=self._shared):
             parameters = self._parameters(fetch, None if wanted.all() else wanted)
             labels: IdArray = self._index.search(queries, fetch, params=parameters)[1]
             return labels
