@@ -46,6 +46,7 @@ def test_the_public_names() -> None:
         "Progress",
         "RecallReport",
         "RepairReport",
+        "SearchOptions",
         "SyncInterrupted",
         "SyncReport",
         "ThumbnailReport",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from image_similarity_search.errors import ImageSearchError
     from image_similarity_search.filters import Filter
     from image_similarity_search.legacy import ImageSimilaritySearch
+    from image_similarity_search.search_options import SearchOptions
     from image_similarity_search.types import (
         CollectionInfo,
         Hit,
@@ -67,6 +68,7 @@ __all__ = [
     "Progress",
     "RecallReport",
     "RepairReport",
+    "SearchOptions",
     "SyncInterrupted",
     "SyncReport",
     "ThumbnailReport",
@@ -101,6 +103,7 @@ _HOMES = {
     "Progress": "types",
     "RecallReport": "types",
     "RepairReport": "types",
+    "SearchOptions": "search_options",
     "SyncInterrupted": "types",
     "SyncReport": "types",
     "ThumbnailReport": "types",

@@ -65,12 +65,14 @@ class Hit:
 
     ``distance`` is in the collection's metric, smaller is more alike; ``score`` is
     ``1 / (1 + distance)``, 1.0 for an identical picture (for the metric ``ip``: the inner
-    product itself, with ``distance`` its negative).
+    product itself, with ``distance`` its negative). ``folded`` are images that are copies of this
+    one, where a search was to fold them.
     """
 
     image: ImageRecord
     distance: float
     score: float
+    folded: tuple[ImageRecord, ...] = ()
 
     @property
     def id(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import draw
+from PIL import ImageOps
 
 
 def picture(seed: int, kind: str = "PNG") -> bytes:
@@ -92,6 +93,34 @@ def test_examples_are_combined(shared: httpx.Client, here: str) -> None:
     assert not {1, 5} & set(found)
     alone = [h["image"]["id"] for h in hits_of(shared.get(f"{here}/images/1/similar?k=20"))]
     assert found != [id_ for id_ in alone if id_ != 5]
+
+
+def test_options_say_what_else_to_do(shared: httpx.Client, here: str) -> None:
+    out = BytesIO()
+    ImageOps.mirror(draw(3)).save(out, "PNG")
+    plain = hits_of(shared.post(f"{here}/search?k=3", content=out.getvalue()))
+    assert plain[0]["score"] < 0.999
+    wanted = {"mirrored": True, "turned": True, "fold": True, "diverse": 0.1}
+    found = hits_of(shared.post(f"{here}/search", params=wanted | {"k": 3}, content=out.getvalue()))
+    assert found[0]["image"]["name"] == "picture 3.png"
+    assert found[0]["score"] > plain[0]["score"]
+    assert all(hit["folded"] == [] for hit in found)
+    query = {"examples": [{"upload": 0}], "k": 3, **wanted}
+    form: Any = {"image": ("x.png", out.getvalue()), "query": (None, json.dumps(query))}
+    assert hits_of(shared.post(f"{here}/search", files=form)) == found
+    elsewhere = {"exclude_same_folder": True, "k": 50, "mirrored": True}
+    similar = hits_of(shared.get(f"{here}/images/1/similar", params=elsewhere))
+    assert {hit["image"]["path"].split("/")[0] for hit in similar} == {"holiday"}
+    by_json = shared.post(f"{here}/search", json={"examples": [{"id": 1}], **elsewhere})
+    assert hits_of(by_json) == similar
+
+
+@pytest.mark.parametrize("wrong", [{"diverse": 1.5}, {"fold": "maybe"}, {"exclude_same_folder": 1}])
+def test_options_that_make_no_sense_are_refused(
+    shared: httpx.Client, here: str, wrong: dict[str, Any]
+) -> None:
+    answer = shared.post(f"{here}/search", params=wrong, content=picture(1))
+    assert answer.status_code == 422
 
 
 def test_only_images_that_meet_conditions_are_found(shared: httpx.Client, here: str) -> None:

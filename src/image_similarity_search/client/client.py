@@ -23,6 +23,7 @@ from image_similarity_search.client.answers import (
 )
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ServiceError
+from image_similarity_search.search_options import PLAIN, SearchOptions
 from image_similarity_search.types import Region
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes"
@@ -131,9 +132,10 @@ class Client:
         threshold: float | None = None,
         region: Region | None = None,
         where: Conditions | None = None,
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The ``k`` images most like a picture of yours, or like an image there, by its id."""
-        wanted: dict[str, Any] = {"k": k, **(where or {})}
+        wanted: dict[str, Any] = {"k": k, **(where or {}), **_said(options)}
         if threshold is not None:
             wanted["threshold"] = threshold
         if region is not None:
@@ -157,6 +159,7 @@ class Client:
         *,
         threshold: float | None = None,
         where: Conditions | None = None,
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The ``k`` images most like the examples together, least like those that weigh < 0."""
         files: list[tuple[str, tuple[str, bytes, str]]] = []
@@ -173,6 +176,7 @@ class Client:
                 files.append(("image", ("picture", data, "application/octet-stream")))
             shown.append(place)
         wanted: dict[str, Any] = {"examples": shown, "k": k, "threshold": threshold}
+        wanted |= _said(options)
         if where:
             wanted["filter"] = dict(where)
         path = self._here("search")
@@ -300,6 +304,12 @@ class _Translated:
         if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
             problem = f"{self._url} can't be reached: {error or type(error).__name__}"
             raise ServiceError(problem) from error
+
+
+def _said(options: SearchOptions) -> dict[str, Any]:
+    """The options that are other than usual: an older service knows none."""
+    usual = asdict(PLAIN)
+    return {name: value for name, value in asdict(options).items() if value != usual[name]}
 
 
 def _bytes_of(picture: Picture) -> bytes:

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.costs import measure_costs
 from image_similarity_search.collection.indexing import Indexer
-from image_similarity_search.collection.keepers import keeper_for
 from image_similarity_search.collection.lookup import ids_of, job_for, path_of, required
 from image_similarity_search.collection.moving import moved
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.queries import checked_path
 from image_similarity_search.collection.relocate import relocated
-from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.sync import Sync, WalkOptions
 from image_similarity_search.collection.tuning import check_recall, tuned
 from image_similarity_search.collection.vacated import Vacated
@@ -198,8 +196,7 @@ class ChangeableCollection(OpenedCollection):
             moved(self._catalog, self._folder, to, index, progress)
             self._catalog.make_durable()
             self._keeper.close()
-            self._keeper = keeper_for(self._catalog, self._folder)
-            self._searcher = Searcher(self._catalog, self._keeper, self._filtering)
+            self._search_by_store()
 
     def relocate(
         self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False

@@ -10,6 +10,7 @@ from typing import Self
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.collection.asking import Asker
 from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.filtering import Filtering
@@ -45,10 +46,15 @@ class OpenedCollection:
         self._making = threading.Lock()
         self._decoders = decoders
         self._binding = Binding(catalog, folder)
-        self._keeper = keeper_for(catalog, folder)
         self._filtering = Filtering(catalog)
-        self._searcher = Searcher(catalog, self._keeper, self._filtering)
         self._thumbnails = Thumbnails(catalog, folder)
+        self._search_by_store()
+
+    def _search_by_store(self) -> None:
+        """Search with the store that the catalog names."""
+        self._keeper = keeper_for(self._catalog, self._folder)
+        self._searcher = Searcher(self._catalog, self._keeper, self._filtering)
+        self._asker = Asker(self._catalog, self._searcher, self._thumbnails, self._embedder)
 
     def close(self) -> None:
         """Close the files and end the processes; closing twice is fine."""

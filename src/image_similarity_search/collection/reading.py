@@ -9,7 +9,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.collection.description import described
-from image_similarity_search.collection.examples import Example, sought
+from image_similarity_search.collection.examples import Example
 from image_similarity_search.collection.lookup import record_of
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.pipeline import BATCH
@@ -20,6 +20,7 @@ from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SEC
 from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import EncoderOutputError
 from image_similarity_search.filters import Filter
+from image_similarity_search.search_options import PLAIN, SearchOptions
 from image_similarity_search.types import (
     CollectionInfo,
     FloatArray,
@@ -48,6 +49,7 @@ class ReadableCollection(OpenedCollection):
         *,
         threshold: float | None = None,
         where: Filter | None = None,
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The ``k`` images most like ``query``, the most alike first; equals in order of id.
 
@@ -57,6 +59,7 @@ class ReadableCollection(OpenedCollection):
             k: how many, at most.
             threshold: leave out hits with a lower score.
             where: the images to search among; without it, all.
+            options: what else to do: find mirrored or turned pictures, fold copies, ...
 
         Raises:
             ImageNotFoundError: no such file, or no image of this id.
@@ -65,6 +68,10 @@ class ReadableCollection(OpenedCollection):
             ConfigError: ``k`` is less than 1, the query is nothing that can be searched by, or
                 ``where`` names a format that there is not.
         """
+        if options != PLAIN:
+            return self.search_by_examples(
+                [Example(query)], k, threshold=threshold, where=where, options=options
+            )
         return self.search_many([query], k, threshold=threshold, where=where)[0]
 
     def search_many(
@@ -89,20 +96,20 @@ class ReadableCollection(OpenedCollection):
         threshold: float | None = None,
         where: Filter | None = None,
         leave_out: Sequence[int] = (),
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The ``k`` images most like the examples together, and least like those that weigh < 0.
 
         Examples that are images of this collection are left out of the answer, and so are those
-        with the ids ``leave_out``.
+        with the ids ``leave_out``. ``options`` say what else to do; where pictures are searched by
+        in several ways, all examples are seen in the same way each time.
 
         Raises:
-            ConfigError: no example weighs more than 0, or they cancel each other out.
+            ConfigError: no example weighs more than 0, they cancel each other out, or an option
+                can't be followed.
             ImageError: as ``search`` does.
         """
-        row, own = sought(examples, self._query_vectors, self._catalog.identity.metric, k)
-        hidden = own.union(leave_out)
-        hits = self._searcher.nearest(row, k + len(hidden), threshold, left_out=None, where=where)
-        return [hit for hit in hits if hit.id not in hidden][:k]
+        return self._asker.hits(examples, k, threshold, where, leave_out, options)
 
     def uploads(
         self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS

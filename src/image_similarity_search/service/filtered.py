@@ -1,4 +1,4 @@
-"""Which images count, as the query string says it: under the names of ``FilterIn``."""
+"""Which images count and how is searched, as the query string says it: named as in JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from image_similarity_search.filters import Orientation
-from image_similarity_search.service.requests import MOST, FilterIn
+from image_similarity_search.service.requests import MOST, FilterIn, OptionsIn
 
 Whole = Annotated[int | None, Query(ge=0, le=MOST)]
 Ratio = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
@@ -39,4 +39,19 @@ async def _from_query(
     return FilterIn(**locals())
 
 
+async def _options_from_query(
+    mirrored: Annotated[bool, Query(description="Find mirrored versions, too.")] = False,
+    turned: Annotated[bool, Query(description="Find versions turned by quarters, too.")] = False,
+    exclude_same_folder: Annotated[
+        bool, Query(description="No hits from the folder of the image.")
+    ] = False,
+    diverse: Annotated[
+        float, Query(ge=0, le=1, description="How much being unlike other hits counts; 0 is off.")
+    ] = 0.0,
+    fold: Annotated[bool, Query(description="Put copies of a hit to it, not beside it.")] = False,
+) -> OptionsIn:
+    return OptionsIn(**locals())
+
+
+Options = Annotated[OptionsIn, Depends(_options_from_query)]
 Where = Annotated[FilterIn, Depends(_from_query)]

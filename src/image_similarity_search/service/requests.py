@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import Filter, Orientation
+from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import Region
 
@@ -121,7 +122,31 @@ class ExampleIn(In):
     region: RegionIn | None = None
 
 
-class SearchIn(In):
+class OptionsIn(In):
+    """What else a search is to do."""
+
+    mirrored: bool = Field(default=False, description="Find mirrored versions, too.")
+    turned: bool = Field(default=False, description="Find versions turned by quarters, too.")
+    exclude_same_folder: bool = Field(
+        default=False, description="No hits from the folders of the images to be like."
+    )
+    diverse: float = Field(
+        default=0.0, ge=0, le=1, description="How much being unlike other hits counts; 0 is off."
+    )
+    fold: bool = Field(default=False, description="Put copies of a hit to it, not beside it.")
+
+    def options(self) -> SearchOptions:
+        """The same, as a collection takes it."""
+        return SearchOptions(
+            mirrored=self.mirrored,
+            turned=self.turned,
+            exclude_same_folder=self.exclude_same_folder,
+            diverse=self.diverse,
+            fold=self.fold,
+        )
+
+
+class SearchIn(OptionsIn):
     """What to search for."""
 
     model_config = ConfigDict(
@@ -129,6 +154,7 @@ class SearchIn(In):
             "examples": [
                 {"examples": [{"id": 1}], "k": 5},
                 {"examples": [{"id": 1, "weight": 1.0}, {"id": 2, "weight": -0.5}], "k": 5},
+                {"examples": [{"id": 1}], "mirrored": True, "fold": True},
             ]
         },
     )

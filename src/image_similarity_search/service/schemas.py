@@ -88,6 +88,7 @@ class HitOut(BaseModel):
     score: float = Field(description="1.0 for the same picture.", examples=[0.87])
     distance: float = Field(examples=[0.15])
     image: Image
+    folded: list[Image] = Field(description="Copies of the image, where they were to be folded.")
 
 
 class SearchOut(BaseModel):
@@ -109,6 +110,7 @@ class SearchOut(BaseModel):
                 score=hit.score,
                 distance=hit.distance,
                 image=Image.of(hit.image, collection, roots),
+                folded=[Image.of(image, collection, roots) for image in hit.folded],
             )
             for rank, hit in enumerate(hits, 1)
         ]

@@ -21,7 +21,7 @@ let looking = null; // at which example
 
 const history = new History((next, scroll) => apply(next, { scroll }));
 const jobs = new Jobs(() => refresh(), failed);
-const filters = new Filters((filter) => go({ ...state, filter, view: null }, { replace: true }));
+const filters = new Filters((filter, options) => go({ ...state, filter, options, view: null }, { replace: true }));
 const viewer = new Viewer({
   search: (shown, region) => searchBy(shown, region),
   more: (shown, region) => addExample(exampleFrom(shown, 1, region)),
@@ -73,9 +73,9 @@ async function apply(next, { scroll = 0, focus = false, anew = false } = {}) {
   const before = state;
   state = withoutLost(next);
   draw();
-  const { collection, examples, filter } = state;
-  const shows = [collection, examples, filter];
-  if (anew || !same(shows, [before.collection, before.examples, before.filter]) || !pictures.source) {
+  const shownBy = ({ collection, examples, filter, options }) => [collection, examples, filter, examples.length ? options : {}];
+  const { collection } = state;
+  if (anew || !same(shownBy(state), shownBy(before)) || !pictures.source) {
     if (collection !== before.collection) turnTo(collection);
     try {
       await pictures.show(state, { scroll, focus });
@@ -113,12 +113,12 @@ async function refresh() {
 }
 
 function draw() {
-  const { examples, threshold, filter, collection } = state;
+  const { examples, threshold, filter, options, collection } = state;
   byId("welcome").hidden = examples.length > 0;
   drawExamples(examples, describe, { turn: turnAround, remove: removeExample, look: lookAt, add: chooseMore });
   byId("threshold").value = threshold;
   byId("threshold-value").textContent = threshold > 0 ? threshold.toFixed(3).replace(/0$/, "") : "any";
-  filters.show(filter);
+  filters.show(filter, options);
   byId("collection").value = collection;
   const readOnly = collections.find(({ name }) => name === collection)?.read_only;
   byId("sync").hidden = Boolean(readOnly);

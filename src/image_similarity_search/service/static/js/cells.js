@@ -40,7 +40,7 @@ export function fillCell(cell, item, addressOf) {
     cell.dataset.id = "";
     return false;
   }
-  const { image, score } = item;
+  const { image, score, folded } = item;
   const said = score === undefined ? "" : `, score ${score.toFixed(3)}`;
   cell.dataset.id = image.id;
   link.href = addressOf(image);
@@ -52,7 +52,9 @@ export function fillCell(cell, item, addressOf) {
   }
   if (score !== undefined) {
     cell.querySelector(".score").textContent = score.toFixed(3);
-    cell.querySelector(".name").textContent = image.name;
+    const more = folded?.length ? ` +${folded.length}` : "";
+    cell.querySelector(".name").textContent = image.name + more;
+    cell.querySelector(".name").title = more ? `${folded.length} copies folded: ${folded.map(({ path }) => path).join(", ")}` : "";
   }
   return true;
 }

@@ -33,7 +33,7 @@ export class Pictures {
     this.source?.close();
     const changed = (source) => source === this.source && this.#arrived();
     const source = state.examples.some(({ weight }) => weight > 0)
-      ? new Results(state.collection, state.examples, fileOf, state.filter, state.threshold, changed, this.failed)
+      ? new Results(state, fileOf, changed, this.failed)
       : new Library(state.collection, state.filter, changed, this.failed);
     byId("pictures").ariaBusy = "true";
     try {

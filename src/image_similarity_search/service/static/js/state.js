@@ -7,7 +7,10 @@ const FILTERS = {
   modified_after: "text", modified_before: "text",
 };
 
-export const EMPTY = { collection: "", examples: [], threshold: 0, filter: {}, view: null };
+/** What else a search is to do; in the address without a value. */
+const OPTIONS = ["mirrored", "turned", "exclude_same_folder", "diverse", "fold"];
+
+export const EMPTY = { collection: "", examples: [], threshold: 0, filter: {}, options: {}, view: null };
 
 const round = (value) => Math.round(value * 1e4) / 1e4;
 
@@ -36,6 +39,7 @@ export function addressOf(state, defaultCollection = "") {
   for (const [name, value] of Object.entries(state.filter)) {
     for (const item of Array.isArray(value) ? value : [value]) query.append(name, item);
   }
+  for (const name of Object.keys(state.options)) query.append(name, "");
   if (state.view !== null) query.set("view", state.view);
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%7E", "~");
   return text ? `/?${text}` : "/";
@@ -51,7 +55,7 @@ export function stateOf(search) {
     .filter(Boolean);
   const threshold = Math.min(1, Math.max(0, Number(query.get("least")) || 0));
   const view = /^\d+$/.test(query.get("view") ?? "") ? Number(query.get("view")) : null;
-  return { collection: query.get("c") ?? "", examples, threshold, filter: filterOf(query), view };
+  return { collection: query.get("c") ?? "", examples, threshold, filter: filterOf(query), options: optionsOf(query), view };
 }
 
 /** The filter in query parameters or a form, without what is empty or no number. */
@@ -66,3 +70,6 @@ export function filterOf(query) {
   }
   return filter;
 }
+
+/** What else a search is to do, in query parameters or a form. */
+export const optionsOf = (query) => Object.fromEntries(OPTIONS.filter((name) => query.getAll(name).length).map((name) => [name, true]));
