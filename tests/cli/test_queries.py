@@ -118,3 +118,18 @@ def test_by_an_address(iss: Iss) -> None:
         iss("search", gone, "--allow-private-url", status=exits.BAD_IMAGE)
         server.shutdown()
     assert found[0].startswith("1.0000")
+
+
+def test_tags(iss: Iss) -> None:
+    photos = iss.folder / "photos"
+    assert lines(iss("tag", "add", "Beach", photos / "picture 0.jpg", "--id", "3")) == ["changed 2"]
+    listed = "\0".join(map(str, (photos / "holiday").iterdir())).encode()
+    iss("tag", "add", "holiday", "-0", "--files-from", "-", stdin=listed)
+    assert lines(iss("tag", "list")) == ["      2  beach", "      6  holiday"]
+    found = lines(iss("search", "--id", "2", "--tag", "beach", "--paths"))
+    assert len(found) == 2
+    iss("tag", "remove", "beach", "--id", "3")
+    assert iss.json("tag", "list") == {"tags": {"beach": 1, "holiday": 6}}
+    for wrong in (["add"], ["add", "beach"], ["list", "beach"], ["add", " ", "--id", "1"]):
+        iss("tag", *wrong, status=exits.USAGE)
+    iss("tag", "add", "beach", "nowhere.jpg", status=exits.BAD_IMAGE)

@@ -28,6 +28,7 @@ _COMMANDS = {
     "duplicates": "duplicates",
     "add": "add",
     "remove": "remove",
+    "tag": "tag",
     "info": "info",
     "rebuild": "rebuild",
     "models": "models",

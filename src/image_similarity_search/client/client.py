@@ -238,6 +238,20 @@ class Client:
         """Remember for good that no two of these images are duplicates of each other."""
         self._ask("POST", self._here("duplicates", "dismiss"), json={"ids": list(ids)})
 
+    # Tags
+
+    def tags(self) -> dict[str, int]:
+        """How many images have each tag."""
+        return _told(self._ask("GET", self._here("tags")), lambda it: dict(it["tags"]))
+
+    def change_tags(
+        self, ids: Sequence[int], *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> int:
+        """Put tags to images, and take others away; how many images have other tags now."""
+        wanted = {"ids": list(ids), "add": list(add), "remove": list(remove)}
+        answer = self._ask("POST", self._here("tags"), json=wanted)
+        return _told(answer, lambda it: int(it["changed"]))
+
     # Work in the background
 
     def jobs(self) -> list[Job]:

@@ -172,6 +172,10 @@ class ReadableCollection(OpenedCollection):
         """
         return self._filtering.count(where)
 
+    def tags(self) -> dict[str, int]:
+        """How many images have each tag, in order of the tags."""
+        return self._catalog.tags.counts()
+
     def roots(self) -> list[str]:
         """The folders that were indexed."""
         return sorted(self._catalog.places.roots().values())

@@ -35,6 +35,7 @@ async def _from_query(
     max_size: Whole = None,
     modified_after: Moment = None,
     modified_before: Moment = None,
+    tags: Annotated[list[str], Query(max_length=50, description="All wanted, in any case.")] = [],  # noqa: B006 - not changed
 ) -> FilterIn:
     return FilterIn(**locals())
 

@@ -86,6 +86,7 @@ class FilterIn(In):
     max_size: int | None = Field(default=None, ge=0, le=MOST)
     modified_after: str | None = Field(default=None, max_length=64, examples=["2024-05"])
     modified_before: str | None = Field(default=None, max_length=64)
+    tags: list[str] = Field(default=[], max_length=50, description="All wanted, in any case.")
 
     def where(self, roots: Roots) -> Filter | None:
         """The filter; None where nothing is asked for.
@@ -191,6 +192,14 @@ class DismissIn(In):
     """Images of which no two are duplicates of each other."""
 
     ids: list[Id] = Field(min_length=2, max_length=1_000, examples=[[1, 2]])
+
+
+class TagsIn(In):
+    """Which images get which tags, and lose which."""
+
+    ids: list[Id] = Field(min_length=1, max_length=1_000, examples=[[1, 2]])
+    add: list[str] = Field(default=[], max_length=100, examples=[["beach"]])
+    remove: list[str] = Field(default=[], max_length=100)
 
 
 class SessionIn(In):

@@ -81,6 +81,18 @@ class Images(BaseModel):
     total: int
 
 
+class TagsOut(BaseModel):
+    """How many images have each tag."""
+
+    tags: dict[str, int] = Field(examples=[{"beach": 12}])
+
+
+class Changed(BaseModel):
+    """How many images are other than before."""
+
+    changed: int
+
+
 class HitOut(BaseModel):
     """An answer to a search."""
 

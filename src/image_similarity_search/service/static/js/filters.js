@@ -44,7 +44,7 @@ export class Filters {
         continue;
       }
       const value = filter[field.name];
-      const text = value === undefined ? "" : String(Array.isArray(value) ? value[0] : value);
+      const text = value === undefined ? "" : String(field.name === "tags" ? value.join(", ") : Array.isArray(value) ? value[0] : value);
       if (field.value !== text && field !== document.activeElement) field.value = text;
     }
     const active = Object.keys(filter).length + Object.keys(options).length;
@@ -56,6 +56,7 @@ export class Filters {
     this.form.append(
       field("Name", text("name", "*.jpg, holiday*")),
       field("Folder", text("folder", "photos/2024")),
+      field("Tags", text("tags", "beach, family")),
       field("Kind", choice("formats", KINDS)),
       field("Shape", choice("orientation", SHAPES)),
       pair("Width, pixels", amount("min_width", "from"), amount("max_width", "to")),

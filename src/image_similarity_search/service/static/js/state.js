@@ -4,7 +4,7 @@ const FILTERS = {
   folder: "text", name: "text", formats: "list", orientation: "text",
   min_width: "number", max_width: "number", min_height: "number", max_height: "number",
   min_aspect: "number", max_aspect: "number", min_size: "number", max_size: "number",
-  modified_after: "text", modified_before: "text",
+  modified_after: "text", modified_before: "text", tags: "words",
 };
 
 /** What else a search is to do; in the address without a value. */
@@ -65,6 +65,7 @@ export function filterOf(query) {
     const values = query.getAll(name).map((value) => value.trim()).filter(Boolean);
     if (!values.length) continue;
     if (kind === "list") filter[name] = values;
+    else if (kind === "words") filter[name] = values.flatMap((value) => value.split(",")).map((word) => word.trim()).filter(Boolean);
     else if (kind === "text") filter[name] = values[0];
     else if (Number.isFinite(Number(values[0]))) filter[name] = Number(values[0]);
   }
