@@ -49,6 +49,7 @@ def test_the_public_names() -> None:
         "SearchOptions",
         "SyncInterrupted",
         "SyncReport",
+        "Text",
         "ThumbnailReport",
         "TorchEncoder",
         "Tuning",

@@ -86,6 +86,13 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """Words to search by, instead of a picture, where the collection's model understands them."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Region:
     """A part of a picture, in fractions of its width and height as a person sees it (upright).
 
@@ -213,7 +220,7 @@ class CollectionInfo:
     ``catalog_bytes`` and ``store_bytes`` are sizes on disk, ``memory_bytes`` is about what the
     store takes in memory; ``store`` says in words what finds the nearest, and ``why`` why ``auto``
     chose it (empty for other kinds); ``tuning`` is what was made of a recall that was asked for;
-    ``roots`` are the folders that were indexed.
+    ``roots`` are the folders that were indexed; ``text`` whether words can be searched by.
     """
 
     index_dir: str
@@ -232,6 +239,7 @@ class CollectionInfo:
     memory_bytes: int
     why: str = ""
     tuning: Tuning | None = None
+    text: bool = False
 
 
 @dataclass(slots=True)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from conftest import draw
-from PIL import ImageOps
+from PIL import Image, ImageOps
+from running import Starter
+from text_towers import write_pair
+
+from image_similarity_search import Collection, Text
+from image_similarity_search.client import Client
 
 
 def picture(seed: int, kind: str = "PNG") -> bytes:
@@ -197,3 +204,28 @@ def test_what_is_no_picture_is_refused(shared: httpx.Client, here: str) -> None:
     for region in ("", "1,2", "0,0,2,1", "nan,0,1,1", "0.9,0,0.2,1"):
         bad = shared.post(f"{here}/search", params={"region": region}, content=picture(1))
         assert bad.status_code == 422, region
+
+
+def test_words_are_searched_by_where_the_model_understands_them(
+    serve: Starter, shared: httpx.Client, here: str, place: Path
+) -> None:
+    refused = shared.post(f"{here}/search", json={"examples": [{"text": "red"}]})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:iss:problem:no-text")
+    assert not shared.get(here).json()["text"]
+    shutil.rmtree(place / "index")
+    Image.new("RGB", (64, 64), "red").save(place / "photos" / "red.png")
+    model = str(write_pair(place / "models"))
+    with Collection.open(place / "index", encoder=model, create=True) as made:
+        made.sync(place / "photos")
+    client = serve()
+    assert client.get(here).json()["text"]
+    words = {"examples": [{"text": "Red"}], "k": 3}
+    assert hits_of(client.post(f"{here}/search", json=words))[0]["image"]["name"] == "red.png"
+    with Client(str(client.base_url)) as other:
+        assert other.info().text
+        assert other.search(Text("red"), k=1)[0].image.path == "red.png"
+    for wrong in ({"text": "red", "id": 1}, {"text": ""}, {"text": " "}, {"text": "x" * 1001}):
+        answer = client.post(f"{here}/search", json={"examples": [wrong]})
+        assert answer.status_code == 422, wrong
+    part = {"text": "red", "region": {"x": 0, "y": 0, "w": 1, "h": 1}}
+    assert client.post(f"{here}/search", json={"examples": [part]}).status_code == 422

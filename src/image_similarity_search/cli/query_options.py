@@ -12,7 +12,7 @@ import click
 
 from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
 from image_similarity_search.search_options import DIVERSE, SearchOptions
-from image_similarity_search.types import Region
+from image_similarity_search.types import Region, Text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -64,6 +64,9 @@ _PICTURES = (
         multiple=True,
         metavar="WEIGHT IMAGE",
         help=f"Like this picture by WEIGHT (--like is 1, --unlike -{LESS:g}).",
+    ),
+    click.option(
+        "--text", "texts", multiple=True, metavar="WORDS", help="Like these words, by some models."
     ),
     click.option("--clipboard", is_flag=True, help="Like the picture in the clipboard."),
     click.option(
@@ -119,20 +122,22 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
     allowed = options.pop("allow_url") or private
     chief: list[_Source] = [image] if image is not None else []
     chief += options.pop("ids")
+    words = [Text(each) for each in options.pop("texts")]
     if options.pop("clipboard"):
         chief.append(_CLIPBOARD)
-    wanted: list[tuple[float, _Source]] = [(1.0, one) for one in [*chief, *options.pop("like")]]
+    liked: list[_Source] = [*chief, *words, *options.pop("like")]
+    wanted: list[tuple[float, _Source]] = [(1.0, one) for one in liked]
     wanted += options.pop("weighted")
     wanted += [(-LESS, one) for one in options.pop("unlike")]
     if not any(weight > 0 for weight, _ in wanted):
-        raise click.UsageError("give IMAGE, --id N, --like IMAGE or --clipboard")
+        raise click.UsageError("give IMAGE, --id N, --text WORDS, --like IMAGE or --clipboard")
     if [source for _, source in wanted].count("-") > 1:
         raise click.UsageError("standard input holds one picture: give '-' once")
     if region and not chief:
         raise click.UsageError("--region is a part of IMAGE, of --id N or of the clipboard's")
     found = [
         GivenPicture(
-            source if isinstance(source, str | int) else "clipboard",
+            _name(source),
             _read(source, allowed=allowed, private=private),
             weight,
         )
@@ -146,7 +151,13 @@ class _Clipboard:
 
 
 _CLIPBOARD = _Clipboard()
-_Source: TypeAlias = "str | int | _Clipboard"
+_Source: TypeAlias = "str | int | Text | _Clipboard"
+
+
+def _name(source: _Source) -> str | int:
+    if isinstance(source, Text):
+        return source.words
+    return "clipboard" if isinstance(source, _Clipboard) else source
 
 
 def _read(source: _Source, *, allowed: bool, private: bool) -> Any:
@@ -155,7 +166,7 @@ def _read(source: _Source, *, allowed: bool, private: bool) -> Any:
         return _from_clipboard()
     if source == "-":
         return sys.stdin.buffer.read()
-    if isinstance(source, int) or not source.lower().startswith(("http://", "https://")):
+    if isinstance(source, int | Text) or not source.lower().startswith(("http://", "https://")):
         return source
     if not allowed:
         raise ConfigError("picture", source, "a file, or --allow-url to fetch it from the network")

@@ -101,12 +101,13 @@ class CollectionInfo:
     skipped: int
     roots: list[Root]
     read_only: bool
+    text: bool = False
 
     @classmethod
     def of(cls, answer: Json) -> Self:
         """The collection that JSON describes."""
         roots = [Root(**_known(Root, root)) for root in answer["roots"]]
-        return cls(**_known(cls, answer) | {"roots": roots})
+        return cls(**_known(cls, {"text": False, **answer}) | {"roots": roots})
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from image_similarity_search.client.answers import (
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ServiceError
 from image_similarity_search.search_options import PLAIN, SearchOptions
-from image_similarity_search.types import Region
+from image_similarity_search.types import Region, Text
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes"
 """A picture: the path of a file here, or a file's bytes."""
@@ -39,13 +39,13 @@ _PICTURE = {"Content-Type": "application/octet-stream"}
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture of yours, or the id of an image there, to search by together with others.
+    """A picture of yours, the id of an image there, or words, to search by together with others.
 
     ``weight`` says how much it counts; less than 0: be less like it. ``region`` is the part of it
     to search by.
     """
 
-    image: Picture | int
+    image: Picture | int | Text
     weight: float = 1.0
     region: Region | None = None
 
@@ -126,7 +126,7 @@ class Client:
 
     def search(
         self,
-        query: Picture | int,
+        query: Picture | int | Text,
         k: int = 10,
         *,
         threshold: float | None = None,
@@ -134,7 +134,12 @@ class Client:
         where: Conditions | None = None,
         options: SearchOptions = PLAIN,
     ) -> list[Hit]:
-        """The ``k`` images most like a picture of yours, or like an image there, by its id."""
+        """The ``k`` images most like a picture of yours, an image there, by its id, or words."""
+        if isinstance(query, Text):
+            example = Example(query, region=region)
+            return self.search_by_examples(
+                [example], k, threshold=threshold, where=where, options=options
+            )
         wanted: dict[str, Any] = {"k": k, **(where or {}), **_said(options)}
         if threshold is not None:
             wanted["threshold"] = threshold
@@ -170,6 +175,8 @@ class Client:
                 place["region"] = asdict(example.region)
             if isinstance(example.image, int):
                 place["id"] = example.image
+            elif isinstance(example.image, Text):
+                place["text"] = example.image.words
             else:
                 place["upload"] = len(files)
                 data = _bytes_of(example.image)

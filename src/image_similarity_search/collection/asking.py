@@ -22,7 +22,7 @@ from image_similarity_search.collection.thumbnails import Thumbnails
 from image_similarity_search.errors import ConfigError, EncoderOutputError
 from image_similarity_search.filters import Filter
 from image_similarity_search.search_options import SearchOptions
-from image_similarity_search.types import FloatArray, Hit, PixelArray
+from image_similarity_search.types import FloatArray, Hit, PixelArray, Text
 
 _DEEPEST = 16  # times as many hits as are wanted are looked at, where most are folded
 
@@ -36,12 +36,14 @@ class Asker:
         searcher: Searcher,
         thumbnails: Thumbnails,
         embedder: Callable[[], Embedder],
+        texts: Callable[[Sequence[str]], FloatArray],
     ) -> None:
-        """``embedder`` gives the encoder, which is made when it is needed."""
+        """``embedder`` gives the encoder, made when it is needed; ``texts`` embeds words."""
         self._catalog = catalog
         self._searcher = searcher
         self._thumbnails = thumbnails
         self._embedder = embedder
+        self._texts = texts
 
     def hits(
         self,
@@ -103,6 +105,10 @@ class Asker:
         if stored:
             rows[stored, 0] = self._searcher.stored([examples[at].id or 0 for at in stored])
         given = {at: e.embedding for at, e in enumerate(examples) if e.embedding is not None}
+        words = {at: e.image.words for at, e in enumerate(examples) if isinstance(e.image, Text)}
+        if words:
+            found = self._texts(list(words.values()))
+            given |= dict(zip(words, found[:, None], strict=True))  # the same, whichever way
         for at, embedding in given.items():
             rows[at] = vectors.comparable(embedding, metric)
         looked_at = [at for at in range(len(examples)) if at not in given and at not in stored]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from image_similarity_search import vectors
 from image_similarity_search.collection.queries import Query
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, Metric, Region
+from image_similarity_search.types import FloatArray, Metric, Region, Text
 
 _OPPOSED = 1e-4  # length of a sum of unit vectors that says nothing
 
@@ -60,6 +60,8 @@ def check_examples(examples: Sequence[Example], k: int, ways: int) -> None:
         if not np.isfinite(example.weight) or not example.weight:
             raise ConfigError("weight", example.weight, "a number other than 0")
         rows = example.embedding
+        if isinstance(example.image, Text) and example.region:
+            raise ConfigError("region", example.region, "none, of a text")
         if rows is not None and (len(rows) != ways or example.region):
             what = "region" if example.region else "embeddings"
             expected = "none, of an embedding" if example.region else f"one for each of {ways} ways"

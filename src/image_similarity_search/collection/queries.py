@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import PixelArray, Region
+from image_similarity_search.types import PixelArray, Region, Text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
 """A picture: the path of a file, a file's bytes, a PIL image, or an array of pixels."""
 
-Query: TypeAlias = "Picture | int"
-"""A picture, or the id of an image of the collection."""
+Query: TypeAlias = "Picture | int | Text"
+"""A picture, the id of an image of the collection, or words."""
 
 
 def checked_path(path: str | os.PathLike[str]) -> str:
@@ -63,6 +63,6 @@ def pixels_of(
             "query",
             type(picture).__name__,
             "the path or the bytes of a picture file, a PIL image, a uint8 array (h, w, 3),"
-            " or the id of an image of this collection",
+            " the id of an image of this collection, or a Text",
         )
     return preprocessing.view(image.crop(region.box(*image.size)) if region else image)

@@ -10,6 +10,7 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.examples import Example
+from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.lookup import record_of
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.pipeline import BATCH
@@ -27,6 +28,7 @@ from image_similarity_search.types import (
     Hit,
     ImageRecord,
     RecallReport,
+    Text,
     VerifyReport,
 )
 
@@ -55,7 +57,8 @@ class ReadableCollection(OpenedCollection):
 
         Args:
             query: a path, a file's bytes, a PIL image, a uint8 array ``(h, w, 3)``, or the id of
-                an image of this collection, which is then left out of its own answer.
+                an image of this collection, which is then left out of its own answer; or a
+                ``Text``, where the model has a text tower.
             k: how many, at most.
             threshold: leave out hits with a lower score.
             where: the images to search among; without it, all.
@@ -64,11 +67,12 @@ class ReadableCollection(OpenedCollection):
         Raises:
             ImageNotFoundError: no such file, or no image of this id.
             ImageUnreadableError: the file is no picture.
+            EncoderUnavailableError: the model has no text tower.
             FolderNotFoundError: no image of the collection lies in the folder of ``where``.
             ConfigError: ``k`` is less than 1, the query is nothing that can be searched by, or
                 ``where`` names a format that there is not.
         """
-        if options != PLAIN:
+        if options != PLAIN or isinstance(query, Text):
             return self.search_by_examples(
                 [Example(query)], k, threshold=threshold, where=where, options=options
             )
@@ -83,6 +87,8 @@ class ReadableCollection(OpenedCollection):
         where: Filter | None = None,
     ) -> list[list[Hit]]:
         """As ``search``, for several queries, which are encoded and searched for together."""
+        if any(isinstance(query, Text) for query in queries):
+            return [self.search(query, k, threshold=threshold, where=where) for query in queries]
         rows = self._query_vectors(queries)
         return self._searcher.nearest_to_each(
             rows, k, threshold, [_id_or_none(query) for query in queries], where
@@ -130,6 +136,20 @@ class ReadableCollection(OpenedCollection):
             part = pictures[start : start + BATCH]
             parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
         return np.concatenate(parts)
+
+    def embed_texts(self, texts: Sequence[str]) -> FloatArray:
+        """The embeddings ``(n, dim)``, float32, of words, which can be examples of a search.
+
+        Raises:
+            EncoderUnavailableError: the model has no text tower, or something it needs is missing.
+            ConfigError: a text is empty.
+        """
+        return self._texts(texts)
+
+    @property
+    def understands_text(self) -> bool:
+        """Whether the model has a text tower."""
+        return has_text(self._catalog.identity)
 
     def get(self, image: int | str | os.PathLike[str]) -> ImageRecord:
         """The record of the image of this id or path, skipped ones too.
@@ -206,7 +226,7 @@ class ReadableCollection(OpenedCollection):
         """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""
         by_id = [isinstance(query, int | np.integer) for query in queries]
         ids = [int(query) for query in queries if isinstance(query, int | np.integer)]
-        pictures = [query for query in queries if not isinstance(query, int | np.integer)]
+        pictures = [query for query in queries if not isinstance(query, int | np.integer | Text)]
         out = np.empty((len(queries), self._catalog.identity.dim), dtype=np.float32)
         if ids:
             out[by_id] = self._searcher.stored(ids)

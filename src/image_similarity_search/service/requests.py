@@ -110,10 +110,16 @@ class FilterIn(In):
 
 
 class ExampleIn(In):
-    """A picture to search by: an image of the collection, or an uploaded one by its number."""
+    """What to search by: an image of the collection, an upload by its number, or words."""
 
     id: Id | None = Field(default=None, examples=[7])
     upload: int | None = Field(default=None, ge=0, lt=MOST_EXAMPLES)
+    text: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1_000,
+        description="Where the collection's model understands text.",
+    )
     weight: float = Field(
         default=1.0,
         ge=-1e6,

@@ -153,6 +153,7 @@ class CollectionOut(BaseModel):
     catalog_bytes: int
     store_bytes: int
     memory_bytes: int
+    text: bool = Field(description="Whether words can be searched by.")
     read_only: bool
     version: str = Field(description="Of this program.", examples=[__version__])
 
@@ -182,6 +183,7 @@ class CollectionOut(BaseModel):
             catalog_bytes=info.catalog_bytes,
             store_bytes=info.store_bytes,
             memory_bytes=info.memory_bytes,
+            text=info.text,
             read_only=read_only,
             version=__version__,
         )

@@ -10,7 +10,7 @@ from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.query_options import GivenPicture, pictures, search_options
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.types import Hit
+from image_similarity_search.types import Hit, Text
 
 if TYPE_CHECKING:
     from image_similarity_search.cli.gallery import GalleryQuery
@@ -29,6 +29,7 @@ Examples:
   iss search query.jpg -k 20 --threshold 0.7
   iss search query.jpg --in ~/Pictures/2024 --format jpeg --min-width 1000
   iss search beach.jpg --like boat.jpg --unlike crowd.jpg
+  iss search --text "a red boat"
   iss search street.jpg --region 0.5,0,0.5,1 --mirrored --fold
   iss search query.jpg --html hits.html
   iss search query.jpg --paths -0 | xargs -0 ls -l
@@ -117,5 +118,7 @@ def _section(collection: Collection, given: list[GivenPicture], hits: list[Hit])
     if isinstance(picture, int | str):
         path = collection.get(picture).path if isinstance(picture, int) else picture
         return GalleryQuery(path, hits, thumbnail(path), path, note)
+    if isinstance(picture, Text):
+        return GalleryQuery(picture.words, hits, note=note, label="Words")
     title = "Standard input" if first.name == "-" else str(first.name)
     return GalleryQuery(title, hits, thumbnail_of(picture), note=note)

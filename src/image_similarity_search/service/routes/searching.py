@@ -22,6 +22,8 @@ from image_similarity_search.service.incoming import (
     parsed,
     region_of,
 )
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import (
     MOST_HITS,
     ExampleIn,
@@ -37,6 +39,8 @@ from image_similarity_search.types import Region
 
 router = APIRouter(tags=["search"])
 
+_NO_TEXT = Kind(422, "no-text", "The model of this collection understands no text")
+_ABLE = "clip-vit-b32"
 _AT_ONCE = 2  # pictures of one request that are decoded: others have their turns, too
 
 HowMany = Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits, at most.")]
@@ -213,9 +217,16 @@ async def _image(
     pictures: list[bytes],
     ways: Sequence[Way],
 ) -> Any:
-    """What an example is given as: the id of an image, or the embeddings of a picture."""
-    if (example.id is None) == (example.upload is None):
-        raise ConfigError("example", "", "either 'id' or 'upload'")
+    """What an example is given as: the id of an image, or the embeddings of a picture or words."""
+    if [example.id, example.upload, example.text].count(None) != 2:
+        raise ConfigError("example", "", "either 'id', 'upload' or 'text'")
+    if example.text is not None:
+        if region is not None:
+            raise ConfigError("region", str(region), "none, of a text")
+        if not served.collection.understands_text:
+            raise Refusal(_NO_TEXT, f"index with a model that has a text tower: {_ABLE}")
+        rows = await service.desk.do(served.collection.embed_texts, [example.text])
+        return rows.repeat(len(ways), axis=0)  # the same, whichever way a picture is seen
     if example.id is not None:
         if region is None and len(ways) == 1:
             return example.id

@@ -70,9 +70,10 @@ export const image = (collection, id) => json(`${within(collection)}/images/${id
 /** Search by examples, which are ids or files: `{hits, k, metric, seconds}`. */
 export function search(collection, examples, fileOf, { k, filter, options, signal }) {
   const files = [];
-  const asked = examples.map(({ id, upload, weight, region }) => {
+  const asked = examples.map(({ id, upload, text, weight, region }) => {
     const example = { weight };
-    if (upload) example.upload = files.push(fileOf(upload)) - 1;
+    if (text) example.text = text;
+    else if (upload) example.upload = files.push(fileOf(upload)) - 1;
     else example.id = id;
     if (region) example.region = region;
     return example;

@@ -120,14 +120,17 @@ function draw() {
   byId("threshold-value").textContent = threshold > 0 ? threshold.toFixed(3).replace(/0$/, "") : "any";
   filters.show(filter, options);
   byId("collection").value = collection;
-  const readOnly = collections.find(({ name }) => name === collection)?.read_only;
+  const shown = collections.find(({ name }) => name === collection);
+  const readOnly = shown?.read_only;
+  byId("words").hidden = !shown?.text;
   byId("sync").hidden = Boolean(readOnly);
   document.title = examples.length ? `Like ${describe(examples[0]).name} · Similarity` : "Image Similarity Search";
 }
 
 // Examples
 
-function describe({ id, upload }) {
+function describe({ id, upload, text }) {
+  if (text) return { name: `“${text}”` };
   if (upload) return uploads.uploadOf(upload);
   const image = known.get(id);
   if (!image) learn(id);
@@ -151,7 +154,7 @@ async function learn(id) {
 const setExamples = (examples, options) => go({ ...state, examples, view: null }, options);
 
 function addExample(example) {
-  const others = state.examples.filter(({ id, upload, region }) => !same([id, upload, region], [example.id, example.upload, example.region]));
+  const others = state.examples.filter(({ id, upload, text, region }) => !same([id, upload, text, region], [example.id, example.upload, example.text, example.region]));
   if (others.length >= MOST_EXAMPLES) return toast(`No more than ${MOST_EXAMPLES} pictures at once.`, { wrong: true });
   viewer.close();
   setExamples([...others, example]);
@@ -229,7 +232,7 @@ async function showView() {
 
 /** The picture that was searched by, for the other side. */
 function beside() {
-  const example = state.examples.find(({ weight }) => weight > 0);
+  const example = state.examples.find(({ weight, text }) => weight > 0 && !text);
   if (!example) return null;
   const { name, url } = describe(example);
   return example.upload ? { name, url } : { name, ...linksOf(example.id) };
@@ -285,6 +288,12 @@ function setUp() {
   document.querySelector("[data-go-home]").addEventListener("click", (event) => {
     event.preventDefault();
     go({ ...EMPTY, collection: state.collection });
+  });
+  byId("words").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = byId("words-field").value.trim();
+    if (text) addExample({ text, weight: 1 });
+    byId("words-field").value = "";
   });
   const settle = later(() => history.replace(state), 300);
   byId("threshold").addEventListener("input", () => {

@@ -14,12 +14,14 @@ export const EMPTY = { collection: "", examples: [], threshold: 0, filter: {}, o
 
 const round = (value) => Math.round(value * 1e4) / 1e4;
 
-function exampleText({ id, upload, region }) {
+function exampleText({ id, upload, text, region }) {
+  if (text) return `words ${text}`;
   const what = upload || String(id);
   return region ? `${what}~${[region.x, region.y, region.w, region.h].map(round).join(",")}` : what;
 }
 
 function exampleOf(text, weight) {
+  if (text.startsWith("words ")) return { text: text.slice("words ".length), weight };
   const [what, rest] = text.split("~");
   const example = /^u\d+$/.test(what) ? { upload: what, weight } : { id: Number(what), weight };
   if (!example.upload && !Number.isSafeInteger(example.id)) return null;
