@@ -63,6 +63,8 @@ def test_what_else_a_search_is_to_do(iss: Iss) -> None:
     assert first.endswith("(and 2 like it)")
     (hit, *_) = json.loads(iss("search", query, "--fold", "--json").stdout)["hits"]
     assert {Path(path).name for path in hit["folded"]} == {"copy.jpg", "mirrored.png"}
+    judged = lines(iss("search", query, "--liked", "3", "--disliked", "4", "--paths", "-k", "50"))
+    assert len(judged) == 13
     found = lines(iss("search", query, "--exclude-same-folder", "--paths", "-k", "50"))
     assert {Path(path).parent.name for path in found} == {"holiday"}
     with Collection.open(iss.folder / "index_data") as collection:

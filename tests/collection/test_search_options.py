@@ -12,7 +12,7 @@ from conftest import draw
 from PIL import Image, ImageOps
 
 from image_similarity_search.collection import Collection
-from image_similarity_search.collection.examples import Example
+from image_similarity_search.collection.examples import Example, refined
 from image_similarity_search.collection.orientations import seen_in
 from image_similarity_search.errors import ConfigError, ImageNotFoundError
 from image_similarity_search.search_options import SearchOptions
@@ -157,3 +157,39 @@ def test_what_makes_no_sense_is_refused(filled: Collection) -> None:
         filled.search_by_examples([Example(row, region=Region(0, 0, 1, 1))])
     with pytest.raises(ImageNotFoundError):
         filled.search(99, options=SearchOptions(mirrored=True))
+
+
+def test_what_is_liked_and_disliked_moves_the_search(filled: Collection, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    for name, other in (("near a", 60), ("near b", 61), ("far a", 60), ("far b", 61)):
+        share = 0.35 if name.startswith("near") else 0.6
+        Image.blend(draw(0, (160, 160)), draw(other, (160, 160)), share).save(
+            folder / f"{name}.png"
+        )
+    filled.sync(folder)
+    ids = {Path(image.path).name: image.id for image in filled.images()}
+    query = folder / "0.png"
+
+    def ranks(**judged: list[int]) -> dict[str, int]:
+        found = names(filled.search(query, k=20, options=SearchOptions(**judged)))  # type: ignore[arg-type]  # ids
+        return {name: rank for rank, name in enumerate(found)}
+
+    plain = ranks()
+    liked = ranks(liked=[ids["near a.png"]])
+    assert set(liked) == set(plain)  # what is liked stays
+    assert liked["far a.png"] < liked["far b.png"]
+    both = ranks(liked=[ids["near a.png"]], disliked=[ids["near b.png"]])
+    assert "near b.png" not in both
+    assert both["far a.png"] < both["far b.png"]
+    for wrong in ({"liked": ["1"]}, {"liked": 1}, {"liked": [1], "disliked": [1]}):
+        with pytest.raises(ConfigError, match="liked"):
+            SearchOptions(**wrong)
+    with pytest.raises(ImageNotFoundError):
+        filled.search(query, options=SearchOptions(liked=[999]))
+
+
+def test_the_weights_of_feedback() -> None:
+    rows = np.eye(4, dtype=np.float32)
+    moved = refined(rows[0], rows[1:3], rows[3:], "cosine")
+    expected = np.array([1, 0.375, 0.375, -0.15]) / np.linalg.norm([1, 0.375, 0.375, -0.15])
+    assert np.allclose(moved, expected, atol=1e-3)

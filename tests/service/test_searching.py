@@ -115,6 +115,12 @@ def test_options_say_what_else_to_do(shared: httpx.Client, here: str) -> None:
     query = {"examples": [{"upload": 0}], "k": 3, **wanted}
     form: Any = {"image": ("x.png", out.getvalue()), "query": (None, json.dumps(query))}
     assert hits_of(shared.post(f"{here}/search", files=form)) == found
+    judged: dict[str, Any] = {"liked": [3, 5], "disliked": [2], "k": 50}
+    moved = hits_of(shared.get(f"{here}/images/1/similar", params=judged))
+    assert {3, 5} <= {hit["image"]["id"] for hit in moved} == set(range(1, 13)) - {1, 2}
+    by_json = shared.post(f"{here}/search", json={"examples": [{"id": 1}], **judged})
+    assert hits_of(by_json) == moved
+    assert moved != hits_of(shared.get(f"{here}/images/1/similar?k=50"))
     elsewhere = {"exclude_same_folder": True, "k": 50, "mirrored": True}
     similar = hits_of(shared.get(f"{here}/images/1/similar", params=elsewhere))
     assert {hit["image"]["path"].split("/")[0] for hit in similar} == {"holiday"}
@@ -122,7 +128,9 @@ def test_options_say_what_else_to_do(shared: httpx.Client, here: str) -> None:
     assert hits_of(by_json) == similar
 
 
-@pytest.mark.parametrize("wrong", [{"diverse": 1.5}, {"fold": "maybe"}, {"exclude_same_folder": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"diverse": 1.5}, {"fold": "maybe"}, {"liked": [1], "disliked": [1]}]
+)
 def test_options_that_make_no_sense_are_refused(
     shared: httpx.Client, here: str, wrong: dict[str, Any]
 ) -> None:

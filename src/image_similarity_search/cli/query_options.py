@@ -85,6 +85,12 @@ _OPTIONS = (
     ),
     click.option("--diverse", is_flag=True, help="Choose hits that are unlike one another."),
     click.option("--fold", is_flag=True, help="Show copies of a hit with it, and not beside it."),
+    click.option(
+        "--liked", type=int, multiple=True, metavar="N", help="Image N is what is meant: more so."
+    ),
+    click.option(
+        "--disliked", type=int, multiple=True, metavar="N", help="Image N is not: less so."
+    ),
 )
 
 
@@ -105,7 +111,7 @@ def search_options(command: _Command) -> _Command:
 
     @functools.wraps(command)
     def gathered(*arguments: Any, diverse: bool, **options: Any) -> Any:
-        names = ("mirrored", "turned", "exclude_same_folder", "fold")
+        names = ("mirrored", "turned", "exclude_same_folder", "fold", "liked", "disliked")
         said = {name: options.pop(name) for name in names}
         how = SearchOptions(diverse=DIVERSE if diverse else 0.0, **said)
         return command(*arguments, how=how, **options)

@@ -12,7 +12,12 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.arranging import arranged, depth
 from image_similarity_search.collection.embedding import Embedder
-from image_similarity_search.collection.examples import Example, check_examples, combined
+from image_similarity_search.collection.examples import (
+    Example,
+    check_examples,
+    combined,
+    refined,
+)
 from image_similarity_search.collection.lookup import path_of
 from image_similarity_search.collection.orientations import UPRIGHT, Way, seen_in
 from image_similarity_search.collection.pipeline import BATCH
@@ -59,7 +64,9 @@ class Asker:
         rows = self._rows(examples, options.ways)
         outside = self._folders(examples) if options.exclude_same_folder else ()
         own = {example.id for example in examples if example.id is not None}
-        hidden = own.union(leave_out)
+        hidden = own.union(leave_out, options.disliked)
+        if options.liked or options.disliked:
+            rows = self._refined(rows, options)
         looked_at = depth(k, options)
         while True:
             found = self._nearest(rows, looked_at + len(hidden), threshold, where, outside)
@@ -68,6 +75,13 @@ class Asker:
             if len(chosen) == k or len(hits) < looked_at or looked_at >= _DEEPEST * k:
                 return chosen
             looked_at *= 2
+
+    def _refined(self, rows: FloatArray, options: SearchOptions) -> FloatArray:
+        """The vectors to search by, moved by what is liked and disliked."""
+        judged = self._searcher.stored([*options.liked, *options.disliked])
+        liked, disliked = np.split(judged, [len(options.liked)])
+        metric = self._catalog.identity.metric
+        return np.stack([refined(row, liked, disliked, metric) for row in rows])
 
     def _nearest(
         self,

@@ -13,6 +13,11 @@ from image_similarity_search.collection.queries import Query
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import FloatArray, Metric, Region, Text
 
+# Rocchio's weights beside that of what is searched by, 1, as the textbooks of retrieval have them:
+# what is meant is told better by what is liked than by what is not
+_LIKED = 0.75
+_DISLIKED = 0.15
+
 _OPPOSED = 1e-4  # length of a sum of unit vectors that says nothing
 
 
@@ -94,3 +99,18 @@ def combined(rows: NDArray[np.float32], weights: Sequence[float], metric: Metric
     direction = np.asarray((total / length * norm)[None], dtype=np.float32)
     row: FloatArray = vectors.comparable(direction, metric)[0]
     return row
+
+
+def refined(row: FloatArray, liked: FloatArray, disliked: FloatArray, metric: Metric) -> FloatArray:
+    """A vector ``(dim,)`` moved towards the mean of ``liked``, away from that of ``disliked``.
+
+    Each ``(n, dim)``, comparable as ``row`` is. By Rocchio's rule, on unit vectors.
+
+    Raises:
+        ConfigError: they cancel out.
+    """
+    rows = np.concatenate([row[None], liked, disliked])
+    weights = [1.0]
+    weights += [_LIKED / len(liked)] * len(liked)
+    weights += [-_DISLIKED / len(disliked)] * len(disliked)
+    return combined(rows, weights, metric)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from image_similarity_search.filters import Orientation
-from image_similarity_search.service.requests import MOST, FilterIn, OptionsIn
+from image_similarity_search.service.requests import MOST, FilterIn, Id, OptionsIn
 
 Whole = Annotated[int | None, Query(ge=0, le=MOST)]
 Ratio = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
@@ -50,6 +50,8 @@ async def _options_from_query(
         float, Query(ge=0, le=1, description="How much being unlike other hits counts; 0 is off.")
     ] = 0.0,
     fold: Annotated[bool, Query(description="Put copies of a hit to it, not beside it.")] = False,
+    liked: Annotated[list[Id], Query(max_length=100, description="Ids: what is meant.")] = [],  # noqa: B006 - not changed
+    disliked: Annotated[list[Id], Query(max_length=100, description="Ids: what is not.")] = [],  # noqa: B006 - not changed
 ) -> OptionsIn:
     return OptionsIn(**locals())
 

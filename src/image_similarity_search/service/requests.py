@@ -20,6 +20,7 @@ MOST = 2**53
 """A number that every program reads alike."""
 
 _LARGEST_ID = 2**63 - 1
+_MOST_JUDGED = 100  # images that are liked, and that are not
 _MOST_UNKNOWN = 10  # fields, of each of which the client is told
 
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
@@ -142,6 +143,13 @@ class OptionsIn(In):
     )
     fold: bool = Field(default=False, description="Put copies of a hit to it, not beside it.")
 
+    liked: list[Id] = Field(
+        default=[], max_length=_MOST_JUDGED, description="Images that are what is meant."
+    )
+    disliked: list[Id] = Field(
+        default=[], max_length=_MOST_JUDGED, description="Images that are not; left out."
+    )
+
     def options(self) -> SearchOptions:
         """The same, as a collection takes it."""
         return SearchOptions(
@@ -150,6 +158,8 @@ class OptionsIn(In):
             exclude_same_folder=self.exclude_same_folder,
             diverse=self.diverse,
             fold=self.fold,
+            liked=self.liked,
+            disliked=self.disliked,
         )
 
 

@@ -68,7 +68,7 @@ export function images(collection, filter, offset, limit, signal) {
 export const image = (collection, id) => json(`${within(collection)}/images/${id}`);
 
 /** Search by examples, which are ids or files: `{hits, k, metric, seconds}`. */
-export function search(collection, examples, fileOf, { k, filter, options, signal }) {
+export function search(collection, examples, fileOf, { k, filter, options, liked, disliked, signal }) {
   const files = [];
   const asked = examples.map(({ id, upload, text, weight, region }) => {
     const example = { weight };
@@ -78,7 +78,7 @@ export function search(collection, examples, fileOf, { k, filter, options, signa
     if (region) example.region = region;
     return example;
   });
-  const body = { examples: asked, k, ...options };
+  const body = { examples: asked, k, ...options, liked, disliked };
   if (options.diverse) body.diverse = 0.5;
   if (!asked.some(({ id, weight }) => id && weight > 0)) delete body.exclude_same_folder; // files have no folder here
   if (Object.keys(filter).length) body.filter = filter;

@@ -8,11 +8,12 @@ import { Jobs } from "./jobs.js";
 import { askForKey } from "./login.js";
 import { Pictures } from "./pictures.js";
 import { drawExamples } from "./query.js";
-import { EMPTY } from "./state.js";
+import { EMPTY, JUDGED } from "./state.js";
 import * as uploads from "./uploads.js";
 import { factsOf, Viewer } from "./viewer.js";
 
 const MOST_EXAMPLES = 8;
+const MOST_JUDGED = 100;
 const known = new Map(); // images by id, of the collection that is shown
 let state = EMPTY;
 let collections = [];
@@ -34,13 +35,15 @@ const viewer = new Viewer({
 });
 const pictures = new Pictures({
   act: {
-    search: (image, { byKeys }) => go({ ...state, examples: [{ id: remember(image).id, weight: 1 }], view: null }, { focus: byKeys }),
+    search: (image, { byKeys }) => go({ ...state, examples: [{ id: remember(image).id, weight: 1 }], liked: [], disliked: [], view: null }, { focus: byKeys }),
     more: (image) => addExample({ id: remember(image).id, weight: 1 }),
     less: (image) => addExample({ id: remember(image).id, weight: -1 }),
+    like: (image) => judge("liked", image.id),
+    dislike: (image) => judge("disliked", image.id),
     view: (image) => go({ ...state, view: remember(image).id }),
     key: pressed,
   },
-  addressOf: (image) => history.address({ ...state, examples: [{ id: image.id, weight: 1 }], view: null }),
+  addressOf: (image) => history.address({ ...state, examples: [{ id: image.id, weight: 1 }], liked: [], disliked: [], view: null }),
   failed,
   changed: () => state.view !== null && showView(),
 });
@@ -73,7 +76,7 @@ async function apply(next, { scroll = 0, focus = false, anew = false } = {}) {
   const before = state;
   state = withoutLost(next);
   draw();
-  const shownBy = ({ collection, examples, filter, options }) => [collection, examples, filter, examples.length ? options : {}];
+  const shownBy = ({ collection, examples, filter, options, liked, disliked }) => [collection, examples, filter, examples.length ? [options, liked, disliked] : []];
   const { collection } = state;
   if (anew || !same(shownBy(state), shownBy(before)) || !pictures.source) {
     if (collection !== before.collection) turnTo(collection);
@@ -119,6 +122,9 @@ function draw() {
   byId("threshold").value = threshold;
   byId("threshold-value").textContent = threshold > 0 ? threshold.toFixed(3).replace(/0$/, "") : "any";
   filters.show(filter, options);
+  const judged = [[state.liked, "meant"], [state.disliked, "not meant"]].filter(([ids]) => ids.length).map(([ids, word]) => `${ids.length} ${word}`);
+  byId("judged").hidden = !judged.length;
+  byId("judged-text").textContent = judged.join(", ");
   byId("collection").value = collection;
   const shown = collections.find(({ name }) => name === collection);
   const readOnly = shown?.read_only;
@@ -151,7 +157,7 @@ async function learn(id) {
   }
 }
 
-const setExamples = (examples, options) => go({ ...state, examples, view: null }, options);
+const setExamples = (examples, options) => go({ ...state, examples, liked: [], disliked: [], view: null }, options);
 
 function addExample(example) {
   const others = state.examples.filter(({ id, upload, text, region }) => !same([id, upload, text, region], [example.id, example.upload, example.text, example.region]));
@@ -160,6 +166,14 @@ function addExample(example) {
   setExamples([...others, example]);
   const [word, name] = [example.weight > 0 ? "More" : "Less", describe(example).name];
   return announce(`${word} like ${name}`);
+}
+
+/** A hit is what was meant, or is not; said twice, it is neither. */
+function judge(how, id) {
+  const without = Object.fromEntries(JUDGED.map((name) => [name, state[name].filter((other) => other !== id)]));
+  const judged = state[how].includes(id) ? without : { ...without, [how]: [...without[how], id] };
+  if (judged[how].length > MOST_JUDGED) return toast(`No more than ${MOST_JUDGED} at once.`, { wrong: true });
+  return go({ ...state, ...judged, view: null }, { replace: true });
 }
 
 const turnAround = (place) =>
@@ -289,6 +303,7 @@ function setUp() {
     event.preventDefault();
     go({ ...EMPTY, collection: state.collection });
   });
+  byId("judged-clear").addEventListener("click", () => go({ ...state, liked: [], disliked: [] }, { replace: true }));
   byId("words").addEventListener("submit", (event) => {
     event.preventDefault();
     const text = byId("words-field").value.trim();

@@ -21,7 +21,7 @@ export class Pictures {
     host.append(list);
     this.grid = new Grid(host, list, {
       makeCell,
-      fill: (cell, item) => fillCell(cell, item, addressOf),
+      fill: (cell, item) => fillCell(cell, item, addressOf, this.source?.liked),
       captionHeight: CAPTION,
       act: (key, index) => act.key(key, this.source.at(index)?.image),
     });

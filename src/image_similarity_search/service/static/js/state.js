@@ -10,7 +10,12 @@ const FILTERS = {
 /** What else a search is to do; in the address without a value. */
 const OPTIONS = ["mirrored", "turned", "exclude_same_folder", "diverse", "fold"];
 
-export const EMPTY = { collection: "", examples: [], threshold: 0, filter: {}, options: {}, view: null };
+export const EMPTY = { collection: "", examples: [], threshold: 0, filter: {}, options: {}, liked: [], disliked: [], view: null };
+
+/** Hits that are what was meant, and those that are not. */
+export const JUDGED = ["liked", "disliked"];
+
+const idsOf = (query, name) => [...new Set(query.getAll(name).map(Number))].filter((id) => Number.isSafeInteger(id) && id > 0);
 
 const round = (value) => Math.round(value * 1e4) / 1e4;
 
@@ -42,6 +47,7 @@ export function addressOf(state, defaultCollection = "") {
     for (const item of Array.isArray(value) ? value : [value]) query.append(name, item);
   }
   for (const name of Object.keys(state.options)) query.append(name, "");
+  for (const name of JUDGED) for (const id of state[name]) query.append(name, id);
   if (state.view !== null) query.set("view", state.view);
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%7E", "~");
   return text ? `/?${text}` : "/";
@@ -57,7 +63,7 @@ export function stateOf(search) {
     .filter(Boolean);
   const threshold = Math.min(1, Math.max(0, Number(query.get("least")) || 0));
   const view = /^\d+$/.test(query.get("view") ?? "") ? Number(query.get("view")) : null;
-  return { collection: query.get("c") ?? "", examples, threshold, filter: filterOf(query), options: optionsOf(query), view };
+  return { collection: query.get("c") ?? "", examples, threshold, filter: filterOf(query), options: optionsOf(query), liked: idsOf(query, "liked"), disliked: idsOf(query, "disliked"), view };
 }
 
 /** The filter in query parameters or a form, without what is empty or no number. */
