@@ -21,9 +21,9 @@ _LAYERS: list[set[str]] = [
     {"collection"},
     {"testing"},
     {"catalog", "encoders", "stores", "images", "thumbnails"},
-    {"vectors", "processors", "restricted_pickle", "workers"},
+    {"vectors", "processors", "restricted_pickle", "workers", "fetching"},
     {"duplicates", "evaluation"},
-    {"types", "filters"},
+    {"types", "filters", "search_options"},
     {"errors", "_version"},
 ]
 _MODULES = sorted(_PACKAGE.rglob("*.py"))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from image_similarity_search.filters import Filter
     from image_similarity_search.legacy import ImageSimilaritySearch
+    from image_similarity_search.search_options import SearchOptions
     from image_similarity_search.types import (
         CollectionInfo,
         Hit,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         RepairReport,
         SyncInterrupted,
         SyncReport,
+        Text,
         ThumbnailReport,
         Tuning,
         VerifyReport,
@@ -80,8 +82,10 @@ __all__ = [
     "QueryQuality",
     "RecallReport",
     "RepairReport",
+    "SearchOptions",
     "SyncInterrupted",
     "SyncReport",
+    "Text",
     "ThumbnailReport",
     "TorchEncoder",
     "Tuning",
@@ -120,8 +124,10 @@ _HOMES = {
     "QueryQuality": "evaluation",
     "RecallReport": "types",
     "RepairReport": "types",
+    "SearchOptions": "search_options",
     "SyncInterrupted": "types",
     "SyncReport": "types",
+    "Text": "types",
     "ThumbnailReport": "types",
     "TorchEncoder": "encoders.torch_module",
     "Tuning": "types",

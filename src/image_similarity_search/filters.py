@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -18,6 +19,7 @@ Moment: TypeAlias = "datetime | date | str"
 
 _DATES = "a date such as 2024-05-17 (2024-05, 2024), or with a time as in 2024-05-17T18:30"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_TAG = 100
 _RANGES = ("width", "height", "aspect", "size")
 
 
@@ -42,6 +44,8 @@ class Filter:
         modified_after: when the file was last changed: at that moment or after it. Text is
             ISO 8601, of which a year or a month will do; without a time zone it is local time.
         modified_before: before that moment: ``2024-01-01`` leaves out that day.
+        tags: words that the user put to images, in any case; one, or several which are all
+            wanted.
 
     Raises:
         ConfigError: a value is none of these, or leaves no image possible.
@@ -61,6 +65,7 @@ class Filter:
     max_size: int | None = None
     modified_after: Moment | None = None
     modified_before: Moment | None = None
+    tags: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Check every value, and bring it to one form."""
@@ -68,6 +73,7 @@ class Filter:
         if self.name is not None and not (isinstance(self.name, str) and self.name):
             raise ConfigError("name", self.name, "a pattern of a file's name, such as *.jpg")
         self._set("formats", _formats(self.formats))
+        self._set("tags", normal_tags(self.tags))
         if self.orientation not in (None, *ORIENTATIONS):
             raise ConfigError("orientation", self.orientation, f"one of {', '.join(ORIENTATIONS)}")
         for what in _RANGES:
@@ -121,6 +127,27 @@ def _formats(formats: object) -> tuple[str, ...]:
     ):
         raise ConfigError("formats", formats, "names of picture formats, such as jpeg")
     return tuple(sorted({one.lower().removeprefix(".") for one in given}))
+
+
+def normal_tags(tags: object) -> tuple[str, ...]:
+    """Tags in the one form in which they are kept and compared, sorted.
+
+    Raises:
+        ConfigError: one of them is no text, empty, longer than 100 letters, or more than a line.
+    """
+    given = (tags,) if isinstance(tags, str) else tags
+    if not isinstance(given, (list, tuple, set, frozenset)):
+        raise ConfigError("tags", tags, "words, such as beach")
+    return tuple(sorted({_normal_tag(tag) for tag in given}))
+
+
+def _normal_tag(tag: object) -> str:
+    # twice: a letter may fall apart when its case is folded
+    plain = unicodedata.normalize("NFC", tag.casefold()) if isinstance(tag, str) else ""
+    plain = " ".join(unicodedata.normalize("NFC", plain.casefold()).split())
+    if not 0 < len(plain) <= _LONGEST_TAG or not plain.isprintable():
+        raise ConfigError("tag", tag, f"a word or a few, of at most {_LONGEST_TAG} letters")
+    return plain
 
 
 def _moment(name: str, value: object) -> datetime | None:

@@ -65,12 +65,14 @@ class Hit:
 
     ``distance`` is in the collection's metric, smaller is more alike; ``score`` is
     ``1 / (1 + distance)``, 1.0 for an identical picture (for the metric ``ip``: the inner
-    product itself, with ``distance`` its negative).
+    product itself, with ``distance`` its negative). ``folded`` are images that are copies of this
+    one, where a search was to fold them.
     """
 
     image: ImageRecord
     distance: float
     score: float
+    folded: tuple[ImageRecord, ...] = ()
 
     @property
     def id(self) -> int:
@@ -81,6 +83,13 @@ class Hit:
     def path(self) -> str:
         """The image's absolute path."""
         return self.image.path
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words to search by, instead of a picture, where the collection's model understands them."""
+
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +221,7 @@ class CollectionInfo:
     ``catalog_bytes`` and ``store_bytes`` are sizes on disk, ``memory_bytes`` is about what the
     store takes in memory; ``store`` says in words what finds the nearest, and ``why`` why ``auto``
     chose it (empty for other kinds); ``tuning`` is what was made of a recall that was asked for;
-    ``roots`` are the folders that were indexed.
+    ``roots`` are the folders that were indexed; ``text`` whether words can be searched by.
     """
 
     index_dir: str
@@ -231,6 +240,7 @@ class CollectionInfo:
     memory_bytes: int
     why: str = ""
     tuning: Tuning | None = None
+    text: bool = False
 
 
 @dataclass(slots=True)

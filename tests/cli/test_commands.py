@@ -257,7 +257,7 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
     [
         (["search", "missing.jpg"], 3, "missing.jpg: no such file"),
         (["search", "photos/picture 0.jpg", "-k", "0"], 2, "k is 0; expected"),
-        (["search"], 2, "give either IMAGE or --id"),
+        (["search"], 2, "give IMAGE, --id N"),
         (["search", "--id", "999"], 3, "no indexed image has this id"),
         (["search", "--id", "9" * 40], 3, "no indexed image has this id"),
         (["search", "photos/picture 0.jpg", "--threshold", "nan"], 2, "threshold is nan"),

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import MakePicture
+from conftest import MakePicture, draw
 
 from image_similarity_search import Collection, Filter, Preprocessing, vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.values import FileStat, Picture
 from image_similarity_search.collection import Query, ranking, store_keeper
-from image_similarity_search.errors import ConfigError, FolderNotFoundError
+from image_similarity_search.errors import ConfigError, FolderNotFoundError, ImageNotFoundError
 from image_similarity_search.stores import FaissStore
 from image_similarity_search.types import FloatArray, PixelArray
 
@@ -213,3 +213,54 @@ def test_many_searched_together_are_answered_as_one_by_one(
     monkeypatch.setattr(ranking, "_AT_ONCE", 1000)  # a few of them at a time
     assert collection.search_many(queries, k=7, threshold=0.6, where=where) == alone
     assert collection.search_many([], where=where) == []
+
+
+def test_tags_stay_with_an_image(collection: Collection, photos: Path) -> None:
+    collection.sync(photos)
+    first, second = photos / "picture 0.jpg", photos / "holiday" / "picture 1.png"
+    assert collection.add_tags([first, collection.get(second).id], ["Straße", " am   Meer "]) == 2
+    assert collection.add_tags([first], "strasse") == 0  # the same word in another case
+    assert collection.add_tags([photos / "holiday"], "holiday") == 6
+    assert collection.tags() == {"am meer": 2, "holiday": 6, "strasse": 2}
+    assert collection.get(first).metadata == {"tags": ["am meer", "strasse"]}
+    both = Filter(tags=["STRASSE", "holiday"])
+    assert [hit.path for hit in collection.search(first, where=both)] == [str(second)]
+    assert collection.count(Filter(tags="nowhere")) == 0
+    moved = photos / "moved.png"
+    second.rename(moved)
+    draw(99).save(first)
+    collection.sync(photos)
+    assert {image.path for image in collection.images(Filter(tags="strasse"))} == {
+        str(moved),
+        str(first),
+    }
+    assert collection.remove_tags([moved], ["strasse", "unknown"]) == 1
+    assert collection.remove_tags([first], ["am meer", "strasse"]) == 1
+    assert collection.get(first).metadata == {}
+    assert not collection.verify().damaged
+
+
+def test_tags_in_metadata_that_is_not_ours_disturb_nothing(
+    collection: Collection, photos: Path
+) -> None:
+    collection.sync(photos)
+    for id_, metadata in enumerate(['{"tags": "text"}', '{"tags": [1, "a"]}', '{"tags": {}}'], 1):
+        with collection._catalog.transaction():
+            image = collection._catalog._rows.image_of(id_)
+            assert image
+            collection._catalog._rows.update_image(image._replace(metadata=metadata))
+    assert collection.tags() == {"a": 1, "text": 1}
+    assert collection.add_tags([1, 2, 3], "b") == 3
+    assert collection.count(Filter(tags="b")) == 3
+
+
+@pytest.mark.parametrize("tag", ["", "  ", "x" * 101, "a\x00b", 7, None])
+def test_what_is_no_tag_is_refused(collection: Collection, photos: Path, tag: object) -> None:
+    with pytest.raises(ConfigError, match="tag"):
+        Filter(tags=[tag])  # type: ignore[list-item]
+    collection.sync(photos)
+    with pytest.raises(ConfigError, match="tag"):
+        collection.add_tags([1], [tag])  # type: ignore[list-item]
+    with pytest.raises(ImageNotFoundError):
+        collection.add_tags([1, 99], "a")
+    assert collection.tags() == {}

@@ -128,6 +128,10 @@ def test_all_that_the_service_offers_to_programs(client: Client, place: Path) ->
         client.groups(job.id)
     client.duplicates()
     client.dismiss([1, 3])
+    assert client.change_tags([1, 3], add=["Beach"], remove=["x"]) == 2
+    assert client.tags() == {"beach": 2}
+    assert [image.id for image in client.images({"tags": ["BEACH"]}).images] == [1, 3]
+    assert [hit.image.id for hit in client.search(1, where={"tags": ["beach"]})] == [3]
     http.event_hooks["request"] = []
     document = http.get("/openapi.json").json()
     offered = {

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from conftest import draw
+from PIL import Image, ImageOps
+from running import Starter
+from text_towers import write_pair
+
+from image_similarity_search import Collection, Text
+from image_similarity_search.client import Client
 
 
 def picture(seed: int, kind: str = "PNG") -> bytes:
@@ -94,6 +102,42 @@ def test_examples_are_combined(shared: httpx.Client, here: str) -> None:
     assert found != [id_ for id_ in alone if id_ != 5]
 
 
+def test_options_say_what_else_to_do(shared: httpx.Client, here: str) -> None:
+    out = BytesIO()
+    ImageOps.mirror(draw(3)).save(out, "PNG")
+    plain = hits_of(shared.post(f"{here}/search?k=3", content=out.getvalue()))
+    assert plain[0]["score"] < 0.999
+    wanted = {"mirrored": True, "turned": True, "fold": True, "diverse": 0.1}
+    found = hits_of(shared.post(f"{here}/search", params=wanted | {"k": 3}, content=out.getvalue()))
+    assert found[0]["image"]["name"] == "picture 3.png"
+    assert found[0]["score"] > plain[0]["score"]
+    assert all(hit["folded"] == [] for hit in found)
+    query = {"examples": [{"upload": 0}], "k": 3, **wanted}
+    form: Any = {"image": ("x.png", out.getvalue()), "query": (None, json.dumps(query))}
+    assert hits_of(shared.post(f"{here}/search", files=form)) == found
+    judged: dict[str, Any] = {"liked": [3, 5], "disliked": [2], "k": 50}
+    moved = hits_of(shared.get(f"{here}/images/1/similar", params=judged))
+    assert {3, 5} <= {hit["image"]["id"] for hit in moved} == set(range(1, 13)) - {1, 2}
+    by_json = shared.post(f"{here}/search", json={"examples": [{"id": 1}], **judged})
+    assert hits_of(by_json) == moved
+    assert moved != hits_of(shared.get(f"{here}/images/1/similar?k=50"))
+    elsewhere = {"exclude_same_folder": True, "k": 50, "mirrored": True}
+    similar = hits_of(shared.get(f"{here}/images/1/similar", params=elsewhere))
+    assert {hit["image"]["path"].split("/")[0] for hit in similar} == {"holiday"}
+    by_json = shared.post(f"{here}/search", json={"examples": [{"id": 1}], **elsewhere})
+    assert hits_of(by_json) == similar
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"diverse": 1.5}, {"fold": "maybe"}, {"liked": [1], "disliked": [1]}]
+)
+def test_options_that_make_no_sense_are_refused(
+    shared: httpx.Client, here: str, wrong: dict[str, Any]
+) -> None:
+    answer = shared.post(f"{here}/search", params=wrong, content=picture(1))
+    assert answer.status_code == 422
+
+
 def test_only_images_that_meet_conditions_are_found(shared: httpx.Client, here: str) -> None:
     in_query: dict[str, Any] = {
         "folder": "photos/holiday",
@@ -168,3 +212,28 @@ def test_what_is_no_picture_is_refused(shared: httpx.Client, here: str) -> None:
     for region in ("", "1,2", "0,0,2,1", "nan,0,1,1", "0.9,0,0.2,1"):
         bad = shared.post(f"{here}/search", params={"region": region}, content=picture(1))
         assert bad.status_code == 422, region
+
+
+def test_words_are_searched_by_where_the_model_understands_them(
+    serve: Starter, shared: httpx.Client, here: str, place: Path
+) -> None:
+    refused = shared.post(f"{here}/search", json={"examples": [{"text": "red"}]})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:iss:problem:no-text")
+    assert not shared.get(here).json()["text"]
+    shutil.rmtree(place / "index")
+    Image.new("RGB", (64, 64), "red").save(place / "photos" / "red.png")
+    model = str(write_pair(place / "models"))
+    with Collection.open(place / "index", encoder=model, create=True) as made:
+        made.sync(place / "photos")
+    client = serve()
+    assert client.get(here).json()["text"]
+    words = {"examples": [{"text": "Red"}], "k": 3}
+    assert hits_of(client.post(f"{here}/search", json=words))[0]["image"]["name"] == "red.png"
+    with Client(str(client.base_url)) as other:
+        assert other.info().text
+        assert other.search(Text("red"), k=1)[0].image.path == "red.png"
+    for wrong in ({"text": "red", "id": 1}, {"text": ""}, {"text": " "}, {"text": "x" * 1001}):
+        answer = client.post(f"{here}/search", json={"examples": [wrong]})
+        assert answer.status_code == 422, wrong
+    part = {"text": "red", "region": {"x": 0, "y": 0, "w": 1, "h": 1}}
+    assert client.post(f"{here}/search", json={"examples": [part]}).status_code == 422

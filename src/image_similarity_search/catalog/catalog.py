@@ -29,6 +29,7 @@ from image_similarity_search.catalog.rows import (
 )
 from image_similarity_search.catalog.selection import Selection
 from image_similarity_search.catalog.switches import Switches
+from image_similarity_search.catalog.tags import Tags
 from image_similarity_search.catalog.values import (
     Counts,
     Embeddings,
@@ -81,6 +82,7 @@ class Catalog:
             self.files = Files(self._database, self._rows)
             self.selection = Selection(self._database, self._rows)
             self.contents = Contents(self._database)
+            self.tags = Tags(self._database, self._rows)
             self.switches = Switches(self._meta)
         except BaseException:
             self.close()

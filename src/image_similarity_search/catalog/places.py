@@ -132,6 +132,11 @@ class Places:
             (LOOSE_ROOT,),
         )
 
+    def folder_id_of(self, path: str) -> int | None:
+        """The id of the very folder at the absolute ``path``, if it is known."""
+        root_id, inner = self.locate(path)
+        return self.folders_below(root_id, inner).get(inner)
+
     def folder_ids_below(self, path: str) -> list[int]:
         """The folders at and below the absolute ``path``, of whatever root."""
         ids = list(self.folders_below(*self.locate(path)).values())

@@ -19,6 +19,7 @@ import numpy as np
 
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.rows import INDEXED, RECORD, Rows
+from image_similarity_search.catalog.tags import TAGGED
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import IdArray, ImageRecord
@@ -126,6 +127,9 @@ def _conditions(where: Filter, extensions: Sequence[str]) -> tuple[str, list[Any
         if moment is not None:
             terms.append(term)
             values.append(max(-_LARGEST, min(moment, _LARGEST)))
+    for tag in where.tags:
+        terms.append(TAGGED)
+        values.append(tag)
     if extensions:  # LIKE ignores the case of ASCII
         alternatives = " OR ".join("CAST(images.name AS TEXT) LIKE ?" for _ in extensions)
         terms.append(f"({alternatives})")

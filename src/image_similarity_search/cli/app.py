@@ -29,6 +29,7 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "add": "add",
     "remove": "remove",
+    "tag": "tag",
     "info": "info",
     "rebuild": "rebuild",
     "models": "models",

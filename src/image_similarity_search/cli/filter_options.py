@@ -58,6 +58,9 @@ _OPTIONS = (
     click.option(
         "--before", "modified_before", metavar="DATE", help="Only files last changed before DATE."
     ),
+    click.option(
+        "--tag", "tags", multiple=True, metavar="TAG", help="Only those with a tag of 'iss tag'."
+    ),
 )
 
 

@@ -85,6 +85,7 @@ def hit_as_json(rank: int, hit: Hit) -> dict[str, Any]:
         "distance": hit.distance,
         "width": hit.image.width,
         "height": hit.image.height,
+        "folded": [image.path for image in hit.folded],
     }
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from image_similarity_search.errors import ImageError
 from image_similarity_search.images import decode
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def thumbnail(path: str, side: int = 320) -> bytes | None:
@@ -19,9 +23,12 @@ def thumbnail(path: str, side: int = 320) -> bytes | None:
         return None
 
 
-def thumbnail_of(data: bytes, side: int = 320) -> bytes:
-    """As ``thumbnail``, of a file's bytes; raises ImageError for what is no picture."""
-    image = decode.decode(data, min_side=side).image
+def thumbnail_of(picture: bytes | Image.Image, side: int = 320) -> bytes:
+    """As ``thumbnail``, of a file's bytes or an image; raises ImageError for what is no picture."""
+    if isinstance(picture, bytes):
+        image = decode.decode(picture, min_side=side).image
+    else:
+        image = decode.from_image(picture, min_side=side)
     image.thumbnail((2 * side, 2 * side))
     out = BytesIO()
     image.save(out, "JPEG", quality=80)

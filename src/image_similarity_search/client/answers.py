@@ -49,17 +49,25 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer to a search: ``score`` is 1.0 for the same picture, and less for less alike."""
+    """One answer to a search: ``score`` is 1.0 for the same picture, and less for less alike.
+
+    ``folded`` are copies of the image, where the search was to fold them.
+    """
 
     rank: int
     score: float
     distance: float
     image: Image
+    folded: list[Image]
 
     @classmethod
     def of(cls, answer: Json) -> Self:
         """The hit that JSON describes."""
-        return cls(**_known(cls, answer) | {"image": Image.of(answer["image"])})
+        images = {
+            "image": Image.of(answer["image"]),
+            "folded": [Image.of(each) for each in answer.get("folded", ())],  # newer than the rest
+        }
+        return cls(**_known(cls, {"folded": (), **answer}) | images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +101,13 @@ class CollectionInfo:
     skipped: int
     roots: list[Root]
     read_only: bool
+    text: bool = False
 
     @classmethod
     def of(cls, answer: Json) -> Self:
         """The collection that JSON describes."""
         roots = [Root(**_known(Root, root)) for root in answer["roots"]]
-        return cls(**_known(cls, answer) | {"roots": roots})
+        return cls(**_known(cls, {"text": False, **answer}) | {"roots": roots})
 
 
 @dataclass(frozen=True, slots=True)

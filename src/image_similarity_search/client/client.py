@@ -23,7 +23,8 @@ from image_similarity_search.client.answers import (
 )
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ServiceError
-from image_similarity_search.types import Region
+from image_similarity_search.search_options import PLAIN, SearchOptions
+from image_similarity_search.types import Region, Text
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes"
 """A picture: the path of a file here, or a file's bytes."""
@@ -38,13 +39,13 @@ _PICTURE = {"Content-Type": "application/octet-stream"}
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture of yours, or the id of an image there, to search by together with others.
+    """A picture of yours, the id of an image there, or words, to search by together with others.
 
     ``weight`` says how much it counts; less than 0: be less like it. ``region`` is the part of it
     to search by.
     """
 
-    image: Picture | int
+    image: Picture | int | Text
     weight: float = 1.0
     region: Region | None = None
 
@@ -125,15 +126,21 @@ class Client:
 
     def search(
         self,
-        query: Picture | int,
+        query: Picture | int | Text,
         k: int = 10,
         *,
         threshold: float | None = None,
         region: Region | None = None,
         where: Conditions | None = None,
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
-        """The ``k`` images most like a picture of yours, or like an image there, by its id."""
-        wanted: dict[str, Any] = {"k": k, **(where or {})}
+        """The ``k`` images most like a picture of yours, an image there, by its id, or words."""
+        if isinstance(query, Text):
+            example = Example(query, region=region)
+            return self.search_by_examples(
+                [example], k, threshold=threshold, where=where, options=options
+            )
+        wanted: dict[str, Any] = {"k": k, **(where or {}), **_said(options)}
         if threshold is not None:
             wanted["threshold"] = threshold
         if region is not None:
@@ -157,6 +164,7 @@ class Client:
         *,
         threshold: float | None = None,
         where: Conditions | None = None,
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The ``k`` images most like the examples together, least like those that weigh < 0."""
         files: list[tuple[str, tuple[str, bytes, str]]] = []
@@ -167,12 +175,15 @@ class Client:
                 place["region"] = asdict(example.region)
             if isinstance(example.image, int):
                 place["id"] = example.image
+            elif isinstance(example.image, Text):
+                place["text"] = example.image.words
             else:
                 place["upload"] = len(files)
                 data = _bytes_of(example.image)
                 files.append(("image", ("picture", data, "application/octet-stream")))
             shown.append(place)
         wanted: dict[str, Any] = {"examples": shown, "k": k, "threshold": threshold}
+        wanted |= _said(options)
         if where:
             wanted["filter"] = dict(where)
         path = self._here("search")
@@ -233,6 +244,20 @@ class Client:
     def dismiss(self, ids: Sequence[int]) -> None:
         """Remember for good that no two of these images are duplicates of each other."""
         self._ask("POST", self._here("duplicates", "dismiss"), json={"ids": list(ids)})
+
+    # Tags
+
+    def tags(self) -> dict[str, int]:
+        """How many images have each tag."""
+        return _told(self._ask("GET", self._here("tags")), lambda it: dict(it["tags"]))
+
+    def change_tags(
+        self, ids: Sequence[int], *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> int:
+        """Put tags to images, and take others away; how many images have other tags now."""
+        wanted = {"ids": list(ids), "add": list(add), "remove": list(remove)}
+        answer = self._ask("POST", self._here("tags"), json=wanted)
+        return _told(answer, lambda it: int(it["changed"]))
 
     # Work in the background
 
@@ -300,6 +325,12 @@ class _Translated:
         if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
             problem = f"{self._url} can't be reached: {error or type(error).__name__}"
             raise ServiceError(problem) from error
+
+
+def _said(options: SearchOptions) -> dict[str, Any]:
+    """The options that are other than usual: an older service knows none."""
+    usual = asdict(PLAIN)
+    return {name: value for name, value in asdict(options).items() if value != usual[name]}
 
 
 def _bytes_of(picture: Picture) -> bytes:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.costs import measure_costs
 from image_similarity_search.collection.indexing import Indexer
-from image_similarity_search.collection.keepers import keeper_for
 from image_similarity_search.collection.lookup import ids_of, job_for, path_of, required
 from image_similarity_search.collection.moving import moved
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.queries import checked_path
 from image_similarity_search.collection.relocate import relocated
-from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.sync import Sync, WalkOptions
 from image_similarity_search.collection.tuning import check_recall, tuned
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import EncoderError, ImageNotFoundError, WorkerUnavailableError
+from image_similarity_search.filters import normal_tags
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
     ImageRecord,
@@ -144,6 +143,42 @@ class ChangeableCollection(OpenedCollection):
             self._thumbnails.drop(before)
         return len(ids)
 
+    def change_tags(
+        self,
+        images: Iterable[str | os.PathLike[str] | int],
+        *,
+        add: str | Sequence[str] = (),
+        remove: str | Sequence[str] = (),
+    ) -> int:
+        """Put tags to images, given by path or id, or to all of a folder, and take others away.
+
+        A tag is a word or a few, in any case. Returns how many images have other tags now.
+
+        Raises:
+            ImageNotFoundError: one of them is not in the collection; nothing was changed.
+            ConfigError: a tag is none.
+            CollectionLockedError: another process is writing.
+        """
+        added, removed = normal_tags(add), normal_tags(remove)
+        with self._writing():
+            ids = sorted({id_ for image in images for id_ in ids_of(self._catalog, image)})
+            with self._catalog.transaction():
+                changed = self._catalog.tags.change(ids, added, removed)
+            self._keeper.refresh()
+        return changed
+
+    def add_tags(
+        self, images: Iterable[str | os.PathLike[str] | int], tags: str | Sequence[str]
+    ) -> int:
+        """Put tags to images; see ``change_tags``."""
+        return self.change_tags(images, add=tags)
+
+    def remove_tags(
+        self, images: Iterable[str | os.PathLike[str] | int], tags: str | Sequence[str]
+    ) -> int:
+        """Take tags from images; see ``change_tags``."""
+        return self.change_tags(images, remove=tags)
+
     def rebuild(self, index: str | None = None, *, recall: float | None = None) -> None:
         """Make the store anew from the catalog, of another kind if ``index`` says so.
 
@@ -198,8 +233,7 @@ class ChangeableCollection(OpenedCollection):
             moved(self._catalog, self._folder, to, index, progress)
             self._catalog.make_durable()
             self._keeper.close()
-            self._keeper = keeper_for(self._catalog, self._folder)
-            self._searcher = Searcher(self._catalog, self._keeper, self._filtering)
+            self._search_by_store()
 
     def relocate(
         self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False

@@ -6,6 +6,7 @@ import os
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.costs import why
+from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.types import CollectionInfo
 
@@ -34,6 +35,7 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         memory_bytes=memory,
         why=reason,
         tuning=tuning,
+        text=has_text(identity),
     )
 
 

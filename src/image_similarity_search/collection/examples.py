@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,12 @@ from numpy.typing import NDArray
 from image_similarity_search import vectors
 from image_similarity_search.collection.queries import Query
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, Metric
+from image_similarity_search.types import FloatArray, Metric, Region, Text
+
+# Rocchio's weights beside that of what is searched by, 1, as the textbooks of retrieval have them:
+# what is meant is told better by what is liked than by what is not
+_LIKED = 0.75
+_DISLIKED = 0.15
 
 _OPPOSED = 1e-4  # length of a sum of unit vectors that says nothing
 
@@ -23,48 +27,52 @@ class Example:
 
     Attributes:
         image: what ``Collection.search`` takes, or an embedding ``(dim,)``, float32, as
-            ``Collection.embed`` gives it.
+            ``Collection.embed`` gives it; one for each way ``(ways, dim)`` where the search is
+            to find mirrored or turned pictures, too.
         weight: how much it counts; less than 0: be less like it.
+        region: the part of the picture that counts; an embedding has none.
+        of: the id of the image that an embedding is of; without it, of none of the collection.
     """
 
     image: Query | FloatArray
     weight: float = 1.0
+    region: Region | None = None
+    of: int | None = None
+
+    @property
+    def id(self) -> int | None:
+        """The id of the image of the collection that this is."""
+        return int(self.image) if isinstance(self.image, int | np.integer) else self.of
+
+    @property
+    def embedding(self) -> FloatArray | None:
+        """The embeddings ``(ways, dim)``, where it is given as such."""
+        image = self.image
+        if isinstance(image, np.ndarray) and image.dtype == np.float32 and image.ndim in (1, 2):
+            return np.atleast_2d(image)
+        return None
 
 
-def sought(
-    examples: Sequence[Example],
-    vectors_of: Callable[[list[Query]], FloatArray],
-    metric: Metric,
-    k: int,
-) -> tuple[FloatArray, set[int]]:
-    """The vector ``(dim,)`` to search by, and the ids of the examples that are images themselves.
-
-    ``vectors_of`` gives the comparable vectors of queries.
+def check_examples(examples: Sequence[Example], k: int, ways: int) -> None:
+    """Check what is to be searched by.
 
     Raises:
         ConfigError: nothing can be found by these examples, or ``k`` is less than 1.
     """
-    if k < 1:
+    if not isinstance(k, int | np.integer) or k < 1:
         raise ConfigError("k", k, "a number of images, at least 1")
     for example in examples:
         if not np.isfinite(example.weight) or not example.weight:
             raise ConfigError("weight", example.weight, "a number other than 0")
+        rows = example.embedding
+        if isinstance(example.image, Text) and example.region:
+            raise ConfigError("region", example.region, "none, of a text")
+        if rows is not None and (len(rows) != ways or example.region):
+            what = "region" if example.region else "embeddings"
+            expected = "none, of an embedding" if example.region else f"one for each of {ways} ways"
+            raise ConfigError(what, example.region or len(rows), expected)
     if not any(example.weight > 0 for example in examples):
         raise ConfigError("examples", len(examples), "at least one with a weight more than 0")
-    pictures = [cast("Query", e.image) for e in examples if not _is_embedding(e.image)]
-    others = iter(vectors_of(pictures))
-    rows = [
-        vectors.comparable(np.asarray(e.image)[None], metric)[0]
-        if _is_embedding(e.image)
-        else next(others)
-        for e in examples
-    ]
-    own = {int(image) for image in pictures if isinstance(image, int | np.integer)}
-    return combined(np.stack(rows), [example.weight for example in examples], metric), own
-
-
-def _is_embedding(image: object) -> bool:
-    return isinstance(image, np.ndarray) and image.dtype == np.float32 and image.ndim == 1
 
 
 def combined(rows: NDArray[np.float32], weights: Sequence[float], metric: Metric) -> FloatArray:
@@ -91,3 +99,18 @@ def combined(rows: NDArray[np.float32], weights: Sequence[float], metric: Metric
     direction = np.asarray((total / length * norm)[None], dtype=np.float32)
     row: FloatArray = vectors.comparable(direction, metric)[0]
     return row
+
+
+def refined(row: FloatArray, liked: FloatArray, disliked: FloatArray, metric: Metric) -> FloatArray:
+    """A vector ``(dim,)`` moved towards the mean of ``liked``, away from that of ``disliked``.
+
+    Each ``(n, dim)``, comparable as ``row`` is. By Rocchio's rule, on unit vectors.
+
+    Raises:
+        ConfigError: they cancel out.
+    """
+    rows = np.concatenate([row[None], liked, disliked])
+    weights = [1.0]
+    weights += [_LIKED / len(liked)] * len(liked)
+    weights += [-_DISLIKED / len(disliked)] * len(disliked)
+    return combined(rows, weights, metric)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
+
+import numpy as np
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.errors import ConfigError, FolderNotFoundError
@@ -45,6 +48,15 @@ class Filtering:
             while len(self._answers) > _KEPT:
                 self._answers.popitem(last=False)
         return ids
+
+    def ids_outside(self, where: Filter | None, folders: Collection[str]) -> IdArray:
+        """The same, without the images that lie in one of these very folders; absolute paths."""
+        ids = self.ids(where or Filter())
+        places = self._catalog.places
+        known = [id_ for path in folders if (id_ := places.folder_id_of(path)) is not None]
+        if not known:
+            return ids
+        return np.setdiff1d(ids, self._catalog.selection.ids(Filter(), known, []))
 
     def count(self, where: Filter | None) -> int:
         """How many images ``where`` lets through; of all, without one."""

@@ -15,6 +15,7 @@ from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.encoders.table import ENCODERS
+from image_similarity_search.encoders.text import TextEncoder
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionMismatchError,
@@ -217,6 +218,20 @@ def checked_encoder(stored: Identity, device: Device) -> Encoder:
         ) from error
     _refuse_encoder(stored, encoder, "The model changed since: index again, in another folder.")
     return encoder
+
+
+def text_encoder(stored: Identity) -> TextEncoder:
+    """What embeds texts for a collection.
+
+    Raises:
+        EncoderUnavailableError: its encoder has no text tower, or something it needs is missing.
+    """
+    return registry.create_text(_stored_spec(stored), stored.dim)
+
+
+def has_text(stored: Identity) -> bool:
+    """Whether a collection can be searched by text."""
+    return registry.has_text(_stored_spec(stored))
 
 
 def _stored_spec(stored: Identity) -> EncoderSpec:

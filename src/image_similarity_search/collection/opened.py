@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Self
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.collection.asking import Asker
 from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.filtering import Filtering
-from image_similarity_search.collection.identity import checked_encoder
+from image_similarity_search.collection.identity import checked_encoder, text_encoder
 from image_similarity_search.collection.keepers import keeper_for
 from image_similarity_search.collection.pipeline import Decoders, Load
 from image_similarity_search.collection.search import Searcher
@@ -21,7 +22,9 @@ from image_similarity_search.collection.thumbnails import Thumbnails
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.encoders.text import TextEncoder
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import FloatArray
 
 
 class OpenedCollection:
@@ -42,13 +45,22 @@ class OpenedCollection:
         self._wait = wait
         self._catalog = catalog
         self._embedding = Embedder(encoder) if encoder else None
+        self._text: TextEncoder | None = None
+        self._making_text = threading.Lock()  # which may be fetched: pictures do not wait for it
         self._making = threading.Lock()
         self._decoders = decoders
         self._binding = Binding(catalog, folder)
-        self._keeper = keeper_for(catalog, folder)
         self._filtering = Filtering(catalog)
-        self._searcher = Searcher(catalog, self._keeper, self._filtering)
         self._thumbnails = Thumbnails(catalog, folder)
+        self._search_by_store()
+
+    def _search_by_store(self) -> None:
+        """Search with the store that the catalog names."""
+        self._keeper = keeper_for(self._catalog, self._folder)
+        self._searcher = Searcher(self._catalog, self._keeper, self._filtering)
+        self._asker = Asker(
+            self._catalog, self._searcher, self._thumbnails, self._embedder, self._texts
+        )
 
     def close(self) -> None:
         """Close the files and end the processes; closing twice is fine."""
@@ -78,6 +90,17 @@ class OpenedCollection:
                 self._embedding = Embedder(checked_encoder(self._catalog.identity, self._device))
             self._binding.confirm(self._embedding, writing=writing)
             return self._embedding
+
+    def _texts(self, texts: Sequence[str]) -> FloatArray:
+        """The embeddings ``(n, dim)`` of texts.
+
+        Raises:
+            EncoderUnavailableError: there is no text tower, or something it needs is missing.
+        """
+        with self._making_text:
+            if self._text is None:
+                self._text = text_encoder(self._catalog.identity)
+        return self._text.encode(texts)
 
     def _prepared(self, time_limit: float) -> tuple[Embedder, Load]:
         """What encodes pictures for the catalog, and what reads and decodes their files."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import PixelArray
+from image_similarity_search.types import PixelArray, Region, Text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
 """A picture: the path of a file, a file's bytes, a PIL image, or an array of pixels."""
 
-Query: TypeAlias = "Picture | int"
-"""A picture, or the id of an image of the collection."""
+Query: TypeAlias = "Picture | int | Text"
+"""A picture, the id of an image of the collection, or words."""
 
 
 def checked_path(path: str | os.PathLike[str]) -> str:
@@ -34,8 +34,10 @@ def checked_path(path: str | os.PathLike[str]) -> str:
     return text
 
 
-def pixels_of(picture: Picture, preprocessing: Preprocessing) -> PixelArray:
-    """What an encoder sees of ``picture``: ``(crop, crop, 3)`` uint8 RGB.
+def pixels_of(
+    picture: Picture, preprocessing: Preprocessing, region: Region | None = None
+) -> PixelArray:
+    """What an encoder sees of ``picture``, or of a part: ``(crop, crop, 3)`` uint8 RGB.
 
     Raises:
         ImageError: the file is missing or is no picture.
@@ -45,21 +47,22 @@ def pixels_of(picture: Picture, preprocessing: Preprocessing) -> PixelArray:
 
     from image_similarity_search.images import decode
 
+    side = preprocessing.side_for(region)
     if isinstance(picture, (str, os.PathLike)):
         path = checked_path(picture)
         data = decode.read_file(path)
-        image = decode.decode(data, name=path, min_side=preprocessing.resize).image
+        image = decode.decode(data, name=path, min_side=side).image
     elif isinstance(picture, bytes):
-        image = decode.decode(picture, min_side=preprocessing.resize).image
+        image = decode.decode(picture, min_side=side).image
     elif isinstance(picture, Image.Image):
-        image = decode.from_image(picture, min_side=preprocessing.resize)
+        image = decode.from_image(picture, min_side=side)
     elif isinstance(picture, np.ndarray):
-        image = decode.from_array(picture, min_side=preprocessing.resize)
+        image = decode.from_array(picture, min_side=side)
     else:
         raise ConfigError(
             "query",
             type(picture).__name__,
             "the path or the bytes of a picture file, a PIL image, a uint8 array (h, w, 3),"
-            " or the id of an image of this collection",
+            " the id of an image of this collection, or a Text",
         )
-    return preprocessing.view(image)
+    return preprocessing.view(image.crop(region.box(*image.size)) if region else image)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import marshal
-import math
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,8 +11,6 @@ from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import ImageTooLargeError, ImageUnreadableError
 from image_similarity_search.images import decode
 from image_similarity_search.types import Region
-
-_FULL = 1 << 16  # of the short side: no picture is decoded smaller for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +73,8 @@ def _wanted(picture: bytes, wish: Wish) -> bytes:
 
         decoded = decode.decode(picture, min_side=SIDE // 2, max_pixels=wish.max_pixels)
         return thumbnail_of(decoded.image)
-    resize, region = wish.preprocessing.resize, wish.region
-    # a part must have as many pixels as a whole picture would
-    side = min(math.ceil(resize / min(region.w, region.h)), _FULL) if region else resize
+    region = wish.region
+    side = wish.preprocessing.side_for(region)
     image = decode.decode(picture, min_side=side, max_pixels=wish.max_pixels).image
     if region:
         image = image.crop(region.box(*image.size))

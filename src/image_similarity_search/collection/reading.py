@@ -10,7 +10,8 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.evaluation.asking import evaluated
-from image_similarity_search.collection.examples import Example, sought
+from image_similarity_search.collection.examples import Example
+from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.lookup import record_of
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.pipeline import BATCH
@@ -22,6 +23,7 @@ from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import EncoderOutputError
 from image_similarity_search.evaluation import EvaluationReport, Truth
 from image_similarity_search.filters import Filter
+from image_similarity_search.search_options import PLAIN, SearchOptions
 from image_similarity_search.types import (
     CollectionInfo,
     FloatArray,
@@ -29,6 +31,7 @@ from image_similarity_search.types import (
     ImageRecord,
     ProgressCallback,
     RecallReport,
+    Text,
     VerifyReport,
 )
 
@@ -51,23 +54,31 @@ class ReadableCollection(OpenedCollection):
         *,
         threshold: float | None = None,
         where: Filter | None = None,
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The ``k`` images most like ``query``, the most alike first; equals in order of id.
 
         Args:
             query: a path, a file's bytes, a PIL image, a uint8 array ``(h, w, 3)``, or the id of
-                an image of this collection, which is then left out of its own answer.
+                an image of this collection, which is then left out of its own answer; or a
+                ``Text``, where the model has a text tower.
             k: how many, at most.
             threshold: leave out hits with a lower score.
             where: the images to search among; without it, all.
+            options: what else to do: find mirrored or turned pictures, fold copies, ...
 
         Raises:
             ImageNotFoundError: no such file, or no image of this id.
             ImageUnreadableError: the file is no picture.
+            EncoderUnavailableError: the model has no text tower.
             FolderNotFoundError: no image of the collection lies in the folder of ``where``.
             ConfigError: ``k`` is less than 1, the query is nothing that can be searched by, or
                 ``where`` names a format that there is not.
         """
+        if options != PLAIN or isinstance(query, Text):
+            return self.search_by_examples(
+                [Example(query)], k, threshold=threshold, where=where, options=options
+            )
         return self.search_many([query], k, threshold=threshold, where=where)[0]
 
     def search_many(
@@ -79,6 +90,8 @@ class ReadableCollection(OpenedCollection):
         where: Filter | None = None,
     ) -> list[list[Hit]]:
         """As ``search``, for several queries, which are encoded and searched for together."""
+        if any(isinstance(query, Text) for query in queries):
+            return [self.search(query, k, threshold=threshold, where=where) for query in queries]
         rows = self._query_vectors(queries)
         return self._searcher.nearest_to_each(
             rows, k, threshold, [_id_or_none(query) for query in queries], where
@@ -92,20 +105,20 @@ class ReadableCollection(OpenedCollection):
         threshold: float | None = None,
         where: Filter | None = None,
         leave_out: Sequence[int] = (),
+        options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The ``k`` images most like the examples together, and least like those that weigh < 0.
 
         Examples that are images of this collection are left out of the answer, and so are those
-        with the ids ``leave_out``.
+        with the ids ``leave_out``. ``options`` say what else to do; where pictures are searched by
+        in several ways, all examples are seen in the same way each time.
 
         Raises:
-            ConfigError: no example weighs more than 0, or they cancel each other out.
+            ConfigError: no example weighs more than 0, they cancel each other out, or an option
+                can't be followed.
             ImageError: as ``search`` does.
         """
-        row, own = sought(examples, self._query_vectors, self._catalog.identity.metric, k)
-        hidden = own.union(leave_out)
-        hits = self._searcher.nearest(row, k + len(hidden), threshold, left_out=None, where=where)
-        return [hit for hit in hits if hit.id not in hidden][:k]
+        return self._asker.hits(examples, k, threshold, where, leave_out, options)
 
     def uploads(
         self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS
@@ -126,6 +139,20 @@ class ReadableCollection(OpenedCollection):
             part = pictures[start : start + BATCH]
             parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
         return np.concatenate(parts)
+
+    def embed_texts(self, texts: Sequence[str]) -> FloatArray:
+        """The embeddings ``(n, dim)``, float32, of words, which can be examples of a search.
+
+        Raises:
+            EncoderUnavailableError: the model has no text tower, or something it needs is missing.
+            ConfigError: a text is empty.
+        """
+        return self._texts(texts)
+
+    @property
+    def understands_text(self) -> bool:
+        """Whether the model has a text tower."""
+        return has_text(self._catalog.identity)
 
     def get(self, image: int | str | os.PathLike[str]) -> ImageRecord:
         """The record of the image of this id or path, skipped ones too.
@@ -167,6 +194,10 @@ class ReadableCollection(OpenedCollection):
             FolderNotFoundError, ConfigError: as ``search`` does of ``where``.
         """
         return self._filtering.count(where)
+
+    def tags(self) -> dict[str, int]:
+        """How many images have each tag, in order of the tags."""
+        return self._catalog.tags.counts()
 
     def roots(self) -> list[str]:
         """The folders that were indexed."""
@@ -241,7 +272,7 @@ class ReadableCollection(OpenedCollection):
         """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""
         by_id = [isinstance(query, int | np.integer) for query in queries]
         ids = [int(query) for query in queries if isinstance(query, int | np.integer)]
-        pictures = [query for query in queries if not isinstance(query, int | np.integer)]
+        pictures = [query for query in queries if not isinstance(query, int | np.integer | Text)]
         out = np.empty((len(queries), self._catalog.identity.dim), dtype=np.float32)
         if ids:
             out[by_id] = self._searcher.stored(ids)

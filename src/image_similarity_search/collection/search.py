@@ -66,11 +66,12 @@ class Searcher:
         threshold: float | None,
         left_out: Sequence[int | None],
         where: Filter | None = None,
+        outside: Sequence[str] = (),
     ) -> list[list[Hit]]:
         """The ``k`` images nearest to each comparable vector of ``(q, dim)``, by (distance, id).
 
         The images ``left_out``, one for each vector, are not in its answer. With ``where``, only
-        those are that it lets through.
+        those are that it lets through, and none that lies in one of the very folders ``outside``.
 
         Raises:
             ConfigError: ``k`` is less than 1, or the filter can't be used.
@@ -82,7 +83,7 @@ class Searcher:
             raise ConfigError("threshold", threshold, "a score")
         while True:
             try:
-                shown = self._shown(rows, k, left_out, where)
+                shown = self._shown(rows, k, left_out, where, outside)
             except MovedOn:
                 continue
             if threshold is None:
@@ -90,12 +91,18 @@ class Searcher:
             return [[hit for hit in hits if hit.score >= threshold] for hits in shown]
 
     def _shown(
-        self, rows: FloatArray, k: int, left_out: Sequence[int | None], where: Filter | None
+        self,
+        rows: FloatArray,
+        k: int,
+        left_out: Sequence[int | None],
+        where: Filter | None,
+        outside: Sequence[str],
     ) -> list[list[Hit]]:
         """The same, whatever the score; all of one moment."""
         hidden = {id_ for id_ in left_out if id_ is not None}
         with self._keeper.current() as store:
-            allowed = None if where is None else self._filtering.ids(where)
+            everything = where is None and not outside
+            allowed = None if everything else self._filtering.ids_outside(where, outside)
             displaced: set[int] = set()
             while True:
                 depth = k + bool(hidden) + len(displaced)

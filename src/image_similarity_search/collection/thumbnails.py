@@ -51,13 +51,17 @@ class Thumbnails:
         record = record_of(self._catalog, image)
         if record.state == "skipped":
             raise ImageUnreadableError(record.path, record.reason or "skipped")
-        kept = self._file.get(record.content_hash) if record.content_hash else None
+        kept = self.kept(record)
         if kept:
             return kept
         content_hash, jpeg = (make or _made)(record)
         if record.content_hash == content_hash and self.wanted:
             self.keep({content_hash: jpeg})
         return jpeg
+
+    def kept(self, record: ImageRecord) -> bytes | None:
+        """The thumbnail of an image, if there is one."""
+        return self._file.get(record.content_hash) if record.content_hash else None
 
     def keep(self, thumbnails: Mapping[str, bytes]) -> None:
         """Keep thumbnails by the content hash of their files."""

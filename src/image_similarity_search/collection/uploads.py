@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.orientations import UPRIGHT, Way, seen_in
 from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.query_decoder import Wish, request, result
 from image_similarity_search.errors import (
@@ -58,8 +61,12 @@ class Uploads:
         """Start the first decoding process ahead of the first picture."""
         self._pool.prepare()
 
-    def embed(self, data: bytes, region: Region | None = None) -> Future[FloatArray]:
+    def embed(
+        self, data: bytes, region: Region | None = None, ways: Sequence[Way] | None = None
+    ) -> Future[FloatArray]:
         """The embedding ``(dim,)`` of a picture, or of a part of it; returns at once.
+
+        With ``ways`` it is seen in each of them, and the embeddings are ``(ways, dim)``.
 
         The future raises:
             ImageUnreadableError: it is no picture, or the decoder did not survive it.
@@ -78,7 +85,7 @@ class Uploads:
             except BaseException as error:  # somebody waits for it
                 embedding.set_exception(error)
             else:
-                self._batches.submit(view, embedding)
+                self._batches.submit(_Waiting(seen_in(view, ways or UPRIGHT), not ways, embedding))
 
         self._pool.submit(request(data, wish), self._seconds).add_done_callback(encode)
         return embedding
@@ -115,14 +122,21 @@ class Uploads:
         return result(answer.parts[-1])
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Views of one picture; with ``alone``, its one embedding is wanted as ``(dim,)``."""
+
+    views: list[PixelArray]
+    alone: bool
+    embedding: Future[FloatArray]
+
+
 class _Batches:
-    """What waits for the encoder: each call of it takes all that waits, up to ``BATCH``."""
+    """What waits for the encoder: each call takes all that waits, up to ``BATCH`` pictures."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._waiting: queue.SimpleQueue[tuple[PixelArray, Future[FloatArray]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name="embed", daemon=True)
             for _ in range(embedder.at_once)
@@ -130,8 +144,8 @@ class _Batches:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, view: PixelArray, embedding: Future[FloatArray]) -> None:
-        self._waiting.put((view, embedding))
+    def submit(self, item: _Waiting) -> None:
+        self._waiting.put(item)
 
     def close(self) -> None:
         for _ in self._threads:
@@ -155,17 +169,18 @@ class _Batches:
             if ended:
                 return
 
-    def _encode(self, batch: list[tuple[PixelArray, Future[FloatArray]]]) -> None:
+    def _encode(self, batch: list[_Waiting]) -> None:
         try:
-            rows = self._embedder.embed([view for view, _ in batch])
+            every = iter(self._embedder.embed([view for item in batch for view in item.views]))
         except BaseException as error:  # somebody waits for it
-            for _, embedding in batch:
-                embedding.set_exception(error)
+            for item in batch:
+                item.embedding.set_exception(error)
             return
-        for row, (_, embedding) in zip(rows, batch, strict=True):
-            if np.isfinite(row).all():
-                embedding.set_result(row)
+        for item in batch:
+            rows = np.stack([next(every) for _ in item.views])
+            if np.isfinite(rows).all():
+                item.embedding.set_result(rows[0] if item.alone else rows)
             else:
                 name = self._embedder.encoder.name
                 problem = "no finite embedding of the picture"
-                embedding.set_exception(EncoderOutputError(name, problem))
+                item.embedding.set_exception(EncoderOutputError(name, problem))

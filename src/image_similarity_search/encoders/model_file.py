@@ -8,6 +8,9 @@
     interpolation = "bicubic"
     mean = [0.485, 0.456, 0.406]
     std = [0.229, 0.224, 0.225]
+    text = "text.onnx"              # where the model has a text tower: its ONNX file,
+    tokenizer = "tokenizer.json"    # its tokenizer, both beside this file,
+    tokens = 77                     # and how many tokens it takes
 """
 
 from __future__ import annotations
@@ -21,14 +24,15 @@ from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.onnx import OnnxEncoder
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
+from image_similarity_search.encoders.text import TextTower
 from image_similarity_search.errors import ConfigError, EncoderUnavailableError
 
 _NEEDED = ("resize", "crop", "mean", "std")
-_OPTIONAL = ("name", "interpolation", "output", "pooling")
+_OPTIONAL = ("name", "interpolation", "output", "pooling", "text", "tokenizer", "tokens")
 _EXAMPLE = (
     'resize = 256, crop = 224, interpolation = "bicubic", mean = [0.485, 0.456, 0.406],'
     " std = [0.229, 0.224, 0.225], a line each; optional: name, output,"
-    ' pooling ("none", "mean" or "cls")'
+    ' pooling ("none", "mean" or "cls"), text and tokenizer (files), tokens'
 )
 
 
@@ -60,6 +64,29 @@ def encoder_of_file(path: str, spec: EncoderSpec, device: Device) -> OnnxEncoder
         spec=spec,
         device=device,
     )
+
+
+def text_tower_of_file(path: str) -> TextTower | None:
+    """The text tower of the model in ``path``, where the TOML file beside it names one.
+
+    Raises:
+        EncoderUnavailableError: the TOML file is missing or can't be read.
+        ConfigError: one of the two files is not named, or ``tokens`` is no number.
+    """
+    stem = os.path.splitext(path)[0]
+    described = _described(os.path.basename(stem), stem + ".toml")
+    given = [described.get(key) for key in ("text", "tokenizer")]
+    if given == [None, None]:
+        return None
+    for key, value in zip(("text", "tokenizer"), given, strict=True):
+        if not isinstance(value, str) or not value:
+            raise ConfigError(f"{key} in {stem}.toml", value, "the name of a file beside it")
+    tokens = described.get("tokens", 77)
+    if type(tokens) is not int or tokens < 2:
+        raise ConfigError(f"tokens in {stem}.toml", tokens, "a whole number, at least 2")
+    folder = os.path.dirname(path)
+    model, tokenizer = (os.path.join(folder, str(value)) for value in given)
+    return TextTower(model, tokenizer, tokens)
 
 
 def _described(name: str, path: str) -> dict[str, Any]:

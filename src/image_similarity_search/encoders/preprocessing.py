@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import ceil, isfinite
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from image_similarity_search.errors import ConfigError
@@ -11,7 +11,7 @@ from image_similarity_search.errors import ConfigError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from image_similarity_search.types import FloatArray, PixelArray
+    from image_similarity_search.types import FloatArray, PixelArray, Region
 
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
@@ -20,6 +20,8 @@ Channels = tuple[float, float, float]
 
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
 IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
+
+_FULL = 1 << 16  # of the short side: no picture is decoded smaller for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,12 @@ class Preprocessing:
         """Equal for equal preprocessing; part of an encoder's fingerprint."""
         channels = ",".join(f"{value:g}" for value in (*self.mean, *self.std))
         return f"resize={self.resize};crop={self.crop};{self.interpolation};{channels}"
+
+    def side_for(self, region: Region | None) -> int:
+        """Pixels of a picture's short side that are needed to show it, or a part of it."""
+        if region is None:
+            return self.resize
+        return min(ceil(self.resize / min(region.w, region.h)), _FULL)
 
     def changed(
         self, resize: int | None, crop: int | None, interpolation: Interpolation | None

@@ -11,6 +11,7 @@ from image_similarity_search.encoders.devices import Device, check_device
 from image_similarity_search.encoders.onnx import OnnxEncoder
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.encoders.table import DEFAULT_ENCODER, ENCODERS, EncoderRow
+from image_similarity_search.encoders.text import TextEncoder, TextTower
 from image_similarity_search.errors import (
     ConfigError,
     EncoderUnavailableError,
@@ -74,8 +75,10 @@ def is_here(row: EncoderRow) -> bool:
     return not isinstance(row.weights, hub.HubFile) or hub.cached(row.weights) is not None
 
 
-def fetch(name: str) -> str | None:
+def fetch(name: str, *, text: bool = False) -> str | None:
     """Have an encoder's weights on this machine from now on; returns their path, if it has any.
+
+    With ``text``, its text tower too, where it has one.
 
     Raises:
         UnknownEncoderError: the table has no encoder of this name.
@@ -84,6 +87,8 @@ def fetch(name: str) -> str | None:
     if name not in ENCODERS:
         raise UnknownEncoderError(name, ENCODERS)
     row = ENCODERS[name]
+    if text and row.text:
+        create_text(name, row.dim)
     return _weights(row, EncoderSpec())[0] if row.weights else None
 
 
@@ -92,6 +97,50 @@ def size_of(row: EncoderRow) -> int:
     if isinstance(row.weights, hub.HubFile):
         return row.weights.size
     return os.path.getsize(_weights(row, EncoderSpec())[0]) if row.weights else 0
+
+
+def has_text(encoder: str | EncoderSpec | None) -> bool:
+    """Whether pictures of this encoder can be searched by text."""
+    try:
+        return _tower(resolved(encoder)) is not None
+    except (ConfigError, EncoderUnavailableError):  # a file that is not where it was
+        return False
+
+
+def create_text(encoder: str | EncoderSpec | None, dim: int) -> TextEncoder:
+    """What embeds texts as the encoder embeds pictures, in ``dim`` values.
+
+    Raises:
+        EncoderUnavailableError: it has no text tower, or something it needs is missing.
+    """
+    spec = resolved(encoder)
+    name, tower = spec.model or DEFAULT_ENCODER, _tower(spec)
+    if tower is None:
+        able = ", ".join(row.name for row in ENCODERS.values() if row.text)
+        raise EncoderUnavailableError(
+            name,
+            "it has no text tower, so its pictures can't be searched by text",
+            f"Index them with a model that has one: {able}, or an .onnx file with its own.",
+        )
+    model, tokenizer = (
+        hub.fetched(file, name, _TEXT_REMEDY)[0] if isinstance(file, hub.HubFile) else file
+        for file in (tower.model, tower.tokenizer)
+    )
+    return TextEncoder(name, model, tokenizer, dim, tower.tokens)
+
+
+_TEXT_REMEDY = "Connect to the network once, then it is kept."
+
+
+def _tower(spec: EncoderSpec) -> TextTower | None:
+    model = spec.model or DEFAULT_ENCODER
+    if model in ENCODERS:
+        return ENCODERS[model].text
+    if not is_onnx_file(model):
+        return None
+    from image_similarity_search.encoders.model_file import text_tower_of_file
+
+    return text_tower_of_file(model)
 
 
 def _of_row(row: EncoderRow, spec: EncoderSpec, device: Device) -> Encoder:

@@ -11,6 +11,7 @@ from image_similarity_search.encoders.preprocessing import (
     IMAGENET_STD,
     Preprocessing,
 )
+from image_similarity_search.encoders.text import TextTower
 
 DEFAULT_ENCODER = "efficientnet-lite0"
 
@@ -31,6 +32,7 @@ class EncoderRow:
             they are an ONNX model.
         pooling: what makes one vector of an ONNX model's output.
         elsewhere: where else the weights can be had, for those who fetch them by hand.
+        text: the files of its text tower, where it has one.
     """
 
     name: str
@@ -42,6 +44,7 @@ class EncoderRow:
     architecture: str | None = None
     pooling: Pooling = "none"
     elsewhere: str | None = None
+    text: TextTower | None = None
 
 
 _IMAGENET = Preprocessing(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD)
@@ -116,13 +119,29 @@ _ROWS = (
             (0.26862954, 0.26130258, 0.27577711),
         ),
         licence="MIT",
-        summary="CLIP ViT-B/32, the image tower: what a picture is about more than how it looks",
+        summary="CLIP ViT-B/32: what a picture is about more than how it looks; by text, too",
         weights=HubFile(
             "Qdrant/clip-ViT-B-32-vision",
             "model.onnx",
             351_686_194,
             "a636590e595dbbd798647c9dd4550d5652fba969",
             "c68d3d9a200ddd2a8c8a5510b576d4c94d1ae383bf8b36dd8c084f94e1fb4d63",
+        ),
+        text=TextTower(
+            HubFile(
+                "Qdrant/clip-ViT-B-32-text",
+                "model.onnx",
+                254_102_519,
+                "48ca1db27cb4063eb311ec2aa7f087a808112876",
+                "4dbe762b11e36488304471e439cde89da053ad7acaddbf9e096745d142ec8d8b",
+            ),
+            HubFile(
+                "Qdrant/clip-ViT-B-32-text",
+                "tokenizer.json",
+                0,  # some 2 MB
+                "48ca1db27cb4063eb311ec2aa7f087a808112876",
+                "b68d571997a1f81bf521fb73806740ddb91e4ed6666cb6e996c066bb289cf55b",
+            ),
         ),
     ),
     EncoderRow(

@@ -23,6 +23,7 @@ from image_similarity_search.service.routes import (
     searching,
     sessions,
     syncing,
+    tags,
 )
 from image_similarity_search.service.service import Service
 from image_similarity_search.service.settings import Settings
@@ -63,7 +64,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     )
     app.state.service = service
     problems.add_handlers(app)
-    for module in (about, sessions, searching, images, syncing, duplicates):
+    for module in (about, sessions, searching, images, tags, syncing, duplicates):
         app.include_router(module.router, dependencies=[Depends(only_known)])
     add_page(app)
     app.openapi = lambda: _document(app, keys=bool(settings.keys))  # type: ignore[method-assign]  # as FastAPI says to

@@ -1,4 +1,4 @@
-"""Which images count, as the query string says it: under the names of ``FilterIn``."""
+"""Which images count and how is searched, as the query string says it: named as in JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from image_similarity_search.filters import Orientation
-from image_similarity_search.service.requests import MOST, FilterIn
+from image_similarity_search.service.requests import MOST, FilterIn, Id, OptionsIn
 
 Whole = Annotated[int | None, Query(ge=0, le=MOST)]
 Ratio = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
@@ -35,8 +35,26 @@ async def _from_query(
     max_size: Whole = None,
     modified_after: Moment = None,
     modified_before: Moment = None,
+    tags: Annotated[list[str], Query(max_length=50, description="All wanted, in any case.")] = [],  # noqa: B006 - not changed
 ) -> FilterIn:
     return FilterIn(**locals())
 
 
+async def _options_from_query(
+    mirrored: Annotated[bool, Query(description="Find mirrored versions, too.")] = False,
+    turned: Annotated[bool, Query(description="Find versions turned by quarters, too.")] = False,
+    exclude_same_folder: Annotated[
+        bool, Query(description="No hits from the folder of the image.")
+    ] = False,
+    diverse: Annotated[
+        float, Query(ge=0, le=1, description="How much being unlike other hits counts; 0 is off.")
+    ] = 0.0,
+    fold: Annotated[bool, Query(description="Put copies of a hit to it, not beside it.")] = False,
+    liked: Annotated[list[Id], Query(max_length=100, description="Ids: what is meant.")] = [],  # noqa: B006 - not changed
+    disliked: Annotated[list[Id], Query(max_length=100, description="Ids: what is not.")] = [],  # noqa: B006 - not changed
+) -> OptionsIn:
+    return OptionsIn(**locals())
+
+
+Options = Annotated[OptionsIn, Depends(_options_from_query)]
 Where = Annotated[FilterIn, Depends(_from_query)]

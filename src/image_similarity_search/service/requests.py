@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import Filter, Orientation
+from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import Region
 
@@ -19,6 +20,7 @@ MOST = 2**53
 """A number that every program reads alike."""
 
 _LARGEST_ID = 2**63 - 1
+_MOST_JUDGED = 100  # images that are liked, and that are not
 _MOST_UNKNOWN = 10  # fields, of each of which the client is told
 
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
@@ -85,6 +87,7 @@ class FilterIn(In):
     max_size: int | None = Field(default=None, ge=0, le=MOST)
     modified_after: str | None = Field(default=None, max_length=64, examples=["2024-05"])
     modified_before: str | None = Field(default=None, max_length=64)
+    tags: list[str] = Field(default=[], max_length=50, description="All wanted, in any case.")
 
     def where(self, roots: Roots) -> Filter | None:
         """The filter; None where nothing is asked for.
@@ -108,10 +111,16 @@ class FilterIn(In):
 
 
 class ExampleIn(In):
-    """A picture to search by: an image of the collection, or an uploaded one by its number."""
+    """What to search by: an image of the collection, an upload by its number, or words."""
 
     id: Id | None = Field(default=None, examples=[7])
     upload: int | None = Field(default=None, ge=0, lt=MOST_EXAMPLES)
+    text: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1_000,
+        description="Where the collection's model understands text.",
+    )
     weight: float = Field(
         default=1.0,
         ge=-1e6,
@@ -121,7 +130,40 @@ class ExampleIn(In):
     region: RegionIn | None = None
 
 
-class SearchIn(In):
+class OptionsIn(In):
+    """What else a search is to do."""
+
+    mirrored: bool = Field(default=False, description="Find mirrored versions, too.")
+    turned: bool = Field(default=False, description="Find versions turned by quarters, too.")
+    exclude_same_folder: bool = Field(
+        default=False, description="No hits from the folders of the images to be like."
+    )
+    diverse: float = Field(
+        default=0.0, ge=0, le=1, description="How much being unlike other hits counts; 0 is off."
+    )
+    fold: bool = Field(default=False, description="Put copies of a hit to it, not beside it.")
+
+    liked: list[Id] = Field(
+        default=[], max_length=_MOST_JUDGED, description="Images that are what is meant."
+    )
+    disliked: list[Id] = Field(
+        default=[], max_length=_MOST_JUDGED, description="Images that are not; left out."
+    )
+
+    def options(self) -> SearchOptions:
+        """The same, as a collection takes it."""
+        return SearchOptions(
+            mirrored=self.mirrored,
+            turned=self.turned,
+            exclude_same_folder=self.exclude_same_folder,
+            diverse=self.diverse,
+            fold=self.fold,
+            liked=self.liked,
+            disliked=self.disliked,
+        )
+
+
+class SearchIn(OptionsIn):
     """What to search for."""
 
     model_config = ConfigDict(
@@ -129,6 +171,7 @@ class SearchIn(In):
             "examples": [
                 {"examples": [{"id": 1}], "k": 5},
                 {"examples": [{"id": 1, "weight": 1.0}, {"id": 2, "weight": -0.5}], "k": 5},
+                {"examples": [{"id": 1}], "mirrored": True, "fold": True},
             ]
         },
     )
@@ -165,6 +208,14 @@ class DismissIn(In):
     """Images of which no two are duplicates of each other."""
 
     ids: list[Id] = Field(min_length=2, max_length=1_000, examples=[[1, 2]])
+
+
+class TagsIn(In):
+    """Which images get which tags, and lose which."""
+
+    ids: list[Id] = Field(min_length=1, max_length=1_000, examples=[[1, 2]])
+    add: list[str] = Field(default=[], max_length=100, examples=[["beach"]])
+    remove: list[str] = Field(default=[], max_length=100)
 
 
 class SessionIn(In):

@@ -81,6 +81,18 @@ class Images(BaseModel):
     total: int
 
 
+class TagsOut(BaseModel):
+    """How many images have each tag."""
+
+    tags: dict[str, int] = Field(examples=[{"beach": 12}])
+
+
+class Changed(BaseModel):
+    """How many images are other than before."""
+
+    changed: int
+
+
 class HitOut(BaseModel):
     """An answer to a search."""
 
@@ -88,6 +100,7 @@ class HitOut(BaseModel):
     score: float = Field(description="1.0 for the same picture.", examples=[0.87])
     distance: float = Field(examples=[0.15])
     image: Image
+    folded: list[Image] = Field(description="Copies of the image, where they were to be folded.")
 
 
 class SearchOut(BaseModel):
@@ -109,6 +122,7 @@ class SearchOut(BaseModel):
                 score=hit.score,
                 distance=hit.distance,
                 image=Image.of(hit.image, collection, roots),
+                folded=[Image.of(image, collection, roots) for image in hit.folded],
             )
             for rank, hit in enumerate(hits, 1)
         ]
@@ -139,6 +153,7 @@ class CollectionOut(BaseModel):
     catalog_bytes: int
     store_bytes: int
     memory_bytes: int
+    text: bool = Field(description="Whether words can be searched by.")
     read_only: bool
     version: str = Field(description="Of this program.", examples=[__version__])
 
@@ -168,6 +183,7 @@ class CollectionOut(BaseModel):
             catalog_bytes=info.catalog_bytes,
             store_bytes=info.store_bytes,
             memory_bytes=info.memory_bytes,
+            text=info.text,
             read_only=read_only,
             version=__version__,
         )

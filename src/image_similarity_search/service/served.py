@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.orientations import UPRIGHT, Way
 from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.kinds import Kind
@@ -119,10 +120,16 @@ class Desk:
         with self._place():
             return await asyncio.wrap_future(pool.submit(work, *args, **kwargs))
 
-    async def embedded(self, served: Served, data: bytes, region: Region | None) -> FloatArray:
-        """The embedding of a picture that was uploaded, or of a part of it."""
+    async def embedded(
+        self,
+        served: Served,
+        data: bytes,
+        region: Region | None,
+        ways: Sequence[Way] = UPRIGHT,
+    ) -> FloatArray:
+        """The embeddings ``(ways, dim)`` of an uploaded picture, or of a part of it."""
         with self._place():
-            return await asyncio.wrap_future(served.uploads.embed(data, region))
+            return await asyncio.wrap_future(served.uploads.embed(data, region, ways))
 
     @contextmanager
     def _place(self) -> Iterator[None]:

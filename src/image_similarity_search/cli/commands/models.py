@@ -28,8 +28,9 @@ Examples:
     metavar="NAME",
     help="Fetch the weights of this model now, so that it works offline.",
 )
+@click.option("--text", is_flag=True, help="With --fetch: what is needed to search by text, too.")
 @options.as_json
-def command(names: tuple[str, ...], as_json: bool) -> None:
+def command(names: tuple[str, ...], text: bool, as_json: bool) -> None:
     """List the models that have a name, and whether their weights are on this machine.
 
     Others are given by an .onnx file, or as timm:NAME.
@@ -38,7 +39,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     from image_similarity_search.encoders.table import ENCODERS
 
     for name in names:
-        path = registry.fetch(name)
+        path = registry.fetch(name, text=text)
         output.say(f"{name}: {path or 'has no weights'}")
     rows = [row_as_json(row) for row in ENCODERS.values()]
     if as_json:
@@ -76,5 +77,6 @@ def row_as_json(row: EncoderRow) -> dict[str, Any]:
         "resize": row.preprocessing.resize,
         "crop": row.preprocessing.crop,
         "interpolation": row.preprocessing.interpolation,
+        "text": row.text is not None,
         "summary": row.summary,
     }

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered
+from image_similarity_search.cli.query_options import GivenPicture, pictures, search_options
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.types import Hit
+from image_similarity_search.types import Hit, Text
 
 if TYPE_CHECKING:
+    from image_similarity_search.cli.gallery import GalleryQuery
     from image_similarity_search.collection import Collection
     from image_similarity_search.encoders.devices import Device
     from image_similarity_search.encoders.spec import EncoderSpec
     from image_similarity_search.filters import Filter
+    from image_similarity_search.search_options import SearchOptions
 
 
 @click.command(
@@ -26,16 +28,19 @@ Examples:
   iss search query.jpg
   iss search query.jpg -k 20 --threshold 0.7
   iss search query.jpg --in ~/Pictures/2024 --format jpeg --min-width 1000
+  iss search beach.jpg --like boat.jpg --unlike crowd.jpg
+  iss search --text "a red boat"
+  iss search street.jpg --region 0.5,0,0.5,1 --mirrored --fold
   iss search query.jpg --html hits.html
   iss search query.jpg --paths -0 | xargs -0 ls -l
   iss search --id 17 --json
   curl -s https://example.org/cat.jpg | iss search -
 """,
 )
-@click.argument("image", required=False, type=click.Path(allow_dash=True))
-@click.option("--id", "id_", type=int, metavar="N", help="Search by an image of the collection.")
+@pictures
 @click.option("-k", default=10, show_default=True, metavar="N", help="How many hits, at most.")
 @click.option("--threshold", type=float, metavar="SCORE", help="No hits with a lower score.")
+@search_options
 @filtered
 @options.index_dir
 @options.encoder_again
@@ -45,10 +50,10 @@ Examples:
 @options.null
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the hits, too.")
 def command(
-    image: str | None,
-    id_: int | None,
+    given: list[GivenPicture],
     k: int,
     threshold: float | None,
+    how: SearchOptions,
     where: Filter | None,
     index_dir: str,
     encoder: EncoderSpec | None,
@@ -60,50 +65,60 @@ def command(
 ) -> None:
     """Find the pictures most like IMAGE ('-' reads it from standard input).
 
-    A score of 1 is the same picture; the most alike come first.
+    A score of 1 is the same picture; the most alike come first. Several pictures are searched by
+    together.
     """
-    if (image is None) == (id_ is None):
-        raise click.UsageError("give either IMAGE or --id N")
     from image_similarity_search.collection import Collection
 
-    query = id_ if id_ is not None else _read(str(image))
     with (
         Collection.open(index_dir, encoder=encoder, device=device or "auto") as collection,
         codecs_silenced(),
     ):
         if device:
             output.say_device(collection.encoder)
-        hits = collection.search(query, k, threshold=threshold, where=where)
+        hits = collection.search_by_examples(
+            [one.example() for one in given], k, threshold=threshold, where=where, options=how
+        )
         if html:
-            _write_page(html, collection, query, hits)
+            _write_page(html, collection, given, hits)
     if as_json:
-        shown = query if not isinstance(query, bytes) else "-"
+        names = [one.name for one in given]
         rows = [output.hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]
-        output.write_json({"query": shown, "hits": rows})
+        output.write_json({"query": names if len(names) > 1 else names[0], "hits": rows})
     elif paths or null:
         output.write_paths((hit.path for hit in hits), null=null)
     else:
         for hit in hits:
-            output.write(f"{hit.score:.4f}  {hit.path}")
+            output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}")
         if not hits:
             output.say("nothing found")
 
 
-def _read(image: str) -> str | bytes:
-    return sys.stdin.buffer.read() if image == "-" else image
+def _folded_in_words(hit: Hit) -> str:
+    return f"  (and {len(hit.folded):,} like it)" if hit.folded else ""
 
 
 def _write_page(
-    file: str, collection: Collection, query: str | bytes | int, hits: list[Hit]
+    file: str, collection: Collection, given: list[GivenPicture], hits: list[Hit]
 ) -> None:
-    from image_similarity_search.cli.gallery import GalleryQuery
     from image_similarity_search.cli.page import write_page
+
+    write_page(file, [_section(collection, given, hits)], title="Similar pictures")
+    output.say(f"the page is in {file}")
+
+
+def _section(collection: Collection, given: list[GivenPicture], hits: list[Hit]) -> GalleryQuery:
+    """The hits below the first picture that was searched by."""
+    from image_similarity_search.cli.gallery import GalleryQuery
     from image_similarity_search.cli.thumbnails import thumbnail, thumbnail_of
 
-    if isinstance(query, bytes):
-        section = GalleryQuery("Standard input", hits, thumbnail_of(query))
-    else:
-        path = collection.get(query).path if isinstance(query, int) else query
-        section = GalleryQuery(path, hits, thumbnail(path), path)
-    write_page(file, [section], title="Similar pictures")
-    output.say(f"the page is in {file}")
+    first, *others = given
+    note = f"and {len(others)} more" if others else ""
+    picture: Any = first.picture
+    if isinstance(picture, int | str):
+        path = collection.get(picture).path if isinstance(picture, int) else picture
+        return GalleryQuery(path, hits, thumbnail(path), path, note)
+    if isinstance(picture, Text):
+        return GalleryQuery(picture.words, hits, note=note, label="Words")
+    title = "Standard input" if first.name == "-" else str(first.name)
+    return GalleryQuery(title, hits, thumbnail_of(picture), note=note)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 from image_similarity_search.errors import ImageError
 from image_similarity_search.images import decode
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SIDE = 32
 """A signature is the whole picture in so many by so many grey pixels,"""
@@ -31,6 +35,17 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
         if isinstance(error.__cause__, MemoryError):
             raise error.__cause__ from None
         return error.reason.encode(errors="backslashreplace")[: SIGNATURE_BYTES - 1]
-    small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    small = _small(image)
     colours = small.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX)
     return small.convert("L").tobytes() + colours.tobytes()
+
+
+def grey_signature(image: Image.Image) -> Image.Image:
+    """The grey part of the signature of an RGB picture, as an image."""
+    return _small(image).convert("L")
+
+
+def _small(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    return image.resize((SIDE, SIDE), Image.Resampling.BOX)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from image_similarity_search.collection.examples import Example
+from image_similarity_search.collection.orientations import Way
 from image_similarity_search.errors import ConfigError, ImageTooSlowError
+from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.service.files import read_inside
-from image_similarity_search.service.filtered import Where
+from image_similarity_search.service.filtered import Options, Where
 from image_similarity_search.service.incoming import (
     PICTURE,
     incoming,
     parsed,
     region_of,
 )
+from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import (
     MOST_HITS,
     ExampleIn,
@@ -34,6 +39,8 @@ from image_similarity_search.types import Region
 
 router = APIRouter(tags=["search"])
 
+_NO_TEXT = Kind(422, "no-text", "The model of this collection understands no text")
+_ABLE = "clip-vit-b32"
 _AT_ONCE = 2  # pictures of one request that are decoded: others have their turns, too
 
 HowMany = Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits, at most.")]
@@ -94,6 +101,7 @@ async def similar(
     service: ServiceHere,
     id: ImageId,  # noqa: A002 - its name in the path
     where: Where,
+    options: Options,
     k: HowMany = 10,
     threshold: Threshold = None,
     region: PartOf = None,
@@ -101,7 +109,7 @@ async def similar(
     """The images most like an image of the collection, or like a part of it."""
     part = region_of(region)
     example = ExampleIn(id=id)
-    how = _How(k, threshold, where)
+    how = _How(k, threshold, where, options.options())
     return await _found(service, served, [(example, part)], [], how)
 
 
@@ -116,6 +124,7 @@ async def search(
     served: ServedHere,
     service: ServiceHere,
     where: Where,
+    options: Options,
     k: HowMany = 10,
     threshold: Threshold = None,
     region: PartOf = None,
@@ -130,20 +139,21 @@ async def search(
     if given.question is not None:
         wanted = parsed(SearchIn, given.question)
         examples = [(e, e.region.part() if e.region else None) for e in wanted.examples]
-        how = _How(wanted.k, wanted.threshold, wanted.filter)
+        how = _How(wanted.k, wanted.threshold, wanted.filter, wanted.options())
     else:
         examples = [(ExampleIn(upload=number), part) for number in range(len(given.pictures))]
-        how = _How(k, threshold, where)
+        how = _How(k, threshold, where, options.options())
     return await _found(service, served, examples, given.pictures, how)
 
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """How many hits, how alike, among which images."""
+    """How many hits, how alike, among which images, and what else to do."""
 
     k: int
     threshold: float | None
     where: FilterIn | None
+    options: SearchOptions
 
 
 async def _found(
@@ -154,12 +164,12 @@ async def _found(
     how: _How,
 ) -> Response:
     started = time.perf_counter()
-    images = await _images(service, served, examples, pictures)
+    images = await _images(service, served, examples, pictures, how.options.ways)
     shown = [
-        Example(image, example.weight) for image, (example, _) in zip(images, examples, strict=True)
+        Example(image, example.weight, of=example.id)
+        for image, (example, _) in zip(images, examples, strict=True)
     ]
-    own = [example.id for example, _ in examples if example.id is not None]
-    body = await service.desk.search(_searched, served, shown, own, how, started)
+    body = await service.desk.search(_searched, served, shown, how, started)
     return Response(body, media_type="application/json")  # as it is: what it has was checked
 
 
@@ -168,6 +178,7 @@ async def _images(
     served: Served,
     examples: list[tuple[ExampleIn, Region | None]],
     pictures: list[bytes],
+    ways: Sequence[Way],
 ) -> list[Any]:
     """What each example is given as; all together have the time that one picture may take.
 
@@ -185,7 +196,7 @@ async def _images(
                 if loop.time() > until:
                     raise ImageTooSlowError("pictures", seconds)
                 number, (example, region) = left.pop()
-                found[number] = await _image(service, served, example, region, pictures)
+                found[number] = await _image(service, served, example, region, pictures, ways)
         except BaseException:
             left.clear()  # nobody gets the others
             raise
@@ -204,34 +215,40 @@ async def _image(
     example: ExampleIn,
     region: Region | None,
     pictures: list[bytes],
+    ways: Sequence[Way],
 ) -> Any:
-    """What an example is given as: the id of an image, or the embedding of a picture."""
-    if (example.id is None) == (example.upload is None):
-        raise ConfigError("example", "", "either 'id' or 'upload'")
+    """What an example is given as: the id of an image, or the embeddings of a picture or words."""
+    if [example.id, example.upload, example.text].count(None) != 2:
+        raise ConfigError("example", "", "either 'id', 'upload' or 'text'")
+    if example.text is not None:
+        if region is not None:
+            raise ConfigError("region", str(region), "none, of a text")
+        if not served.collection.understands_text:
+            raise Refusal(_NO_TEXT, f"index with a model that has a text tower: {_ABLE}")
+        rows = await service.desk.do(served.collection.embed_texts, [example.text])
+        return rows.repeat(len(ways), axis=0)  # the same, whichever way a picture is seen
     if example.id is not None:
-        if region is None:
+        if region is None and len(ways) == 1:
             return example.id
         data = await service.desk.do(_file_of, served, example.id)
-        return await service.desk.embedded(served, data, region)
+        return await service.desk.embedded(served, data, region, ways)
     if example.upload is None or example.upload >= len(pictures):
         raise ConfigError("upload", example.upload, "the number of an uploaded picture, from 0")
-    return await service.desk.embedded(served, pictures[example.upload], region)
+    return await service.desk.embedded(served, pictures[example.upload], region, ways)
 
 
 def _file_of(served: Served, id_: int) -> bytes:
     return read_inside(served.collection.get(id_).path, served.roots())
 
 
-def _searched(
-    served: Served, examples: list[Example], own: list[int], how: _How, started: float
-) -> str:
+def _searched(served: Served, examples: list[Example], how: _How, started: float) -> str:
     roots = served.roots()
     hits = served.collection.search_by_examples(
         examples,
         how.k,
         threshold=how.threshold,
         where=how.where.where(roots) if how.where else None,
-        leave_out=own,
+        options=how.options,
     )
     seconds = time.perf_counter() - started
     answer = SearchOut.of(hits, how.k, served.metric, seconds, served.name, roots)

@@ -68,16 +68,19 @@ export function images(collection, filter, offset, limit, signal) {
 export const image = (collection, id) => json(`${within(collection)}/images/${id}`);
 
 /** Search by examples, which are ids or files: `{hits, k, metric, seconds}`. */
-export function search(collection, examples, fileOf, { k, filter, signal }) {
+export function search(collection, examples, fileOf, { k, filter, options, liked, disliked, signal }) {
   const files = [];
-  const asked = examples.map(({ id, upload, weight, region }) => {
+  const asked = examples.map(({ id, upload, text, weight, region }) => {
     const example = { weight };
-    if (upload) example.upload = files.push(fileOf(upload)) - 1;
+    if (text) example.text = text;
+    else if (upload) example.upload = files.push(fileOf(upload)) - 1;
     else example.id = id;
     if (region) example.region = region;
     return example;
   });
-  const body = { examples: asked, k };
+  const body = { examples: asked, k, ...options, liked, disliked };
+  if (options.diverse) body.diverse = 0.5;
+  if (!asked.some(({ id, weight }) => id && weight > 0)) delete body.exclude_same_folder; // files have no folder here
   if (Object.keys(filter).length) body.filter = filter;
   const path = `${within(collection)}/search`;
   if (!files.length) return json(path, asJson("POST", body, signal));

@@ -8,11 +8,12 @@ import { Jobs } from "./jobs.js";
 import { askForKey } from "./login.js";
 import { Pictures } from "./pictures.js";
 import { drawExamples } from "./query.js";
-import { EMPTY } from "./state.js";
+import { EMPTY, JUDGED } from "./state.js";
 import * as uploads from "./uploads.js";
 import { factsOf, Viewer } from "./viewer.js";
 
 const MOST_EXAMPLES = 8;
+const MOST_JUDGED = 100;
 const known = new Map(); // images by id, of the collection that is shown
 let state = EMPTY;
 let collections = [];
@@ -21,7 +22,7 @@ let looking = null; // at which example
 
 const history = new History((next, scroll) => apply(next, { scroll }));
 const jobs = new Jobs(() => refresh(), failed);
-const filters = new Filters((filter) => go({ ...state, filter, view: null }, { replace: true }));
+const filters = new Filters((filter, options) => go({ ...state, filter, options, view: null }, { replace: true }));
 const viewer = new Viewer({
   search: (shown, region) => searchBy(shown, region),
   more: (shown, region) => addExample(exampleFrom(shown, 1, region)),
@@ -34,13 +35,15 @@ const viewer = new Viewer({
 });
 const pictures = new Pictures({
   act: {
-    search: (image, { byKeys }) => go({ ...state, examples: [{ id: remember(image).id, weight: 1 }], view: null }, { focus: byKeys }),
+    search: (image, { byKeys }) => go({ ...state, examples: [{ id: remember(image).id, weight: 1 }], liked: [], disliked: [], view: null }, { focus: byKeys }),
     more: (image) => addExample({ id: remember(image).id, weight: 1 }),
     less: (image) => addExample({ id: remember(image).id, weight: -1 }),
+    like: (image) => judge("liked", image.id),
+    dislike: (image) => judge("disliked", image.id),
     view: (image) => go({ ...state, view: remember(image).id }),
     key: pressed,
   },
-  addressOf: (image) => history.address({ ...state, examples: [{ id: image.id, weight: 1 }], view: null }),
+  addressOf: (image) => history.address({ ...state, examples: [{ id: image.id, weight: 1 }], liked: [], disliked: [], view: null }),
   failed,
   changed: () => state.view !== null && showView(),
 });
@@ -73,9 +76,9 @@ async function apply(next, { scroll = 0, focus = false, anew = false } = {}) {
   const before = state;
   state = withoutLost(next);
   draw();
-  const { collection, examples, filter } = state;
-  const shows = [collection, examples, filter];
-  if (anew || !same(shows, [before.collection, before.examples, before.filter]) || !pictures.source) {
+  const shownBy = ({ collection, examples, filter, options, liked, disliked }) => [collection, examples, filter, examples.length ? [options, liked, disliked] : []];
+  const { collection } = state;
+  if (anew || !same(shownBy(state), shownBy(before)) || !pictures.source) {
     if (collection !== before.collection) turnTo(collection);
     try {
       await pictures.show(state, { scroll, focus });
@@ -113,21 +116,27 @@ async function refresh() {
 }
 
 function draw() {
-  const { examples, threshold, filter, collection } = state;
+  const { examples, threshold, filter, options, collection } = state;
   byId("welcome").hidden = examples.length > 0;
   drawExamples(examples, describe, { turn: turnAround, remove: removeExample, look: lookAt, add: chooseMore });
   byId("threshold").value = threshold;
   byId("threshold-value").textContent = threshold > 0 ? threshold.toFixed(3).replace(/0$/, "") : "any";
-  filters.show(filter);
+  filters.show(filter, options);
+  const judged = [[state.liked, "meant"], [state.disliked, "not meant"]].filter(([ids]) => ids.length).map(([ids, word]) => `${ids.length} ${word}`);
+  byId("judged").hidden = !judged.length;
+  byId("judged-text").textContent = judged.join(", ");
   byId("collection").value = collection;
-  const readOnly = collections.find(({ name }) => name === collection)?.read_only;
+  const shown = collections.find(({ name }) => name === collection);
+  const readOnly = shown?.read_only;
+  byId("words").hidden = !shown?.text;
   byId("sync").hidden = Boolean(readOnly);
   document.title = examples.length ? `Like ${describe(examples[0]).name} · Similarity` : "Image Similarity Search";
 }
 
 // Examples
 
-function describe({ id, upload }) {
+function describe({ id, upload, text }) {
+  if (text) return { name: `“${text}”` };
   if (upload) return uploads.uploadOf(upload);
   const image = known.get(id);
   if (!image) learn(id);
@@ -148,15 +157,23 @@ async function learn(id) {
   }
 }
 
-const setExamples = (examples, options) => go({ ...state, examples, view: null }, options);
+const setExamples = (examples, options) => go({ ...state, examples, liked: [], disliked: [], view: null }, options);
 
 function addExample(example) {
-  const others = state.examples.filter(({ id, upload, region }) => !same([id, upload, region], [example.id, example.upload, example.region]));
+  const others = state.examples.filter(({ id, upload, text, region }) => !same([id, upload, text, region], [example.id, example.upload, example.text, example.region]));
   if (others.length >= MOST_EXAMPLES) return toast(`No more than ${MOST_EXAMPLES} pictures at once.`, { wrong: true });
   viewer.close();
   setExamples([...others, example]);
   const [word, name] = [example.weight > 0 ? "More" : "Less", describe(example).name];
   return announce(`${word} like ${name}`);
+}
+
+/** A hit is what was meant, or is not; said twice, it is neither. */
+function judge(how, id) {
+  const without = Object.fromEntries(JUDGED.map((name) => [name, state[name].filter((other) => other !== id)]));
+  const judged = state[how].includes(id) ? without : { ...without, [how]: [...without[how], id] };
+  if (judged[how].length > MOST_JUDGED) return toast(`No more than ${MOST_JUDGED} at once.`, { wrong: true });
+  return go({ ...state, ...judged, view: null }, { replace: true });
 }
 
 const turnAround = (place) =>
@@ -229,7 +246,7 @@ async function showView() {
 
 /** The picture that was searched by, for the other side. */
 function beside() {
-  const example = state.examples.find(({ weight }) => weight > 0);
+  const example = state.examples.find(({ weight, text }) => weight > 0 && !text);
   if (!example) return null;
   const { name, url } = describe(example);
   return example.upload ? { name, url } : { name, ...linksOf(example.id) };
@@ -285,6 +302,13 @@ function setUp() {
   document.querySelector("[data-go-home]").addEventListener("click", (event) => {
     event.preventDefault();
     go({ ...EMPTY, collection: state.collection });
+  });
+  byId("judged-clear").addEventListener("click", () => go({ ...state, liked: [], disliked: [] }, { replace: true }));
+  byId("words").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = byId("words-field").value.trim();
+    if (text) addExample({ text, weight: 1 });
+    byId("words-field").value = "";
   });
   const settle = later(() => history.replace(state), 300);
   byId("threshold").addEventListener("input", () => {

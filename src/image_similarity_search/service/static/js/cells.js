@@ -9,6 +9,10 @@ const TOOLS = [
   ["less", "minus", "Less like this"],
   ["view", "expand", "Look at it"],
 ];
+const JUDGING = [
+  ["like", "up", "That is what I mean"],
+  ["dislike", "down", "That is not what I mean"],
+];
 
 /** An empty cell. */
 export function makeCell() {
@@ -16,7 +20,7 @@ export function makeCell() {
   picture.addEventListener("load", () => showThere(picture));
   picture.addEventListener("error", () => picture.hasAttribute("src") && showGone(picture));
   const tools = make("div", { className: "tools" });
-  for (const [act, name, label] of TOOLS) {
+  for (const [act, name, label] of [...TOOLS, ...JUDGING]) {
     const button = make("button", { type: "button", title: label, tabIndex: -1 }, icon(name), unseen(label));
     button.dataset.act = act;
     tools.append(button);
@@ -26,11 +30,12 @@ export function makeCell() {
 }
 
 /** Put an image (and its score) into a cell; whether there was one. */
-export function fillCell(cell, item, addressOf) {
+export function fillCell(cell, item, addressOf, liked = []) {
   const [link, picture] = [cell.querySelector("a"), cell.querySelector("img")];
   cell.querySelector(".gone")?.remove();
   cell.classList.toggle("scored", item?.score !== undefined);
   cell.querySelector(".tools").hidden = !item;
+  for (const [act] of JUDGING) cell.querySelector(`[data-act="${act}"]`).hidden = item?.score === undefined;
   cell.querySelector(".figures").hidden = item?.score === undefined;
   if (!item) {
     link.removeAttribute("href");
@@ -40,7 +45,8 @@ export function fillCell(cell, item, addressOf) {
     cell.dataset.id = "";
     return false;
   }
-  const { image, score } = item;
+  const { image, score, folded } = item;
+  cell.classList.toggle("liked", score !== undefined && liked.includes(image.id));
   const said = score === undefined ? "" : `, score ${score.toFixed(3)}`;
   cell.dataset.id = image.id;
   link.href = addressOf(image);
@@ -52,7 +58,9 @@ export function fillCell(cell, item, addressOf) {
   }
   if (score !== undefined) {
     cell.querySelector(".score").textContent = score.toFixed(3);
-    cell.querySelector(".name").textContent = image.name;
+    const more = folded?.length ? ` +${folded.length}` : "";
+    cell.querySelector(".name").textContent = image.name + more;
+    cell.querySelector(".name").title = more ? `${folded.length} copies folded: ${folded.map(({ path }) => path).join(", ")}` : "";
   }
   return true;
 }

@@ -1,18 +1,23 @@
 // Which pictures count.
 
 import { byId, later, make } from "./dom.js";
-import { filterOf } from "./state.js";
+import { filterOf, optionsOf } from "./state.js";
 
 const KINDS = [["", "Any"], ["jpeg", "JPEG"], ["png", "PNG"], ["webp", "WebP"], ["heic", "HEIC"], ["gif", "GIF"], ["tiff", "TIFF"], ["avif", "AVIF"], ["bmp", "BMP"]];
 const SHAPES = [["", "Any"], ["landscape", "Landscape"], ["portrait", "Portrait"], ["square", "Square"]];
 
-/** The form of filters; `changed(filter)` is called when somebody changes it. */
+const HOW = [["mirrored", "Mirrored, too"], ["turned", "Turned, too"], ["fold", "Fold copies"], ["diverse", "Diverse"], ["exclude_same_folder", "From other folders"]];
+
+/** The form of filters; `changed(filter, options)` is called when somebody changes it. */
 export class Filters {
   constructor(changed) {
     this.form = byId("filters");
     this.toggle = byId("filters-toggle");
     this.#build();
-    const tell = () => changed(filterOf(new FormDataAsQuery(this.form)));
+    const tell = () => {
+      const query = new FormDataAsQuery(this.form);
+      changed(filterOf(query), optionsOf(query));
+    };
     this.form.addEventListener("input", later(tell, 350));
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("reset", () => setTimeout(tell));
@@ -31,14 +36,18 @@ export class Filters {
   }
 
   /** Show what a state says. */
-  show(filter) {
+  show(filter, options) {
     for (const field of this.form.elements) {
       if (!field.name) continue;
+      if (field.type === "checkbox") {
+        field.checked = Boolean(options[field.name]);
+        continue;
+      }
       const value = filter[field.name];
-      const text = value === undefined ? "" : String(Array.isArray(value) ? value[0] : value);
+      const text = value === undefined ? "" : String(field.name === "tags" ? value.join(", ") : Array.isArray(value) ? value[0] : value);
       if (field.value !== text && field !== document.activeElement) field.value = text;
     }
-    const active = Object.keys(filter).length;
+    const active = Object.keys(filter).length + Object.keys(options).length;
     byId("filters-count").textContent = active || "";
     byId("filters-count").hidden = !active;
   }
@@ -47,11 +56,13 @@ export class Filters {
     this.form.append(
       field("Name", text("name", "*.jpg, holiday*")),
       field("Folder", text("folder", "photos/2024")),
+      field("Tags", text("tags", "beach, family")),
       field("Kind", choice("formats", KINDS)),
       field("Shape", choice("orientation", SHAPES)),
       pair("Width, pixels", amount("min_width", "from"), amount("max_width", "to")),
       pair("Height, pixels", amount("min_height", "from"), amount("max_height", "to")),
       pair("Changed", day("modified_after", "from"), day("modified_before", "before"), "broad"),
+      choices("When searching", HOW),
       make("div", { className: "end" }, make("button", { type: "reset", className: "button" }, "Clear filters")),
     );
   }
@@ -75,6 +86,11 @@ function pair(label, from, to, className = "") {
 }
 
 const text = (name, placeholder) => make("input", { type: "text", name, placeholder, className: "field", autocomplete: "off", spellcheck: false });
+
+function choices(label, options) {
+  const boxes = options.map(([name, text]) => make("label", { className: "check" }, make("input", { type: "checkbox", name }), text));
+  return make("fieldset", { className: "broad" }, make("legend", { className: "unseen" }, label), make("span", { ariaHidden: "true" }, label), make("div", { className: "checks" }, ...boxes));
+}
 
 const amount = (name, label) =>
   make("input", { type: "number", min: 0, name, placeholder: label, ariaLabel: label, className: "field" });

@@ -21,7 +21,7 @@ export class Pictures {
     host.append(list);
     this.grid = new Grid(host, list, {
       makeCell,
-      fill: (cell, item) => fillCell(cell, item, addressOf),
+      fill: (cell, item) => fillCell(cell, item, addressOf, this.source?.liked),
       captionHeight: CAPTION,
       act: (key, index) => act.key(key, this.source.at(index)?.image),
     });
@@ -33,7 +33,7 @@ export class Pictures {
     this.source?.close();
     const changed = (source) => source === this.source && this.#arrived();
     const source = state.examples.some(({ weight }) => weight > 0)
-      ? new Results(state.collection, state.examples, fileOf, state.filter, state.threshold, changed, this.failed)
+      ? new Results(state, fileOf, changed, this.failed)
       : new Library(state.collection, state.filter, changed, this.failed);
     byId("pictures").ariaBusy = "true";
     try {

@@ -14,15 +14,20 @@ export function drawExamples(examples, describe, actions) {
 
 function drawOne(example, place, { name, url }, actions) {
   const less = example.weight < 0;
-  const picture = make("img", { alt: "", src: url });
-  const frame = part("frame", { className: "frame", title: "Look at it, or choose a region" }, picture, unseen(`Look at ${name}, or choose a region`));
-  if (example.region) frame.append(drawRegion(example.region, picture));
-  frame.addEventListener("click", () => actions.look(place));
+  const frame = example.text ? make("p", { className: "frame said" }, name) : drawFrame(example, place, name, url, actions);
   const sign = part("sign", { className: "sign", title: "Turn around" }, icon(less ? "minus" : "plus"), less ? "Less" : "More", unseen(` like ${name}. Turn around`));
   sign.addEventListener("click", () => actions.turn(place));
   const remove = part("remove", { className: "drop-it", title: "Remove" }, icon("close"), unseen(`Remove ${name}`));
   remove.addEventListener("click", () => actions.remove(place));
   return make("li", { className: less ? "example less" : "example" }, frame, make("div", { className: "tools" }, sign, remove));
+}
+
+function drawFrame(example, place, name, url, actions) {
+  const picture = make("img", { alt: "", src: url });
+  const frame = part("frame", { className: "frame", title: "Look at it, or choose a region" }, picture, unseen(`Look at ${name}, or choose a region`));
+  if (example.region) frame.append(drawRegion(example.region, picture));
+  frame.addEventListener("click", () => actions.look(place));
+  return frame;
 }
 
 function part(name, properties, ...children) {

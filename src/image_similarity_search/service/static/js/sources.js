@@ -82,8 +82,8 @@ export class Results {
   hits = [];
   seconds = 0;
 
-  constructor(collection, examples, fileOf, filter, threshold, changed, failed) {
-    Object.assign(this, { collection, examples, fileOf, filter, threshold, changed, failed });
+  constructor({ collection, examples, filter, options, liked, disliked, threshold }, fileOf, changed, failed) {
+    Object.assign(this, { collection, examples, fileOf, filter, options, liked, disliked, threshold, changed, failed });
     this.k = FIRST_HITS;
     this.busy = false;
     this.complete = false;
@@ -129,9 +129,9 @@ export class Results {
 
   async #fetch() {
     this.busy = true;
-    const { k, filter, abort } = this;
+    const { k, filter, options, liked, disliked, abort } = this;
     try {
-      const found = await api.search(this.collection, this.examples, this.fileOf, { k, filter, signal: abort.signal });
+      const found = await api.search(this.collection, this.examples, this.fileOf, { k, filter, options, liked, disliked, signal: abort.signal });
       this.hits = found.hits;
       this.seconds = found.seconds;
       this.metric = found.metric;

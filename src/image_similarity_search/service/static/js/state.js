@@ -4,19 +4,29 @@ const FILTERS = {
   folder: "text", name: "text", formats: "list", orientation: "text",
   min_width: "number", max_width: "number", min_height: "number", max_height: "number",
   min_aspect: "number", max_aspect: "number", min_size: "number", max_size: "number",
-  modified_after: "text", modified_before: "text",
+  modified_after: "text", modified_before: "text", tags: "words",
 };
 
-export const EMPTY = { collection: "", examples: [], threshold: 0, filter: {}, view: null };
+/** What else a search is to do; in the address without a value. */
+const OPTIONS = ["mirrored", "turned", "exclude_same_folder", "diverse", "fold"];
+
+export const EMPTY = { collection: "", examples: [], threshold: 0, filter: {}, options: {}, liked: [], disliked: [], view: null };
+
+/** Hits that are what was meant, and those that are not. */
+export const JUDGED = ["liked", "disliked"];
+
+const idsOf = (query, name) => [...new Set(query.getAll(name).map(Number))].filter((id) => Number.isSafeInteger(id) && id > 0);
 
 const round = (value) => Math.round(value * 1e4) / 1e4;
 
-function exampleText({ id, upload, region }) {
+function exampleText({ id, upload, text, region }) {
+  if (text) return `words ${text}`;
   const what = upload || String(id);
   return region ? `${what}~${[region.x, region.y, region.w, region.h].map(round).join(",")}` : what;
 }
 
 function exampleOf(text, weight) {
+  if (text.startsWith("words ")) return { text: text.slice("words ".length), weight };
   const [what, rest] = text.split("~");
   const example = /^u\d+$/.test(what) ? { upload: what, weight } : { id: Number(what), weight };
   if (!example.upload && !Number.isSafeInteger(example.id)) return null;
@@ -36,6 +46,8 @@ export function addressOf(state, defaultCollection = "") {
   for (const [name, value] of Object.entries(state.filter)) {
     for (const item of Array.isArray(value) ? value : [value]) query.append(name, item);
   }
+  for (const name of Object.keys(state.options)) query.append(name, "");
+  for (const name of JUDGED) for (const id of state[name]) query.append(name, id);
   if (state.view !== null) query.set("view", state.view);
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%7E", "~");
   return text ? `/?${text}` : "/";
@@ -51,7 +63,7 @@ export function stateOf(search) {
     .filter(Boolean);
   const threshold = Math.min(1, Math.max(0, Number(query.get("least")) || 0));
   const view = /^\d+$/.test(query.get("view") ?? "") ? Number(query.get("view")) : null;
-  return { collection: query.get("c") ?? "", examples, threshold, filter: filterOf(query), view };
+  return { collection: query.get("c") ?? "", examples, threshold, filter: filterOf(query), options: optionsOf(query), liked: idsOf(query, "liked"), disliked: idsOf(query, "disliked"), view };
 }
 
 /** The filter in query parameters or a form, without what is empty or no number. */
@@ -61,8 +73,12 @@ export function filterOf(query) {
     const values = query.getAll(name).map((value) => value.trim()).filter(Boolean);
     if (!values.length) continue;
     if (kind === "list") filter[name] = values;
+    else if (kind === "words") filter[name] = values.flatMap((value) => value.split(",")).map((word) => word.trim()).filter(Boolean);
     else if (kind === "text") filter[name] = values[0];
     else if (Number.isFinite(Number(values[0]))) filter[name] = Number(values[0]);
   }
   return filter;
 }
+
+/** What else a search is to do, in query parameters or a form. */
+export const optionsOf = (query) => Object.fromEntries(OPTIONS.filter((name) => query.getAll(name).length).map((name) => [name, true]));

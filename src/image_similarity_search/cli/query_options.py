@@ -1,0 +1,202 @@
+"""The pictures that a search is given on the command line, and how else it is to search."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+
+import click
+
+from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
+from image_similarity_search.search_options import DIVERSE, SearchOptions
+from image_similarity_search.types import Region, Text
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from image_similarity_search.collection.examples import Example
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+LESS = 0.5
+"""How much a picture to be less like counts, beside one to be like."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPicture:
+    """A picture to search by: how it was given, what it is, and how much it counts."""
+
+    name: str | int
+    picture: Any
+    weight: float = 1.0
+    region: Region | None = None
+
+    def example(self) -> Example:
+        """What a collection searches by."""
+        from image_similarity_search.collection.examples import Example
+
+        return Example(self.picture, self.weight, self.region)
+
+
+def _region(text: str) -> Region:
+    try:
+        x, y, w, h = (float(part) for part in text.split(","))
+        return Region(x, y, w, h)
+    except (ValueError, ConfigError) as error:
+        expected = "fractions x,y,w,h of the picture, such as 0,0.5,1,0.5"
+        raise click.BadParameter(f"{text!r} is no part of a picture: {expected}") from error
+
+
+_PICTURES = (
+    click.argument("image", required=False, type=click.Path(allow_dash=True)),
+    click.option(
+        "--id", "ids", type=int, multiple=True, metavar="N", help="Like image N of the collection."
+    ),
+    click.option("--like", multiple=True, metavar="IMAGE", help="Like this picture, too."),
+    click.option("--unlike", multiple=True, metavar="IMAGE", help="Less like this picture."),
+    click.option(
+        "--weighted",
+        nargs=2,
+        type=(float, str),
+        multiple=True,
+        metavar="WEIGHT IMAGE",
+        help=f"Like this picture by WEIGHT (--like is 1, --unlike -{LESS:g}).",
+    ),
+    click.option(
+        "--text", "texts", multiple=True, metavar="WORDS", help="Like these words, by some models."
+    ),
+    click.option("--clipboard", is_flag=True, help="Like the picture in the clipboard."),
+    click.option(
+        "--region", type=_region, metavar="X,Y,W,H", help="Like a part of IMAGE, in fractions."
+    ),
+    click.option("--allow-url", is_flag=True, help="Fetch pictures given by http(s) addresses."),
+    click.option(
+        "--allow-private-url", is_flag=True, help="The same, also from this machine and network."
+    ),
+)
+_OPTIONS = (
+    click.option("--mirrored", is_flag=True, help="Find mirrored versions, too."),
+    click.option("--turned", is_flag=True, help="Find versions turned by quarters, too."),
+    click.option(
+        "--exclude-same-folder", is_flag=True, help="No hits from the folders of the pictures."
+    ),
+    click.option("--diverse", is_flag=True, help="Choose hits that are unlike one another."),
+    click.option("--fold", is_flag=True, help="Show copies of a hit with it, and not beside it."),
+    click.option(
+        "--liked", type=int, multiple=True, metavar="N", help="Image N is what is meant: more so."
+    ),
+    click.option(
+        "--disliked", type=int, multiple=True, metavar="N", help="Image N is not: less so."
+    ),
+)
+
+
+def pictures(command: _Command) -> _Command:
+    """A decorator: the pictures, as a list ``given``; the first of them is the one to show."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **options: Any) -> Any:
+        return command(*arguments, given=_given(options), **options)
+
+    for option in reversed(_PICTURES):
+        gathered = option(gathered)
+    return cast("_Command", gathered)
+
+
+def search_options(command: _Command) -> _Command:
+    """A decorator: what else a search is to do, as one argument ``how``."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, diverse: bool, **options: Any) -> Any:
+        names = ("mirrored", "turned", "exclude_same_folder", "fold", "liked", "disliked")
+        said = {name: options.pop(name) for name in names}
+        how = SearchOptions(diverse=DIVERSE if diverse else 0.0, **said)
+        return command(*arguments, how=how, **options)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return cast("_Command", gathered)
+
+
+def _given(options: dict[str, Any]) -> list[GivenPicture]:
+    """The pictures of a command's options, which are taken out of these."""
+    image, region = options.pop("image"), options.pop("region")
+    private = options.pop("allow_private_url")
+    allowed = options.pop("allow_url") or private
+    chief: list[_Source] = [image] if image is not None else []
+    chief += options.pop("ids")
+    words = [Text(each) for each in options.pop("texts")]
+    if options.pop("clipboard"):
+        chief.append(_CLIPBOARD)
+    liked: list[_Source] = [*chief, *words, *options.pop("like")]
+    wanted: list[tuple[float, _Source]] = [(1.0, one) for one in liked]
+    wanted += options.pop("weighted")
+    wanted += [(-LESS, one) for one in options.pop("unlike")]
+    if not any(weight > 0 for weight, _ in wanted):
+        raise click.UsageError("give IMAGE, --id N, --text WORDS, --like IMAGE or --clipboard")
+    if [source for _, source in wanted].count("-") > 1:
+        raise click.UsageError("standard input holds one picture: give '-' once")
+    if region and not chief:
+        raise click.UsageError("--region is a part of IMAGE, of --id N or of the clipboard's")
+    found = [
+        GivenPicture(
+            _name(source),
+            _read(source, allowed=allowed, private=private),
+            weight,
+        )
+        for weight, source in wanted
+    ]
+    return [replace(found[0], region=region), *found[1:]]
+
+
+class _Clipboard:
+    """Stands for what is in the clipboard."""
+
+
+_CLIPBOARD = _Clipboard()
+_Source: TypeAlias = "str | int | Text | _Clipboard"
+
+
+def _name(source: _Source) -> str | int:
+    if isinstance(source, Text):
+        return source.words
+    return "clipboard" if isinstance(source, _Clipboard) else source
+
+
+def _read(source: _Source, *, allowed: bool, private: bool) -> Any:
+    """What a collection takes: a path, an id, or what is elsewhere than in a file."""
+    if isinstance(source, _Clipboard):
+        return _from_clipboard()
+    if source == "-":
+        return sys.stdin.buffer.read()
+    if isinstance(source, int | Text) or not source.lower().startswith(("http://", "https://")):
+        return source
+    if not allowed:
+        raise ConfigError("picture", source, "a file, or --allow-url to fetch it from the network")
+    from image_similarity_search.fetching import fetched  # which brings what speaks HTTP and TLS
+
+    return fetched(source, private=private)
+
+
+def _from_clipboard() -> str | Image.Image:
+    """The picture in the clipboard: itself, or the first file that was copied.
+
+    Raises:
+        ImageUnreadableError: it can't be read here.
+        ImageNotFoundError: there is none in it.
+    """
+    from PIL import ImageGrab
+
+    try:
+        found = ImageGrab.grabclipboard()
+    except (NotImplementedError, OSError, ChildProcessError) as error:
+        remedy = "on Linux it takes the program wl-paste or xclip, and a desktop"
+        raise ImageUnreadableError("clipboard", f"it can't be read ({error}); {remedy}") from error
+    if isinstance(found, list) and found:
+        return str(found[0])
+    if found is None or isinstance(found, list):
+        raise ImageNotFoundError("clipboard", "there is no picture in it")
+    return found

@@ -1,0 +1,29 @@
+"""Tags of images."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from image_similarity_search.service.requests import TagsIn
+from image_similarity_search.service.routes.documented import problems
+from image_similarity_search.service.schemas import Changed, TagsOut
+from image_similarity_search.service.served import Served
+from image_similarity_search.service.service import Changing, ServedHere, ServiceHere
+
+router = APIRouter(prefix="/v1/collections/{collection}/tags", tags=["images"])
+
+
+@router.get("", responses=problems(404))
+async def listed(served: ServedHere, service: ServiceHere) -> TagsOut:
+    """All tags, and how many images have each."""
+    return TagsOut(tags=await service.desk.do(served.collection.tags))
+
+
+@router.post("", dependencies=[Changing], responses=problems(400, 404, 408, 413, 423, 507))
+async def change(served: ServedHere, service: ServiceHere, wanted: TagsIn) -> Changed:
+    """Put tags to images, and take others away."""
+    return Changed(changed=await service.desk.change(_changed, served, wanted))
+
+
+def _changed(served: Served, wanted: TagsIn) -> int:
+    return served.collection.change_tags(wanted.ids, add=wanted.add, remove=wanted.remove)
