@@ -111,6 +111,6 @@ def refined(row: FloatArray, liked: FloatArray, disliked: FloatArray, metric: Me
     """
     rows = np.concatenate([row[None], liked, disliked])
     weights = [1.0]
-    weights += [_LIKED / len(liked)] * len(liked)
-    weights += [-_DISLIKED / len(disliked)] * len(disliked)
+    weights += [_LIKED / max(len(liked), 1)] * len(liked)
+    weights += [-_DISLIKED / max(len(disliked), 1)] * len(disliked)
     return combined(rows, weights, metric)
