@@ -29,3 +29,21 @@ def test_without_a_browser_its_tests_fail_there() -> None:
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "there is no /nowhere" in done.stdout
+
+
+@pytest.mark.skipif(not (ROOT / ".ci" / "run").exists(), reason="not in what is installed")
+def test_without_an_engine_its_tests_fail_there(tmp_path: Path) -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "\nISS_ENGINE_NEEDED=1 make test-engine\n" in script
+    (tmp_path / ".venv-engine" / "bin").mkdir(parents=True)
+    pip = tmp_path / ".venv-engine" / "bin" / "pip"
+    pip.write_text('#!/bin/sh\ncase "$*" in *milvus*) exit 1;; esac\n')
+    pip.chmod(0o755)
+    command = ["make", "-f", str(ROOT / "Makefile"), "test-engine", "PYTHON=true"]
+    for needed, status in (("", 0), ("1", 2)):
+        environment = os.environ | {"ISS_ENGINE_NEEDED": needed}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        assert "can't be installed here" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -13,114 +14,134 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conftest import children_of, until
+from conftest import until
+
+# How often its parts look for work: each wait of a test is several of these. Milvus's own numbers
+# are for servers that have nothing to do for hours. It reads them from the environment.
+_EAGER = {
+    "PROXY_TIMETICKINTERVAL": "50",
+    "QUERYCOORD_CHECKINTERVAL": "100",
+    "QUERYCOORD_CHANNELCHECKINTERVAL": "100",
+    "QUERYCOORD_SEGMENTCHECKINTERVAL": "100",
+    "QUERYCOORD_DISTPULLINTERVAL": "100",
+    "COMMON_SESSION_TTL": "10",  # so long a part that was killed is thought to be there
+    "LOG_LEVEL": "warn",
+}
+# where the tests are killed, the server goes with them
+_ENDS_WITH_ITS_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+_START_SECONDS = 180  # on a machine that does much else
+
+
+@contextmanager
+def milvus_server(folder: Path) -> Iterator[MilvusServer]:
+    """A server whose data are in a new ``folder``, until it is left. One at a time: see there."""
+    running = MilvusServer(folder)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
 
 
 class MilvusServer:
-    """One server, whose data outlives it until ``close``."""
+    """One server, whose data outlives it until ``close``.
+
+    Its program is run without the wrapper that comes with it, which may give its parts other
+    ports at each start: a part then looks for another at the place of one that was killed. Two
+    that start at once may take the same ports.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.port = free_port()
+        self._metrics_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, name: str = "") -> str:
         """The URL of a collection there, of a new name unless one is given."""
         return f"milvus://127.0.0.1:{self.port}/{name or 'c' + uuid.uuid4().hex[:10]}"
 
-    @property
-    def runs(self) -> bool:
-        """Whether it was started, and not ended."""
-        return self._process is not None
-
     def start(self) -> None:
         """Start it, and wait until it can be used."""
-        _unpack(self._folder)
-        command = [
-            str(Path(sys.executable).with_name("milvus-server")),
-            *("--data", str(self._folder), "--proxy-port", str(self.port)),
-        ]
+        programs = _prepared(self._folder, self.port)
+        environment = os.environ | _EAGER
+        environment |= {"LD_LIBRARY_PATH": str(programs), "METRICS_PORT": str(self._metrics_port)}
+        environment |= {"DEPLOY_MODE": "STANDALONE", "MILVUS_RUN_DIR": str(self._folder / "run")}
         with open(self._folder.parent / "milvus.log", "ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [*_ENDS_WITH_ITS_PARENT, str(programs / "milvus"), "run", "standalone"],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=environment,
             )
-        until(self._is_listening, 120)
-
-    def stop(self) -> None:
-        """Ask it to end, by the wrapper, and wait until it did."""
-        self._end(signal.SIGINT)
+        until(self._answers, _START_SECONDS)
 
     def kill(self) -> None:
         """End it at once, as a crash does."""
-        for child in self._children():
-            _signal(child, signal.SIGKILL)
-        self._end(signal.SIGKILL)
+        self._signal(signal.SIGKILL)
+        assert self._process
+        self._process.wait()
+        self._process = None
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
         """It neither answers nor ends."""
-        children = self._children()
-        for child in children:
-            _signal(child, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            for child in children:
-                _signal(child, signal.SIGCONT)
+            self._signal(signal.SIGCONT)
 
     def close(self) -> None:
         """End it, and delete what it holds."""
         if self._process:
-            self.stop()
+            self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _children(self) -> set[int]:
+    def _signal(self, how: signal.Signals) -> None:
         assert self._process
-        return children_of(self._process.pid)
-
-    def _end(self, how: signal.Signals) -> None:
-        assert self._process
-        children = self._children()
         self._process.send_signal(how)
-        self._process.wait(30)
-        until(lambda: not any(_lives(child) for child in children), 30)
-        self._process = None
 
-    def _is_listening(self) -> bool:
+    def _answers(self) -> bool:
+        """Whether it can be asked; it listens some seconds earlier."""
+        from pymilvus import MilvusClient
+        from pymilvus.exceptions import MilvusException
+
         assert self._process
         assert self._process.poll() is None, "it ended"
+        client_log = logging.getLogger("pymilvus")
+        client_log.setLevel(logging.CRITICAL)  # each try would be told there
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1):
-                return True
-        except OSError:
+            client = MilvusClient(f"http://127.0.0.1:{self.port}", timeout=2, dedicated=True)
+        except MilvusException:
             return False
+        try:
+            client.list_collections(timeout=2)
+        except MilvusException:
+            return False
+        finally:
+            client.close()
+        return True
 
 
-def _unpack(folder: Path) -> None:
-    """Give a server its programs, which are unpacked once: that takes longer than to start it."""
-    from filelock import FileLock
-    from milvus import _initialize_data_files
+_PREPARE = """
+import sys
+from milvus import MilvusServerConfig, _initialize_data_files
+programs, folder, port = sys.argv[1:]
+_initialize_data_files(programs)
+MilvusServerConfig(data_dir=folder, proxy_port=int(port)).resolve()
+"""
 
+
+def _prepared(folder: Path, port: int) -> Path:
+    """Where a server's programs are, unpacked once; it gets a configuration, once."""
     programs = Path(sys.prefix) / "milvus"
-    programs.mkdir(exist_ok=True)
-    with FileLock(programs / "lock"):
-        _initialize_data_files(str(programs))
-    folder.mkdir(exist_ok=True)
-    if not (folder / "bin").exists():
-        (folder / "bin").symlink_to(programs / "bin")
-
-
-def _lives(process: int) -> bool:
-    """Whether a process that is no child of this one is there; one that ended may be a zombie."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def _signal(process: int, how: signal.Signals) -> None:
-    os.kill(process, how)
+    if not (folder / "configs").exists():  # a process of its own, for it leaves sockets open
+        command = [sys.executable, "-c", _PREPARE, str(programs), str(folder), str(port)]
+        subprocess.run(command, check=True, capture_output=True)
+    return programs / "bin"
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import CountingEncoder, MakePicture
-from milvus_server import MilvusServer, free_port
+from milvus_server import MilvusServer, free_port, milvus_server
 from tls_relay import tls_relay
 
 pytest.importorskip("milvus", reason="no Milvus server is installed")
@@ -33,6 +33,7 @@ from image_similarity_search.errors import (
 )
 from image_similarity_search.filters import Filter
 from image_similarity_search.stores.engines import Address, Label, open_engine
+from image_similarity_search.stores.engines.milvus_label import Written
 from image_similarity_search.stores.engines.milvus_store import MilvusStore
 from image_similarity_search.testing import check_store
 from image_similarity_search.types import FloatArray, Hit, IdArray, Metric, Progress
@@ -42,10 +43,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
-    running = MilvusServer(tmp_path_factory.mktemp("milvus") / "data")
-    running.start()
-    yield running
-    running.close()
+    with milvus_server(tmp_path_factory.mktemp("milvus") / "data") as running:
+        yield running
 
 
 @pytest.fixture
@@ -123,24 +122,35 @@ def test_the_answers_are_those_of_the_embedded_store(
     drawn = drawings()
     pictures = write_missing(str(tmp_path / "drawings"), drawn.pictures)
     queries = [*write_missing(str(tmp_path / "queries"), drawn.queries), pictures[20]]
-    with (
-        Collection.open(tmp_path / "a", metric=metric, index="exact", create=True) as embedded,
-        Collection.open(
-            tmp_path / "b", metric=metric, index=kind, create=True, store=server.url()
-        ) as engine,
-    ):
-        embedded.sync(tmp_path / "drawings")
-        engine.sync(tmp_path / "drawings")
-        where = Filter(formats="png")
-        for query in queries:
+    with Collection.open(tmp_path / "a", metric=metric, index="exact", create=True) as made:
+        made.sync(tmp_path / "drawings")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with Collection.open(tmp_path / "a") as embedded, Collection.open(tmp_path / "b") as engine:
+        engine.move(server.url(), index=kind)
+        for where in (None, Filter(formats="png")):
             for k in (10, 100):
-                assert _told(engine.search(query, k=k)) == _told(embedded.search(query, k=k))
-            some = engine.search(query, where=where)
-            assert _told(some) == _told(embedded.search(query, where=where))
+                found = engine.search_many(queries, k, where=where)
+                expected = embedded.search_many(queries, k, where=where)
+                assert [_told(hits) for hits in found] == [_told(hits) for hits in expected]
         if metric != "ip":
             assert engine.search(pictures[20], k=1)[0].score == 1.0
             assert engine.measure_recall(10, 10).recall == 1.0
         assert _told(engine.search(7, k=5)) == _told(embedded.search(7, k=5))
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivf-sq8"])
+def test_a_recall_that_is_asked_for_is_measured_and_kept(
+    server: MilvusServer, tmp_path: Path, photos: Path, kind: str
+) -> None:
+    with Collection.open(
+        tmp_path / "i", encoder=CountingEncoder(), index=kind, create=True, store=server.url()
+    ) as collection:
+        collection.sync(photos)
+        tuning = collection.tune(0.9)
+        assert (tuning.target, tuning.recall, tuning.images) == (0.9, 1.0, 12)
+    with Collection.open(tmp_path / "i") as again:
+        assert again.info().tuning == tuning
+        assert len(again.search(1, k=50)) == 11
 
 
 def _told(hits: list[Hit]) -> list[tuple[int, float, float]]:
@@ -219,7 +229,8 @@ def test_a_search_that_the_engine_overtakes_begins_anew(
     with made:
         monkeypatch.setattr(MilvusStore, "search", overtaken)
         hits = made.search(new, k=50)
-        assert (len(hits), hits[0].score, calls) == (14, 1.0, 2)
+        assert (len(hits), hits[0].score) == (14, 1.0)
+        assert calls > 1
     assert _behind(_client_of(url), url) == collection, "it was made anew for nothing"
 
 
@@ -260,6 +271,11 @@ def test_the_place_of_another_is_left_alone(
         _made(server.url(name), tmp_path / "i", photos)
     assert not (tmp_path / "i").exists()
     assert client.describe_collection(name)["fields"][1]["params"]["dim"] == 8
+    label = Written(Label("0" * 32, "another model", 16, "cosine", "auto"), 3)
+    client.alter_collection_properties(name, label.properties())
+    client.create_alias(name, "labelled")
+    with pytest.raises(StoreMismatchError, match="another form than its label"):
+        _made(server.url("labelled"), tmp_path / "i", photos)
     with _made(url, tmp_path / "i", photos), pytest.raises(StoreMismatchError, match="another"):
         _made(url, tmp_path / "j", photos)
     with (

@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import CountingEncoder, MakePicture
-from milvus_server import MilvusServer
+from milvus_server import MilvusServer, milvus_server
 
 pytest.importorskip("milvus", reason="no Milvus server is installed")
 pytest.importorskip("pymilvus", reason="Milvus's client is not installed")
@@ -25,128 +26,126 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
-    running = MilvusServer(tmp_path_factory.mktemp("milvus") / "data")
-    running.start()
-    yield running
-    running.close()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
+    with milvus_server(tmp_path_factory.mktemp("milvus") / "data") as running:
+        yield running
 
 
-@pytest.fixture
-def server(kept: MilvusServer) -> MilvusServer:
-    """The server, running."""
-    if not kept.runs:
-        kept.start()
-    return kept
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives up soon."""
-    monkeypatch.setattr(milvus_connection, "CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr(milvus_connection, "CALL_SECONDS", 2.0)
-    monkeypatch.setattr(milvus_connection, "_PATIENCE_SECONDS", 2.0)
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Inside, an engine that does not answer is given up soon."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CONNECT_SECONDS", "CALL_SECONDS", "_PATIENCE_SECONDS"):
+            patch.setattr(milvus_connection, name, 1.0)
+        yield
 
 
 class DuringEncoding(CountingEncoder):
-    """Does something once, when it is asked for the first embedding."""
+    """Does something once, when it is asked for an embedding."""
 
-    def __init__(self, act: object) -> None:
-        super().__init__()
-        self.act = act
+    act: Callable[[], None] | None = None
 
     def encode(self, pixels: PixelArray) -> FloatArray:
-        if callable(self.act):
-            self.act()
-            self.act = None
+        act, self.act = self.act, None
+        if act:
+            act()
         return super().encode(pixels)
 
 
-@pytest.mark.usefixtures("impatient")
-def test_nothing_is_changed_while_the_engine_is_down(
-    server: MilvusServer, tmp_path: Path, photos: Path, make_picture: MakePicture
-) -> None:
-    index, url = tmp_path / "i", server.url()
-    with Collection.open(index, encoder=CountingEncoder(), create=True, store=url) as collection:
-        collection.sync(photos)
-    server.stop()
-    new = make_picture(photos / "new.jpg", 90)
-    with Collection.open(index, encoder=CountingEncoder()) as collection:
-        for act in (lambda: collection.search(1), lambda: collection.sync(photos)):
-            with pytest.raises(StoreUnavailableError, match=str(server.port)):
-                act()
-        assert len(collection) == 12
-        assert "not compared" in collection.verify().problems[0].text
-        done = subprocess.run(
-            [sys.executable, "-m", "image_similarity_search", "search", str(new),
-             "--index-dir", str(index)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode != 0
-        server.start()
-        collection.sync(photos)
-        assert collection.search(new, k=1)[0].path == str(new)
-        assert collection.verify().problems == []
+def _paths(collection: Collection, query: Path) -> set[str]:
+    return {hit.path for hit in collection.search(query, k=50)}
 
 
-@pytest.mark.usefixtures("impatient")
-def test_an_engine_that_crashes_during_a_run_costs_nothing(
+def _files(folder: Path) -> set[str]:
+    return {str(path) for path in folder.rglob("*.*")}
+
+
+def test_an_engine_that_crashes_and_comes_back_costs_nothing(
     server: MilvusServer,
     tmp_path: Path,
     photos: Path,
     make_picture: MakePicture,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    index, url = tmp_path / "i", server.url()
-    with Collection.open(index, encoder=CountingEncoder(), create=True, store=url) as collection:
+    """It ends amid a run, is away for a while, and is used again by whom it left."""
+    index, encoder = tmp_path / "i", DuringEncoding()
+    with Collection.open(index, encoder=encoder, create=True, store=server.url()) as collection:
         collection.sync(photos)
-    new = make_picture(photos / "new.jpg", 90)
-    encoder = DuringEncoding(server.kill)
-    with Collection.open(index, encoder=encoder) as collection:
-        assert collection.sync(photos).indexed == 1
-        assert "the engine catches up later" in caplog.text
+        first = photos / "picture 0.jpg"
+        before = collection.search(first)
+        new = make_picture(photos / "new.jpg", 90)
+        encoder.act = server.kill
+        with _impatient():
+            assert collection.sync(photos).indexed == 1
+            assert "the engine catches up later" in caplog.text
+            _is_away(collection, server, photos)
+            later = make_picture(photos / "later.jpg", 91)
+            with pytest.raises(StoreUnavailableError):
+                collection.sync(photos)
+            assert len(collection) == 13, "the run went on, though the engine is down"
+        told = _searched_by_a_command(new, index)
+        assert told.returncode == 6, told.stderr
+        assert str(server.port) in told.stderr
         server.start()
-        assert collection.search(new, k=1)[0].path == str(new)
-        assert len(collection.search(1, k=50)) == 12
+        assert _paths(collection, new) == _files(photos) - {str(later)}
+        assert collection.search(first)[0] == before[0]
+        first.unlink()
+        collection.sync(photos)
+        assert _paths(collection, new) == _files(photos)
         assert collection.verify().problems == []
-    with Collection.open(index) as again:
-        assert len(again.search(1, k=50)) == 12
+    with Collection.open(index, encoder=encoder) as again:
+        assert _paths(again, new) == _files(photos)
 
 
-def test_a_restarted_engine_is_used_again(
-    server: MilvusServer, tmp_path: Path, photos: Path
+def _is_away(collection: Collection, server: MilvusServer, photos: Path) -> None:
+    with pytest.raises(StoreUnavailableError, match=str(server.port)):
+        collection.search(1)
+    assert "not compared" in collection.verify().problems[0].text
+    assert len(list(collection)) == 13
+    assert collection.get(photos / "new.jpg").state == "indexed"
+
+
+_SEARCH = """
+from image_similarity_search.cli import main
+from image_similarity_search.stores.engines import milvus_connection
+milvus_connection.CONNECT_SECONDS = milvus_connection.CALL_SECONDS = 1.0
+main()
+"""
+
+
+def _searched_by_a_command(query: Path, index: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _SEARCH, "search", str(query), "--index-dir", str(index)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_hanging_engine_holds_up_nothing_else_and_a_slow_one_is_waited_for(
+    server: MilvusServer, tmp_path: Path, photos: Path, make_picture: MakePicture
 ) -> None:
-    """By a collection that was open all the time; what it is asked meanwhile waits."""
-    url = server.url()
-    with Collection.open(
-        tmp_path / "i", encoder=CountingEncoder(), create=True, store=url
-    ) as collection:
+    with (
+        Collection.open(
+            tmp_path / "i", encoder=CountingEncoder(), create=True, store=server.url()
+        ) as collection,
+        ThreadPoolExecutor() as pool,
+    ):
         collection.sync(photos)
-        before = collection.search(1, k=50)
-        server.kill()
-        server.start()
-        assert collection.search(1, k=50) == before
-        (photos / "picture 0.jpg").unlink()
-        collection.sync(photos)
-        assert len(collection.search(2, k=50)) == 10
-
-
-def test_a_slow_engine_is_waited_for_and_a_hanging_one_given_up(
-    server: MilvusServer, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = server.url()
-    with Collection.open(
-        tmp_path / "i", encoder=CountingEncoder(), create=True, store=url
-    ) as collection:
-        collection.sync(photos)
-        monkeypatch.setattr(milvus_connection, "CALL_SECONDS", 3.0)
+        collection.search(1)
         with server.suspended():
-            began = time.monotonic()
+            searches = [pool.submit(collection.search, id_, 50) for id_ in (1, 2)]
+            assert len(list(collection)) == 12
+            assert collection.get(1).id == 1
+            assert not any(search.done() for search in searches)
+        assert [len(search.result()) for search in searches] == [11, 11]
+        make_picture(photos / "new.jpg", 90)
+        with server.suspended(), _impatient():
             with pytest.raises(StoreUnavailableError, match=str(server.port)):
                 collection.search(1)
-            assert time.monotonic() - began < 20
-        monkeypatch.setattr(milvus_connection, "CALL_SECONDS", 60.0)
-        assert len(collection.search(1, k=50)) == 11
+            with pytest.raises(StoreUnavailableError, match=str(server.port)):
+                collection.sync(photos)
+            assert len(collection) == 12
+        collection.sync(photos)
+        assert len(collection.search(1, k=50)) == 12
 
 
 _KILLED = """
@@ -176,6 +175,6 @@ def test_a_run_killed_amid_a_batch_is_caught_up(
     assert killed.returncode == -signal.SIGKILL
     with Collection.open(index) as collection:
         assert collection.verify().problems == []
-        assert len(collection.search(2, k=50)) == 16
+        assert _paths(collection, photos / "new 90.jpg") == _files(photos)
         report = collection.verify()
         assert (report.problems, report.checked["vectors"]) == ([], 17)

@@ -5,8 +5,9 @@ find that it is behind. Who brings it up to date holds ``store.lock``. So the en
 only changes under that lock, and is never ahead of what the catalog says after the lock was
 taken, unless the catalog was restored from a backup.
 
-A search looks at one moment of the catalog, and the engine may go past it meanwhile. An image
-that it then finds and that moment does not know lets the search begin anew.
+No lock is held while a search waits for the engine: what a thread asks of the catalog meanwhile
+is answered, however long that takes. So the catalog may go on amid a search, which then begins
+anew (``Searcher``), as it does where the engine finds an image that the catalog does not know.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import store_lock
-from image_similarity_search.collection.filling import apply, filled_store, label_of
+from image_similarity_search.collection.filling import caught_up, filled_store, label_of
 from image_similarity_search.collection.keeping import KeptStore, MovedOn
 from image_similarity_search.errors import (
     CollectionCorruptError,
@@ -62,25 +63,19 @@ class EngineKeeper:
 
     @contextmanager
     def current(self) -> Iterator[KeptStore]:
-        """The store, to this thread alone, and the catalog of the moment that it reflects.
+        """The store, brought up to date with the catalog; several threads may use it at once.
 
         Raises:
             CollectionCorruptError: the catalog is damaged.
             StoreMismatchError: in the engine is something else than this collection.
             StoreUnavailableError: the engine can't be used.
         """
-        with self._lock, ExitStack() as stack:
-            stack.enter_context(self._catalog.snapshot())
-            if not self._is_in_step():
-                stack.close()
-                self._bring_up(stack)
-            try:
-                store, tuning = self._known(), self._catalog.tuning()
-                store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
-                yield store
-            except (StoreError, MovedOn):
-                self._store = None  # it may have been dropped or put elsewhere: look again
-                raise
+        store = self._ready()
+        try:
+            yield store
+        except StoreError:
+            self._store = None  # it may have been dropped or put elsewhere: look again
+            raise
 
     def made_anew(self, why: str) -> KeptStore:
         """Begin the search anew; the second time, with a store that was made anew.
@@ -96,6 +91,7 @@ class EngineKeeper:
             raise CollectionCorruptError(self._catalog.path, why)
         if self._doubts[1] == _DOUBTS:
             self._distrusted = why
+        self._store = None
         raise MovedOn(why)
 
     def distrust_the_future(self) -> None:
@@ -117,8 +113,7 @@ class EngineKeeper:
     def refresh(self) -> None:
         """Bring the engine up to date after a change; where that fails, the next search does."""
         try:
-            with self.current():
-                pass
+            self._ready()
         except CollectionCorruptError as error:
             _log.warning("%s", error)
         except StoreError as error:
@@ -143,8 +138,7 @@ class EngineKeeper:
                         self._catalog.set_index(kind)
                     self._catalog.forget_removals()
             self._store = None
-            with self.current():
-                pass
+            self._ready()
 
     def close(self) -> None:
         """Leave the engine."""
@@ -152,25 +146,29 @@ class EngineKeeper:
             self._opened.close()
             self._opened = None
 
-    def _is_in_step(self) -> bool:
-        """Whether the store is of the generation of this snapshot; it is looked up at first."""
-        generation, first = self._catalog.generation, self._store is None
-        if self._store and self._store.generation == generation:
-            return True
-        found = None if self._distrusted else self._found()
-        if (
-            found is None
-            or found.generation != generation
-            or found.label != label_of(self._catalog)
-        ):
-            return False
-        if first and len(found) != self._catalog.counts().indexed:
-            return False
-        self._store = found
-        return True
+    def _ready(self) -> EngineStore:
+        """The store, of the catalog's generation or of a later one."""
+        with self._lock:
+            self._store = self._in_step() or self._brought_up()
+            tuning = self._catalog.tuning()
+            self._store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
+            return self._store
 
-    def _bring_up(self, stack: ExitStack) -> None:
-        """Bring the engine to the catalog's generation, in a snapshot that ``stack`` ends."""
+    def _in_step(self) -> EngineStore | None:
+        """The store, if it is of the catalog's generation; it is looked up at first."""
+        generation, count = self._moment()
+        first = self._store is None
+        if self._store and self._store.generation == generation:
+            return self._store
+        found = None if self._distrusted else self._found()
+        if found is None or found.generation != generation:
+            return None
+        if found.label != label_of(self._catalog) or (first and len(found) != count):
+            return None
+        return found
+
+    def _brought_up(self) -> EngineStore:
+        """The store, made to reflect the catalog as it is, or was a moment ago."""
         self._check_place()
         with self._sole():
             for _ in range(2):
@@ -178,18 +176,16 @@ class EngineKeeper:
                 if store is None:
                     store = self._filled(None)
                     self._put_in_place(store)
-                stack.enter_context(self._catalog.snapshot())
-                if store.generation != self._catalog.generation:
-                    apply(store, self._catalog, store.generation)
-                count = self._catalog.counts().indexed
-                if self._store is not None or len(store) == count:
-                    if store.generation != self._catalog.generation:
-                        store.generation = self._catalog.generation
-                    self._store = store
-                    return
-                stack.close()
+                count = caught_up(store, self._catalog, store.generation)
+                if self._store is not None or count in (None, len(store)):
+                    return store
                 self._distrusted = f"it holds {len(store):,} embeddings, not {count:,}"
         raise StoreUnavailableError(f"{self.path} loses what is put into it: {self._distrusted}")
+
+    def _moment(self) -> tuple[int, int]:
+        """The catalog's generation, and how many images are indexed in it."""
+        with self._catalog.snapshot():
+            return self._catalog.generation, self._catalog.counts().indexed
 
     def _trusted(self) -> EngineStore | None:
         """The store in the engine, if it can be caught up; the store's lock is held."""
@@ -231,11 +227,6 @@ class EngineKeeper:
     def _put_in_place(self, store: EngineStore) -> None:
         self._engine().put_in_place(store)
         self._distrusted = ""
-
-    def _known(self) -> EngineStore:
-        if self._store is None:
-            raise StoreUnavailableError(f"{self.path} is not open")
-        return self._store
 
     def _engine(self) -> Engine:
         if self._opened is None:

@@ -11,6 +11,8 @@ from image_similarity_search.errors import StoreUnavailableError
 from image_similarity_search.stores.engines import Engine, EngineStore, Label
 from image_similarity_search.stores.engines.base import Filled
 
+_ROUNDS = 5
+
 _log = logging.getLogger(__name__)
 
 
@@ -49,26 +51,47 @@ def filled_store(
         store.filled = filled
         if progress:
             progress(filled.last)
-    with catalog.snapshot():
-        apply(store, catalog, filled.generation)
-        count = catalog.counts().indexed
+    count = caught_up(store, catalog, filled.generation)
+    if count is not None and len(store) != count:
+        held = len(store)
         catalog.check_count(catalog.count_embeddings())
-        if len(store) != count:
-            engine.drop(label.identity)
-            raise StoreUnavailableError(
-                f"the engine holds {len(store):,} of {count:,} embeddings after it took them all;"
-                " try again"
-            )
-        store.generation = catalog.generation
-    _log.info("filled with %d embeddings, of generation %d", count, store.generation)
+        engine.drop(label.identity)
+        raise StoreUnavailableError(
+            f"the engine holds {held:,} of {count:,} embeddings after it took them all; try again"
+        )
+    _log.info("filled with %d embeddings, of generation %d", len(store), store.generation)
     return store
+
+
+def caught_up(store: EngineStore, catalog: Catalog, since: int) -> int | None:
+    """Bring a store that reflects the generation ``since`` to the catalog's.
+
+    No snapshot is held while the engine takes what it lacks. What the catalog sees meanwhile is
+    brought there too, until it rests, or for a few rounds.
+
+    Returns how many embeddings the store should hold then; None where the catalog went on all
+    the time, so that nobody can tell.
+    """
+    count = None
+    for _ in range(_ROUNDS):
+        with catalog.snapshot():
+            now, indexed = catalog.generation, catalog.counts().indexed
+        if now == since:
+            count = indexed
+            break
+        apply(store, catalog, since)
+        since = now
+    if store.generation != since or store.filled:
+        store.generation = since
+    return count
 
 
 def apply(store: EngineStore, catalog: Catalog, since: int) -> int:
     """What the catalog saw since a generation; all of it may be there already.
 
-    Returns how many embeddings were taken away or put in. The caller is within a snapshot, and
-    sets the store's generation.
+    It may see more meanwhile: a part of that comes along, and all of it comes again the next
+    time. Returns how many embeddings were taken away or put in. The caller sets the store's
+    generation, to one that the catalog had before.
     """
     removed = catalog.removed_since(since)
     changes = len(removed)

@@ -47,7 +47,10 @@ class Keeper(Protocol):
         ...
 
     def current(self) -> AbstractContextManager[KeptStore]:
-        """The store, to this thread alone, and the catalog of the moment that it reflects.
+        """The store, which reflects the catalog.
+
+        Of one in a file, to this thread alone, and with the catalog of one moment. Of one in an
+        engine, the catalog may go on meanwhile, and other threads use both.
 
         Raises:
             CollectionCorruptError: the catalog is damaged.

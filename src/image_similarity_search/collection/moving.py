@@ -11,7 +11,7 @@ from dataclasses import replace
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import store_lock
 from image_similarity_search.collection.contradictions import engine_contradictions
-from image_similarity_search.collection.filling import apply, filled_store, label_of
+from image_similarity_search.collection.filling import caught_up, filled_store, label_of
 from image_similarity_search.collection.identity import check_index, store_url
 from image_similarity_search.collection.store_keeper import FILE_NAME, StoreKeeper
 from image_similarity_search.errors import (
@@ -39,7 +39,7 @@ def moved(
 
     They are put there from the catalog, compared with it, and only then is the collection told;
     the place where they were is emptied at last. Run again, it goes on where it was ended. The
-    caller holds the writer's lock.
+    caller holds the writer's lock, so that the catalog rests.
 
     Raises:
         ConfigError: no such place, or no such kind of index there.
@@ -90,14 +90,12 @@ def _into_engine(catalog: Catalog, url: str, kind: str, progress: ProgressCallba
         if store is None:
             store = filled_store(engine, catalog, label, report)
             engine.put_in_place(store)
-        with catalog.snapshot():
-            for problem in engine_contradictions(store, catalog, {}):
-                raise StoreUnavailableError(f"{problem}; nothing was changed")
+        for problem in engine_contradictions(store, catalog, {}):
+            raise StoreUnavailableError(f"{problem}; nothing was changed")
         with catalog.transaction():
             catalog.set_store(url)
             catalog.set_index(kind)
-        with catalog.snapshot():
-            store.generation = catalog.generation
+        store.generation = catalog.generation
 
 
 def _left_in_place(engine: Engine, catalog: Catalog, url: str, label: Label) -> EngineStore | None:
@@ -110,12 +108,7 @@ def _left_in_place(engine: Engine, catalog: Catalog, url: str, label: Label) -> 
     usable = found.label == label and 0 < found.generation <= catalog.generation
     if not usable or not catalog.can_catch_up(found.generation):
         return None
-    with catalog.snapshot():
-        apply(found, catalog, found.generation)
-        if len(found) != catalog.counts().indexed:
-            return None
-        found.generation = catalog.generation
-    return found
+    return found if caught_up(found, catalog, found.generation) == len(found) else None
 
 
 def _into_file(catalog: Catalog, folder: str, kind: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from image_similarity_search.errors import (
 )
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import FloatArray, Hit, IdArray
+
+_CALM_ATTEMPTS = 3  # then a search does not insist on one moment, which a busy catalog lacks
 
 
 class Searcher:
@@ -81,14 +84,18 @@ class Searcher:
             raise ConfigError("k", k, "a number of images, at least 1")
         if threshold is not None and not _is_number(threshold):
             raise ConfigError("threshold", threshold, "a score")
+        attempts = 0
         while True:
             try:
-                shown = self._shown(rows, k, left_out, where, outside)
+                shown = self._shown(
+                    rows, k, left_out, where, outside, hasty=attempts >= _CALM_ATTEMPTS
+                )
+                break
             except MovedOn:
-                continue
-            if threshold is None:
-                return shown
-            return [[hit for hit in hits if hit.score >= threshold] for hits in shown]
+                attempts += 1
+        if threshold is None:
+            return shown
+        return [[hit for hit in hits if hit.score >= threshold] for hits in shown]
 
     def _shown(
         self,
@@ -97,10 +104,16 @@ class Searcher:
         left_out: Sequence[int | None],
         where: Filter | None,
         outside: Sequence[str],
+        *,
+        hasty: bool,
     ) -> list[list[Hit]]:
-        """The same, whatever the score; all of one moment."""
+        """The same, whatever the score; all of one moment, unless it is ``hasty``.
+
+        Raises:
+            MovedOn: the catalog went on amid it.
+        """
         hidden = {id_ for id_ in left_out if id_ is not None}
-        with self._keeper.current() as store:
+        with self._keeper.current() as store, self._one_moment(hasty=hasty):
             everything = where is None and not outside
             allowed = None if everything else self._filtering.ids_outside(where, outside)
             displaced: set[int] = set()
@@ -116,6 +129,19 @@ class Searcher:
             [hit for hit in hits if hit.id != own and hit.id not in displaced][:k]
             for hits, own in zip(answers, left_out, strict=True)
         ]
+
+    @contextmanager
+    def _one_moment(self, *, hasty: bool) -> Iterator[None]:
+        """Begin anew where the catalog goes on inside; a ``hasty`` one only if that shows."""
+        moment = self._catalog.generation
+        try:
+            yield
+        except CollectionCorruptError as error:  # or another process took away what was found
+            if self._catalog.generation == moment:
+                raise
+            raise MovedOn(str(error)) from error
+        if not hasty and self._catalog.generation != moment:
+            raise MovedOn(f"generation {moment} is over")
 
     def _hits(self, ranked: Sequence[Ranked], k: int) -> list[list[Hit]]:
         """The first ``k`` of each answer, with their records."""

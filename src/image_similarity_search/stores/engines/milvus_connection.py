@@ -17,6 +17,13 @@ CALL_SECONDS = 60.0
 _PATIENCE_SECONDS = 30.0  # a server that was just started answers, but with errors at first
 _LONGEST_PAUSE = 2.0
 
+# how long gRPC waits before it tries again to connect: up to two minutes, if it is not told
+_RECONNECTING = {
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.min_reconnect_backoff_ms": 1000,
+    "grpc.max_reconnect_backoff_ms": int(1000 * _LONGEST_PAUSE),
+}
+
 # what waiting does not mend, by Milvus's numbers: no such collection, wrong parameters, and so on
 COLLECTION_NOT_FOUND = 100
 _FINAL = (COLLECTION_NOT_FOUND, 1, 700, 1100, 1101, 1400, 1401)
@@ -41,7 +48,9 @@ class MilvusConnection:
         self._tenacity = _library("tenacity")
         # its own handler writes every error to standard error; they come as exceptions, too
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-        options: dict[str, Any] = {"token": access.token} if access.token else {}
+        options: dict[str, Any] = {"grpc_options": _RECONNECTING}
+        if access.token:
+            options["token"] = access.token
         if address.tls:
             options["secure"] = True
         if access.certificate:
