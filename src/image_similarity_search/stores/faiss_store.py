@@ -57,7 +57,7 @@ _RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 _RERANK_MEASURED_AT = 100_000  # vectors; more of them need more, by this power
 _RERANK_GROWTH = 0.4
 
-_TRAINED_ON = 2048  # vectors or a few more, for the centres of a one-bit scan
+_TRAINED_ON = 1280  # vectors or a few more, for the centres of a one-bit scan
 
 _ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
 
@@ -337,7 +337,7 @@ class FaissStore:
         faiss = faiss_library()
         former, live = self._index, self._living()
         step = max(1, (len(live) + len(coming)) // _TRAINED_ON)
-        held = [rows[::step] for _, rows in _in_full(former, live)]
+        held = [rows[::step].copy() for _, rows in _in_full(former, live)]
         scan = kinds.one_bit_scan(self._dim, self.metric)
         with fitting_threads(1, 0):  # the random turn is thousands of small products
             scan.train(_enough(np.concatenate([*held, coming[::step]])))
