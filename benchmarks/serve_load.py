@@ -21,16 +21,23 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import numpy as np
 from embeddings import grown
 from http_load import get, memory_mib, post, send
 from synthetic import build
 
 from image_similarity_search import Collection
+from image_similarity_search.collection.pipeline import BATCH
+from image_similarity_search.collection.queries import pixels_of
+from image_similarity_search.processors import available_processors
 
 _NAME = "load"
 _HERE = f"/v1/collections/{_NAME}"
@@ -91,27 +98,32 @@ def searches_while_syncing(
     }
 
 
-def uploads(photos: str, connections: str = "16", rounds: str = "3") -> dict[str, Any]:
-    """Searches by uploads, beside indexing the same photographs, in turns."""
+def uploads(photos: str, connections: str = "32", rounds: str = "5") -> dict[str, Any]:
+    """Searches by uploads, and in turns what they can be compared with, of the same photographs.
+
+    ``embedded``: decoded and encoded as uploads are, and nothing else. ``encoded``: by the encoder
+    alone, of pixels that were decoded before. ``indexed``: as ``iss index`` takes them in.
+    """
+    rates: dict[str, list[float]] = {"uploads": [], "embedded": [], "encoded": [], "indexed": []}
     with tempfile.TemporaryDirectory() as folder:
         index, root = _collection(Path(folder), photos, 0)
         files = [file.read_bytes() for file in sorted(root.iterdir())]
-        indexed, uploaded, load = [], [], None
-        with service(index) as (url, _):
+        with service(index) as (url, _), Collection.open(index) as collection:
             requests = [post(f"{_HERE}/search?k=10", data) for data in files]
             send(url, iter(requests[:64]), int(connections), 60.0)
             for number in range(int(rounds)):
-                indexed.append(_indexing_rate(Path(folder) / f"again{number}", root))
+                rates["embedded"].append(_embedding_rate(collection, files, int(connections)))
                 load = send(url, iter(requests), int(connections), 300.0)
-                uploaded.append(load.figures()["requests_per_second"])
-    assert load
-    ratios = sorted(up / down for up, down in zip(uploaded, indexed, strict=True))
-    return {
-        **load.figures(),
-        "uploads_per_second": sorted(uploaded)[len(uploaded) // 2],
-        "indexed_per_second": round(sorted(indexed)[len(indexed) // 2], 1),
-        "upload_of_indexing_ratio": round(ratios[len(ratios) // 2], 3),
+                rates["uploads"].append(load.figures()["requests_per_second"])
+                rates["encoded"].append(_encoding_rate(collection, files))
+                rates["indexed"].append(_indexing_rate(Path(folder) / f"again{number}", root))
+    figures = load.figures() | {
+        f"{name}_per_second": median(found) for name, found in rates.items()
     }
+    for name in ("embedded", "encoded", "indexed"):
+        ratios = [up / other for up, other in zip(rates["uploads"], rates[name], strict=True)]
+        figures[f"upload_of_{name}_ratio"] = round(median(ratios), 3)
+    return figures
 
 
 def memory(photos: str, seconds: str = "120") -> dict[str, Any]:
@@ -203,6 +215,33 @@ def _touch(root: Path) -> None:
 def _indexing_rate(index: Path, root: Path) -> float:
     with Collection.open(index, create=True) as collection:
         return collection.sync(root).images_per_second
+
+
+def _embedding_rate(collection: Collection, files: list[bytes], at_once: int) -> float:
+    """Pictures a second that are decoded and encoded, so many under way at any time."""
+    with collection.uploads() as embedding:
+        for first in [embedding.embed(data) for data in files[:64]]:  # all processes start
+            first.result()
+        started, under_way = time.perf_counter(), deque[Future[Any]]()
+        for data in files:
+            if len(under_way) == at_once:
+                under_way.popleft().result()
+            under_way.append(embedding.embed(data))
+        for last in under_way:
+            last.result()
+        return round(len(files) / (time.perf_counter() - started), 1)
+
+
+def _encoding_rate(collection: Collection, files: list[bytes]) -> float:
+    """Pictures a second that the encoder takes, by as many threads as it has a use for."""
+    encoder = collection.encoder
+    views = np.stack([pixels_of(data, encoder.preprocessing) for data in files])
+    batches = [views[start : start + BATCH] for start in range(0, len(views), BATCH)]
+    with ThreadPoolExecutor(available_processors()) as threads:
+        list(threads.map(encoder.encode, batches[:4]))
+        started = time.perf_counter()
+        list(threads.map(encoder.encode, batches))
+        return round(len(files) / (time.perf_counter() - started), 1)
 
 
 def _json(url: str, body: bytes | None = None) -> Any:

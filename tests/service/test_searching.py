@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,24 @@ def test_a_picture_finds_itself_whichever_way_it_is_sent(shared: httpx.Client, h
         )
         assert len(others) == 2
         assert others[0]["score"] >= others[1]["score"]
+
+
+def test_searches_made_together_get_each_its_own_answer(shared: httpx.Client, here: str) -> None:
+    def answer(number: int) -> tuple[int, list[Any]]:
+        if number % 4 == 1:
+            found = shared.post(f"{here}/search?k={number}", content=picture(number % 12))
+        elif number % 4 == 3:
+            found = shared.post(f"{here}/search", content=b"no picture")
+        else:
+            found = shared.get(f"{here}/images/{number}/similar?k=3&folder=photos")
+        hits = found.json().get("hits", [])
+        return found.status_code, [(hit["image"]["id"], hit["score"]) for hit in hits]
+
+    numbers = range(1, 41)
+    alone = [answer(number) for number in numbers]
+    assert {status for status, _ in alone} == {200, 404, 422}
+    with ThreadPoolExecutor(16) as threads:
+        assert list(threads.map(answer, numbers)) == alone
 
 
 def test_an_image_is_left_out_of_its_own_answer(shared: httpx.Client, here: str) -> None:

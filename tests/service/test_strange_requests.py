@@ -26,6 +26,13 @@ def connected(client: httpx.Client) -> socket.socket:
     return socket.create_connection((host.hostname, host.port or 0), timeout=10)
 
 
+def test_a_head_without_an_end(shared: httpx.Client) -> None:
+    with connected(shared) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+        client.sendall(b"X-Long: %s\r\n" % (b"x" * 1000) * 200)
+        assert b" 400 " in client.recv(100)
+
+
 @pytest.mark.parametrize(
     "kind", ["application/json", "application/x+json", "application/x-www-form-urlencoded", "a/b"]
 )

@@ -76,6 +76,16 @@ class Asker:
                 return chosen
             looked_at *= 2
 
+    def row(self, examples: Sequence[Example], k: int) -> FloatArray:
+        """The comparable vector ``(dim,)`` of examples that are seen as they are.
+
+        Raises:
+            ConfigError, ImageError: as ``Collection.search_by_examples``.
+        """
+        check_examples(examples, k, len(UPRIGHT))
+        row: FloatArray = self._rows(examples, UPRIGHT)[0]
+        return row
+
     def _refined(self, rows: FloatArray, options: SearchOptions) -> FloatArray:
         """The vectors to search by, moved by what is liked and disliked."""
         judged = self._searcher.stored([*options.liked, *options.disliked])

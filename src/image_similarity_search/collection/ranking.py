@@ -18,6 +18,7 @@ Ranked = tuple[IdArray, FloatArray]
 # So few of the images are compared with each by itself, whatever the store is: an index that
 # can't leave images out takes as long to look further for those that are wanted.
 _FEW_SHARE = 0.01
+_COMPARED = 64  # of so few, to guess which are the nearest takes longer than to compare them
 _AT_ONCE = 16_384  # embeddings read for several queries together, which bounds their memory
 
 
@@ -142,7 +143,7 @@ def _settled(
 
 def _nearest(row: FloatArray, found: Embeddings, metric: Metric, k: int | None) -> IdArray:
     """Positions of the ``k`` nearest to ``row``, and of all that rounding may put among them."""
-    if k is None or k >= len(found.ids):
+    if k is None or len(found.ids) <= max(k, _COMPARED):
         return np.arange(len(found.ids))
     far, error = vectors.rough(row, found.units, found.norms, metric)
     if not np.isfinite(far).all():

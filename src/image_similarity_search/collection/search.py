@@ -82,8 +82,7 @@ class Searcher:
         """
         if not isinstance(k, int | np.integer) or k < 1:
             raise ConfigError("k", k, "a number of images, at least 1")
-        if threshold is not None and not _is_number(threshold):
-            raise ConfigError("threshold", threshold, "a score")
+        checked_threshold(threshold)
         attempts = 0
         while True:
             try:
@@ -168,5 +167,13 @@ class Searcher:
 _NO_IDS: IdArray = np.empty(0, dtype=np.int64)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not np.isnan(value)
+def checked_threshold(threshold: object) -> None:
+    """Refuse what is no score and not None.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if threshold is None:
+        return
+    if not isinstance(threshold, int | float | np.number) or np.isnan(threshold):
+        raise ConfigError("threshold", threshold, "a score")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from image_similarity_search.collection.batches import Batches
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.orientations import UPRIGHT, Way, seen_in
 from image_similarity_search.collection.pipeline import BATCH
@@ -34,6 +33,7 @@ UPLOAD_SECONDS = 20.0
 
 _DECODER = "image_similarity_search.collection.query_decoder:answer"
 _BYTES_A_PIXEL = 24  # of memory that the hungriest format, JPEG 2000 with transparency, takes
+_WORTH = 4  # views: so many at once cost a tenth less than one by one, more cost no less
 _LEAST_MEMORY = 512 * 1024**2
 
 
@@ -55,7 +55,10 @@ class Uploads:
         self._seconds = seconds
         memory = max(_LEAST_MEMORY, _BYTES_A_PIXEL * max_pixels)
         self._pool = Pool(_DECODER, available_processors(), memory)
-        self._batches = _Batches(embedder)
+        self._embedder = embedder
+        self._batches: Batches[_Waiting] = Batches(
+            "embed", embedder.at_once, BATCH, self._encode, worth=_WORTH
+        )
 
     def prepare(self) -> None:
         """Start the first decoding process ahead of the first picture."""
@@ -83,10 +86,13 @@ class Uploads:
             try:
                 view = self._view(answered.result())
             except BaseException as error:  # somebody waits for it
+                self._batches.give_up()
                 embedding.set_exception(error)
             else:
-                self._batches.submit(_Waiting(seen_in(view, ways or UPRIGHT), not ways, embedding))
+                waiting = _Waiting(seen_in(view, ways or UPRIGHT), not ways, embedding)
+                self._batches.put(waiting, expected=True)
 
+        self._batches.expect()
         self._pool.submit(request(data, wish), self._seconds).add_done_callback(encode)
         return embedding
 
@@ -121,54 +127,6 @@ class Uploads:
             raise ImageUnreadableError("picture", "the decoder crashed at it")
         return result(answer.parts[-1])
 
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """Views of one picture; with ``alone``, its one embedding is wanted as ``(dim,)``."""
-
-    views: list[PixelArray]
-    alone: bool
-    embedding: Future[FloatArray]
-
-
-class _Batches:
-    """What waits for the encoder: each call takes all that waits, up to ``BATCH`` pictures."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._work, name="embed", daemon=True)
-            for _ in range(embedder.at_once)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, item: _Waiting) -> None:
-        self._waiting.put(item)
-
-    def close(self) -> None:
-        for _ in self._threads:
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
-
-    def _work(self) -> None:
-        while first := self._waiting.get():
-            batch, ended = [first], False
-            while len(batch) < BATCH and not ended:
-                try:
-                    item = self._waiting.get_nowait()
-                except queue.Empty:
-                    break
-                if item is None:
-                    ended = True
-                else:
-                    batch.append(item)
-            self._encode(batch)
-            if ended:
-                return
-
     def _encode(self, batch: list[_Waiting]) -> None:
         try:
             every = iter(self._embedder.embed([view for item in batch for view in item.views]))
@@ -184,3 +142,12 @@ class _Batches:
                 name = self._embedder.encoder.name
                 problem = "no finite embedding of the picture"
                 item.embedding.set_exception(EncoderOutputError(name, problem))
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Views of one picture; with ``alone``, its one embedding is wanted as ``(dim,)``."""
+
+    views: list[PixelArray]
+    alone: bool
+    embedding: Future[FloatArray]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 COUNT = "iss.connections"
 """The name in a request's scope of the number of connections that are open."""
 
 
-class Counted(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # whichever parser is installed
-    """A connection, of which each request says how many there are."""
+class Counted(H11Protocol):
+    """A connection, of which each request says how many there are.
+
+    By h11 even where uvicorn would find httptools, which it lets take in a head without an end.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        app: ASGIApp = self.app  # type: ignore[has-type]  # both parsers have it
-        connections: set[object] = self.connections
+        app: ASGIApp = self.app
+        connections: Sized = self.connections
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             scope[COUNT] = len(connections)

@@ -16,8 +16,9 @@ from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.roots import Roots
+from image_similarity_search.service.searches import Searches, Wanted
 from image_similarity_search.service.settings import Limits
-from image_similarity_search.types import FloatArray, ImageRecord, Metric, Region
+from image_similarity_search.types import FloatArray, ImageRecord, Region
 
 _BUSY = Kind(503, "busy", "The service is busy", 1)
 _CHANGING = Kind(503, "busy", "The service is busy", 5)
@@ -29,7 +30,7 @@ _T = TypeVar("_T")
 
 
 class Served:
-    """One collection, the name it has here, and what embeds uploads for it."""
+    """One collection, the name it has here, and what embeds uploads and searches in it."""
 
     def __init__(self, name: str, folder: str, limits: Limits) -> None:
         self.name = name
@@ -40,15 +41,11 @@ class Served:
                 max_pixels=limits.upload_pixels, seconds=limits.decode_seconds
             )
             self.uploads.prepare()
-            self._metric = self.collection.info().metric  # loads the store, too
+            self.metric = self.collection.info().metric  # loads the store, too
+            self.searches = Searches(self.collection, name, self.metric)
         except BaseException:
             self.collection.close()
             raise
-
-    @property
-    def metric(self) -> Metric:
-        """How it measures distance."""
-        return self._metric
 
     def thumbnail(self, record: ImageRecord) -> bytes:
         """A small picture of an image.
@@ -71,6 +68,7 @@ class Served:
     def close(self) -> None:
         """Close it."""
         self.uploads.close()
+        self.searches.close()
         self.collection.close()
 
 
@@ -78,8 +76,6 @@ class Desk:
     """Where blocking work is done: a few threads, and a bounded number that wait for them."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
-        # searches have their turns one after the other; two more threads do the rest meanwhile
-        self._searches = ThreadPoolExecutor(2, thread_name_prefix="search")
         self._others = ThreadPoolExecutor(4, thread_name_prefix="work")
         # changes wait for the lock of the collection: nothing else is to wait behind them
         self._changes = ThreadPoolExecutor(1, thread_name_prefix="change")
@@ -88,9 +84,17 @@ class Desk:
         self._metrics = metrics
         self._waiting = 0
 
-    async def search(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run a search in its turn."""
-        return await self._run(self._searches, work, *args, **kwargs)
+    async def search(self, served: Served, wanted: Wanted) -> str:
+        """The answer to a search, as JSON."""
+        with self._place():
+            return await served.searches.find(wanted)
+
+    async def search_by(
+        self, served: Served, data: bytes, region: Region | None, wanted: Wanted
+    ) -> str:
+        """The same, by one uploaded picture alone, or by a part of it."""
+        with self._place():
+            return await served.searches.find_by(served.uploads.embed(data, region), wanted)
 
     async def do(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run what reads files, or takes long."""
@@ -145,7 +149,6 @@ class Desk:
 
     def close(self) -> None:
         """Wait for what is under way."""
-        self._searches.shutdown()
         self._others.shutdown()
         self._changes.shutdown()
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from image_similarity_search.collection.examples import Example
 from image_similarity_search.collection.orientations import Way
 from image_similarity_search.errors import ConfigError, ImageTooSlowError
-from image_similarity_search.search_options import SearchOptions
+from image_similarity_search.search_options import PLAIN, SearchOptions
 from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.filtered import Options, Where
 from image_similarity_search.service.incoming import (
@@ -33,6 +33,7 @@ from image_similarity_search.service.requests import (
 )
 from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.schemas import SearchOut
+from image_similarity_search.service.searches import Wanted
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import ServedHere, Service, ServiceHere
 from image_similarity_search.types import Region
@@ -140,6 +141,9 @@ async def search(
         wanted = parsed(SearchIn, given.question)
         examples = [(e, e.region.part() if e.region else None) for e in wanted.examples]
         how = _How(wanted.k, wanted.threshold, wanted.filter, wanted.options())
+    elif len(given.pictures) == 1 and options.options() == PLAIN:
+        alone = Wanted([], k, threshold, where, time.perf_counter())
+        return _as_json(await service.desk.search_by(served, given.pictures[0], part, alone))
     else:
         examples = [(ExampleIn(upload=number), part) for number in range(len(given.pictures))]
         how = _How(k, threshold, where, options.options())
@@ -169,7 +173,13 @@ async def _found(
         Example(image, example.weight, of=example.id)
         for image, (example, _) in zip(images, examples, strict=True)
     ]
-    body = await service.desk.search(_searched, served, shown, how, started)
+    if how.options == PLAIN:
+        wanted = Wanted(shown, how.k, how.threshold, how.where, started)
+        return _as_json(await service.desk.search(served, wanted))
+    return _as_json(await service.desk.do(_searched, served, shown, how, started))
+
+
+def _as_json(body: str) -> Response:
     return Response(body, media_type="application/json")  # as it is: what it has was checked
 
 
@@ -185,6 +195,9 @@ async def _images(
     Raises:
         ImageTooSlowError: that was over before the last of them was begun.
     """
+    if len(examples) == 1:
+        [(example, region)] = examples
+        return [await _image(service, served, example, region, pictures, ways)]
     loop, seconds = asyncio.get_running_loop(), service.settings.limits.decode_seconds
     until = loop.time() + seconds
     found: list[Any] = [None] * len(examples)
