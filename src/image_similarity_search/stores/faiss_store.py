@@ -57,7 +57,7 @@ _RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 _RERANK_MEASURED_AT = 100_000  # vectors; more of them need more, by this power
 _RERANK_GROWTH = 0.4
 
-_TRAINED_ON = 1280  # vectors or a few more, for the centres of a one-bit scan
+_TRAINED_ON = 640  # vectors or a few more, for the centres of a one-bit scan
 
 _ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
 
