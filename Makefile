@@ -15,6 +15,9 @@ TORCH_TESTS := test_torch_module.py test_timm.py test_torchvision.py
 # The wheel milvus holds a whole server, 2.3.5, for Linux and macOS.
 ENGINE_PACKAGES := milvus==2.3.5 pymilvus==3.0.2 "tenacity>=8.2"
 
+# A real S3 server in Python, which answers a second after it is started.
+S3_PACKAGES := "moto[server]==5.2.5"
+
 # Those that need what a wheel may lack: the model, the page, entry points, typing marks.
 WHEEL_TESTS := tests/cli tests/encoders tests/service tests/thumbnails tests/collection/test_search.py \
 	tests/test_legacy.py tests/test_public_api.py tests/test_openmp.py
@@ -24,7 +27,7 @@ PEERS := hnswlib==0.8.0 usearch==2.26.6 lancedb==0.40.0
 BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)") \
 	$(if $(CACHE),--cache "$(CACHE)")
 
-.PHONY: demo test test-slow check test-wheel test-torch test-engine test-schema test-browser
+.PHONY: demo test test-slow check test-wheel test-torch test-engine test-s3 test-schema test-browser
 .PHONY: bench bench-full bench-guard bench-page clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
@@ -73,6 +76,15 @@ test-engine:  ## the tests against a real Milvus server, where that can be insta
 		[ -z "$$ISS_ENGINE_NEEDED" ]; \
 	fi
 
+test-s3:  ## the tests of object storage against a real S3 server, where that can be installed
+	$(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/pip install --quiet --editable ".[dev]"
+	@if .venv-s3/bin/pip install --quiet --editable ".[s3]" && .venv-s3/bin/pip install --quiet $(S3_PACKAGES); then \
+		.venv-s3/bin/pytest tests/objects; \
+	else \
+		echo "s3fs or moto can't be installed here: the tests that need them are skipped."; \
+	fi
+
 test-schema: $(VENV)/.installed-dev  ## the service against its OpenAPI document
 	$(PYTHON) -m venv .venv-schema
 	.venv-schema/bin/pip install --quiet "schemathesis>=4.3"
@@ -100,7 +112,7 @@ bench-page: $(VENV)/.installed-bench  ## the tables and plots of the documents a
 	$(BIN)/python benchmarks/run.py --page
 
 clean:  ## what these commands made
-	rm -rf $(VENV) .venv-wheel .venv-torch .venv-engine .venv-schema .venv-recipe build dist demo
+	rm -rf $(VENV) .venv-wheel .venv-torch .venv-engine .venv-s3 .venv-schema .venv-recipe build dist demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -20,10 +20,11 @@ _LAYERS: list[set[str]] = [
     {"service"},
     {"collection"},
     {"testing"},
-    {"catalog", "encoders", "stores", "images", "thumbnails"},
+    {"catalog", "encoders", "stores", "images", "objects", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers", "fetching"},
     {"duplicates", "evaluation"},
     {"types", "filters", "search_options"},
+    {"addresses"},
     {"errors", "_version"},
 ]
 _MODULES = sorted(_PACKAGE.rglob("*.py"))

@@ -8,7 +8,8 @@
     │   ├── FolderNotFoundError         no such folder
     │   ├── ImageUnreadableError        the file is there but is no picture we can decode
     │   ├── ImageTooLargeError          more pixels than the limit
-    │   └── ImageTooSlowError           decoding it takes longer than the limit
+    │   ├── ImageTooSlowError           decoding it takes longer than the limit
+    │   └── SourceUnavailableError      the object storage it lies in can't be reached or read
     ├── EncoderError                    the model can't be used
     │   ├── UnknownEncoderError         no encoder has this name
     │   ├── EncoderUnavailableError     known, but something it needs is missing
@@ -87,6 +88,13 @@ class ImageTooSlowError(ImageError):
     def __init__(self, path: object, seconds: float) -> None:
         super().__init__(path, f"decoding took more than {seconds:g} s")
         self.seconds = seconds
+
+
+class SourceUnavailableError(ImageError):
+    """Where pictures lie can't be reached or read; ``path`` says where.
+
+    It is no fault of one picture, so nothing that is known of any is forgotten.
+    """
 
 
 class EncoderError(ImageSearchError):

@@ -7,6 +7,7 @@ import os
 from itertools import islice
 from typing import Self, TypedDict
 
+from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.places import relative
 from image_similarity_search.collection import DEFAULT_INDEX_DIR, Collection
 from image_similarity_search.collection.queries import checked_path
@@ -20,6 +21,7 @@ from image_similarity_search.errors import (
     CollectionUnwritableError,
     FolderNotFoundError,
     ImageUnreadableError,
+    SourceUnavailableError,
 )
 from image_similarity_search.types import Metric
 
@@ -73,8 +75,9 @@ class ImageSimilaritySearch:
         device: Device = "auto",
     ) -> None:
         self.image_dir = checked_path(image_dir)
-        self._root = os.path.realpath(self.image_dir)
-        there = os.path.isdir(self._root)
+        stored = is_address(self.image_dir)
+        self._root = self.image_dir if stored else os.path.realpath(self.image_dir)
+        there = stored or os.path.isdir(self._root)
         try:
             self.collection = Collection.open(
                 index_dir, encoder=model, metric=metric, index=index, device=device, create=there
@@ -123,13 +126,18 @@ class ImageSimilaritySearch:
     def _bring_up_to_date(self) -> None:
         try:
             self.collection.sync(self._root)
-        except (CollectionLockedError, CollectionUnwritableError) as error:
+        except (
+            CollectionLockedError,
+            CollectionUnwritableError,
+            SourceUnavailableError,
+        ) as error:
             _log.warning("%s; searching goes on with the index as it is", error)
 
     def _refuse_another_folder(self) -> None:
         for root in self.collection.roots():
             below = relative(root, self._root) is not None  # it becomes part of this folder
-            if not below and (os.path.isdir(root) or not self._was_moved_here(root)):
+            there = is_address(root) or os.path.isdir(root)
+            if not below and (there or not self._was_moved_here(root)):
                 raise CollectionMismatchError(
                     "folder",
                     root,
@@ -146,4 +154,6 @@ class ImageSimilaritySearch:
     def _as_given(self, path: str) -> str:
         """A path as the user would write it: below ``image_dir`` as that was given."""
         inner = relative(path, self._root)
-        return path if inner is None else os.path.join(self.image_dir, *inner.split("/"))
+        if inner is None or is_address(path):
+            return path
+        return os.path.join(self.image_dir, *inner.split("/"))

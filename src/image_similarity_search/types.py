@@ -34,8 +34,8 @@ class ImageRecord:
 
     Attributes:
         id: the image's number in this collection; never used twice.
-        path: absolute path; bytes that are no UTF-8 are kept as surrogates (``os.fsencode``
-            gives them back).
+        path: absolute path, or the address of an object; bytes that are no UTF-8 are kept as
+            surrogates (``os.fsencode`` gives them back).
         size: bytes.
         mtime_ns: time of last change, nanoseconds since the epoch.
         content_hash: BLAKE2b-128 of the file's bytes in hex, or None where they couldn't be read,
@@ -44,7 +44,7 @@ class ImageRecord:
         height: the same.
         state: ``indexed`` (has an embedding) or ``skipped`` (a bad file, remembered).
         reason: why it was skipped.
-        metadata: whatever the user attached.
+        metadata: whatever the user attached; of an object in storage, ``etag`` is its ETag.
     """
 
     id: int

@@ -17,6 +17,7 @@ from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.contents import Contents
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.embeddings import EmbeddingTable
+from image_similarity_search.catalog.etags import with_etag
 from image_similarity_search.catalog.files import Files
 from image_similarity_search.catalog.meta import COSTS, DROPPED, PROGRESS, TUNING, Meta
 from image_similarity_search.catalog.places import Place, Places
@@ -372,7 +373,11 @@ class Catalog:
         if moved:
             self._rows.update_image(
                 moved._replace(
-                    folder_id=place.folder_id, name=name, size=stat.size, mtime_ns=stat.mtime_ns
+                    folder_id=place.folder_id,
+                    name=name,
+                    size=stat.size,
+                    mtime_ns=stat.mtime_ns,
+                    metadata=with_etag(moved.metadata, stat.etag),
                 )
             )
         return displaced
@@ -399,7 +404,7 @@ class Catalog:
             state="indexed",
             reason=None,
             generation=self._writing,
-            metadata=known.metadata if known else "{}",
+            metadata=with_etag(known.metadata if known else "{}", stat.etag),
             embedding_crc32=None,
             crc32=0,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 
@@ -25,6 +26,24 @@ class Files:
     def of(self, ids: Iterable[int]) -> dict[str, Known]:
         """The files of these ids, which are of one folder, by name."""
         return self._known("id IN (SELECT value FROM json_each(?))", json.dumps(list(ids)))
+
+    def named(self, folder_id: int, names: Iterable[str]) -> dict[str, Known]:
+        """The objects of these names that are known in a folder, by name."""
+        listed = json.dumps(list(names))
+        sql = (
+            f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ?"  # noqa: S608 - constants
+            " AND name IN (SELECT CAST(value AS BLOB) FROM json_each(?))"
+        )
+        return self._rows.known_by_name(self._database.rows(sql, (folder_id, listed)))
+
+    def after(self, folder_id: int, name: str, limit: int) -> dict[str, Known]:
+        """The first ``limit`` files known in a folder after a name, by name and in its order."""
+        sql = (
+            f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ? AND name > ?"  # noqa: S608 - constants
+            " ORDER BY name LIMIT ?"
+        )
+        values = (folder_id, os.fsencode(name), limit)
+        return self._rows.known_by_name(self._database.rows(sql, values))
 
     def indexed_as(self, folder_id: int) -> dict[tuple[str, int, int], int]:
         """The ids of a folder's files by name, size and time of last change; quick.

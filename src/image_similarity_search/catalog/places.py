@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from image_similarity_search.addresses import checked_address, is_address
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.rows import Rows
 from image_similarity_search.catalog.schema import LOOSE_ROOT
@@ -27,8 +28,14 @@ class Place:
 
 
 def canonical(path: str | os.PathLike[str]) -> str:
-    """The absolute path under which a file is known: its folder's real path and its own name."""
-    folder, name = os.path.split(os.path.abspath(os.fspath(path)))
+    """The absolute path under which a file is known: its folder's real path and its own name.
+
+    An object is known by its address.
+    """
+    text = os.fspath(path)
+    if is_address(text):
+        return checked_address(text)
+    folder, name = os.path.split(os.path.abspath(text))
     return os.path.join(os.path.realpath(folder), name) if name else os.path.realpath(folder)
 
 
@@ -36,8 +43,16 @@ def relative(path: str, root: str) -> str | None:
     """``path`` relative to ``root`` with ``/`` between its parts; None when it is not below it."""
     if path == root:
         return ""
-    start = root if root.endswith(os.sep) else root + os.sep
+    separator = "/" if is_address(root) else os.sep
+    start = root if root.endswith(separator) else root + separator
     return path[len(start) :].replace(os.sep, "/") if path.startswith(start) else None
+
+
+def _below(root: str, folder: str) -> str:
+    """The absolute path of a folder in a root."""
+    if is_address(root):
+        return f"{root}/{folder}" if folder else root
+    return os.path.join(root, folder).rstrip(os.sep)
 
 
 class Places:
@@ -80,7 +95,7 @@ class Places:
 
     def _adopt(self, old_id: int, old_root: str, new_id: int, new_root: str) -> None:
         for folder, folder_id in self.folders_below(old_id, "").items():
-            inner = relative(os.path.join(old_root, folder).rstrip(os.sep), new_root)
+            inner = relative(_below(old_root, folder), new_root)
             if inner is not None:
                 self._rows.update_folder(folder_id, new_id, os.fsencode(inner))
 

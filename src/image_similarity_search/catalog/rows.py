@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.etags import etag_in
 from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.errors import CollectionCorruptError
@@ -117,7 +119,8 @@ class Rows:
             if checksum(row) != row[-1]:
                 raise self._damaged("image", row[0])
             digest, skipped = row[5], row[8] == "skipped"
-            known = Known(row[0], FileStat(row[3], row[4]), digest and digest.hex(), skipped)
+            stat = FileStat(row[3], row[4], etag_in(row[11]))
+            known = Known(row[0], stat, digest and digest.hex(), skipped)
             found[row[2].decode(encoding, errors)] = known
         return found
 
@@ -202,8 +205,10 @@ class Rows:
 
 def joined(root: bytes, folder: bytes, name: bytes) -> str:
     """The absolute path of an image, from its three stored parts."""
-    inner = os.fsdecode(folder).replace("/", os.sep)
-    return os.path.join(os.fsdecode(root), inner, os.fsdecode(name))
+    start, inner = os.fsdecode(root), os.fsdecode(folder)
+    if is_address(start or inner):
+        return "/".join(filter(None, (start, inner, os.fsdecode(name))))
+    return os.path.join(start, inner.replace("/", os.sep), os.fsdecode(name))
 
 
 def _hex(digest: bytes | None) -> str | None:

@@ -38,10 +38,23 @@ class Identity:
 
 
 class FileStat(NamedTuple):
-    """What was seen of a file: its size in bytes and time of last change in nanoseconds."""
+    """What was seen of a file or object, to tell whether it changed.
+
+    Attributes:
+        size: bytes.
+        mtime_ns: time of last change, nanoseconds since the epoch.
+        etag: of an object: what changes with its content, and with nothing else.
+    """
 
     size: int
     mtime_ns: int
+    etag: str = ""
+
+    def agrees_with(self, other: FileStat) -> bool:
+        """Whether the content is the same, as far as can be told."""
+        if self.etag and other.etag:
+            return (self.size, self.etag) == (other.size, other.etag)
+        return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)
 
 
 class Known(NamedTuple):

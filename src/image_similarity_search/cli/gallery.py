@@ -285,7 +285,7 @@ def _image(data: bytes | None, alt: str) -> str:
     return f'<img alt="{_text(alt)}" src="data:{kind};base64,{encoded}">'
 
 
-def _file_uri(path: str) -> str | None:
+def _file_uri(path: str) -> str | None:  # of an object, which no browser opens, there is none
     """The address of a local file, so that a click opens the original."""
     try:
         return Path(path).as_uri()

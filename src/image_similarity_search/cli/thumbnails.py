@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from image_similarity_search.collection import originals
 from image_similarity_search.errors import ImageError
 from image_similarity_search.images import decode
 
@@ -18,7 +19,7 @@ def thumbnail(path: str, side: int = 320) -> bytes | None:
     Twice, because many screens have two pixels to the one that a page counts.
     """
     try:
-        return thumbnail_of(decode.read_file(path), side)
+        return thumbnail_of(originals.read(path), side)
     except ImageError:
         return None
 

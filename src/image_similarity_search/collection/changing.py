@@ -11,13 +11,19 @@ from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.lookup import ids_of, job_for, path_of, required
 from image_similarity_search.collection.moving import moved
 from image_similarity_search.collection.opened import OpenedCollection
+from image_similarity_search.collection.originals import check_file
 from image_similarity_search.collection.queries import checked_path
 from image_similarity_search.collection.relocate import relocated
-from image_similarity_search.collection.sync import Sync, WalkOptions
+from image_similarity_search.collection.scanning import WalkOptions
+from image_similarity_search.collection.sync import Sync
 from image_similarity_search.collection.tuning import check_recall, tuned
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.encoders.preprocessing import Preprocessing
-from image_similarity_search.errors import EncoderError, ImageNotFoundError, WorkerUnavailableError
+from image_similarity_search.errors import (
+    EncoderError,
+    SourceUnavailableError,
+    WorkerUnavailableError,
+)
 from image_similarity_search.filters import normal_tags
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
@@ -53,10 +59,12 @@ class ChangeableCollection(OpenedCollection):
         until they change. Other folders of the collection are left alone.
 
         Args:
-            folder: the folder of pictures.
+            folder: the folder of pictures, or the address of some in object storage, such as
+                ``s3://bucket/folder``.
             include: patterns such as ``*.png``; only files that match one count.
             exclude: patterns of files and folders that don't count, by name or relative path.
-            follow_symlinks: enter linked folders too (linked files are followed anyway).
+            follow_symlinks: enter linked folders too (linked files are followed anyway; in
+                object storage there are none).
             all_files: try every file as a picture, whatever its name.
             retry_skipped: try bad files again that have not changed.
             time_limit: seconds that reading a file, and then decoding it, may take; one that
@@ -66,6 +74,8 @@ class ChangeableCollection(OpenedCollection):
 
         Raises:
             FolderNotFoundError: there is no such folder; nothing was changed.
+            SourceUnavailableError: the object storage can't be listed, and nothing was changed;
+                or it can't be read any more, and what was done is kept.
             ConfigError: that is no path, such as an empty one, or no time.
             CollectionLockedError: another process is writing.
             SyncInterrupted: Ctrl-C; what was done is kept.
@@ -82,7 +92,7 @@ class ChangeableCollection(OpenedCollection):
             sync = Sync(self._catalog, embedder, load, path, options, progress, keep)
             try:
                 report = sync.run()
-            except (SyncInterrupted, EncoderError, WorkerUnavailableError):
+            except (SyncInterrupted, EncoderError, SourceUnavailableError, WorkerUnavailableError):
                 self._keeper.refresh()
                 self._thumbnails.drop(sync.vacated_contents)
                 raise
@@ -93,22 +103,21 @@ class ChangeableCollection(OpenedCollection):
     def add(
         self, *paths: str | os.PathLike[str], time_limit: float = DEFAULT_TIME_LIMIT
     ) -> list[ImageRecord]:
-        """Add single files, or update them; returns their records, in order.
+        """Add single files or objects, or update them; returns their records, in order.
 
         One that is no usable picture, or takes longer than ``time_limit`` as in ``sync``, comes
         back ``skipped``, with the reason.
 
         Raises:
             ImageNotFoundError: one of them is no file; none was added.
+            SourceUnavailableError: the object storage that one lies in can't be reached.
             ConfigError: one is no path, or ``time_limit`` no time.
             CollectionLockedError: another process is writing.
             WorkerUnavailableError: no process can be started to decode in.
         """
         files = [path_of(self._catalog, path) for path in paths]
         for path in files:
-            if not os.path.isfile(path):
-                reason = "a folder: index it" if os.path.isdir(path) else "no such file"
-                raise ImageNotFoundError(path, f"{reason}; nothing was added")
+            check_file(path)
         with self._writing():
             jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
             embedder, load = self._prepared(time_limit)

@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.errors import ConfigError, FolderNotFoundError
 from image_similarity_search.filters import Filter
@@ -86,7 +87,9 @@ class Filtering:
         if where.folder is None:
             return None
         # a folder is known by its real path, one that was entered by a link by that of the link
-        paths = {os.fspath(where.folder), os.path.realpath(where.folder)}
+        paths = {os.fspath(where.folder)}
+        if not is_address(os.fspath(where.folder)):
+            paths.add(os.path.realpath(where.folder))
         ids = {id_ for path in paths for id_ in self._catalog.places.folder_ids_below(path)}
         if not ids:
             raise FolderNotFoundError(where.folder, "no image of this collection lies in it")

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from image_similarity_search import vectors
+from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Picture
 from image_similarity_search.collection.embedding import Embedder
@@ -221,7 +222,12 @@ class Indexer:
 
 
 def _is_gone(path: str) -> bool:
-    """Whether no file is at ``path``; where that can't be seen, one may be."""
+    """Whether no file is at ``path``; where that can't be seen, one may be.
+
+    Of an object it is not asked: it is gone when the listing that it was in says so.
+    """
+    if is_address(path):
+        return False
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # a displaced image has a NUL

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.etags import KEY as ETAG
 from image_similarity_search.catalog.places import canonical
 from image_similarity_search.catalog.values import FileStat
+from image_similarity_search.collection import originals
 from image_similarity_search.collection.pipeline import Job
 from image_similarity_search.collection.queries import checked_path
 from image_similarity_search.errors import ImageNotFoundError
@@ -18,7 +21,10 @@ from image_similarity_search.types import ImageRecord
 
 def path_of(catalog: Catalog, path: str | os.PathLike[str]) -> str:
     """The path under which the catalog knows a file, or would."""
-    as_given = os.path.abspath(checked_path(path))
+    text = checked_path(path)
+    if is_address(text):
+        return text
+    as_given = os.path.abspath(text)
     # one that was found in a linked folder is known by the link
     return as_given if catalog.record_at(as_given) else canonical(path)
 
@@ -37,12 +43,16 @@ def record_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> ImageRec
 
 def job_for(catalog: Catalog, path: str) -> Job | None:
     """What is to be done to add the file ``path``; None when it is known and unchanged."""
-    status = os.stat(path)
-    stat = FileStat(status.st_size, status.st_mtime_ns)
+    stat = originals.stat(path)
     known = catalog.record_at(path)
-    if known and known.state == "indexed" and FileStat(known.size, known.mtime_ns) == stat:
+    if known and known.state == "indexed" and stat_of(known).agrees_with(stat):
         return None
     return Job(path, catalog.places.require_place(path), stat, known.id if known else None)
+
+
+def stat_of(record: ImageRecord) -> FileStat:
+    """What was seen of the file of an image."""
+    return FileStat(record.size, record.mtime_ns, record.metadata.get(ETAG, ""))
 
 
 def ids_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> Sequence[int]:
@@ -56,7 +66,8 @@ def ids_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> Sequence[in
     path = path_of(catalog, image)
     record = catalog.record_at(path)
     # a folder is known by its real path, also where a link leads to it
-    ids = [record.id] if record else catalog.ids_below(os.path.realpath(path))
+    folder = path if is_address(path) else os.path.realpath(path)
+    ids = [record.id] if record else catalog.ids_below(folder)
     if not ids:
         raise ImageNotFoundError(image, "not in this collection; nothing was removed")
     return ids

@@ -12,6 +12,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.asking import Asker
 from image_similarity_search.collection.binding import Binding
+from image_similarity_search.collection.copies import with_copies
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.identity import checked_encoder, text_encoder
@@ -113,12 +114,13 @@ class OpenedCollection:
         """What reads and decodes files."""
         if not time_limit > 0:
             raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
-        return partial(
+        load = partial(
             self._decoders.load_all,
             preprocessing=preprocessing,
             time_limit=time_limit,
             thumbnails=self._thumbnails.wanted,
         )
+        return with_copies(load, time_limit)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -37,12 +37,16 @@ Every picture within the pixel limit fits; the hungriest, JPEG 2000 with transpa
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A file to index: its absolute path, its place in the catalog and what was seen of it."""
+    """A file to index: its absolute path, its place in the catalog and what was seen of it.
+
+    Of an object the path is its address, and ``copy`` a file with the same bytes.
+    """
 
     path: str
     place: Place
     stat: FileStat
     known_id: int | None
+    copy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,8 @@ class Gone:
     job: Job
 
 
-Load: TypeAlias = Callable[[Iterable[Job]], Generator[Loaded | Bad | Gone]]
-"""What reads and decodes files, in their order."""
+Load: TypeAlias = Callable[[Iterable[Job | Bad | Gone]], Generator[Loaded | Bad | Gone]]
+"""What reads and decodes files, in their order; those that are bad already stay so."""
 
 
 class Decoders:
@@ -97,7 +101,7 @@ class Decoders:
 
     def load_all(
         self,
-        jobs: Iterable[Job],
+        jobs: Iterable[Job | Bad | Gone],
         preprocessing: Preprocessing,
         time_limit: float,
         *,
@@ -115,9 +119,12 @@ class Decoders:
         ahead: deque[Callable[[], Loaded | Bad | Gone]] = deque()
         try:
             for count, job in enumerate(jobs, 1):  # noqa: B007 - it is used below
-                asked = request(job.path, preprocessing, thumbnail=thumbnails)
-                future = pool.submit(asked, time_limit)
-                ahead.append(partial(self._result, job, future, preprocessing, time_limit))
+                if isinstance(job, Job):
+                    asked = request(job.copy or job.path, preprocessing, thumbnail=thumbnails)
+                    future = pool.submit(asked, time_limit)
+                    ahead.append(partial(self._result, job, future, preprocessing, time_limit))
+                else:
+                    ahead.append(partial(_as_it_is, job))
                 if len(ahead) >= BATCH * (1 + available_processors()):
                     yield ahead.popleft()()
             while ahead:
@@ -167,3 +174,7 @@ class Decoders:
             return "the decoder was killed (signal 9), as where memory runs out"
         how = f"signal {-failure.status}" if failure.status < 0 else f"status {failure.status:#x}"
         return f"the decoder crashed ({how})"
+
+
+def _as_it_is(item: Bad | Gone) -> Bad | Gone:
+    return item

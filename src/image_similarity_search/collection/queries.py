@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from image_similarity_search.addresses import checked_address, is_address
+from image_similarity_search.collection import originals
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import PixelArray, Region, Text
@@ -16,22 +18,23 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
-"""A picture: the path of a file, a file's bytes, a PIL image, or an array of pixels."""
+"""A picture: a path, an address in object storage, the bytes of a file, a PIL image, an array."""
 
 Query: TypeAlias = "Picture | int | Text"
 """A picture, the id of an image of the collection, or words."""
 
 
 def checked_path(path: str | os.PathLike[str]) -> str:
-    """The path as text.
+    """The path as text, or the address of an object in its one form.
 
     Raises:
-        ConfigError: it is no path: empty, which would be the current folder, or with a NUL.
+        ConfigError: it is no path: empty, which would be the current folder, or with a NUL; or
+            an address that nothing is read from.
     """
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
     if not isinstance(text, str) or not text or "\0" in text:
         raise ConfigError("path", path, "the path of a file or folder, as text")
-    return text
+    return checked_address(text) if is_address(text) else text
 
 
 def pixels_of(
@@ -50,7 +53,7 @@ def pixels_of(
     side = preprocessing.side_for(region)
     if isinstance(picture, (str, os.PathLike)):
         path = checked_path(picture)
-        data = decode.read_file(path)
+        data = originals.read(path)
         image = decode.decode(data, name=path, min_side=side).image
     elif isinstance(picture, bytes):
         image = decode.decode(picture, min_side=side).image

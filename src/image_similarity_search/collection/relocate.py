@@ -6,6 +6,7 @@ import os
 import random
 from collections import Counter
 
+from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import relative
 from image_similarity_search.catalog.schema import LOOSE_ROOT
@@ -19,6 +20,10 @@ def relocated(catalog: Catalog, old: str, new: str, *, force: bool) -> int:
 
     No file is read. The caller holds the writer lock. Errors as ``Collection.relocate``.
     """
+    for name, path in (("old folder", old), ("new folder", new)):
+        if is_address(path):
+            expected = "a folder of this machine: 'iss index' recognises what is in object storage"
+            raise ConfigError(name, path, expected)
     new = os.path.realpath(new)
     roots = catalog.places.roots()
     loose = catalog.places.folders_below(LOOSE_ROOT, "")

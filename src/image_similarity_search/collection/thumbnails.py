@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import Place
-from image_similarity_search.catalog.values import FileStat
-from image_similarity_search.collection.lookup import record_of
+from image_similarity_search.collection import originals
+from image_similarity_search.collection.lookup import record_of, stat_of
 from image_similarity_search.collection.pipeline import Job, Load, Loaded
 from image_similarity_search.errors import ConfigError, ImageUnreadableError
 from image_similarity_search.thumbnails.thumbnail_file import ThumbnailFile
@@ -145,8 +145,8 @@ class Thumbnails:
         """One image of each content that has no thumbnail."""
         for content in _without(iter(self._catalog.contents), self._file.hashes()):
             for record in self._catalog.indexed_with_content(content, 1):
-                stat = FileStat(record.size, record.mtime_ns)
-                yield Job(record.path, Place(0, os.path.basename(record.path)), stat, record.id)
+                place = Place(0, os.path.basename(record.path))
+                yield Job(record.path, place, stat_of(record), record.id)
 
 
 def _made(record: ImageRecord) -> tuple[str, bytes]:
@@ -154,7 +154,7 @@ def _made(record: ImageRecord) -> tuple[str, bytes]:
     from image_similarity_search.images import decode
     from image_similarity_search.images.thumbnail import thumbnail_of
 
-    data = decode.read_file(record.path)
+    data = originals.read(record.path)
     decoded = decode.decode(data, name=record.path, min_side=_DECODED_SIDE)
     return decode.content_hash(data), thumbnail_of(decoded.image)
 

@@ -11,19 +11,21 @@ from itertools import islice
 
 from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.inspection import inspect
+from image_similarity_search.collection import originals
 from image_similarity_search.collection.contradictions import (
     Held,
     contradictions,
     engine_problems,
 )
 from image_similarity_search.collection.identity import refuse_lost
+from image_similarity_search.collection.lookup import stat_of
 from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
 from image_similarity_search.errors import (
     CollectionNotFoundError,
     ImageError,
+    SourceUnavailableError,
     StoreUnavailableError,
 )
-from image_similarity_search.images import decode
 from image_similarity_search.processors import available_processors
 from image_similarity_search.stores import index_file
 from image_similarity_search.stores.kept import kept_ids, kept_vectors
@@ -41,6 +43,7 @@ def verified(folder: str, *, files: bool = False) -> VerifyReport:
         CollectionNotFoundError: there is none.
         CollectionCorruptError: its catalog is missing, though a store is there.
         CollectionNewerError: it was made by a newer version.
+        SourceUnavailableError: object storage in which files lie can't be reached.
     """
     started = time.perf_counter()
     report = VerifyReport()
@@ -105,14 +108,16 @@ def _file_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
 
 def _file_problem(record: ImageRecord) -> str | None:
     try:
-        content_hash = decode.hash_file(record.path)
-        status = os.stat(record.path)
+        content_hash = originals.checked_hash(record.path)
+        stat = originals.stat(record.path)
+    except SourceUnavailableError:
+        raise
     except ImageError as error:
         return f"{record.path}: {error.reason}"
     except OSError as error:  # it went just now
         return f"{record.path}: {(error.strerror or str(error)).lower()}"
     if content_hash == record.content_hash:
         return None
-    if (status.st_size, status.st_mtime_ns) == (record.size, record.mtime_ns):
+    if stat_of(record).agrees_with(stat):
         return f"{record.path}: other content, though of the same size and time"
     return f"{record.path}: changed since it was indexed"

@@ -44,7 +44,7 @@ class Worklist:
             CollectionUnwritableError: the folder for temporary files is full.
         """
         stat = work.stat
-        item = (work.folder, work.name, stat.size, stat.mtime_ns, work.known_id)
+        item = (work.folder, work.name, *stat, work.known_id)
         with _translated():
             self._file.write(marshal.dumps(item))
         self._count += 1
@@ -53,8 +53,8 @@ class Worklist:
         with _translated():
             self._file.seek(0)  # which writes what is buffered
         for _ in range(self._count):
-            folder, name, size, mtime_ns, known_id = marshal.load(self._file)  # noqa: S302 - ours
-            yield Work(folder, name, FileStat(size, mtime_ns), known_id)
+            folder, name, *stat, known_id = marshal.load(self._file)  # noqa: S302 - ours
+            yield Work(folder, name, FileStat(*stat), known_id)
 
     def close(self) -> None:
         """Drop the list."""

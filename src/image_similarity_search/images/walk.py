@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,28 +11,10 @@ from typing import NamedTuple
 
 from image_similarity_search.images.formats import (
     SNIFF_BYTES,
-    is_other_name,
     is_picture_name,
     looks_like_picture,
 )
-
-_JUNK = {  # in lower case; names that start with a dot are passed over anyway
-    "@eadir": "thumbnails that a Synology NAS makes",
-    "#recycle": "bin of a Synology NAS",
-    "#snapshot": "older states of the same files on a Synology NAS",
-    "@recycle": "bin of a QNAP NAS",
-    "@recently-snapshot": "older states of the same files on a QNAP NAS",
-    "$recycle.bin": "bin of Windows",
-    "recycler": "bin of old Windows",
-    "system volume information": "Windows' own",
-    "thumbs.db": "thumbnails of Windows",
-    "ehthumbs.db": "thumbnails of Windows",
-    "desktop.ini": "folder settings of Windows",
-    "__macosx": "resource forks that macOS puts into zip files",
-    "lost+found": "pieces that a file system check rescued",
-    "node_modules": "other people's code, with its icons",
-    "__pycache__": "compiled Python",
-}
+from image_similarity_search.images.rules import Rules
 
 _Identity = tuple[int, int]  # device and inode
 
@@ -99,57 +79,8 @@ def walk(
         all_files: find every regular file, not only pictures.
         skip: absolute real paths of folders not to enter.
     """
-    rules = _Rules(include, exclude, all_files, skip)
+    rules = Rules(include, exclude, all_files, skip)
     return _Walk(root, start, rules, follow_symlinks).folders()
-
-
-class _Rules:
-    """Which names are passed over, and which files count as pictures."""
-
-    def __init__(
-        self,
-        include: Sequence[str],
-        exclude: Sequence[str],
-        all_files: bool,
-        skip: Collection[str],
-    ) -> None:
-        self._include = _any_of(include)
-        self._exclude = _any_of(exclude)
-        self._all_files = all_files
-        self._skip = frozenset(os.path.normcase(path) for path in skip)
-
-    @property
-    def by_extension(self) -> bool:
-        """Whether a file with the extension of a picture counts, whatever its path."""
-        return self._include is None and self._exclude is None
-
-    def passes_over(self, name: str, path: str) -> bool:
-        """Whether a file or folder is hidden, junk or excluded."""
-        if name.startswith(".") or name.lower() in _JUNK:
-            return True
-        return self._exclude is not None and _matches(self._exclude, name, path)
-
-    def enters(self, real_path: str) -> bool:
-        return os.path.normcase(real_path) not in self._skip
-
-    def includes(self, name: str, path: str) -> bool:
-        return self._include is None or _matches(self._include, name, path)
-
-    def is_picture(self, name: str, full_path: str) -> bool:
-        if self._all_files or is_picture_name(name):
-            return True
-        return not is_other_name(name) and looks_like_picture(_first_bytes(full_path))
-
-
-def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:
-    if not patterns:
-        return None
-    alternatives = "|".join(fnmatch.translate(pattern.rstrip("/")) for pattern in patterns)
-    return re.compile(alternatives, re.IGNORECASE)
-
-
-def _matches(patterns: re.Pattern[str], name: str, path: str) -> bool:
-    return bool(patterns.match(name) or patterns.match(path))
 
 
 def _first_bytes(path: str) -> bytes:
@@ -171,7 +102,7 @@ class _Folder:
 class _Walk:
     """One walk: what is pending, and what it came to by way of links."""
 
-    def __init__(self, root: str, start: str, rules: _Rules, follow_symlinks: bool) -> None:
+    def __init__(self, root: str, start: str, rules: Rules, follow_symlinks: bool) -> None:
         self._root = root
         self._rules = rules
         self._follow = follow_symlinks
@@ -213,7 +144,7 @@ class _Walk:
             if isinstance(found, _Folder):
                 below.append(found)
             elif found is not None and self._rules.includes(entry.name, path):
-                if not self._rules.is_picture(entry.name, entry.path):
+                if not self._is_picture(entry.name, entry.path):
                     others += 1
                 elif self._is_new(entry, found):
                     files.append(FoundFile(entry.name, found.st_size, found.st_mtime_ns))
@@ -284,10 +215,14 @@ class _Walk:
         if (
             by_itself is not None
             and self._rules.includes(name, by_itself)
-            and self._rules.is_picture(name, real)
+            and self._is_picture(name, real)
         ):
             return None
         return status
+
+    def _is_picture(self, name: str, full_path: str) -> bool:
+        said = self._rules.says_picture(name)
+        return looks_like_picture(_first_bytes(full_path)) if said is None else said
 
     def _is_new(self, entry: os.DirEntry[str], status: os.stat_result) -> bool:
         """Whether no link met before led to this file; of a link, remember where it leads."""

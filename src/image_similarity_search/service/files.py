@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
+from image_similarity_search.addresses import is_address
+from image_similarity_search.collection import originals
 from image_similarity_search.errors import (
     CollectionUnwritableError,
     ConfigError,
@@ -61,24 +63,27 @@ class OpenFile:
 def open_inside(path: str, roots: Roots) -> OpenFile:
     """Open the picture at the absolute ``path`` to be handed out.
 
-    Links are followed only as long as they stay within the roots.
+    Links are followed only as long as they stay within the roots. Of an object it is a copy.
 
     Raises:
         ImageNotFoundError: there is no such file within the roots.
         ImageUnreadableError: it is no picture file, or can't be read.
+        SourceUnavailableError: the object storage that it lies in can't be reached.
     """
-    real = os.path.realpath(path) if "\0" not in path else ""
+    stored = is_address(path)
+    real = path if stored else os.path.realpath(path) if "\0" not in path else ""
     root = roots.holds(real)
     if root is None:
         raise ImageNotFoundError(path, "its file is not inside an indexed folder")
     try:
-        file = _opened(root, real)
+        file = originals.opened(path) if stored else _opened(root, real)
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise ImageNotFoundError(path, "its file is not there") from None
         raise ImageUnreadableError(path, "its file can't be read") from error
     try:
         status = os.fstat(file.fileno())
+        mtime_ns = originals.stat(path).mtime_ns if stored else status.st_mtime_ns
         picture_format = format_of(file.read(SNIFF_BYTES))
         if picture_format is None:
             raise ImageUnreadableError(path, "its file is no picture")
@@ -87,7 +92,7 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
         file.close()
         raise
     media_type = SHOWN.get(picture_format.name, DATA)
-    return OpenFile(file, status.st_size, status.st_mtime_ns, media_type)
+    return OpenFile(file, status.st_size, mtime_ns, media_type)
 
 
 def read_inside(path: str, roots: Roots) -> bytes:
@@ -106,7 +111,8 @@ def read_inside(path: str, roots: Roots) -> bytes:
 
 def is_inside(path: str, roots: Roots) -> bool:
     """Whether a file lies within the roots, links followed."""
-    return "\0" not in path and roots.holds(os.path.realpath(path)) is not None
+    real = path if is_address(path) or "\0" in path else os.path.realpath(path)
+    return "\0" not in path and roots.holds(real) is not None
 
 
 def _opened(root: str, real: str) -> IO[bytes]:
@@ -160,9 +166,11 @@ def write_new(target: str, data: bytes) -> None:
     Raises:
         FileExistsError: something is there already.
         ImageUnreadableError: a part of its path is no folder, such as a link.
-        ConfigError: the drive takes no such name.
+        ConfigError: the drive takes no such name, or it is no path on a drive.
         CollectionUnwritableError: the drive is full, read-only, or out of order.
     """
+    if is_address(target):
+        raise ConfigError("root", target, "a folder of this machine: no object is written")
     folder = os.path.dirname(target)
     if os.path.realpath(folder) != folder:
         raise ImageUnreadableError(target, "a part of its path is a link")

@@ -28,6 +28,7 @@ KINDS: dict[type[ImageSearchError], Kind] = {
     errors.FolderNotFoundError: Kind(404, "folder-not-found", "There is no such folder"),
     errors.ImageTooLargeError: Kind(413, "image-too-large", "The picture has too many pixels"),
     errors.ImageTooSlowError: Kind(422, "image-too-slow", "The picture takes too long to decode"),
+    errors.SourceUnavailableError: Kind(503, "no-source", "Where it lies can't be reached", 60),
     ImageError: Kind(422, "image-unreadable", "This is no picture that can be read"),
     errors.EncoderUnavailableError: Kind(503, "encoder-unavailable", "The model can't be used", 60),
     errors.EncoderError: Kind(500, "encoder", "The model failed"),

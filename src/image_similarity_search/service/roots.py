@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from image_similarity_search.addresses import is_address
 from image_similarity_search.errors import ConfigError, FolderNotFoundError
 
 
@@ -54,7 +55,8 @@ class Roots:
         """A message in which the folders of roots are their names; others are left out."""
         for name, folder in self.by_name.items():
             text = text.replace(folder, name)
-        return "a folder" if text.startswith(os.sep) else text_of(text)
+        elsewhere = text.startswith(os.sep) or is_address(text)
+        return "a folder" if elsewhere else text_of(text)
 
 
 def inside(root: str, path: str) -> str:
@@ -73,7 +75,7 @@ def inside(root: str, path: str) -> str:
         os.fsencode(path)
     except UnicodeEncodeError:
         raise ConfigError("path", path, "text that can be a file's name") from None
-    return os.path.join(root, *parts)
+    return "/".join([root, *parts]) if is_address(root) else os.path.join(root, *parts)
 
 
 def text_of(path: str) -> str:
@@ -82,5 +84,6 @@ def text_of(path: str) -> str:
 
 
 def _inner(path: str, folder: str) -> str | None:
-    start = folder if folder.endswith(os.sep) else folder + os.sep
+    separator = "/" if is_address(folder) else os.sep
+    start = folder if folder.endswith(separator) else folder + separator
     return path[len(start) :] if path.startswith(start) else None

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from image_similarity_search._version import __version__
+from image_similarity_search.addresses import is_address
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import (
@@ -174,7 +175,7 @@ class CollectionOut(BaseModel):
             roots=[
                 Root(
                     name=root,
-                    available=os.path.isdir(folder),
+                    available=is_address(folder) or os.path.isdir(folder),
                     writable=not read_only and os.access(folder, os.W_OK),
                 )
                 for root, folder in folders.items()

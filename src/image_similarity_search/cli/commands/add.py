@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import IO, TYPE_CHECKING
 
 import click
 
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.errors import ImageNotFoundError
 from image_similarity_search.types import Metric
 
 if TYPE_CHECKING:
@@ -50,14 +48,14 @@ def command(
 ) -> int:
     """Add single picture files, or update them; they may lie anywhere."""
     from image_similarity_search.collection import Collection
+    from image_similarity_search.collection.originals import check_file
+    from image_similarity_search.collection.queries import checked_path
 
     paths = options.all_paths(images, files_from, null)
     if not paths:
         raise click.UsageError("say which: paths or --files-from FILE")
     for path in paths:
-        if not os.path.isfile(path):  # a misspelt one must not leave an empty collection behind
-            reason = "a folder: use 'iss index'" if os.path.isdir(path) else "no such file"
-            raise ImageNotFoundError(path, f"{reason}; nothing was added")
+        check_file(checked_path(path))  # a misspelt one must not leave an empty collection behind
     with (
         Collection.open(
             index_dir,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +9,6 @@ import click
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.errors import FolderNotFoundError
 from image_similarity_search.types import Metric, SyncInterrupted, SyncReport
 
 if TYPE_CHECKING:
@@ -26,6 +24,7 @@ Examples:
   iss index ~/Pictures
   iss index ~/Pictures --exclude 'thumbs' --exclude '*.gif'
   iss index products/ --index-dir products.index --model resnet50 --metric l2
+  iss index s3://bucket/photos
   iss index scans/ --resize 512 --crop 448 --interpolation bicubic
 """,
 )
@@ -75,14 +74,15 @@ def command(
 ) -> int:
     """Make the pictures in FOLDER searchable; run it again to bring the collection up to date.
 
+    FOLDER is on this machine, or in object storage: s3://bucket/folder (docs/object-storage.md).
     New and changed pictures are encoded, moved ones recognised, vanished ones forgotten. It may
     be interrupted at any time and goes on from there when it is run again.
     """
     from image_similarity_search.collection import Collection
+    from image_similarity_search.collection.originals import check_folder
+    from image_similarity_search.collection.queries import checked_path
 
-    if not os.path.isdir(folder):  # a misspelt one must not leave an empty collection behind
-        reason = "a file: add it with 'iss add'" if os.path.isfile(folder) else "no such folder"
-        raise FolderNotFoundError(folder, f"{reason}; nothing was changed")
+    check_folder(checked_path(folder))  # a misspelt one must not leave an empty collection behind
     status = exits.OK
     with Collection.open(
         index_dir,

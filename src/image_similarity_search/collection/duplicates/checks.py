@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from image_similarity_search.addresses import is_address
 from image_similarity_search.errors import ImageError
 from image_similarity_search.images import decode
 from image_similarity_search.types import ImageRecord
@@ -18,6 +19,8 @@ def problem_with(image: ImageRecord) -> str:
     It must be a file, not a link, in no linked folder, and have the content that was indexed.
     """
     path = image.path
+    if is_address(path):
+        return "it is in object storage, where nothing is changed"
     try:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):

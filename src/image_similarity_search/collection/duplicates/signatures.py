@@ -6,13 +6,17 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from image_similarity_search.catalog.places import Place
+from image_similarity_search.collection.copies import Copies
 from image_similarity_search.collection.duplicates.signing import COLOUR_SIDE, SIDE, SIGNATURE_BYTES
-from image_similarity_search.collection.pipeline import MEMORY_LIMIT
+from image_similarity_search.collection.lookup import stat_of
+from image_similarity_search.collection.pipeline import MEMORY_LIMIT, Bad, Job
 from image_similarity_search.processors import available_processors
 from image_similarity_search.types import IdArray, ImageRecord, PixelArray
 from image_similarity_search.workers.pool import Pool
@@ -45,6 +49,7 @@ def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: floa
 
     Raises:
         WorkerUnavailableError: no process can be started.
+        SourceUnavailableError: object storage in which files lie can't be reached.
     """
     data: NDArray[np.uint8] = np.empty((count, SIGNATURE_BYTES), dtype=np.uint8)
     rows: dict[int, int] = {}
@@ -68,15 +73,26 @@ def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: floa
 
 
 def _answers(records: Iterable[ImageRecord], time_limit: float) -> Iterator[tuple[int, Answer]]:
-    pool = Pool(_WORK, available_processors(), MEMORY_LIMIT)
-    ahead: deque[tuple[int, Future[Answer]]] = deque()
-    try:
-        for record in records:
-            ahead.append((record.id, pool.submit(os.fsencode(record.path), time_limit)))
+    jobs = (Job(one.path, Place(0, one.path), stat_of(one), one.id) for one in records)
+    ahead: deque[tuple[Job, Future[Answer]]] = deque()
+    with (
+        closing(Pool(_WORK, available_processors(), MEMORY_LIMIT)) as pool,
+        closing(Copies(time_limit)) as copies,
+    ):
+        for item in copies.of(jobs):
+            if isinstance(item, Job):
+                path = os.fsencode(item.copy or item.path)
+                ahead.append((item, pool.submit(path, time_limit)))
+            else:
+                reason = item.reason if isinstance(item, Bad) else "no such object"
+                yield item.job.known_id or 0, Answer([reason.encode()])
             if len(ahead) >= _AHEAD:
-                id_, future = ahead.popleft()
-                yield id_, future.result()
-        for id_, future in ahead:
-            yield id_, future.result()
-    finally:
-        pool.close()
+                yield _answered(*ahead.popleft(), copies)
+        for job, future in ahead:
+            yield _answered(job, future, copies)
+
+
+def _answered(job: Job, future: Future[Answer], copies: Copies) -> tuple[int, Answer]:
+    answer = future.result()
+    copies.drop(job)
+    return job.known_id or 0, answer

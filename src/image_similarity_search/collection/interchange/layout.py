@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
+from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.schema import FORMAT_VERSION
 from image_similarity_search.catalog.values import Identity
 from image_similarity_search.types import METRICS, FloatArray, ImageRecord
@@ -89,7 +90,7 @@ def header_from(values: object) -> Header:
     if not isinstance(collection, dict) or not isinstance(roots, list) or not _is_count(count):
         raise ValueError("its header is damaged")
     for root in roots:
-        if not isinstance(root, str) or not os.path.isabs(root) or "\0" in root:
+        if not isinstance(root, str) or not _is_whole(root) or "\0" in root:
             raise ValueError(f"its folder {root!r} is no absolute path on this system")
     return Header(_identity(collection), tuple(roots), int(str(count)))
 
@@ -156,13 +157,18 @@ def _is_count(value: object) -> bool:
 
 
 def _path(path: object) -> str:
-    if not isinstance(path, str) or not os.path.isabs(path):
+    if not isinstance(path, str) or not _is_whole(path):
         raise ValueError(f"{path!r} is no absolute path on this system")
     folder, name = os.path.split(path)
     # a name that begins with a NUL is that of an image which a sync is moving
     if not name or "\0" in folder or "\0" in name[1:]:
         raise ValueError(f"{path!r} is not the path of a file")
     return path
+
+
+def _is_whole(path: str) -> bool:
+    """Whether it says all of where something is."""
+    return os.path.isabs(path) or is_address(path)
 
 
 def _integer(values: Mapping[str, Any], name: str, least: int) -> int:

@@ -1,0 +1,183 @@
+"""The bytes of pictures, wherever they lie: on this machine or in object storage."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from image_similarity_search.addresses import is_address
+from image_similarity_search.catalog.values import FileStat
+from image_similarity_search.errors import (
+    CollectionUnwritableError,
+    FolderNotFoundError,
+    ImageError,
+    ImageNotFoundError,
+    ImageUnreadableError,
+    SourceUnavailableError,
+)
+
+LONGEST_READ = 600.0
+"""Seconds in which an object that is asked for by itself must have come."""
+
+
+def read(path: str) -> bytes:
+    """The bytes of a file or object.
+
+    Raises:
+        ImageError: there is none, or it can't be read.
+    """
+    from image_similarity_search.images import decode
+
+    with local(path) as file:
+        try:
+            return decode.read_file(file)
+        except ImageError as error:
+            error.path = path
+            raise
+
+
+def content_hash(path: str) -> str | None:
+    """The content hash of a file or object; None where it can't be read.
+
+    Raises:
+        SourceUnavailableError: the object storage can't be read at all.
+    """
+    try:
+        return checked_hash(path)
+    except SourceUnavailableError:
+        raise
+    except ImageError:  # reading it to decode it will say why
+        return None
+
+
+def checked_hash(path: str) -> str:
+    """The same, without holding it in memory; raises as ``read``."""
+    from image_similarity_search.images import decode
+
+    with local(path) as file:
+        return decode.hash_file(file)
+
+
+def stat(path: str) -> FileStat:
+    """What tells whether a file or object changed.
+
+    Raises:
+        OSError: of a file.
+        ImageError: of an object; as ``read``.
+    """
+    if is_address(path):
+        from image_similarity_search.objects import storage
+
+        found = storage.stat(path)
+        return FileStat(found.size, found.mtime_ns, found.etag)
+    status = os.stat(path)
+    return FileStat(status.st_size, status.st_mtime_ns)
+
+
+def check_folder(folder: str) -> None:
+    """Refuse a folder, or bucket, that is not there or holds nothing at all.
+
+    Raises:
+        FolderNotFoundError: it is not; nothing was changed.
+        SourceUnavailableError: the object storage can't be read.
+    """
+    if not is_address(folder):
+        if not os.path.isdir(folder):
+            reason = "a file: add it with 'iss add'" if os.path.isfile(folder) else "no such folder"
+            raise FolderNotFoundError(folder, f"{reason}; nothing was changed")
+        return
+    from image_similarity_search.objects import storage
+
+    if not any(storage.pages(folder)):
+        raise FolderNotFoundError(folder, "there are no objects; nothing was changed")
+
+
+def check_file(path: str) -> None:
+    """Refuse what is no file or object.
+
+    Raises:
+        ImageNotFoundError: it is none; nothing was added.
+        ImageUnreadableError, SourceUnavailableError: the object can't be looked at.
+    """
+    if is_address(path):
+        try:
+            stat(path)
+        except ImageNotFoundError:
+            raise ImageNotFoundError(path, "no such object; nothing was added") from None
+    elif not os.path.isfile(path):
+        reason = "a folder: use 'iss index'" if os.path.isdir(path) else "no such file"
+        raise ImageNotFoundError(path, f"{reason}; nothing was added")
+
+
+@contextmanager
+def local(path: str) -> Iterator[str]:
+    """The path of a file on this machine with the same bytes; of an object, a copy for now.
+
+    Raises:
+        ImageError: of an object: there is none, or it can't be read.
+        CollectionUnwritableError: there is no room for the copy.
+    """
+    if not is_address(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="iss-") as folder:
+        copy = os.path.join(folder, "object")
+        check_size(path, stat(path).size)
+        _copy(path, copy)
+        yield copy
+
+
+def opened(path: str) -> IO[bytes]:
+    """An object as a file without a name, which is gone when it is closed; raises as ``local``."""
+    with local(path) as copy, open(copy, "rb") as source:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
+        shutil.copyfileobj(source, file)
+    file.seek(0)
+    return file
+
+
+def check_size(path: str, size: int) -> None:
+    """Refuse a file that is too large to be read, before it is fetched.
+
+    Raises:
+        ImageUnreadableError: it is.
+    """
+    from image_similarity_search.images.decode import MAX_FILE_BYTES
+
+    if size > MAX_FILE_BYTES:
+        raise ImageUnreadableError(
+            path, f"the file has {size:,} bytes, the limit is {MAX_FILE_BYTES:,}"
+        )
+
+
+def _copy(address: str, target: str) -> None:
+    from image_similarity_search.objects import storage
+
+    try:
+        storage.fetch(address, target, LONGEST_READ).result()
+    except Exception as error:
+        raise problem_of_copy(address, error, LONGEST_READ) from None
+
+
+def problem_of_copy(
+    address: str, error: Exception, seconds: float
+) -> ImageError | CollectionUnwritableError:
+    """Why an object could not be copied to this machine within ``seconds``."""
+    from image_similarity_search.objects.storage import problem_with
+
+    if isinstance(error, ImageError):
+        return error
+    if isinstance(error, TimeoutError) and not str(error):
+        return ImageUnreadableError(address, f"reading took more than {seconds:g} s")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return CollectionUnwritableError(
+            tempfile.gettempdir(),
+            "objects are copied there while they are read, and it has no room",
+            "make room there, or set TMPDIR to another folder",
+        )
+    return problem_with(address, error)

@@ -1,0 +1,86 @@
+"""What a scan of a folder is given, and what it fills."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.values import FileStat, Known
+from image_similarity_search.collection.logs import shown
+from image_similarity_search.collection.originals import content_hash
+from image_similarity_search.collection.vacated import Vacated
+from image_similarity_search.collection.worklist import Work, Worklist
+from image_similarity_search.types import ProgressCallback, SyncReport
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WalkOptions:
+    """Which files of a folder count; see ``Collection.sync``."""
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    follow_symlinks: bool = False
+    all_files: bool = False
+    retry_skipped: bool = False
+    checksum: bool = False
+    skip: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Scan:
+    """One scan: what it looks with, and what it found.
+
+    Attributes:
+        catalog: what is known.
+        options: which files count.
+        progress: is told how far it is.
+        report: counts what needs no work.
+        todo: the new and changed files.
+        vacated: images whose file is gone or replaced.
+    """
+
+    catalog: Catalog
+    options: WalkOptions
+    progress: ProgressCallback
+    report: SyncReport = field(default_factory=SyncReport)
+    todo: Worklist = field(default_factory=Worklist)
+    vacated: Vacated = field(default_factory=Vacated)
+
+    def compare(self, folder: str, name: str, path: str, stat: FileStat, old: Known | None) -> None:
+        """Note what is to be done with a file, given what is known of it."""
+        why = self._why_to_look(path, stat, old)
+        if why:
+            _log.debug("%s: %s", shown(path), why)
+            self.todo.append(Work(folder, name, stat, old.id if old else None))
+            if old:
+                self.vacated.add_replaced(old)
+        elif old and old.skipped:
+            self.report.skipped += 1
+            if _log.isEnabledFor(logging.INFO):
+                record = self.catalog.record(old.id)
+                _log.info("%s: skipped as before: %s", shown(path), record and record.reason)
+        else:
+            self.report.unchanged += 1
+            _log.debug("%s: unchanged", shown(path))
+
+    def vanish(self, files: Iterable[Known]) -> None:
+        """Note that these files are not there any more."""
+        for known in files:
+            self.vacated.add_gone(known)
+
+    def _why_to_look(self, path: str, stat: FileStat, old: Known | None) -> str | None:
+        """Why a file is looked into, if it is."""
+        if old is None:
+            return "new"
+        if not old.stat.agrees_with(stat):
+            return "another size or time than before"
+        # a bad file that could not even be read may be readable now, with nothing else changed
+        if old.skipped and (old.content_hash is None or self.options.retry_skipped):
+            return "tried again"
+        if self.options.checksum and content_hash(path) != old.content_hash:
+            return "other content than before, though of the same size and time"
+        return None

@@ -1,0 +1,187 @@
+"""Listing and reading objects.
+
+What failed for a passing reason is repeated by the libraries themselves; what is left is raised in
+our words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from image_similarity_search.addresses import bucket_of, scheme_of
+from image_similarity_search.errors import (
+    ImageError,
+    ImageUnreadableError,
+    SourceUnavailableError,
+)
+from image_similarity_search.objects.opening import file_system_of
+from image_similarity_search.objects.problems import problem_of
+
+_AT_ONCE = 32
+"""Objects of which the first bytes are read at once."""
+
+_ETAGS = ("ETag", "etag")
+_TIMES = ("LastModified", "last_modified", "mtime", "updated")
+
+
+class Stored(NamedTuple):
+    """An object.
+
+    Attributes:
+        address: where it is.
+        size: bytes.
+        mtime_ns: when it was written, nanoseconds since the epoch.
+        etag: what changes with its content.
+    """
+
+    address: str
+    size: int
+    mtime_ns: int
+    etag: str
+
+
+def pages(folder: str) -> Iterator[list[Stored]]:
+    """The objects at and below an address, a page at a time, in no order that counts.
+
+    Of S3 a page is what the server gives at once, 1,000; of other kinds, what is in one folder.
+
+    Raises:
+        SourceUnavailableError: it can't be listed; ``pages`` may have given some already.
+    """
+    fs = file_system_of(folder)
+    listing = _s3_pages(fs, folder) if scheme_of(folder) == "s3" else _folders(fs, folder)
+    while True:
+        try:
+            page = next(listing, None)
+        except Exception as error:
+            raise _unlisted(folder, error) from None
+        if page is None:
+            return
+        yield page
+
+
+def stat(address: str) -> Stored:
+    """What is known of one object without reading it.
+
+    Raises:
+        ImageNotFoundError, ImageUnreadableError, SourceUnavailableError: as ``problem_with`` says.
+    """
+    try:
+        info = file_system_of(address).info(_path(address))
+    except ImageError:
+        raise
+    except Exception as error:
+        raise problem_with(address, error) from None
+    if info.get("type") != "file":
+        raise problem_of(address, FileNotFoundError())
+    return _stored(address, info)
+
+
+def begins(addresses: Sequence[str], size: int) -> list[bytes]:
+    """The first ``size`` bytes of objects, by range reads, at once; empty where there are none.
+
+    Raises:
+        SourceUnavailableError: it can't be read.
+    """
+    if not addresses:
+        return []
+    fs = file_system_of(addresses[0])
+    paths = [_path(address) for address in addresses]
+    try:
+        found = fs.cat_ranges(paths, 0, size, on_error="return", batch_size=_AT_ONCE)
+    except Exception as error:
+        raise problem_with(addresses[0], error) from None
+    for address, data in zip(addresses, found, strict=True):
+        if isinstance(data, BaseException):
+            problem = problem_with(address, data)
+            if isinstance(problem, SourceUnavailableError):
+                raise problem from None
+    return [data if isinstance(data, bytes) else b"" for data in found]
+
+
+def fetch(address: str, target: str, seconds: float) -> Future[None]:
+    """Begin to copy an object into the file ``target``, a part at a time.
+
+    The future raises TimeoutError after ``seconds``, and otherwise what ``problem_with`` takes.
+
+    Raises:
+        SourceUnavailableError: what reads this kind of object storage is not installed.
+    """
+    fs = file_system_of(address)
+    copying = asyncio.wait_for(fs._get_file(_path(address), target), seconds)
+    return asyncio.run_coroutine_threadsafe(copying, fs.loop)
+
+
+def problem_with(address: str, error: BaseException) -> ImageError:
+    """The error of ours for one that came up when an object was read.
+
+    Where that may be the fault of all that lies there, its bucket is asked for something else:
+    ``SourceUnavailableError`` where it does not answer, and ``ImageUnreadableError`` where it does.
+    """
+    problem = problem_of(address, error)
+    if isinstance(problem, SourceUnavailableError) and _answers(address):
+        return ImageUnreadableError(address, problem.reason)
+    return problem
+
+
+def _answers(address: str) -> bool:
+    scheme, (bucket, _) = scheme_of(address), bucket_of(address)
+    fs = file_system_of(address)
+    try:
+        if scheme == "s3":
+            fs.call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1)
+        else:
+            fs.ls(bucket, detail=False)
+    except Exception:
+        return False
+    return True
+
+
+def _s3_pages(fs: Any, folder: str) -> Iterator[list[Stored]]:
+    bucket, key = bucket_of(folder)
+    more: dict[str, str] = {}
+    while True:
+        prefix = f"{key}/" if key else ""
+        page = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
+        yield [
+            _stored(f"s3://{bucket}/{entry['Key']}", entry | {"size": entry["Size"]})
+            for entry in page.get("Contents", ())
+        ]
+        if not page.get("IsTruncated"):
+            return
+        more = {"ContinuationToken": page["NextContinuationToken"]}
+
+
+def _folders(fs: Any, folder: str) -> Iterator[list[Stored]]:
+    scheme = scheme_of(folder)
+    for _, _, files in fs.walk(_path(folder), detail=True, on_error="raise"):
+        yield [_stored(f"{scheme}://{info['name']}", info) for info in files.values()]
+
+
+def _path(address: str) -> str:
+    """An address as fsspec has it."""
+    return address.partition("://")[2]
+
+
+def _stored(address: str, info: dict[str, Any]) -> Stored:
+    etag = next((str(info[name]) for name in _ETAGS if info.get(name)), "")
+    time = next((info[name] for name in _TIMES if info.get(name)), None)
+    return Stored(address, int(info["size"]), _nanoseconds(time), etag.strip('"'))
+
+
+def _nanoseconds(time: object) -> int:
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time)
+    return round(time.timestamp() * 1000) * 1_000_000 if isinstance(time, datetime) else 0
+
+
+def _unlisted(folder: str, error: Exception) -> ImageError:
+    """Why nothing could be listed, always as what concerns the whole."""
+    problem = error if isinstance(error, ImageError) else problem_of(folder, error)
+    if isinstance(problem, SourceUnavailableError):
+        return problem
+    return SourceUnavailableError(folder, problem.reason)
