@@ -19,8 +19,9 @@ ENGINE_PACKAGES := milvus==2.3.5 pymilvus==3.0.2 "tenacity>=8.2"
 S3_PACKAGES := "moto[server]==5.2.5"
 
 # Those that need what a wheel may lack: the model, the page, entry points, typing marks.
-WHEEL_TESTS := tests/cli tests/encoders tests/service tests/thumbnails tests/collection/test_search.py \
-	tests/test_legacy.py tests/test_public_api.py tests/test_openmp.py
+WHEEL_TESTS := tests/test_public_api.py tests/test_legacy.py tests/test_openmp.py tests/thumbnails \
+	tests/cli/test_models.py tests/cli/demo tests/encoders/test_encoders.py \
+	tests/service/test_page.py tests/service/test_serving.py
 
 # What the search is measured beside, each where it can be installed.
 PEERS := hnswlib==0.8.0 usearch==2.26.6 lancedb==0.40.0
