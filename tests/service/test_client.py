@@ -85,7 +85,8 @@ def test_everything_that_can_be_changed(client: Client, place: Path) -> None:
 
 def test_duplicates(client: Client, place: Path) -> None:
     shutil.copy(place / "photos/picture 0.jpg", place / "photos/copy.jpg")
-    copy = client.add_existing("photos", "copy.jpg")
+    shutil.copy(place / "photos/picture 0.jpg", place / "photos/third.jpg")
+    copy, third = (client.add_existing("photos", name) for name in ("copy.jpg", "third.jpg"))
     started = client.duplicates("exact", where={"formats": ["jpeg"]})
     assert (started.kind, started.collection) == ("duplicates", "pictures")
     *_, ended = client.follow(started.id)
@@ -95,11 +96,13 @@ def test_duplicates(client: Client, place: Path) -> None:
     assert started.finished is None
     page = client.groups(started.id)
     (group,) = page.groups
-    (other,) = group.others
-    assert (page.next, page.total) == (None, 1)
-    assert {group.keep.id, other.image.id} == {1, copy.id}
+    other, last = group.others
+    assert (page.next, page.total, group.more) == (None, 1, 0)
+    assert {group.keep.id, other.image.id, last.image.id} == {1, copy.id, third.id}
     assert (group.level, other.level, bool(group.why)) == ("exact", "exact", True)
-    client.dismiss([1, copy.id])
+    (short,) = client.groups(started.id, others=1).groups
+    assert (short.others, short.more) == ([other], 1)
+    client.dismiss([1, copy.id, third.id])
     *_, again = client.follow(client.duplicates("exact").id)
     assert client.groups(again.id).groups == []
 

@@ -136,12 +136,16 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Images that are alike: the one to ``keep``, ``why`` that one, and the others."""
+    """Images that are alike: the one to ``keep``, ``why`` that one, and the others.
+
+    ``more`` others were left out: ask for ``groups`` with as many ``others``.
+    """
 
     keep: Image
     why: str
     level: DuplicateLevel
     others: list[Duplicate]
+    more: int
 
     @classmethod
     def of(cls, answer: Json) -> Self:

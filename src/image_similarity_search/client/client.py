@@ -235,9 +235,12 @@ class Client:
             wanted["filter"] = dict(where)
         return _told(self._ask("POST", self._here("duplicates"), json=wanted), Job.of)
 
-    def groups(self, id_: str, *, offset: int = 0, limit: int = 100) -> Groups:
-        """A page of the groups that a search for duplicates found, the most alike first."""
-        query = {"offset": offset, "limit": limit}
+    def groups(self, id_: str, *, offset: int = 0, limit: int = 100, others: int = 100) -> Groups:
+        """A page of the groups that a search for duplicates found, the most alike first.
+
+        Of each group come at most so many ``others``; its ``more`` says how many are left out.
+        """
+        query = {"offset": offset, "limit": limit, "others": others}
         answer = self._ask("GET", _job_path(id_, "duplicates"), params=query)
         return _told(answer, _groups)
 
