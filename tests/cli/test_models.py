@@ -48,6 +48,19 @@ def test_preprocessing_is_chosen_once_and_remembered(tmp_path: Path, photos: Pat
     assert "resize=72;crop=64;bilinear" in info["fingerprint"]
 
 
+def test_the_whole_picture_may_be_asked_for_and_is_remembered(tmp_path: Path, photos: Path) -> None:
+    chosen = ("--resize", "64", "--crop", "64", "--fit", "stretch")
+    assert iss(tmp_path, "index", photos, *chosen).returncode == exits.OK
+    assert "unchanged 12" in iss(tmp_path, "index", photos).stdout
+    info = json.loads(iss(tmp_path, "info", "--json").stdout)
+    assert info["fingerprint"].endswith(";stretch")
+    found = json.loads(iss(tmp_path, "search", next(photos.rglob("*.png")), "--json").stdout)
+    assert found["hits"][0]["score"] == 1.0
+    other = iss(tmp_path, "index", photos, "--fit", "crop")
+    assert other.returncode == 4
+    assert "fit is stretch, but crop was asked for" in other.stderr
+
+
 def test_added_files_may_say_the_model_too(tmp_path: Path, photos: Path) -> None:
     picture = next(photos.rglob("*.jpg"))
     done = iss(tmp_path, "add", picture, "--model", "colour-texture", "--metric", "l1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -199,3 +200,20 @@ def test_the_small_class_takes_model_metric_index_and_device(
         ImageSimilaritySearch("images", index="exact")
     with pytest.raises(ConfigError, match="auto, cpu, cuda"):
         ImageSimilaritySearch("images", device="gpu")  # type: ignore[arg-type]
+
+
+def test_what_was_made_before_there_was_a_fit_is_cut(index: Path) -> None:
+    """As a catalog has it that an older version made."""
+    with closing(sqlite3.connect(index / "catalog.sqlite")) as database:
+        meta = dict(database.execute("SELECT key, value FROM meta"))
+        spec = json.loads(meta["encoder_spec"])
+        assert spec.pop("fit") == "crop"
+        meta["encoder_spec"] = json.dumps(spec)
+        for key, value in (meta | {"crc32": checksum_of_meta(meta)}).items():
+            database.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+        database.commit()
+    for asked in (None, EncoderSpec(**spec), EncoderSpec(fit="crop")):
+        with Collection.open(index, encoder=asked) as collection:
+            assert collection.encoder.preprocessing.fit == "crop"
+    with pytest.raises(CollectionMismatchError, match="fit is crop, but stretch was asked for"):
+        Collection.open(index, encoder=EncoderSpec(fit="stretch"))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.encoders import registry
+from image_similarity_search.encoders.head import Head
 from image_similarity_search.encoders.onnx import OnnxEncoder
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.table import ENCODERS
@@ -42,7 +43,10 @@ _STORED_AS = {
 }
 
 
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "colour-texture"])
+_NAMES = ["efficientnet-lite0", "efficientnet-lite0-whole", "colour-texture"]
+
+
+@pytest.mark.parametrize("name", _NAMES)
 def test_it_keeps_its_promises(name: str) -> None:
     encoder = registry.create(name)
     check_encoder(encoder)
@@ -51,21 +55,34 @@ def test_it_keeps_its_promises(name: str) -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownEncoderError, match="efficientnet-lite0, colour-texture"):
+    with pytest.raises(UnknownEncoderError, match=", ".join(_NAMES)):
         registry.create("resnet5")
 
 
 def test_the_card_is_of_the_file_that_ships() -> None:
     card = (_MODELS / "efficientnet-lite0-int8.md").read_text(encoding="utf-8")
-    assert hashlib.sha256(_BUNDLED.read_bytes()).hexdigest() in card
+    for file in (_BUNDLED, _MODELS / "efficientnet-lite0-head.npy"):
+        assert hashlib.sha256(file.read_bytes()).hexdigest() in card
     assert re.search(r"Apache", card)
     assert (_MODELS / "LICENSE.efficientnet-lite0").is_file()
     assert len(_BUNDLED.read_bytes()) < 5_000_000
 
 
+def test_collections_of_the_first_version_fit_the_encoder_of_that_name() -> None:
+    known = "efficientnet-lite0;sha256=ba6d35254fe32a67;resize=256;crop=224;bicubic;0,0,0,1,1,1"
+    assert registry.create("efficientnet-lite0").fingerprint == known
+
+
+def test_the_two_of_one_network_are_told_apart() -> None:
+    whole = registry.create("efficientnet-lite0-whole")
+    found = re.fullmatch(r"[a-z0-9-]+;sha256=\w{16};head=\w{16};rms;.*;stretch", whole.fingerprint)
+    assert found, whole.fingerprint
+
+
+@pytest.mark.parametrize("name", _NAMES[:2])
 @pytest.mark.parametrize("batch", [1, 2, 7])
-def test_an_embedding_is_the_same_to_the_bit_in_any_batch(batch: int) -> None:
-    encoder = registry.create("efficientnet-lite0")
+def test_an_embedding_is_the_same_to_the_bit_in_any_batch(name: str, batch: int) -> None:
+    encoder = registry.create(name)
     views = np.stack([encoder.preprocessing.view(draw(seed, (300, 260))) for seed in range(7)])
     together = encoder.encode(views)
     apart = [encoder.encode(views[start : start + batch]) for start in range(0, 7, batch)]
@@ -103,6 +120,28 @@ def test_another_shape_than_promised_is_refused() -> None:
         encoder.encode(np.zeros((1, 224, 224, 3), dtype=np.uint8))
 
 
+def test_a_stretched_view_shows_all_of_the_picture() -> None:
+    image = Image.new("RGB", (120, 40), "red")
+    image.paste("blue", (60, 0, 120, 40))
+    image.paste("lime", (0, 0, 6, 40))
+    cut = Preprocessing(40, 40, "box").view(image)
+    whole = Preprocessing(40, 40, "box", fit="stretch").view(image)
+    assert cut.shape == whole.shape == (40, 40, 3)
+    assert not (cut == (0, 255, 0)).all(axis=2).any()
+    assert (whole[:, :2] == (0, 255, 0)).all()
+    assert (whole[:, 2:20] == (255, 0, 0)).all()
+    assert (whole[:, 20:] == (0, 0, 255)).all()
+
+
+def test_a_picture_without_anything_has_an_embedding() -> None:
+    encoder = registry.create("efficientnet-lite0-whole")
+    assert np.isfinite(
+        Head(str(_MODELS / "efficientnet-lite0-head.npy")).applied(
+            np.zeros((1, encoder.dim), np.float32)
+        )
+    ).all()
+
+
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (256, 256), (37, 1000), (500, 2), (1, 1)])
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 def test_the_view_is_what_resize_then_crop_shows(size: tuple[int, int], interpolation: str) -> None:
@@ -125,6 +164,8 @@ def test_the_view_is_what_resize_then_crop_shows(size: tuple[int, int], interpol
         ((10, 11), "crop"),
         ((10, 0), "crop"),
         ((10, 10, "best"), "interpolation"),
+        ((10, 10, "box", (0, 0, 0), (1, 1, 1), "best"), "fit"),
+        ((12, 10, "box", (0, 0, 0), (1, 1, 1), "stretch"), "crop is 10; expected 12"),
     ],
 )
 def test_preprocessing_that_makes_no_sense_is_refused(

@@ -59,7 +59,7 @@ def test_a_module_is_an_encoder() -> None:
     made = encoder(small_network().train())
     check_encoder(made)
     assert (made.name, made.dim, made.device) == ("small", 8, "cpu")
-    assert made.spec == EncoderSpec(resize=36, crop=32, interpolation="bilinear")
+    assert made.spec == EncoderSpec(resize=36, crop=32, interpolation="bilinear", fit="crop")
 
 
 @with_torch

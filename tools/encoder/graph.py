@@ -15,6 +15,7 @@ from .quantised import Activation, Convolution, QuantisedNetwork, input_numbers
 OPSET = 17
 IR_VERSION = 8
 DIM = 1280
+RMS = "rms"
 
 
 class Graph:
@@ -135,3 +136,21 @@ def _attributes(layer: Layer) -> dict[str, Any]:
         "pads": list(layer.pads),
         "group": layer.groups,
     }
+
+
+def add_rms(model: onnx.ModelProto) -> None:
+    """A second output, ``rms``: the root mean square of the last features; the first stays."""
+    (pool,) = (node for node in model.graph.node if node.op_type == "GlobalAveragePool")
+    features = pool.input[0]
+    model.graph.node.extend(
+        [
+            helper.make_node("Mul", [features, features], ["squares"], name="squares"),
+            helper.make_node(
+                "GlobalAveragePool", ["squares"], ["squares.mean"], name="squares.mean"
+            ),
+            helper.make_node("Sqrt", ["squares.mean"], ["squares.root"], name="squares.root"),
+            helper.make_node("Flatten", ["squares.root"], [RMS], name=RMS, axis=1),
+        ]
+    )
+    model.graph.output.append(helper.make_tensor_value_info(RMS, TensorProto.FLOAT, ["n", DIM]))
+    onnx.checker.check_model(model, full_check=True)

@@ -77,7 +77,7 @@ def view_batch(pictures: list[Image.Image], count: int, seed: int) -> Pixels:
 
 def view(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """One random crop of a picture, altered at random."""
-    image = _crop(image, rng)
+    image = crop(image, rng)
     if rng.random() < 0.5:
         image = ImageOps.mirror(image)
     for _ in range(int(rng.integers(0, 3))):
@@ -85,15 +85,16 @@ def view(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return image.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
 
 
-def _crop(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def crop(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """A part of random place, size and shape, as a square."""
     width, height = image.size
     area = width * height * float(rng.uniform(0.05, 1.0))
     shape = float(np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3))))
     w = int(min(width, max(32.0, (area * shape) ** 0.5)))
     h = int(min(height, max(32.0, (area / shape) ** 0.5)))
     x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
-    crop = image.crop((x, y, x + w, y + h))
-    return crop.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    part = image.crop((x, y, x + w, y + h))
+    return part.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
 
 
 def _small(image: Image.Image, rng: np.random.Generator) -> Image.Image:

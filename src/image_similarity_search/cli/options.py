@@ -97,6 +97,11 @@ _PREPROCESSING = (
         type=click.Choice(["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]),
         help="How pictures are resized.",
     ),
+    click.option(
+        "--fit",
+        type=click.Choice(["crop", "stretch"]),
+        help="Cut off what is no square, or stretch the whole picture into it.",
+    ),
 )
 
 
@@ -106,7 +111,7 @@ def _gathering(*given: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
     def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
         def gathered(*arguments: Any, **options: Any) -> Any:
-            names = ("model", "weights", "resize", "crop", "interpolation")
+            names = ("model", "weights", "resize", "crop", "interpolation", "fit")
             said = {name: options.pop(name, None) for name in names}
             return command(*arguments, encoder=_encoder_spec(said), **options)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import closing
+from dataclasses import replace
 
 from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
 from image_similarity_search.catalog.lock import writer_lock
@@ -191,7 +192,7 @@ def matching_encoder(
     if given == known:
         return None
     if stored.fingerprint:  # otherwise any may be tried: see ``binding``
-        for what in ("resize", "crop", "interpolation"):
+        for what in ("resize", "crop", "interpolation", "fit"):
             if (value := getattr(given, what)) is not None:
                 _refuse(what, getattr(known, what) or "the encoder's own", value, _ELSEWHERE)
         if not same_model:
@@ -237,7 +238,8 @@ def has_text(stored: Identity) -> bool:
 def _stored_spec(stored: Identity) -> EncoderSpec:
     """How the encoder of a collection was made, as far as that is known."""
     if stored.encoder_spec:
-        return EncoderSpec.from_json(stored.encoder_spec)
+        spec = EncoderSpec.from_json(stored.encoder_spec)
+        return replace(spec, fit=spec.fit or "crop")  # of which nothing was said, once
     spec = EncoderSpec(stored.encoder)
     row = ENCODERS.get(stored.encoder)
     return spec.made_with(row.preprocessing) if row else spec

@@ -28,11 +28,12 @@ from image_similarity_search.encoders.text import TextTower
 from image_similarity_search.errors import ConfigError, EncoderUnavailableError
 
 _NEEDED = ("resize", "crop", "mean", "std")
-_OPTIONAL = ("name", "interpolation", "output", "pooling", "text", "tokenizer", "tokens")
+_OPTIONAL = ("name", "interpolation", "fit", "output", "pooling", "text", "tokenizer", "tokens")
 _EXAMPLE = (
     'resize = 256, crop = 224, interpolation = "bicubic", mean = [0.485, 0.456, 0.406],'
     " std = [0.229, 0.224, 0.225], a line each; optional: name, output,"
-    ' pooling ("none", "mean" or "cls"), text and tokenizer (files), tokens'
+    ' pooling ("none", "mean" or "cls"), text and tokenizer (files), tokens,'
+    ' fit ("crop" or "stretch")'
 )
 
 
@@ -129,4 +130,5 @@ def _preprocessing(described: dict[str, Any]) -> Preprocessing:
         described.get("interpolation", "bicubic"),
         (mean[0], mean[1], mean[2]),
         (std[0], std[1], std[2]),
+        described.get("fit", "crop"),
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_similarity_search.encoders.devices import Device, onnx_session
+from image_similarity_search.encoders.head import Head
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import (
@@ -44,6 +45,7 @@ class OnnxEncoder:
         output: which of the model's outputs has the embeddings; by default the first.
         pooling: what makes one vector of an output with more than two axes: ``mean`` over the
             tokens ``(n, tokens, dim)`` or places ``(n, dim, h, w)``, ``cls`` (the first token).
+        head: what is done with the vectors, if anything.
         fingerprint: instead of one made from the file's SHA-256; the preprocessing's is added.
         spec: with which ``registry.create`` makes the same encoder again.
         device: where it runs; the attribute ``device`` says which was taken. With ``openvino``,
@@ -66,6 +68,7 @@ class OnnxEncoder:
         dim: int | None = None,
         output: str | None = None,
         pooling: Pooling = "none",
+        head: Head | None = None,
         fingerprint: str | None = None,
         spec: EncoderSpec | None = None,
         device: Device = "auto",
@@ -94,6 +97,7 @@ class OnnxEncoder:
         self.fingerprint = f"{mark};{how}{preprocessing.fingerprint}"
         self._input = self._only_input()
         self._pooling = pooling
+        self._head = head
         self._output = self._chosen_output(output)
         self._check_crop()
         self.dim = dim or self._known_dim()
@@ -111,7 +115,7 @@ class OnnxEncoder:
             raise EncoderOutputError(
                 self.name, f"shape {rows.shape}, expected {(len(pixels), self.dim)}"
             )
-        return rows
+        return self._head.applied(rows) if self._head else rows
 
     def _run(self, pixels: PixelArray) -> FloatArray:
         batch = self._as_input(pixels)

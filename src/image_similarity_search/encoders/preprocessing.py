@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 
+Fit = Literal["crop", "stretch"]
+FITS: tuple[Fit, ...] = get_args(Fit)
+
 Channels = tuple[float, float, float]
 
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
@@ -28,6 +31,9 @@ _FULL = 1 << 16  # of the short side: no picture is decoded smaller for it
 class Preprocessing:
     """Resize the short side to ``resize`` pixels, cut a square of ``crop`` pixels from the centre.
 
+    With the ``fit`` ``stretch`` nothing is cut: the whole picture becomes that square, whatever
+    its shape, and ``resize`` is the same number as ``crop``.
+
     ``mean`` and ``std`` (per RGB channel, of values in 0..1) are for encoders that want
     ``(pixel / 255 - mean) / std``; an encoder with the normalisation built in ignores them.
     """
@@ -37,6 +43,7 @@ class Preprocessing:
     interpolation: Interpolation = "bicubic"
     mean: Channels = (0.0, 0.0, 0.0)
     std: Channels = (1.0, 1.0, 1.0)
+    fit: Fit = "crop"
 
     def __post_init__(self) -> None:
         if self.resize < 1:
@@ -49,6 +56,11 @@ class Preprocessing:
             raise ConfigError(
                 "interpolation", self.interpolation, f"one of {', '.join(INTERPOLATIONS)}"
             )
+        if self.fit not in FITS:
+            raise ConfigError("fit", self.fit, f"one of {', '.join(FITS)}")
+        if self.fit == "stretch" and self.crop != self.resize:
+            expected = f"{self.resize}, as resize: nothing is cut (unless fit is crop)"
+            raise ConfigError("crop", self.crop, expected)
         if not all(map(isfinite, self.mean)):
             raise ConfigError("mean", self.mean, "three numbers")
         if not all(map(isfinite, self.std)) or min(self.std) <= 0:
@@ -58,7 +70,8 @@ class Preprocessing:
     def fingerprint(self) -> str:
         """Equal for equal preprocessing; part of an encoder's fingerprint."""
         channels = ",".join(f"{value:g}" for value in (*self.mean, *self.std))
-        return f"resize={self.resize};crop={self.crop};{self.interpolation};{channels}"
+        fit = "" if self.fit == "crop" else f";{self.fit}"  # which there was not, once
+        return f"resize={self.resize};crop={self.crop};{self.interpolation};{channels}{fit}"
 
     def side_for(self, region: Region | None) -> int:
         """Pixels of a picture's short side that are needed to show it, or a part of it."""
@@ -67,7 +80,11 @@ class Preprocessing:
         return min(ceil(self.resize / min(region.w, region.h)), _FULL)
 
     def changed(
-        self, resize: int | None, crop: int | None, interpolation: Interpolation | None
+        self,
+        resize: int | None,
+        crop: int | None,
+        interpolation: Interpolation | None,
+        fit: Fit | None = None,
     ) -> Self:
         """The same with other values, where they are not None."""
         return replace(
@@ -75,6 +92,7 @@ class Preprocessing:
             resize=self.resize if resize is None else resize,
             crop=self.crop if crop is None else crop,
             interpolation=interpolation or self.interpolation,
+            fit=fit or self.fit,
         )
 
     def normalise(self, pixels: PixelArray) -> FloatArray:
@@ -95,6 +113,9 @@ class Preprocessing:
         """``view`` as an image."""
         from PIL import Image
 
+        resample = Image.Resampling[self.interpolation.upper()]
+        if self.fit == "stretch":
+            return image.resize((self.crop, self.crop), resample)
         width, height = image.size
         short = min(width, height)
         # sizes and offsets exactly as torchvision's Resize and CenterCrop compute them
@@ -112,5 +133,4 @@ class Preprocessing:
             min((left + self.crop) * x_scale, width),
             min((top + self.crop) * y_scale, height),
         )
-        resample = Image.Resampling[self.interpolation.upper()]
         return image.resize((self.crop, self.crop), resample, box=box)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import replace
 
 from image_similarity_search.encoders import hub
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device, check_device
+from image_similarity_search.encoders.head import Head
 from image_similarity_search.encoders.onnx import OnnxEncoder
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.encoders.table import DEFAULT_ENCODER, ENCODERS, EncoderRow
@@ -149,7 +151,9 @@ def _of_row(row: EncoderRow, spec: EncoderSpec, device: Device) -> Encoder:
         return _without_weights(row, spec, device)
     preprocessing = spec.applied_to(row.preprocessing)
     path, checksum = _weights(row, spec)
-    fingerprint = f"{row.name};sha256={checksum[:16]}" if checksum else None
+    fingerprint, head = _mark(row, spec, path, checksum), None
+    if row.head:
+        head = Head(_inside(row.head))
     model: str | bytes = path
     if row.architecture and not is_onnx_file(path):
         model, fingerprint = _network(row, path)
@@ -159,6 +163,8 @@ def _of_row(row: EncoderRow, spec: EncoderSpec, device: Device) -> Encoder:
         preprocessing,
         dim=row.dim if spec.weights is None else None,
         pooling=row.pooling,
+        output=row.output,
+        head=head,
         fingerprint=fingerprint,
         spec=spec,
         device=device,
@@ -167,6 +173,17 @@ def _of_row(row: EncoderRow, spec: EncoderSpec, device: Device) -> Encoder:
         problem = f"the model in {path} gives {encoder.dim:,} values, expected {row.dim:,}"
         raise EncoderUnavailableError(row.name, problem, "Export it without its classifier.")
     return encoder
+
+
+def _mark(row: EncoderRow, spec: EncoderSpec, path: str, checksum: str | None) -> str | None:
+    """The fingerprint without preprocessing, where it is not the encoder's to make."""
+    if spec.weights is None and row.fingerprint:
+        return row.fingerprint
+    if row.head:
+        checksum = checksum or _sha256(row.name, path)
+        head = _sha256(row.name, _inside(row.head))
+        return f"{row.name};sha256={checksum[:16]};head={head[:16]}"
+    return f"{row.name};sha256={checksum[:16]}" if checksum else None
 
 
 def _device_for(spec: EncoderSpec, device: Device) -> Device:
@@ -198,7 +215,24 @@ def _weights(row: EncoderRow, spec: EncoderSpec) -> tuple[str, str | None]:
         return spec.weights, None
     if isinstance(row.weights, hub.HubFile):
         return hub.fetched(row.weights, row.name, _remedy(row))
-    return os.path.join(os.path.dirname(__file__), "models", str(row.weights)), None
+    return _inside(str(row.weights)), None
+
+
+def _inside(file: str) -> str:
+    """The path of a file that comes with the package."""
+    return os.path.join(os.path.dirname(__file__), "models", file)
+
+
+def _sha256(name: str, path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise EncoderUnavailableError(
+            name,
+            f"{path} can't be read ({error.strerror or error})",
+            "Give the path of its ONNX file.",
+        ) from error
 
 
 def _network(row: EncoderRow, path: str) -> tuple[bytes, str]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Self
 
-from image_similarity_search.encoders.preprocessing import Interpolation, Preprocessing
+from image_similarity_search.encoders.preprocessing import Fit, Interpolation, Preprocessing
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class EncoderSpec:
         resize: pixels of the short side.
         crop: pixels of the square cut from the centre.
         interpolation: how pictures are resized.
+        fit: ``crop``, or ``stretch`` for the whole picture, whatever its shape.
         runtime: ``openvino`` where that runs the model, and not ONNX Runtime.
     """
 
@@ -28,6 +29,7 @@ class EncoderSpec:
     crop: int | None = None
     interpolation: Interpolation | None = None
     runtime: Literal["openvino"] | None = None
+    fit: Fit | None = None
 
     def filled_from(self, other: Self) -> Self:
         """The same, with what ``other`` says where nothing is said here."""
@@ -36,7 +38,7 @@ class EncoderSpec:
 
     def applied_to(self, preprocessing: Preprocessing) -> Preprocessing:
         """A model's preprocessing, with the values that are given here."""
-        return preprocessing.changed(self.resize, self.crop, self.interpolation)
+        return preprocessing.changed(self.resize, self.crop, self.interpolation, self.fit)
 
     def made_with(self, preprocessing: Preprocessing) -> Self:
         """The same with every value of the preprocessing that an encoder was made with."""
@@ -45,6 +47,7 @@ class EncoderSpec:
             resize=preprocessing.resize,
             crop=preprocessing.crop,
             interpolation=preprocessing.interpolation,
+            fit=preprocessing.fit,
         )
 
     def to_json(self) -> str:

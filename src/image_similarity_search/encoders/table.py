@@ -31,6 +31,9 @@ class EncoderRow:
         architecture: a network of ``resnet.ARCHITECTURES`` that the weights belong to; None where
             they are an ONNX model.
         pooling: what makes one vector of an ONNX model's output.
+        output: which of the model's outputs has the embeddings; None for the first.
+        head: the name of a file inside this package with what follows; see ``head``.
+        fingerprint: the part of it that stands for the weights, where it is not made of the file.
         elsewhere: where else the weights can be had, for those who fetch them by hand.
         text: the files of its text tower, where it has one.
     """
@@ -43,10 +46,14 @@ class EncoderRow:
     weights: HubFile | str | None = None
     architecture: str | None = None
     pooling: Pooling = "none"
+    output: str | None = None
+    head: str | None = None
+    fingerprint: str | None = None
     elsewhere: str | None = None
     text: TextTower | None = None
 
 
+_LITE0 = "efficientnet-lite0-int8.onnx"
 _IMAGENET = Preprocessing(256, 224, "bilinear", IMAGENET_MEAN, IMAGENET_STD)
 
 # Revisions and checksums are those that public projects pin, each met in two or more of them.
@@ -57,7 +64,19 @@ _ROWS = (
         preprocessing=Preprocessing(),
         licence="Apache-2.0",
         summary="EfficientNet-Lite0 trained on ImageNet, 8-bit: quick, good at objects and scenes",
-        weights="efficientnet-lite0-int8.onnx",
+        weights=_LITE0,
+        # of the file as it was before it had a second output; the first is the same, to the bit
+        fingerprint="efficientnet-lite0;sha256=ba6d35254fe32a67",
+    ),
+    EncoderRow(
+        name="efficientnet-lite0-whole",
+        dim=1280,
+        preprocessing=Preprocessing(224, 224, fit="stretch"),
+        licence="Apache-2.0",
+        summary="the same network, which sees the whole picture: finds altered copies better",
+        weights=_LITE0,
+        output="rms",
+        head="efficientnet-lite0-head.npy",
     ),
     EncoderRow(
         name="colour-texture",

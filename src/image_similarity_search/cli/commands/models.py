@@ -77,6 +77,7 @@ def row_as_json(row: EncoderRow) -> dict[str, Any]:
         "resize": row.preprocessing.resize,
         "crop": row.preprocessing.crop,
         "interpolation": row.preprocessing.interpolation,
+        "fit": row.preprocessing.fit,
         "text": row.text is not None,
         "summary": row.summary,
     }
