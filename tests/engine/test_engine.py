@@ -21,6 +21,7 @@ from tls_relay import tls_relay
 pytest.importorskip("milvus", reason="no Milvus server is installed")
 pytest.importorskip("pymilvus", reason="Milvus's client is not installed")
 
+from image_similarity_search import vectors
 from image_similarity_search.catalog import parts
 from image_similarity_search.cli.demo.drawings import drawings
 from image_similarity_search.cli.demo.picture_set import write_missing
@@ -33,6 +34,7 @@ from image_similarity_search.errors import (
 )
 from image_similarity_search.filters import Filter
 from image_similarity_search.stores.engines import Address, Label, open_engine
+from image_similarity_search.stores.engines.milvus_kinds import KINDS
 from image_similarity_search.stores.engines.milvus_label import Written
 from image_similarity_search.stores.engines.milvus_store import MilvusStore
 from image_similarity_search.testing import check_store
@@ -96,15 +98,16 @@ def test_the_contract_of_stores(server: MilvusServer) -> None:
         assert list(pool.map(check, _KINDS)) == [None] * len(_KINDS)
 
 
+@pytest.mark.parametrize("metric", ["l2", "ip"])
 def test_more_results_than_the_server_gives_at_once(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    url: str, metric: Metric, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = open_engine(Address.parse(url)).begun(Label("0" * 32, "none", 8, "l2", "exact"))
+    store = open_engine(Address.parse(url)).begun(Label("0" * 32, "none", 8, metric, "exact"))
     rows = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
     store.upsert(np.arange(100), rows)
     monkeypatch.setattr("image_similarity_search.stores.engines.milvus_store.MOST_RESULTS", 16)
     monkeypatch.setattr("image_similarity_search.stores.engines.milvus_store._ALLOWED_AT_ONCE", 30)
-    nearest = np.argsort(((rows - rows[3]) ** 2).sum(axis=1))
+    nearest = np.argsort(vectors.distances(rows[3], rows, metric))
     assert store.search(rows[3][None], 70)[0].tolist() == nearest[:70].tolist()
     odd = nearest[nearest % 2 == 1]
     assert store.search(rows[3][None], 40, np.arange(1, 100, 2))[0].tolist() == odd[:40].tolist()
@@ -150,6 +153,8 @@ def test_a_recall_that_is_asked_for_is_measured_and_kept(
         assert (tuning.target, tuning.recall, tuning.images) == (0.9, 1.0, 12)
     with Collection.open(tmp_path / "i") as again:
         assert again.info().tuning == tuning
+        with again._keeper.current() as store:
+            assert store.candidates(100) == KINDS[kind].candidates(100, tuning.depth)
         assert len(again.search(1, k=50)) == 11
 
 

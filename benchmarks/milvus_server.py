@@ -1,4 +1,4 @@
-"""A real Milvus server on loopback, for tests."""
+"""A real Milvus server on loopback, for measurements and tests."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from conftest import until
 
 # How often its parts look for work: each wait of a test is several of these. Milvus's own numbers
 # are for servers that have nothing to do for hours. It reads them from the environment.
@@ -33,9 +32,9 @@ _START_SECONDS = 180  # on a machine that does much else
 
 
 @contextmanager
-def milvus_server(folder: Path) -> Iterator[MilvusServer]:
-    """A server whose data are in a new ``folder``, until it is left. One at a time: see there."""
-    running = MilvusServer(folder)
+def milvus_server(folder: Path, *, eager: bool = True) -> Iterator[MilvusServer]:
+    """A server whose data are in a new ``folder``, until it is left."""
+    running = MilvusServer(folder, eager=eager)
     try:
         running.start()
         yield running
@@ -47,12 +46,17 @@ class MilvusServer:
     """One server, whose data outlives it until ``close``.
 
     Its program is run without the wrapper that comes with it, which may give its parts other
-    ports at each start: a part then looks for another at the place of one that was killed. Two
-    that start at once may take the same ports.
+    ports at each start: a part then looks for another at the place of one that was killed. Here
+    they keep those that they got at the first, which no other server has.
+
+    Args:
+        folder: for its data; it is made.
+        eager: let its parts look for work more often than they are made to.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, eager: bool = True) -> None:
         self._folder = folder
+        self._eager = eager
         self.port = free_port()
         self._metrics_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,8 +68,9 @@ class MilvusServer:
     def start(self) -> None:
         """Start it, and wait until it can be used."""
         programs = _prepared(self._folder, self.port)
-        environment = os.environ | _EAGER
+        environment = os.environ | (_EAGER if self._eager else {})
         environment |= {"LD_LIBRARY_PATH": str(programs), "METRICS_PORT": str(self._metrics_port)}
+        environment["ETCD_CONFIG_PATH"] = str(self._folder / "configs" / "etcd.yaml")
         environment |= {"DEPLOY_MODE": "STANDALONE", "MILVUS_RUN_DIR": str(self._folder / "run")}
         with open(self._folder.parent / "milvus.log", "ab") as log:
             self._process = subprocess.Popen(
@@ -76,7 +81,16 @@ class MilvusServer:
                 stdin=subprocess.DEVNULL,
                 env=environment,
             )
-        until(self._answers, _START_SECONDS)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            assert time.monotonic() < deadline, "it does not come up"
+            time.sleep(0.1)
+
+    def memory_mib(self) -> float:
+        """What it has in memory."""
+        assert self._process
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     def kill(self) -> None:
         """End it at once, as a crash does."""
@@ -127,11 +141,23 @@ class MilvusServer:
 
 
 _PREPARE = """
-import sys
+import socket, sys
 from milvus import MilvusServerConfig, _initialize_data_files
 programs, folder, port = sys.argv[1:]
 _initialize_data_files(programs)
-MilvusServerConfig(data_dir=folder, proxy_port=int(port)).resolve()
+config = MilvusServerConfig(data_dir=folder)
+names = [name for name in config.configurable_items if name.endswith("_port")]
+parts = {name: socket.create_server(("127.0.0.1", 0)) for name in [*names, "peers"]}
+ports = {name: free.getsockname()[1] for name, free in parts.items()}
+for free in parts.values():
+    free.close()
+etcd, peers = (f"http://127.0.0.1:{ports[name]}" for name in ("etcd_port", "peers"))
+config.update(**ports | {"proxy_port": int(port)})
+config.resolve()
+with open(f"{folder}/configs/etcd.yaml", "w") as file:
+    file.write(f"listen-client-urls: {etcd}\\nadvertise-client-urls: {etcd}\\n")
+    file.write(f"listen-peer-urls: {peers}\\ninitial-advertise-peer-urls: {peers}\\n")
+    file.write(f"initial-cluster: default={peers}\\n")
 """
 
 
