@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import engine_node
 import filling
 import indexing_cost
+import numpy as np
 import searching
 import starting
 import thumbnails
@@ -23,6 +25,7 @@ from image_similarity_search.types import FloatArray
 _TORCH = Path(__file__).resolve().parent.parent.parent / ".venv-recipe" / "bin" / "python"
 _PICTURES = 3000  # to index
 _FILTERED, _ADDED_TO = 100_000, 1_000_000
+_IN_ENGINE = 50_000
 
 
 def indexing(setting: Setting) -> Figures:
@@ -91,6 +94,14 @@ def thumbnails_cost(setting: Setting) -> Figures:
 def filters(setting: Setting) -> Figures:
     """Searches with filters that let through more or less, beside one without."""
     return child.run("filters", "filtered_search", _collection(setting, _FILTERED))
+
+
+def engine(setting: Setting, kind: str) -> Figures:
+    """One node of an engine, beside comparing with all in this process."""
+    if not engine_node.can_be_measured():
+        return {"skipped": "there is no Milvus server: run it by .venv-engine/bin/python"}
+    found = data.load(data.make(setting.cache, _IN_ENGINE, setting.pictures))
+    return engine_node.measured(np.array(found.rows), found.queries, kind, setting.scratch)
 
 
 def adding(setting: Setting) -> Figures:

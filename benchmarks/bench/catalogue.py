@@ -42,6 +42,15 @@ def measurements() -> list[Measurement]:
             )
             for label, count in (("100k", 100_000), ("1m", 1_000_000))
         ),
+        *(
+            Measurement(
+                f"engine-{kind}",
+                f"one node of Milvus, {kind}",
+                True,
+                partial(adapters.engine, kind=kind),
+            )
+            for kind in ("hnsw", "ivf-sq8")
+        ),
         _one("adding", "one picture more in a million", adapters.adding, full=True),
     ]
 

@@ -14,7 +14,8 @@ from bench.registry import Figures
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
 _PACKAGES = (
-    "faiss-cpu", "hnswlib", "lancedb", "numpy", "onnxruntime", "pillow", "pillow-heif", "usearch",
+    "faiss-cpu", "hnswlib", "lancedb", "milvus", "numpy", "onnxruntime", "pillow", "pillow-heif",
+    "pymilvus", "usearch",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from bench.registry import Figures
 from bench.tables import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DOCUMENTS = (ROOT / "docs" / "performance.md", ROOT / "README.md")
+DOCUMENTS = (ROOT / "docs" / "performance.md", ROOT / "docs" / "scaling.md", ROOT / "README.md")
 
 _BLOCK = re.compile(r"(<!-- bench: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

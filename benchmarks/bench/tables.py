@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from peers.measure import PEERS
 
-from bench import points, scale
+from bench import beyond, points, scale
 from bench.registry import Figures
 
 Results = Mapping[str, Figures]
@@ -389,4 +389,8 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "scale-measured": lambda results: scale.measured(results) or _NONE,
     "scale-foreseen": lambda results: scale.foreseen(results) or _NONE,
     "scale-limits": lambda results: scale.limits(results) or _NONE,
+    "engine": lambda results: beyond.measured(results) or _NONE,
+    "beyond-vectors": lambda results: beyond.vectors(results) or _NONE,
+    "beyond-pictures": lambda results: beyond.pictures(results) or _NONE,
+    "beyond-catalog": lambda results: beyond.catalog(results) or _NONE,
 }
