@@ -189,8 +189,13 @@ class CollectionUnwritableError(CollectionError):
         self,
         path: object,
         reason: str,
-        remedy: str = "make room or give another index folder",
+        remedy: str | None = None,
     ) -> None:
+        if remedy is None:
+            why = reason.lower()
+            refused = "read-only" in why or "readonly" in why or "permission" in why
+            what = "make it writable" if refused else "make room"
+            remedy = f"{what} or give another index folder"
         super().__init__(f"{path} can't be written to: {reason}. What it holds is kept; {remedy}")
         self.path = path
         self.reason = reason

@@ -218,10 +218,11 @@ class LegacyImportReport:
 class CollectionInfo:
     """What a collection is made of.
 
-    ``catalog_bytes`` and ``store_bytes`` are sizes on disk, ``memory_bytes`` is about what the
-    store takes in memory; ``store`` says in words what finds the nearest, and ``why`` why ``auto``
-    chose it (empty for other kinds); ``tuning`` is what was made of a recall that was asked for;
-    ``roots`` are the folders that were indexed; ``text`` whether words can be searched by.
+    ``catalog_bytes``, ``store_bytes`` and ``thumbnail_bytes`` are sizes on disk, ``memory_bytes``
+    is about what the store takes in memory; ``store`` says in words what finds the nearest, and
+    ``why`` why ``auto`` chose it (empty for other kinds); ``tuning`` is what was made of a recall
+    that was asked for; ``roots`` are the folders that were indexed; ``text`` whether words can be
+    searched by.
     """
 
     index_dir: str
@@ -241,6 +242,7 @@ class CollectionInfo:
     why: str = ""
     tuning: Tuning | None = None
     text: bool = False
+    thumbnail_bytes: int = 0
 
 
 @dataclass(slots=True)

@@ -130,10 +130,15 @@ def test_duplicates_can_be_moved_and_brought_back(
     indexed("index", photos)
     move = ("duplicates", "--action", "move", "--to", "twice")
     done = indexed(*move)
+    assert f"would move {copy} to twice".encode() in done.stderr
     assert b"would be done: 1 files" in done.stderr
+    done = indexed("duplicates", "--action", "hardlink")
+    assert f"would make {copy} a hardlink to {photos / 'picture 0.jpg'}".encode() in done.stderr
     assert copy.exists()
     indexed("duplicates", "--yes", status=exits.USAGE)
-    indexed("duplicates", "--action", "move", status=exits.USAGE)
+    lacking = indexed("duplicates", "--action", "move", status=exits.USAGE)
+    assert lacking.stdout == b""  # it is said before anything is compared
+    assert b"--action move needs --to FOLDER" in lacking.stderr
     (deed,) = json.loads(indexed(*move, "--yes", "--json").stdout)["deeds"]
     assert (deed["path"], deed["done"]) == (str(copy), True)
     assert Path(deed["to"]) == tmp_path / "twice" / "copy.jpg"
@@ -142,6 +147,44 @@ def test_duplicates_can_be_moved_and_brought_back(
     indexed("duplicates", "--undo")
     assert copy.read_bytes() == (photos / "picture 0.jpg").read_bytes()
     indexed("duplicates", "--undo", status=exits.USAGE)
+
+
+def test_a_trash_that_is_lacking_is_said_before_anything_is_compared(indexed: Iss) -> None:
+    hidden = "import sys; sys.modules['send2trash'] = None; import image_similarity_search.__main__"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, "duplicates", "--action", "trash"],
+        cwd=indexed.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == exits.USAGE
+    assert "--action is 'trash'; expected an action without the trash" in done.stderr
+    assert "groups" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("search", "x.jpg", "--after", "yesterday"), "--after is 'yesterday'"),
+        (("search", "x.jpg", "--format", "doc"), "--format is 'doc'"),
+        (("search", "x.jpg", "--min-width", "9", "--max-width", "3"), "--max-width is 3"),
+        (("rebuild", "--recall", "2"), "--recall is 2.0"),
+        (("rebuild", "--index", "none"), "--index is 'none'"),
+        (("serve", "--host", "192.0.2.1"), "--host is '192.0.2.1'"),
+        (("serve", "--host", "127.0.0.256"), "--host"),
+    ],
+)
+def test_what_is_not_allowed_is_told_by_the_option_that_was_typed(
+    indexed: Iss, photos: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    typed = [photos / "picture 0.jpg" if text == "x.jpg" else text for text in arguments]
+    assert f"iss: {told}" in indexed(*typed, status=exits.USAGE).stderr.decode()
+
+
+def test_an_empty_folder_is_said(iss: Iss, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert b"no picture was found in empty" in iss("index", "empty").stderr
 
 
 def test_index_as_json(iss: Iss, photos: Path) -> None:
@@ -226,6 +269,9 @@ def test_info_says_what_is_there(indexed: Iss, photos: Path) -> None:
     assert (info["indexed"], info["roots"], info["dim"]) == (12, [str(photos)], 1152)
     assert info["memory_bytes"] == 12 * (1152 * 4 + 8)
     assert "in memory: 0.1 MB store" in text
+    thumbnails = indexed.folder / "index_data" / "thumbnails.sqlite"
+    assert info["thumbnail_bytes"] >= thumbnails.stat().st_size > 0
+    assert " MB thumbnails" in text
 
 
 def test_info_measures_recall(indexed: Iss) -> None:

@@ -16,8 +16,9 @@ import click
 
 from image_similarity_search._version import __version__
 from image_similarity_search.cli import exits
+from image_similarity_search.cli.naming import named
 from image_similarity_search.cli.output import say
-from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.errors import ConfigError, ImageSearchError
 
 _PACKAGE = "image_similarity_search.cli.commands"
 
@@ -56,6 +57,14 @@ class _LazyGroup(click.Group):
         module = import_module(f"{_PACKAGE}.{_COMMANDS[cmd_name]}")
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; what is not allowed is told by the option that was typed."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            name = ctx.invoked_subcommand
+            raise named(error, self.get_command(ctx, name) if name else None) from error
 
 
 @click.group(

@@ -8,6 +8,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.costs import why
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.keeping import Keeper
+from image_similarity_search.thumbnails.thumbnail_file import FILE_NAME
 from image_similarity_search.types import CollectionInfo
 
 
@@ -18,6 +19,7 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         words, memory = store.describe(), store.memory_bytes()
         reason, tuning = why(catalog, store), catalog.tuning()
         roots, generation = sorted(catalog.places.roots().values()), catalog.generation
+    thumbnails = os.path.join(folder, FILE_NAME)
     return CollectionInfo(
         index_dir=folder,
         encoder=identity.encoder,
@@ -36,6 +38,7 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         why=reason,
         tuning=tuning,
         text=has_text(identity),
+        thumbnail_bytes=_size(thumbnails) + _size(f"{thumbnails}-wal"),
     )
 
 

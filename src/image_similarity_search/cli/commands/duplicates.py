@@ -15,6 +15,7 @@ from image_similarity_search.duplicates import (
     DUPLICATE_ACTIONS,
     DUPLICATE_LEVELS,
     ActionReport,
+    Deed,
     Duplicate,
     DuplicateAction,
     DuplicateGroup,
@@ -117,6 +118,8 @@ def command(
     """
     if action == "report" and (yes or to):
         raise click.UsageError("say with --action what to do")
+    if (action == "move") != bool(to):
+        raise click.UsageError("--action move needs --to FOLDER, and no other action does")
     from image_similarity_search.collection import Collection
 
     with Collection.open(index_dir, wait=wait) as collection, codecs_silenced():
@@ -126,6 +129,8 @@ def command(
             return exits.OK
         if undo:
             return _tell_of_deeds(collection.undo_duplicates(), as_json=as_json)
+        if action != "report":  # what it lacks is said before the long work
+            collection.resolve_duplicates([], action, to=to)
         with ProgressBar() as progress:
             report = collection.duplicates(
                 level,
@@ -151,7 +156,20 @@ def command(
         deeds = collection.resolve_duplicates(report.groups, action, to=to, dry_run=not yes)
     if as_json:
         output.write_json(report_as_json(report) | {"deeds": _deeds_as_json(deeds)})
+    elif not yes:
+        for deed in deeds.done:
+            output.say(f"would {_in_words(deed, to)}")
     return _tell_of_deeds(deeds, as_json=False)
+
+
+def _in_words(deed: Deed, to: str | None) -> str:
+    """What is to be done with a file."""
+    words = {
+        "trash": f"put {deed.path} into the trash",
+        "move": f"move {deed.path} to {to}",
+        "delete": f"delete {deed.path}",
+    }
+    return words.get(deed.action, f"make {deed.path} a {deed.action} to {deed.kept}")
 
 
 def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:

@@ -114,9 +114,12 @@ def command(
             output.say("interrupted; what was done is kept, run it again to go on")
             report, status = interrupt.report, exits.INTERRUPTED
         tuning = collection.tune(recall) if recall is not None and status == exits.OK else None
+        found = bool(len(collection))
     if tuning:
         output.say(output.tuning_in_words(tuning))
     _tell(report, as_json, interrupted=status != exits.OK)
+    if not found and not report.skipped and status == exits.OK:
+        output.say(f"no picture was found in {folder}")
     return status
 
 

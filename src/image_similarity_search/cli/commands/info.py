@@ -72,7 +72,8 @@ def _recall_in_words(measured: RecallReport) -> str:
 
 def _in_words(info: CollectionInfo) -> dict[str, str]:
     taken_over = "" if info.fingerprint else " (to be compared when it is first used)"
-    megabytes = (info.catalog_bytes / 1e6, info.store_bytes / 1e6)
+    sizes = {"catalog": info.catalog_bytes, "store": info.store_bytes}
+    sizes |= {"thumbnails": info.thumbnail_bytes} if info.thumbnail_bytes else {}
     return {
         "collection": info.index_dir,
         "images": f"{info.indexed:,} indexed, {info.skipped:,} skipped",
@@ -83,5 +84,5 @@ def _in_words(info: CollectionInfo) -> dict[str, str]:
         **({"why": info.why} if info.why else {}),
         **({"tuned": tuning_in_words(info.tuning)} if info.tuning else {}),
         "in memory": f"{info.memory_bytes / 1e6:.1f} MB store",
-        "on disk": f"{megabytes[0]:.1f} MB catalog, {megabytes[1]:.1f} MB store",
+        "on disk": ", ".join(f"{size / 1e6:.1f} MB {name}" for name, size in sizes.items()),
     }
