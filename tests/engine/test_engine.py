@@ -75,8 +75,7 @@ def _made(url: str, index: Path, photos: Path, **options: Any) -> Collection:
 
 _KINDS: list[tuple[str, Metric]] = [
     *[("exact", metric) for metric in ("cosine", "l2", "ip")],
-    ("auto", "cosine"),
-    ("hnsw", "l2"),
+    ("hnsw", "l2"),  # and auto
     ("ivf", "ip"),
     ("ivf-sq8", "cosine"),
 ]
