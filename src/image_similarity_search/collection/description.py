@@ -8,6 +8,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.costs import why
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.keeping import Keeper
+from image_similarity_search.collection.thresholds import thresholds_of
 from image_similarity_search.types import CollectionInfo
 
 
@@ -36,6 +37,7 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         why=reason,
         tuning=tuning,
         text=has_text(identity),
+        thresholds=thresholds_of(identity),
     )
 
 
