@@ -22,6 +22,12 @@ PixelArray: TypeAlias = "NDArray[np.uint8]"
 
 State = Literal["indexed", "skipped"]
 
+ScoreWord = Literal["same-picture", "same-object", "same-kind"]
+SCORE_WORDS: tuple[ScoreWord, ...] = get_args(ScoreWord)
+
+Threshold: TypeAlias = "float | ScoreWord"
+"""The least score of a hit, or a word for it, where the encoder's scores were measured."""
+
 DEFAULT_TIME_LIMIT = 60.0
 """Seconds that reading a picture file, and then decoding it, may take."""
 _ROUNDING = 1e-6  # of fractions that add up to one
@@ -222,7 +228,8 @@ class CollectionInfo:
     is about what the store takes in memory; ``store`` says in words what finds the nearest, and
     ``why`` why ``auto`` chose it (empty for other kinds); ``tuning`` is what was made of a recall
     that was asked for; ``roots`` are the folders that were indexed; ``text`` whether words can be
-    searched by.
+    searched by; ``thresholds`` from which score on images are the same picture, object, or kind,
+    None where that is not known.
     """
 
     index_dir: str
@@ -243,6 +250,7 @@ class CollectionInfo:
     tuning: Tuning | None = None
     text: bool = False
     thumbnail_bytes: int = 0
+    thresholds: dict[ScoreWord, float] | None = None
 
 
 @dataclass(slots=True)

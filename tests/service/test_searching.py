@@ -92,6 +92,18 @@ def test_a_threshold_leaves_out_what_is_less_alike(shared: httpx.Client, here: s
     assert not hits_of(shared.get(f"{here}/images/4/similar?threshold=0.99999"))
 
 
+def test_a_word_for_a_threshold_is_refused_where_nobody_knows_what_it_means(
+    shared: httpx.Client, here: str
+) -> None:
+    assert shared.get(here).json()["thresholds"] is None  # it is not of a network
+    answer = shared.get(f"{here}/images/4/similar?threshold=same-object")
+    assert answer.status_code == 422
+    assert "was not measured" in answer.json()["detail"]
+    assert shared.get(f"{here}/images/4/similar?threshold=alike").status_code == 422
+    asked = {"examples": [{"id": 4}], "threshold": "same-kind"}
+    assert shared.post(f"{here}/search", json=asked).status_code == 422
+
+
 def test_a_part_of_a_picture_can_be_searched_by(shared: httpx.Client, here: str) -> None:
     whole = draw(5, (200, 200))
     whole.paste(draw(8, (100, 100)), (100, 100))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from image_similarity_search.types import DEFAULT_TIME_LIMIT
+from image_similarity_search.types import DEFAULT_TIME_LIMIT, SCORE_WORDS, Threshold
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
@@ -135,6 +135,31 @@ def _encoder_spec(said: dict[str, Any]) -> EncoderSpec | None:
     from image_similarity_search.encoders.spec import EncoderSpec
 
     return EncoderSpec(**said)
+
+
+class _ThresholdType(click.ParamType[Threshold]):
+    """A score, or one of the words for one."""
+
+    name = "score"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Threshold:
+        for word in SCORE_WORDS:
+            if value == word:
+                return word
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number, nor one of {', '.join(SCORE_WORDS)}", param, ctx)
+
+
+threshold: Callable[[_Command], _Command] = click.option(
+    "--threshold",
+    type=_ThresholdType(),
+    metavar="SCORE",
+    help="No hits with a lower score; same-picture, same-object, same-kind: see 'iss info'.",
+)
 
 
 class WaitingCommand(click.Command):

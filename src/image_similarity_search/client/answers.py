@@ -102,6 +102,7 @@ class CollectionInfo:
     roots: list[Root]
     read_only: bool
     text: bool = False
+    thresholds: dict[str, float] | None = None
 
     @classmethod
     def of(cls, answer: Json) -> Self:

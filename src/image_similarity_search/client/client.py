@@ -24,7 +24,7 @@ from image_similarity_search.client.answers import (
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ServiceError
 from image_similarity_search.search_options import PLAIN, SearchOptions
-from image_similarity_search.types import Region, Text
+from image_similarity_search.types import Region, Text, Threshold
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes"
 """A picture: the path of a file here, or a file's bytes."""
@@ -129,7 +129,7 @@ class Client:
         query: Picture | int | Text,
         k: int = 10,
         *,
-        threshold: float | None = None,
+        threshold: Threshold | None = None,
         region: Region | None = None,
         where: Conditions | None = None,
         options: SearchOptions = PLAIN,
@@ -162,7 +162,7 @@ class Client:
         examples: Sequence[Example],
         k: int = 10,
         *,
-        threshold: float | None = None,
+        threshold: Threshold | None = None,
         where: Conditions | None = None,
         options: SearchOptions = PLAIN,
     ) -> list[Hit]:

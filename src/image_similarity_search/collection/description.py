@@ -8,6 +8,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.costs import why
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.keeping import Keeper
+from image_similarity_search.collection.thresholds import thresholds_of
 from image_similarity_search.thumbnails.thumbnail_file import FILE_NAME
 from image_similarity_search.types import CollectionInfo
 
@@ -39,6 +40,7 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         tuning=tuning,
         text=has_text(identity),
         thumbnail_bytes=_size(thumbnails) + _size(f"{thumbnails}-wal"),
+        thresholds=thresholds_of(identity),
     )
 
 

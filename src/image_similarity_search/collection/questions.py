@@ -12,7 +12,7 @@ from image_similarity_search.collection.examples import Example
 from image_similarity_search.collection.search import Searcher, checked_threshold
 from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.filters import Filter
-from image_similarity_search.types import FloatArray, Hit
+from image_similarity_search.types import FloatArray, Hit, Threshold
 
 Answered: TypeAlias = "list[Hit] | ImageSearchError"
 """The hits of a question, or why there are none."""
@@ -24,7 +24,7 @@ class Question:
 
     examples: Sequence[Example]
     k: int = 10
-    threshold: float | None = None
+    threshold: Threshold | None = None
     where: Filter | None = None
     leave_out: Sequence[int] = ()
 
@@ -37,6 +37,7 @@ class _Sought:
     question: Question
     row: FloatArray
     hidden: frozenset[int]
+    least: float | None
 
     @property
     def depth(self) -> int:
@@ -45,8 +46,8 @@ class _Sought:
 
     def left(self, hits: list[Hit]) -> list[Hit]:
         """Those of the nearest images that are the answer."""
-        least, k = self.question.threshold, self.question.k
-        shown = [hit for hit in hits if hit.id not in self.hidden][:k]
+        shown = [hit for hit in hits if hit.id not in self.hidden][: self.question.k]
+        least = self.least
         return shown if least is None else [hit for hit in shown if hit.score >= least]
 
 
@@ -54,23 +55,25 @@ def answered(
     questions: Sequence[Question],
     searcher: Searcher,
     row_of: Callable[[Sequence[Example], int], FloatArray],
+    score_of: Callable[[Threshold | None], float | None],
 ) -> list[Answered]:
     """The answer to each question; those that look for about as much are searched for at once.
 
-    ``row_of`` gives the comparable vector ``(dim,)`` of examples by which ``k`` are looked for.
+    ``row_of`` gives the comparable vector ``(dim,)`` of examples by which ``k`` are looked for,
+    ``score_of`` the number that a threshold is.
     """
     answers: list[Answered] = [[] for _ in questions]
     groups: list[list[_Sought]] = []
     for number, question in enumerate(questions):
         try:
-            checked_threshold(question.threshold)
+            checked_threshold(least := score_of(question.threshold))
             row = row_of(question.examples, question.k)
         except ImageSearchError as error:
             answers[number] = error
             continue
         own = {example.id for example in question.examples if example.id is not None}
         hidden = frozenset(own.union(question.leave_out))
-        _put(_Sought(number, question, row, hidden), groups)
+        _put(_Sought(number, question, row, hidden, least), groups)
     for group in groups:
         for found, answer in zip(group, _together(group, searcher), strict=True):
             answers[found.number] = answer

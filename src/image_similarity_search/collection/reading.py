@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.queries import Picture, Query, pixels_of
 from image_similarity_search.collection.questions import Answered, Question, answered
 from image_similarity_search.collection.recall import measured_recall
+from image_similarity_search.collection.thresholds import score_of
 from image_similarity_search.collection.thumbnails import Make
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.verify import verified
@@ -33,6 +35,7 @@ from image_similarity_search.types import (
     ProgressCallback,
     RecallReport,
     Text,
+    Threshold,
     VerifyReport,
 )
 
@@ -53,7 +56,7 @@ class ReadableCollection(OpenedCollection):
         query: Query,
         k: int = 10,
         *,
-        threshold: float | None = None,
+        threshold: Threshold | None = None,
         where: Filter | None = None,
         options: SearchOptions = PLAIN,
     ) -> list[Hit]:
@@ -64,7 +67,8 @@ class ReadableCollection(OpenedCollection):
                 an image of this collection, which is then left out of its own answer; or a
                 ``Text``, where the model has a text tower.
             k: how many, at most.
-            threshold: leave out hits with a lower score.
+            threshold: leave out hits with a lower score; ``same-picture``, ``same-object`` or
+                ``same-kind`` where ``info`` says what they mean.
             where: the images to search among; without it, all.
             options: what else to do: find mirrored or turned pictures, fold copies, ...
 
@@ -73,8 +77,9 @@ class ReadableCollection(OpenedCollection):
             ImageUnreadableError: the file is no picture.
             EncoderUnavailableError: the model has no text tower.
             FolderNotFoundError: no image of the collection lies in the folder of ``where``.
-            ConfigError: ``k`` is less than 1, the query is nothing that can be searched by, or
-                ``where`` names a format that there is not.
+            ConfigError: ``k`` is less than 1, the query is nothing that can be searched by,
+                ``where`` names a format that there is not, or ``threshold`` is a word of which
+                is not known what it means here.
         """
         if options != PLAIN or isinstance(query, Text):
             return self.search_by_examples(
@@ -87,15 +92,16 @@ class ReadableCollection(OpenedCollection):
         queries: Sequence[Query],
         k: int = 10,
         *,
-        threshold: float | None = None,
+        threshold: Threshold | None = None,
         where: Filter | None = None,
     ) -> list[list[Hit]]:
         """As ``search``, for several queries, which are encoded and searched for together."""
         if any(isinstance(query, Text) for query in queries):
             return [self.search(query, k, threshold=threshold, where=where) for query in queries]
+        least = score_of(self._catalog.identity, threshold)
         rows = self._query_vectors(queries)
         return self._searcher.nearest_to_each(
-            rows, k, threshold, [_id_or_none(query) for query in queries], where
+            rows, k, least, [_id_or_none(query) for query in queries], where
         )
 
     def search_by_examples(
@@ -103,7 +109,7 @@ class ReadableCollection(OpenedCollection):
         examples: Sequence[Example],
         k: int = 10,
         *,
-        threshold: float | None = None,
+        threshold: Threshold | None = None,
         where: Filter | None = None,
         leave_out: Sequence[int] = (),
         options: SearchOptions = PLAIN,
@@ -119,7 +125,8 @@ class ReadableCollection(OpenedCollection):
                 can't be followed.
             ImageError: as ``search`` does.
         """
-        return self._asker.hits(examples, k, threshold, where, leave_out, options)
+        least = score_of(self._catalog.identity, threshold)
+        return self._asker.hits(examples, k, least, where, leave_out, options)
 
     def search_each(self, questions: Sequence[Question]) -> list[Answered]:
         """As ``search_by_examples``, for the questions of several callers at once.
@@ -127,7 +134,8 @@ class ReadableCollection(OpenedCollection):
         What can't be answered costs its own caller an error, which is then in the answer's place.
         Embeddings are compared for all of them together, which takes less time than one by one.
         """
-        return answered(questions, self._searcher, self._asker.row)
+        known = partial(score_of, self._catalog.identity)
+        return answered(questions, self._searcher, self._asker.row, known)
 
     def uploads(
         self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS

@@ -35,6 +35,8 @@ class EncoderRow:
         head: the name of a file inside this package with what follows; see ``head``.
         fingerprint: the part of it that stands for the weights, where it is not made of the file.
         elsewhere: where else the weights can be had, for those who fetch them by hand.
+        scores: by cosine, from which score on two images are the same picture, the same object, of
+            the same kind; None where that was not measured (``benchmarks/thresholds.py``).
         text: the files of its text tower, where it has one.
     """
 
@@ -50,6 +52,7 @@ class EncoderRow:
     head: str | None = None
     fingerprint: str | None = None
     elsewhere: str | None = None
+    scores: tuple[float, float, float] | None = None
     text: TextTower | None = None
 
 
@@ -67,6 +70,7 @@ _ROWS = (
         weights=_LITE0,
         # of the file as it was before it had a second output; the first is the same, to the bit
         fingerprint="efficientnet-lite0;sha256=ba6d35254fe32a67",
+        scores=(0.96, 0.73, 0.67),
     ),
     EncoderRow(
         name="efficientnet-lite0-whole",
@@ -77,6 +81,7 @@ _ROWS = (
         weights=_LITE0,
         output="rms",
         head="efficientnet-lite0-head.npy",
+        scores=(0.93, 0.68, 0.61),
     ),
     EncoderRow(
         name="colour-texture",

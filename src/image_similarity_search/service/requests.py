@@ -12,7 +12,7 @@ from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import Filter, Orientation
 from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.service.roots import Roots
-from image_similarity_search.types import Region
+from image_similarity_search.types import Region, ScoreWord
 
 MOST_HITS = 1_000
 MOST_EXAMPLES = 32
@@ -22,6 +22,10 @@ MOST = 2**53
 _LARGEST_ID = 2**63 - 1
 _MOST_JUDGED = 100  # images that are liked, and that are not
 _MOST_UNKNOWN = 10  # fields, of each of which the client is told
+
+THRESHOLD = "Leave out hits with a lower score. A word where the collection's thresholds have it."
+Least = Annotated[float, Field(allow_inf_nan=False)] | ScoreWord
+"""A score, or a word for one."""
 
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
 K = Annotated[int, Field(ge=1, le=MOST_HITS)]
@@ -178,7 +182,7 @@ class SearchIn(OptionsIn):
 
     examples: list[ExampleIn] = Field(min_length=1, max_length=MOST_EXAMPLES)
     k: K = 10
-    threshold: float | None = Field(default=None, description="Leave out hits with a lower score.")
+    threshold: Least | None = Field(default=None, description=THRESHOLD)
     filter: FilterIn | None = Field(default=None, description="The images to search among.")
 
 

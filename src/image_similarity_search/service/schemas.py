@@ -19,6 +19,7 @@ from image_similarity_search.types import (
     Hit,
     ImageRecord,
     Metric,
+    ScoreWord,
     State,
 )
 
@@ -155,6 +156,9 @@ class CollectionOut(BaseModel):
     store_bytes: int
     memory_bytes: int
     text: bool = Field(description="Whether words can be searched by.")
+    thresholds: dict[ScoreWord, float] | None = Field(
+        description="From which score on images are the same; null where that is not known."
+    )
     read_only: bool
     version: str = Field(description="Of this program.", examples=[__version__])
 
@@ -185,6 +189,7 @@ class CollectionOut(BaseModel):
             store_bytes=info.store_bytes,
             memory_bytes=info.memory_bytes,
             text=info.text,
+            thresholds=info.thresholds,
             read_only=read_only,
             version=__version__,
         )

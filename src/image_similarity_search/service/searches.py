@@ -17,7 +17,7 @@ from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.service.requests import FilterIn
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.schemas import SearchOut
-from image_similarity_search.types import FloatArray, Metric
+from image_similarity_search.types import FloatArray, Metric, Threshold
 
 _THREADS = 1
 _AT_ONCE = 32
@@ -31,7 +31,7 @@ class Wanted:
 
     examples: list[Example]
     k: int
-    threshold: float | None
+    threshold: Threshold | None
     where: FilterIn | None
     started: float
 

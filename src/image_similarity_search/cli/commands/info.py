@@ -70,6 +70,12 @@ def _recall_in_words(measured: RecallReport) -> str:
     )
 
 
+def _scores_in_words(info: CollectionInfo) -> str:
+    if info.thresholds is None:
+        return "what they mean is not known for this model, metric and preprocessing"
+    return ", ".join(f"{word} from {score:g}" for word, score in info.thresholds.items())
+
+
 def _in_words(info: CollectionInfo) -> dict[str, str]:
     taken_over = "" if info.fingerprint else " (to be compared when it is first used)"
     sizes = {"catalog": info.catalog_bytes, "store": info.store_bytes}
@@ -80,6 +86,7 @@ def _in_words(info: CollectionInfo) -> dict[str, str]:
         "folders": ", ".join(info.roots) or "none",
         "model": f"{info.encoder}, {info.dim} dimensions{taken_over}",
         "metric": info.metric,
+        "scores": _scores_in_words(info),
         "store": info.store,
         **({"why": info.why} if info.why else {}),
         **({"tuned": tuning_in_words(info.tuning)} if info.tuning else {}),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
     from image_similarity_search.filters import Filter
     from image_similarity_search.search_options import SearchOptions
+    from image_similarity_search.types import Threshold
 
 
 @click.command(
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Examples:
   iss search query.jpg
   iss search query.jpg -k 20 --threshold 0.7
+  iss search query.jpg -k 20 --threshold same-object
   iss search query.jpg --in ~/Pictures/2024 --format jpeg --min-width 1000
   iss search beach.jpg --like boat.jpg --unlike crowd.jpg
   iss search --text "a red boat"
@@ -39,7 +41,7 @@ Examples:
 )
 @pictures
 @click.option("-k", default=10, show_default=True, metavar="N", help="How many hits, at most.")
-@click.option("--threshold", type=float, metavar="SCORE", help="No hits with a lower score.")
+@options.threshold
 @search_options
 @filtered
 @options.index_dir
@@ -52,7 +54,7 @@ Examples:
 def command(
     given: list[GivenPicture],
     k: int,
-    threshold: float | None,
+    threshold: Threshold | None,
     how: SearchOptions,
     where: Filter | None,
     index_dir: str,

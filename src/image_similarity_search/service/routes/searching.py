@@ -26,9 +26,11 @@ from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import (
     MOST_HITS,
+    THRESHOLD,
     ExampleIn,
     FilterIn,
     Id,
+    Least,
     SearchIn,
 )
 from image_similarity_search.service.routes.documented import problems
@@ -36,7 +38,7 @@ from image_similarity_search.service.schemas import SearchOut
 from image_similarity_search.service.searches import Wanted
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import ServedHere, Service, ServiceHere
-from image_similarity_search.types import Region
+from image_similarity_search.types import Region, Threshold
 
 router = APIRouter(tags=["search"])
 
@@ -45,9 +47,7 @@ _ABLE = "clip-vit-b32"
 _AT_ONCE = 2  # pictures of one request that are decoded: others have their turns, too
 
 HowMany = Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits, at most.")]
-Threshold = Annotated[
-    float | None, Query(allow_inf_nan=False, description="Leave out hits with a lower score.")
-]
+LeastScore = Annotated[Least | None, Query(description=THRESHOLD)]
 PartOf = Annotated[
     str | None,
     Query(
@@ -104,7 +104,7 @@ async def similar(
     where: Where,
     options: Options,
     k: HowMany = 10,
-    threshold: Threshold = None,
+    threshold: LeastScore = None,
     region: PartOf = None,
 ) -> Response:
     """The images most like an image of the collection, or like a part of it."""
@@ -127,7 +127,7 @@ async def search(
     where: Where,
     options: Options,
     k: HowMany = 10,
-    threshold: Threshold = None,
+    threshold: LeastScore = None,
     region: PartOf = None,
 ) -> Response:
     """The images most like one picture, or like several together.
@@ -155,7 +155,7 @@ class _How:
     """How many hits, how alike, among which images, and what else to do."""
 
     k: int
-    threshold: float | None
+    threshold: Threshold | None
     where: FilterIn | None
     options: SearchOptions
 

@@ -1,0 +1,44 @@
+"""What scores mean: words for thresholds, where the encoder's were measured."""
+
+from __future__ import annotations
+
+from image_similarity_search.catalog.values import Identity
+from image_similarity_search.collection.identity import stored_spec
+from image_similarity_search.encoders.table import DEFAULT_ENCODER, ENCODERS
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import SCORE_WORDS, ScoreWord, Threshold
+
+
+def thresholds_of(identity: Identity) -> dict[ScoreWord, float] | None:
+    """The score from which on each word holds; None where that was not measured.
+
+    They were measured by cosine, with the encoder's own weights and preprocessing.
+    """
+    spec = stored_spec(identity)
+    row = ENCODERS.get(spec.model or DEFAULT_ENCODER)
+    if row is None or row.scores is None or identity.metric != "cosine" or not identity.fingerprint:
+        return None
+    if spec.weights or spec.runtime or spec.applied_to(row.preprocessing) != row.preprocessing:
+        return None
+    return dict(zip(SCORE_WORDS, row.scores, strict=True))
+
+
+def score_of(identity: Identity, threshold: Threshold | None) -> float | None:
+    """A threshold as a score.
+
+    Raises:
+        ConfigError: it is no number and no such word, or nobody knows what the word means here.
+    """
+    if not isinstance(threshold, str):
+        return threshold
+    if threshold not in SCORE_WORDS:
+        raise ConfigError("threshold", threshold, f"a score, or {', '.join(SCORE_WORDS)}")
+    known = thresholds_of(identity)
+    if known is None:
+        raise ConfigError(
+            "threshold",
+            threshold,
+            f"a score: what is alike by {identity.encoder} and {identity.metric}, made as this"
+            " collection is, was not measured ('iss evaluate' helps to find out)",
+        )
+    return known[threshold]
