@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +16,34 @@ from image_similarity_search.errors import ConfigError
 Orientation = Literal["landscape", "portrait", "square"]
 ORIENTATIONS: tuple[Orientation, ...] = get_args(Orientation)
 
+Colour = Literal[
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "cyan",
+    "blue",
+    "purple",
+    "pink",
+    "brown",
+    "black",
+    "white",
+    "grey",
+]
+COLOURS: tuple[Colour, ...] = get_args(Colour)
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""South, west, north and east, in degrees; west may be greater, where the date line is within."""
+
 Moment: TypeAlias = "datetime | date | str"
 """A point in time: an aware or local datetime, a day's begin, or either in ISO 8601."""
 
 _DATES = "a date such as 2024-05-17 (2024-05, 2024), or with a time as in 2024-05-17T18:30"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_TAG = 100
+_TOLERANCE = 0.02  # of a ratio: 3000 to 1996 is 3 to 2
+_MOST = 1e9
+_RATIO = re.compile(r"(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
 _RANGES = ("width", "height", "aspect", "size")
 
 
@@ -40,6 +63,8 @@ class Filter:
         orientation: ``landscape`` (wider than high), ``portrait`` or ``square``.
         min_aspect: width divided by height; both include their bound.
         max_aspect: the same.
+        aspect: what of the shape there is a word or a ratio for: ``landscape``, ``portrait``,
+            ``square``, or such as ``3:2`` or ``1.5``, to 2 percent.
         min_size: bytes of the file; both include their bound.
         max_size: the same.
         modified_after: when the file was last changed: at that moment or after it. Text is
@@ -47,6 +72,13 @@ class Filter:
         modified_before: before that moment: ``2024-01-01`` leaves out that day.
         tags: words that the user put to images, in any case; one, or several which are all
             wanted.
+        camera: a part of its maker's and model's name, in any case of ASCII letters.
+        taken_after: when the picture was taken, by the camera's clock: at that moment or after it.
+            As ``modified_after``, but without a time zone, since cameras have none.
+        taken_before: before that moment.
+        gps_box: taken within this part of the earth: south, west, north, east in degrees.
+        colours: a quarter or more of the picture is of this colour; one of ``COLOURS``, or several
+            which are all wanted.
 
     Raises:
         ConfigError: a value is none of these, or leaves no image possible.
@@ -62,11 +94,17 @@ class Filter:
     orientation: Orientation | None = None
     min_aspect: float | None = None
     max_aspect: float | None = None
+    aspect: str | float | None = None
     min_size: int | None = None
     max_size: int | None = None
     modified_after: Moment | None = None
     modified_before: Moment | None = None
     tags: str | Sequence[str] = ()
+    camera: str | None = None
+    taken_after: Moment | None = None
+    taken_before: Moment | None = None
+    gps_box: Box | Sequence[float] | None = None
+    colours: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Check every value, and bring it to one form."""
@@ -77,14 +115,19 @@ class Filter:
         self._set("tags", normal_tags(self.tags))
         if self.orientation not in (None, *ORIENTATIONS):
             raise ConfigError("orientation", self.orientation, f"one of {', '.join(ORIENTATIONS)}")
+        self._set("aspect", _aspect(self.aspect))
         for what in _RANGES:
             self._check_range(what)
         for name in ("modified_after", "modified_before"):
             self._set(name, _moment(name, getattr(self, name)))
-        after, before = self.after_ns, self.before_ns
-        if after is not None and before is not None and after >= before:
-            expected = f"a moment after modified_after, {self.modified_after}"
-            raise ConfigError("modified_before", str(self.modified_before), expected)
+        for name in ("taken_after", "taken_before"):
+            self._set(name, _camera_moment(name, getattr(self, name)))
+        self._check_order("modified")
+        self._check_order("taken")
+        if self.camera is not None and not (isinstance(self.camera, str) and self.camera.strip()):
+            raise ConfigError("camera", self.camera, "a part of a camera's name, such as canon")
+        self._set("gps_box", _box(self.gps_box))
+        self._set("colours", _colours(self.colours))
 
     @property
     def after_ns(self) -> int | None:
@@ -95,6 +138,35 @@ class Filter:
     def before_ns(self) -> int | None:
         """``modified_before`` in nanoseconds since the epoch."""
         return _nanoseconds(self.modified_before)
+
+    @property
+    def aspect_bounds(self) -> tuple[float, float] | None:
+        """The least and the most width to height of an ``aspect`` that is a ratio."""
+        if not isinstance(self.aspect, float):
+            return None
+        return self.aspect * (1 - _TOLERANCE), self.aspect * (1 + _TOLERANCE)
+
+    @property
+    def taken_after_seconds(self) -> int | None:
+        """``taken_after`` in seconds since 1970 by the camera's clock."""
+        return _seconds(self.taken_after)
+
+    @property
+    def taken_before_seconds(self) -> int | None:
+        """``taken_before`` in the same."""
+        return _seconds(self.taken_before)
+
+    @property
+    def about_traits(self) -> bool:
+        """Whether it asks for something that the file says of itself."""
+        wanted = (self.camera, self.taken_after, self.taken_before, self.gps_box)
+        return bool(self.colours) or any(value is not None for value in wanted)
+
+    def _check_order(self, what: str) -> None:
+        after, before = getattr(self, f"{what}_after"), getattr(self, f"{what}_before")
+        if after is not None and before is not None and after >= before:
+            expected = f"a moment after {what}_after, {after}"
+            raise ConfigError(f"{what}_before", str(before), expected)
 
     def _check_range(self, what: str) -> None:
         kinds = (int, float) if what == "aspect" else (int,)
@@ -153,21 +225,78 @@ def _normal_tag(tag: object) -> str:
 
 def _moment(name: str, value: object) -> datetime | None:
     """The moment, in a time zone."""
-    if value is None:
-        return None
+    try:
+        moment = _parsed(name, value)
+        return moment if moment is None or moment.tzinfo else moment.astimezone()
+    except (OverflowError, OSError, ValueError) as error:  # years that no clock has
+        raise ConfigError(name, value, _DATES) from error
+
+
+def _aspect(given: object) -> str | float | None:
+    """A word for a shape, or width divided by height."""
+    if given is None or given in ORIENTATIONS:
+        return given
+    match = _RATIO.fullmatch(given) if isinstance(given, str) else None
+    number = float(match[1]) / float(match[2] or 1) if match and float(match[2] or 1) else given
+    if isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < _MOST:
+        return float(number)
+    raise ConfigError("aspect", given, f"{', '.join(ORIENTATIONS)}, or a ratio such as 3:2 or 1.5")
+
+
+def _camera_moment(name: str, value: object) -> datetime | None:
+    """The moment by a camera's clock."""
+    moment = _parsed(name, value)
+    if moment is not None and moment.tzinfo is not None:
+        raise ConfigError(name, str(value), "a time without a zone: a camera knows none")
+    return moment
+
+
+def _parsed(name: str, value: object) -> datetime | None:
     try:
         if isinstance(value, str):
             whole = f"{value}-01-01"[: len("2024-01-01")] if len(value) in (4, 7) else value
-            moment = datetime.fromisoformat(whole)
-        elif isinstance(value, datetime):
-            moment = value
-        elif isinstance(value, date):
-            moment = datetime.combine(value, time())
-        else:
-            raise ConfigError(name, value, _DATES)
-        return moment if moment.tzinfo else moment.astimezone()
-    except (ValueError, OverflowError, OSError) as error:  # years that no clock has
+            return datetime.fromisoformat(whole)
+    except ValueError as error:
         raise ConfigError(name, value, _DATES) from error
+    if value is None or isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime.combine(value, time())
+    raise ConfigError(name, value, _DATES)
+
+
+def _box(given: object) -> Box | None:
+    if given is None:
+        return None
+    numbers = (
+        [float(value) for value in given if type(value) in (int, float)]
+        if isinstance(given, (list, tuple))
+        else []
+    )
+    if len(numbers) == 4 and len(given) == 4:  # type: ignore[arg-type]  # a list or a tuple by now
+        south, west, north, east = numbers
+        if -90 <= south <= north <= 90 and all(-180 <= value <= 180 for value in (west, east)):
+            return south, west, north, east
+    raise ConfigError(
+        "gps_box", given, "south, west, north, east in degrees: 45.8, 5.9, 47.9, 10.5"
+    )
+
+
+def _colours(given: object) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, (list, tuple, set, frozenset)):
+        raise ConfigError("colours", given, f"some of {', '.join(COLOURS)}")
+    for name in names:
+        if name not in COLOURS:
+            raise ConfigError("colour", name, f"one of {', '.join(COLOURS)}")
+    return tuple(sorted(set(names)))
+
+
+def _seconds(moment: object) -> int | None:
+    if not isinstance(moment, datetime):
+        return None
+    since = moment - _EPOCH.replace(tzinfo=None)
+    return since.days * 86_400 + since.seconds
 
 
 def _nanoseconds(moment: object) -> int | None:

@@ -66,6 +66,29 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What a picture file says of itself, and its colours.
+
+    Attributes:
+        camera: maker and model, where the file says so.
+        taken: when, in seconds since 1970 by the camera's clock, whose time zone is not known.
+        latitude: degrees north; None where the place is not known.
+        longitude: degrees east.
+        colours: those that a quarter or more of the picture is of, in words, the most first.
+    """
+
+    camera: str | None = None
+    taken: int | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    colours: tuple[str, ...] = ()
+
+
+NO_TRAITS = Traits()
+"""Of a file that says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One answer to a search.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from camera_files import exif
 from conftest import draw
 from PIL import Image, ImageOps
 from running import Starter
@@ -188,6 +189,26 @@ def test_only_images_that_meet_conditions_are_found(shared: httpx.Client, here: 
     assert (listed["total"], listed["next"]) == (6, ids[2])
 
 
+def test_conditions_on_what_files_say(serve: Starter, place: Path, here: str) -> None:
+    draw(30).save(place / "photos" / "berne.jpg", exif=exif())
+    with Collection.open(place / "index") as collection:
+        collection.sync(place / "photos")
+    client = serve()
+    conditions: dict[str, Any] = {
+        "aspect": "4:3",
+        "camera": "eos",
+        "taken_after": "2024",
+        "taken_before": "2024-06",
+        "gps_box": [45.8, 5.9, 47.9, 10.5],
+    }
+    by_query = hits_of(client.get(f"{here}/images/1/similar", params=conditions))
+    assert [hit["image"]["name"] for hit in by_query] == ["berne.jpg"]
+    query = {"examples": [{"id": 1}], "filter": conditions}
+    assert hits_of(client.post(f"{here}/search", json=query)) == by_query
+    blue = client.get(f"{here}/images", params={"colours": ["blue", "red"]})
+    assert blue.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("condition", "status"),
     [
@@ -200,6 +221,12 @@ def test_only_images_that_meet_conditions_are_found(shared: httpx.Client, here: 
         ({"min_width": 5, "max_width": 1}, 422),
         ({"modified_after": "soon"}, 422),
         ({"orientation": "diagonal"}, 422),
+        ({"aspect": "round"}, 422),
+        ({"camera": ""}, 422),
+        ({"taken_after": "2024-05-17T18:30Z"}, 422),
+        ({"gps_box": [1, 2, 3]}, 422),
+        ({"gps_box": [9, 0, 1, 0]}, 422),
+        ({"colours": ["mauve"]}, 422),
     ],
 )
 def test_conditions_that_make_no_sense_are_refused(

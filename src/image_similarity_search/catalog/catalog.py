@@ -31,6 +31,7 @@ from image_similarity_search.catalog.rows import (
 from image_similarity_search.catalog.selection import Selection
 from image_similarity_search.catalog.switches import Switches
 from image_similarity_search.catalog.tags import Tags
+from image_similarity_search.catalog.traits import TraitTable
 from image_similarity_search.catalog.values import (
     Counts,
     Embeddings,
@@ -84,6 +85,7 @@ class Catalog:
             self.selection = Selection(self._database, self._rows)
             self.contents = Contents(self._database)
             self.tags = Tags(self._database, self._rows)
+            self.traits = TraitTable(self._database, checksums)
             self.switches = Switches(self._meta)
         except BaseException:
             self.close()
@@ -294,6 +296,7 @@ class Catalog:
             height=image.height or 0,
             unit=stored.units[0],
             norm=float(stored.norms[0]),
+            traits=self.traits.of(id_),
         )
 
     def embeddings_since(self, generation: int, *, after: int = -1) -> Iterator[Embeddings]:
@@ -346,6 +349,10 @@ class Catalog:
         )
         crc32 = self._embeddings.put(image.id, picture.unit, picture.norm)
         self._rows.update_image(image._replace(embedding_crc32=crc32))
+        if picture.traits is None:
+            self.traits.forget([image.id])
+        else:
+            self.traits.put(image.id, picture.traits)
         return image.id
 
     def put_skipped(
@@ -356,6 +363,7 @@ class Catalog:
         image = self._row_for(place, stat)
         self._rows.update_image(image._replace(content_hash=digest, state="skipped", reason=reason))
         self._take_away([image.id])
+        self.traits.forget([image.id])
         return image.id
 
     def move(self, id_: int, place: Place, stat: FileStat) -> int | None:

@@ -19,6 +19,7 @@ from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.places import relative
 from image_similarity_search.catalog.rows import IMAGE_COLUMNS, ImageRow
 from image_similarity_search.catalog.schema import LOOSE_ROOT, SCHEMA
+from image_similarity_search.catalog.traits import COLUMNS, TraitTable
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.types import METRICS
 
@@ -31,6 +32,7 @@ _EMBEDDINGS = (
     "SELECT image_id, norm, unit, crc32 FROM embeddings WHERE image_id > ?"
     " ORDER BY image_id LIMIT ?"
 )
+_TRAITS = f"SELECT {COLUMNS} FROM traits WHERE image_id > ? ORDER BY image_id LIMIT ?"  # noqa: S608 - constants
 _DIGEST_BYTES = 16
 
 
@@ -68,7 +70,13 @@ class _Inspector:
         if self._meta:
             self._checksums = Checksums(self._meta["id"])
             self._generation = int(self._meta["generation"])
-            yield from (self._places, self._images, self._embeddings, self._removals)
+            yield from (
+                self._places,
+                self._images,
+                self._embeddings,
+                self._traits,
+                self._removals,
+            )
 
     def _structure(self) -> Iterator[str]:
         self._checked["pages"] = int(self._database.value("PRAGMA page_count"))
@@ -179,6 +187,13 @@ class _Inspector:
             for row in rows:
                 problem = table.problem_of(row) or _not_finite(row)
                 if problem:
+                    yield problem
+
+    def _traits(self) -> Iterator[str]:
+        table = TraitTable(self._database, self._checksums)
+        for rows in self._database.parts(_TRAITS):
+            for row in rows:
+                if problem := table.problem_of(row):
                     yield problem
 
     def _removals(self) -> Iterator[str]:

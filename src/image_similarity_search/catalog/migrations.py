@@ -107,6 +107,11 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
     connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
 
 
+def _from_2_to_3(connection: sqlite3.Connection) -> None:
+    """What files say of themselves has a table, which the next sync fills."""
+    connection.execute(_TRAITS_3)
+
+
 def _seal(connection: sqlite3.Connection, checksums: Checksums, table: str, columns: str) -> None:
     """Make ``table`` anew with a checksum at the end of each row; ids go on as before."""
     used = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
@@ -178,4 +183,15 @@ _INDEXES_2 = (
     "CREATE INDEX images_skipped ON images (id) WHERE state = 'skipped'",
 )
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1_to_2}
+_TRAITS_3 = """
+    CREATE TABLE traits (
+        image_id INTEGER PRIMARY KEY REFERENCES images (id) ON DELETE CASCADE,
+        camera TEXT,
+        taken INTEGER,
+        latitude REAL,
+        longitude REAL,
+        colours TEXT NOT NULL,
+        crc32 INTEGER NOT NULL
+    ) STRICT"""
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1_to_2, 2: _from_2_to_3}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 APPLICATION_ID = 0x49535321  # "ISS!", tells our file from any other SQLite database
 
 # 16 KiB pages hold six 1280-d embeddings each; with 4 KiB one would fill a page alone
@@ -57,6 +57,16 @@ CREATE TABLE embeddings (
     norm REAL NOT NULL,
     crc32 INTEGER NOT NULL,
     unit BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE traits (
+    image_id INTEGER PRIMARY KEY REFERENCES images (id) ON DELETE CASCADE,
+    camera TEXT,
+    taken INTEGER,
+    latitude REAL,
+    longitude REAL,
+    colours TEXT NOT NULL,
+    crc32 INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE removals (

@@ -123,6 +123,11 @@ def _conditions(where: Filter, extensions: Sequence[str]) -> tuple[str, list[Any
             values.append(min(value, _LARGEST))
     if where.orientation is not None:
         terms.append(_ORIENTATIONS[where.orientation])
+    if where.aspect in _ORIENTATIONS:
+        terms.append(_ORIENTATIONS[str(where.aspect)])
+    elif bounds := where.aspect_bounds:
+        terms.append("width BETWEEN ? * height AND ? * height")
+        values += bounds
     for moment, term in ((where.after_ns, "mtime_ns >= ?"), (where.before_ns, "mtime_ns < ?")):
         if moment is not None:
             terms.append(term)
@@ -130,10 +135,39 @@ def _conditions(where: Filter, extensions: Sequence[str]) -> tuple[str, list[Any
     for tag in where.tags:
         terms.append(TAGGED)
         values.append(tag)
+    if where.about_traits:
+        inner, more = _of_traits(where)
+        terms.append(f"images.id IN (SELECT image_id FROM traits WHERE {inner})")  # noqa: S608 - constants
+        values += more
     if extensions:  # LIKE ignores the case of ASCII
         alternatives = " OR ".join("CAST(images.name AS TEXT) LIKE ?" for _ in extensions)
         terms.append(f"({alternatives})")
         values += [f"%{extension}" for extension in extensions]
+    return " AND ".join(terms), values
+
+
+def _of_traits(where: Filter) -> tuple[str, list[Any]]:
+    """The conditions on a row of ``traits`` as SQL, and the values in it."""
+    terms: list[str] = []
+    values: list[Any] = []
+    if where.camera is not None:
+        terms.append("instr(lower(camera), lower(?))")
+        values.append(where.camera.strip())
+    for moment, term in (
+        (where.taken_after_seconds, "taken >= ?"),
+        (where.taken_before_seconds, "taken < ?"),
+    ):
+        if moment is not None:
+            terms.append(term)
+            values.append(moment)
+    if where.gps_box is not None:
+        south, west, north, east = where.gps_box
+        between = "BETWEEN ? AND ?" if west <= east else "NOT BETWEEN ? AND ?"
+        terms.append(f"latitude BETWEEN ? AND ? AND longitude {between}")
+        values += [south, north, *((west, east) if west <= east else (east, west))]
+    for colour in where.colours:
+        terms.append("instr(' ' || colours || ' ', ' ' || ? || ' ')")
+        values.append(colour)
     return " AND ".join(terms), values
 
 

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from image_similarity_search.types import FloatArray, HalfArray, IdArray, ImageRecord, Metric
+from image_similarity_search.types import (
+    FloatArray,
+    HalfArray,
+    IdArray,
+    ImageRecord,
+    Metric,
+    Traits,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +84,17 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What indexing a file yields. ``unit`` is its float16 unit vector ``(dim,)``."""
+    """What indexing a file yields. ``unit`` is its float16 unit vector ``(dim,)``.
+
+    ``traits`` are None where they were not read.
+    """
 
     content_hash: str
     width: int
     height: int
     unit: HalfArray
     norm: float
+    traits: Traits | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,14 @@ def _size(text: str) -> int:
     return int(float(match[1]) * _UNITS[(match[2] or "").lower()])
 
 
+def _numbers(text: str) -> list[float]:
+    """Numbers between commas."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of numbers such as 45,5,48,10") from None
+
+
 _PIXELS: dict[str, Any] = {"type": int, "metavar": "PIXELS"}
 _OPTIONS = (
     click.option(
@@ -50,6 +58,9 @@ _OPTIONS = (
     click.option(
         "--max-aspect", type=float, metavar="RATIO", help="Only of that width to height, or less."
     ),
+    click.option(
+        "--aspect", metavar="SHAPE", help="Only landscape, portrait, square, 3:2, 16:9, 1.5 ..."
+    ),
     click.option("--min-size", type=_size, metavar="SIZE", help="Only files of 500k, 2M ..."),
     click.option("--max-size", type=_size, metavar="SIZE", help="Only files of that or less."),
     click.option(
@@ -60,6 +71,15 @@ _OPTIONS = (
     ),
     click.option(
         "--tag", "tags", multiple=True, metavar="TAG", help="Only those with a tag of 'iss tag'."
+    ),
+    click.option("--camera", metavar="NAME", help="Only by a camera with this in its name."),
+    click.option("--taken-after", metavar="DATE", help="Only taken since DATE, by the camera."),
+    click.option("--taken-before", metavar="DATE", help="Only taken before DATE."),
+    click.option(
+        "--gps-box", type=_numbers, metavar="S,W,N,E", help="Only taken there, in degrees."
+    ),
+    click.option(
+        "--colour", "colours", multiple=True, metavar="NAME", help="Only of that colour: red ..."
     ),
 )
 

@@ -88,8 +88,17 @@ class ChangeableCollection(OpenedCollection):
         with self._writing():
             embedder, load = self._prepared(time_limit)
             path = checked_path(folder)
-            keep = self._thumbnails.keep
-            sync = Sync(self._catalog, embedder, load, path, options, progress, keep)
+            thumbnails = self._thumbnails
+            sync = Sync(
+                self._catalog,
+                embedder,
+                load,
+                path,
+                options,
+                progress,
+                thumbnails.keep,
+                thumbnails.kept,
+            )
             try:
                 report = sync.run()
             except (SyncInterrupted, EncoderError, SourceUnavailableError, WorkerUnavailableError):

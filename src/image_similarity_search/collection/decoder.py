@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 from image_similarity_search.collection.messages import Content, Refusal, View, from_request, part
 from image_similarity_search.errors import ImageError, ImageNotFoundError
 from image_similarity_search.images import decode
+from image_similarity_search.images.colours import colours_of
 from image_similarity_search.images.thumbnail import LEAST, thumbnail_of
 
 
@@ -26,9 +28,10 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
         if isinstance(error.__cause__, MemoryError):
             raise error.__cause__ from None  # perhaps for what the pictures before left behind
         return part(Refusal(error.reason))
-    pixels = preprocessing.square(decoded.image).tobytes()
+    square = preprocessing.square(decoded.image)
+    traits = replace(decoded.traits, colours=colours_of(square))  # while it is in the cache
     jpeg = _thumbnail(decoded) if thumbnail else b""
-    return part(View(decoded.width, decoded.height, pixels, jpeg))
+    return part(View(decoded.width, decoded.height, square.tobytes(), jpeg, traits))
 
 
 def _thumbnail(decoded: decode.Decoded) -> bytes:

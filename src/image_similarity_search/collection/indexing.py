@@ -200,7 +200,12 @@ class Indexer:
         units, norms = vectors.pack(np.where(finite[:, None], embeddings, 0))
         return {
             item.content_hash: Picture(
-                item.content_hash, item.width, item.height, units[row], float(norms[row])
+                item.content_hash,
+                item.width,
+                item.height,
+                units[row],
+                float(norms[row]),
+                item.traits,
             )
             if finite[row]
             else None

@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 from image_similarity_search.encoders.preprocessing import Preprocessing
+from image_similarity_search.types import NO_TRAITS, Traits
 
 _CONTENT = b"c"
 _VIEW = b"v"
 _REFUSAL = b"r"
-_SIZE = struct.Struct("<QQI")  # width, height, bytes of the thumbnail
+_SIZE = struct.Struct("<QQII")  # width, height, bytes of the thumbnail and of the traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class View:
     height: int
     pixels: bytes | memoryview
     thumbnail: bytes = b""
+    traits: Traits = NO_TRAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,24 @@ def _unpacked(packed: bytes) -> Preprocessing:
     return Preprocessing(**marshal.loads(packed))  # noqa: S302 - from the parent
 
 
+def packed_traits(traits: Traits) -> bytes:
+    """Traits as bytes."""
+    return marshal.dumps(tuple(asdict(traits).values()))
+
+
+def unpacked_traits(data: bytes) -> Traits:
+    """What ``packed_traits`` was given."""
+    return Traits(*marshal.loads(data))  # noqa: S302 - from a worker
+
+
 def part(message: Message) -> bytes:
     """A message as a part of an answer."""
     if isinstance(message, Content):
         return _CONTENT + message.content_hash.encode()
     if isinstance(message, View):
-        sizes = _SIZE.pack(message.width, message.height, len(message.thumbnail))
-        return b"".join((_VIEW, sizes, message.thumbnail, message.pixels))
+        traits = packed_traits(message.traits)
+        sizes = _SIZE.pack(message.width, message.height, len(message.thumbnail), len(traits))
+        return b"".join((_VIEW, sizes, message.thumbnail, traits, message.pixels))
     return _REFUSAL + message.reason.encode(errors="backslashreplace")
 
 
@@ -85,7 +98,8 @@ def from_part(data: bytes) -> Message:
     if kind == _CONTENT:
         return Content(data[1:].decode())
     if kind == _VIEW:
-        width, height, length = _SIZE.unpack(data[1:start])
+        width, height, length, more = _SIZE.unpack(data[1:start])
         end = start + length
-        return View(width, height, memoryview(data)[end:], data[start:end])
+        traits = unpacked_traits(data[end : end + more])
+        return View(width, height, memoryview(data)[end + more :], data[start:end], traits)
     return Refusal(data[1:].decode())

@@ -16,7 +16,7 @@ from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection.messages import Content, View, from_part, request
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.processors import available_processors
-from image_similarity_search.types import PixelArray
+from image_similarity_search.types import PixelArray, Traits
 from image_similarity_search.workers.pool import Pool
 from image_similarity_search.workers.worker import Answer, Failure
 
@@ -62,6 +62,7 @@ class Loaded:
     height: int
     pixels: PixelArray
     thumbnail: bytes = b""
+    traits: Traits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,8 @@ class Decoders:
                 shape = (preprocessing.crop, preprocessing.crop, 3)
                 pixels = np.frombuffer(message.pixels, dtype=np.uint8).reshape(shape)
                 width, height = message.width, message.height
-                return Loaded(job, str(content_hash), width, height, pixels, message.thumbnail)
+                thumbnail, traits = message.thumbnail, message.traits
+                return Loaded(job, str(content_hash), width, height, pixels, thumbnail, traits)
             else:
                 return Bad(job, content_hash, message.reason) if message.reason else Gone(job)
         assert answer.failure  # noqa: S101 - without one, an answer has a last part

@@ -36,6 +36,7 @@ from image_similarity_search.types import (
     RecallReport,
     Text,
     Threshold,
+    Traits,
     VerifyReport,
 )
 
@@ -211,6 +212,16 @@ class ReadableCollection(OpenedCollection):
             FolderNotFoundError, ConfigError: as ``search`` does of ``where``.
         """
         return self._filtering.count(where)
+
+    def traits(self, image: int | str | os.PathLike[str]) -> Traits | None:
+        """What the file of an image says of itself, and its colours.
+
+        None where that was not read: the next ``sync`` of its folder does.
+
+        Raises:
+            ImageNotFoundError: there is no such image.
+        """
+        return self._catalog.traits.of(record_of(self._catalog, image).id)
 
     def tags(self) -> dict[str, int]:
         """How many images have each tag, in order of the tags."""

@@ -20,6 +20,7 @@ from image_similarity_search.collection.object_scan import scan_objects
 from image_similarity_search.collection.originals import check_folder, content_hash
 from image_similarity_search.collection.pipeline import Job, Load
 from image_similarity_search.collection.scanning import Scan, WalkOptions
+from image_similarity_search.collection.trait_filling import Kept, fill_traits
 from image_similarity_search.errors import FolderNotFoundError
 from image_similarity_search.types import (
     Progress,
@@ -45,7 +46,9 @@ class Sync:
         options: WalkOptions,
         progress: ProgressCallback | None,
         keep_thumbnails: KeepThumbnails,
+        kept_thumbnail: Kept,
     ) -> None:
+        self._kept_thumbnail = kept_thumbnail
         self._catalog = catalog
         self._load = load
         self._folder = folder if is_address(folder) else os.path.realpath(folder)
@@ -80,12 +83,19 @@ class Sync:
             scan(self._scan, self._root_id, self._start)
             self._index()
             self._forget()
+            self._fill()
         except KeyboardInterrupt as interrupt:
             raise SyncInterrupted(self._report) from interrupt
         finally:
             self._todo.close()
             self._report.seconds = time.perf_counter() - started
         return self._report
+
+    def _fill(self) -> None:
+        """Read the traits that are lacking; of objects they are read when these are indexed."""
+        if not is_address(self._folder):
+            folders = self._catalog.places.folders_below(self._root_id, self._start)
+            fill_traits(self._catalog, folders.values(), self._kept_thumbnail)
 
     def _require_root(self) -> tuple[int, str]:
         root_id, start = self._catalog.places.locate(self._folder)

@@ -23,8 +23,10 @@ from image_similarity_search.errors import (
     ImageTooLargeError,
     ImageUnreadableError,
 )
+from image_similarity_search.images.exif import exif_of
 from image_similarity_search.images.formats import SNIFF_BYTES, PictureFormat, format_of
 from image_similarity_search.images.upright import UPRIGHT, upright_rgb
+from image_similarity_search.types import NO_TRAITS, Traits
 
 DEFAULT_MAX_PIXELS = 178_956_970
 """Pixels of one picture: Pillow's own bound of a decompression bomb (half a gigabyte of RGB)."""
@@ -46,12 +48,14 @@ class Decoded:
         width: pixels of the full picture, upright.
         height: the same.
         format: the file's format, as in ``formats.FORMATS``.
+        traits: what its EXIF says; without its colours.
     """
 
     image: Image.Image
     width: int
     height: int
     format: str
+    traits: Traits = NO_TRAITS
 
 
 def read_file(path: str) -> bytes:
@@ -240,8 +244,10 @@ def _decode_as(
         full = image.size  # some headers don't say: TIFF turns itself upright, HEIF crops
     orientation = _orientation(image)
     width, height = full if orientation < 5 else (full[1], full[0])
+    traits = exif_of(image)
     upright = upright_rgb(image, orientation, min_side)
-    return Decoded(image=upright, width=width, height=height, format=picture_format.name)
+    name_of = picture_format.name
+    return Decoded(image=upright, width=width, height=height, format=name_of, traits=traits)
 
 
 def _orientation(image: Image.Image) -> int:

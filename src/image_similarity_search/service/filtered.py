@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from image_similarity_search.filters import Orientation
+from image_similarity_search.filters import COLOURS, Colour, Orientation
 from image_similarity_search.service.requests import MOST, FilterIn, Id, OptionsIn
 
 Whole = Annotated[int | None, Query(ge=0, le=MOST)]
@@ -15,6 +15,9 @@ Text = Annotated[str | None, Query(min_length=1, max_length=1_000)]
 Moment = Annotated[
     str | None,
     Query(max_length=64, description="ISO 8601: 2024, 2024-05, 2024-05-17, 2024-05-17T18:30Z."),
+]
+CameraMoment = Annotated[
+    str | None, Query(max_length=64, description="As above, by the camera's clock: no time zone.")
 ]
 
 
@@ -31,11 +34,22 @@ async def _from_query(
     orientation: Orientation | None = None,
     min_aspect: Ratio = None,
     max_aspect: Ratio = None,
+    aspect: Annotated[
+        str | None, Query(max_length=50, description="landscape … or a ratio: `3:2`, `1.5`.")
+    ] = None,
     min_size: Whole = None,
     max_size: Whole = None,
     modified_after: Moment = None,
     modified_before: Moment = None,
     tags: Annotated[list[str], Query(max_length=50, description="All wanted, in any case.")] = [],  # noqa: B006 - not changed
+    camera: Annotated[Text, Query(description="A part of its name, in any case.")] = None,
+    taken_after: CameraMoment = None,
+    taken_before: CameraMoment = None,
+    gps_box: Annotated[
+        list[float] | None,
+        Query(min_length=4, max_length=4, description="South, west, north, east: four times."),
+    ] = None,
+    colours: Annotated[list[Colour], Query(max_length=len(COLOURS))] = [],  # noqa: B006 - not changed
 ) -> FilterIn:
     return FilterIn(**locals())
 

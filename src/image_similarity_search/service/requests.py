@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.filters import Filter, Orientation
+from image_similarity_search.filters import COLOURS, Colour, Filter, Orientation
 from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import Region, ScoreWord
@@ -87,11 +87,29 @@ class FilterIn(In):
     orientation: Orientation | None = None
     min_aspect: float | None = Field(default=None, ge=0, description="Width divided by height.")
     max_aspect: float | None = Field(default=None, ge=0)
+    aspect: str | None = Field(
+        default=None,
+        max_length=50,
+        description="landscape, portrait, square, or a ratio such as 3:2, to 2 percent.",
+    )
     min_size: int | None = Field(default=None, ge=0, le=MOST, description="Bytes.")
     max_size: int | None = Field(default=None, ge=0, le=MOST)
     modified_after: str | None = Field(default=None, max_length=64, examples=["2024-05"])
     modified_before: str | None = Field(default=None, max_length=64)
     tags: list[str] = Field(default=[], max_length=50, description="All wanted, in any case.")
+    camera: str | None = Field(default=None, min_length=1, max_length=200, examples=["canon"])
+    taken_after: str | None = Field(
+        default=None, max_length=64, description="By the camera's clock, without a time zone."
+    )
+    taken_before: str | None = Field(default=None, max_length=64)
+    gps_box: list[float] | None = Field(
+        default=None,
+        min_length=4,
+        max_length=4,
+        description="South, west, north, east in degrees.",
+        examples=[[45.8, 5.9, 47.9, 10.5]],
+    )
+    colours: list[Colour] = Field(default=[], max_length=len(COLOURS), examples=[["red"]])
 
     def where(self, roots: Roots) -> Filter | None:
         """The filter; None where nothing is asked for.

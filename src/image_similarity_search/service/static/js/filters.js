@@ -6,6 +6,7 @@ import { filterOf, optionsOf } from "./state.js";
 const KINDS = [["", "Any"], ["jpeg", "JPEG"], ["png", "PNG"], ["webp", "WebP"], ["heic", "HEIC"], ["gif", "GIF"], ["tiff", "TIFF"], ["avif", "AVIF"], ["bmp", "BMP"]];
 const SHAPES = [["", "Any"], ["landscape", "Landscape"], ["portrait", "Portrait"], ["square", "Square"]];
 
+const COLOURS = [["", "Any"], ...["red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown", "black", "white", "grey"].map((name) => [name, name])];
 const HOW = [["mirrored", "Mirrored, too"], ["turned", "Turned, too"], ["fold", "Fold copies"], ["diverse", "Diverse"], ["exclude_same_folder", "From other folders"]];
 
 /** The form of filters; `changed(filter, options)` is called when somebody changes it. */
@@ -44,7 +45,7 @@ export class Filters {
         continue;
       }
       const value = filter[field.name];
-      const text = value === undefined ? "" : String(field.name === "tags" ? value.join(", ") : Array.isArray(value) ? value[0] : value);
+      const text = value === undefined ? "" : String(["tags", "gps_box"].includes(field.name) ? value.join(", ") : Array.isArray(value) ? value[0] : value);
       if (field.value !== text && field !== document.activeElement) field.value = text;
     }
     const active = Object.keys(filter).length + Object.keys(options).length;
@@ -59,6 +60,10 @@ export class Filters {
       field("Tags", text("tags", "beach, family")),
       field("Kind", choice("formats", KINDS)),
       field("Shape", choice("orientation", SHAPES)),
+      field("Colour", choice("colours", COLOURS)),
+      field("Camera", text("camera", "canon")),
+      pair("Taken", day("taken_after", "from"), day("taken_before", "before"), "broad"),
+      field("Place: south, west, north, east", text("gps_box", "45.8, 5.9, 47.9, 10.5")),
       pair("Width, pixels", amount("min_width", "from"), amount("max_width", "to")),
       pair("Height, pixels", amount("min_height", "from"), amount("max_height", "to")),
       pair("Changed", day("modified_after", "from"), day("modified_before", "before"), "broad"),

@@ -5,6 +5,7 @@ const FILTERS = {
   min_width: "number", max_width: "number", min_height: "number", max_height: "number",
   min_aspect: "number", max_aspect: "number", min_size: "number", max_size: "number",
   modified_after: "text", modified_before: "text", tags: "words",
+  camera: "text", taken_after: "text", taken_before: "text", gps_box: "numbers", colours: "list",
 };
 
 /** What else a search is to do; in the address without a value. */
@@ -74,7 +75,10 @@ export function filterOf(query) {
     if (!values.length) continue;
     if (kind === "list") filter[name] = values;
     else if (kind === "words") filter[name] = values.flatMap((value) => value.split(",")).map((word) => word.trim()).filter(Boolean);
-    else if (kind === "text") filter[name] = values[0];
+    else if (kind === "numbers") {
+      const numbers = values.flatMap((value) => value.split(",")).map(Number);
+      if (numbers.length === 4 && numbers.every(Number.isFinite)) filter[name] = numbers;
+    } else if (kind === "text") filter[name] = values[0];
     else if (Number.isFinite(Number(values[0]))) filter[name] = Number(values[0]);
   }
   return filter;

@@ -1,0 +1,92 @@
+"""What else a search is asked for on the page: other ways to see a picture, thumbs, tags, words."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conftest import draw, until
+from PIL import Image
+from text_towers import write_pair
+
+from browser.conftest import serve
+from browser.looks import names, wait_for_search
+from image_similarity_search.collection import Collection
+
+if TYPE_CHECKING:
+    from browser.conftest import Site, Visitor
+
+
+def test_boxes_say_what_else_to_do(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1")
+    wait_for_search(page)
+    page.get_by_role("button", name="Filter").click()
+    for box in ("Mirrored, too", "Fold copies", "Diverse"):
+        page.get_by_label(box).check()
+    page.wait_for_url("**/?like=1&mirrored=&diverse=&fold=")
+    wait_for_search(page)
+    assert page.locator("#filters-count").text_content() == "3"
+    other = visitor.visit(page.url)
+    wait_for_search(other)
+    until(lambda: names(page, 20) == names(other, 20))
+    other.get_by_role("button", name="Filter").click()
+    assert other.get_by_label("Mirrored, too").is_checked()
+    other.get_by_role("button", name="Clear filters").click()
+    other.wait_for_url("**/?like=1")
+
+
+def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1")
+    wait_for_search(page)
+    liked, disliked = names(page, 12)[8], names(page, 12)[0]
+
+    def judge(name: str, label: str) -> None:
+        cell = page.locator(".cell", has=page.get_by_role("link", name=f"Search by {name}"))
+        cell.hover()
+        cell.get_by_role("button", name=label).click()
+
+    judge(liked, "That is what I mean")
+    page.wait_for_url("**/?like=1&liked=*")
+    wait_for_search(page)
+    until(lambda: names(page, 64).index(liked) < 8)  # it stays, and is nearer
+    assert page.locator(".cell.liked").count() == 1
+    judge(disliked, "That is not what I mean")
+    page.wait_for_url("**/?like=1&liked=*&disliked=*")
+    until(lambda: disliked not in names(page, 64))
+    assert page.locator("#judged-text").text_content() == "1 meant, 1 not meant"
+    page.get_by_role("button", name="Forget").click()
+    page.wait_for_url("**/?like=1")
+    until(lambda: disliked in names(page, 64))
+
+
+def test_words_where_the_model_understands_them(
+    site: Site, visitor: Visitor, tmp_path: Path
+) -> None:
+    page = visitor.visit(site.url)
+    assert page.get_by_label("Search by words").is_hidden()
+    (tmp_path / "pictures").mkdir()
+    for name, colour in (("red", (240, 20, 20)), ("blue", (10, 20, 240)), ("grey", (99, 99, 99))):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / "pictures" / f"{name}.png")
+    draw(1).save(tmp_path / "pictures" / "else.png")
+    model = str(write_pair(tmp_path / "models"))
+    with Collection.open(tmp_path / "index", encoder=model, create=True) as collection:
+        collection.sync(tmp_path / "pictures")
+        collection.add_tags([1, 2], ["flag"])
+    with ExitStack() as stack:
+        other = visitor.visit(serve(tmp_path, stack).url)
+        other.get_by_label("Search by words").fill("A blue thing")
+        other.keyboard.press("Enter")
+        wait_for_search(other)
+        assert names(other, 1) == ["blue.png"]
+        other.locator(".example .said", has_text="A blue thing").wait_for()
+        other.reload()
+        wait_for_search(other)
+        assert names(other, 1) == ["blue.png"]
+        other.get_by_role("button", name="Remove “A blue thing”").click()
+        other.get_by_role("button", name="Filter").click()
+        other.get_by_label("Tags").fill("flag")
+        other.wait_for_url("**/?tags=flag")
+        other.locator("#status", has_text="2 pictures").wait_for()
+    shutil.rmtree(tmp_path / "index")
