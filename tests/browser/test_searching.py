@@ -64,6 +64,14 @@ def test_what_is_no_picture_is_refused_kindly(site: Site, visitor: Visitor, tmp_
     page.locator("#status", has_text="64 pictures").wait_for()
 
 
+def test_a_condition_that_can_not_be_met_is_not_the_picture_s_fault(
+    site: Site, visitor: Visitor
+) -> None:
+    visitor.allowed = ["status of 4"]
+    page = visitor.visit(f"{site.url}?like=1&modified_after=yesterday")
+    page.get_by_role("heading", name="This can't be looked for").wait_for()
+
+
 def test_a_click_searches_on(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(site.url)
     page.get_by_role("link", name="Search by flower 3.png").click()
