@@ -142,6 +142,12 @@ def test_more_like_this_less_like_that(site: Site, visitor: Visitor) -> None:
     wait_for_search(page)
 
 
+def test_an_address_says_what_to_be_less_like(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1&less=9")
+    wait_for_search(page)
+    assert (page.locator(".example.less").count(), example_count(page)) == (1, 2)
+
+
 def test_only_less_waits_for_what_it_should_be_like(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?like=1")
     wait_for_search(page)
