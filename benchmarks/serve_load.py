@@ -98,6 +98,46 @@ def searches_while_syncing(
     }
 
 
+def searches_by_locust(
+    photos: str, images: str = "20000", seconds: str = "60", connections: str = "64"
+) -> dict[str, Any]:
+    """The same, sent by locust, which must be found by ``locust`` (``pip install locust``)."""
+    with tempfile.TemporaryDirectory() as folder:
+        index, root = _collection(Path(folder), photos, int(images))
+        with service(index) as (url, process):
+            before = memory_mib(process.pid)
+            stop, counts = threading.Event(), {"syncs": 0, "encoded": 0}
+            syncing = threading.Thread(target=_sync_all_along, args=(url, root, stop, counts))
+            syncing.start()
+            told = _by_locust(url, int(images), seconds, connections)
+            stop.set()
+            syncing.join()
+            after = memory_mib(process.pid)
+    return {**told, **counts, "rss_before_mib": before, "rss_after_mib": after}
+
+
+def _by_locust(url: str, images: int, seconds: str, connections: str) -> dict[str, Any]:
+    file = Path(__file__).with_name("locust_searches.py")
+    command = ["locust", "-f", str(file), "--host", url, "--headless", "--json", "--only-summary"]
+    command += ["-u", connections, "-r", connections, "-t", f"{seconds}s"]
+    environment = os.environ | {"IMAGES": str(images)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    [told] = json.loads(done.stdout[done.stdout.index("[") :])
+    times = {int(ms): count for ms, count in told["response_times"].items()}
+    slowest, left = 0, 0.01 * sum(times.values())
+    for slowest in sorted(times, reverse=True):
+        left -= times[slowest]
+        if left < 0:
+            break
+    return {
+        "requests": told["num_requests"],
+        "errors": told["num_failures"],
+        "requests_per_second": round(told["num_requests"] / float(seconds), 1),
+        "p99_ms": slowest,
+        "max_ms": round(told["max_response_time"], 1),
+    }
+
+
 def uploads(photos: str, connections: str = "32", rounds: str = "5") -> dict[str, Any]:
     """Searches by uploads, and in turns what they can be compared with, of the same photographs.
 

@@ -64,6 +64,14 @@ def test_what_is_no_picture_is_refused_kindly(site: Site, visitor: Visitor, tmp_
     page.locator("#status", has_text="64 pictures").wait_for()
 
 
+def test_a_condition_that_can_not_be_met_is_not_the_picture_s_fault(
+    site: Site, visitor: Visitor
+) -> None:
+    visitor.allowed = ["status of 4"]
+    page = visitor.visit(f"{site.url}?like=1&modified_after=yesterday")
+    page.get_by_role("heading", name="This can't be looked for").wait_for()
+
+
 def test_a_click_searches_on(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(site.url)
     page.get_by_role("link", name="Search by flower 3.png").click()
@@ -132,6 +140,12 @@ def test_more_like_this_less_like_that(site: Site, visitor: Visitor) -> None:
     chooser.value.set_files(site.queries / "Fish.jpg")
     until(lambda: example_count(page) == 3)
     wait_for_search(page)
+
+
+def test_an_address_says_what_to_be_less_like(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1&less=9")
+    wait_for_search(page)
+    assert (page.locator(".example.less").count(), example_count(page)) == (1, 2)
 
 
 def test_only_less_waits_for_what_it_should_be_like(site: Site, visitor: Visitor) -> None:

@@ -265,9 +265,12 @@ function turn(step) {
 function failed(error) {
   if (error.name === "AbortError") return;
   if (error instanceof api.Unreachable) waitForServer();
-  else if (error instanceof api.Problem && state.examples.length && error.status < 500) pictures.fail("This can't be searched by", sentence(error.message));
+  else if (error instanceof api.Problem && state.examples.length && error.status < 500) pictures.fail(headingOf(error), sentence(error.message));
   else toast(sentence(error.message), { wrong: true });
 }
+
+/** What can't be done: it may be the picture, or a condition beside it. */
+const headingOf = (problem) => (["invalid", "folder-not-found"].includes(problem.kind) ? "This can't be looked for" : "This can't be searched by");
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 
