@@ -59,6 +59,7 @@ def test_the_public_names() -> None:
         "TorchEncoder",
         "Tuning",
         "VerifyReport",
+        "WatchEvent",
         "__version__",
         "compare_evaluations",
         "create_encoder",

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         ThumbnailReport,
         Tuning,
         VerifyReport,
+        WatchEvent,
     )
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "TorchEncoder",
     "Tuning",
     "VerifyReport",
+    "WatchEvent",
     "__version__",
     "compare_evaluations",
     "create_encoder",
@@ -138,6 +140,7 @@ _HOMES = {
     "import_legacy": "collection.interchange.legacy",
     "read_export": "collection.interchange.importing",
     "VerifyReport": "types",
+    "WatchEvent": "types",
 }
 
 

@@ -411,6 +411,24 @@ class VerifyReport:
             self.problems.append(Problem(part, text))
 
 
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """What became of a watched folder.
+
+    Attributes:
+        folder: as it was given.
+        event: ``synced``: at first, and whenever something had changed; ``unavailable``: it is
+            not there or can't be read, and what is known of it is kept until it is back.
+        reason: why it is unavailable.
+        report: of the sync.
+    """
+
+    folder: str
+    event: Literal["synced", "unavailable"]
+    reason: str = ""
+    report: SyncReport | None = None
+
+
 class SyncInterrupted(KeyboardInterrupt):
     """Ctrl-C during a sync. What was done is kept; ``report`` says what that is."""
 

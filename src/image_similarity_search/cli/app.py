@@ -25,6 +25,7 @@ _PACKAGE = "image_similarity_search.cli.commands"
 # name: module; a module is imported when its command is used, or when help lists them all
 _COMMANDS = {
     "index": "index",
+    "watch": "watch",
     "search": "search",
     "duplicates": "duplicates",
     "evaluate": "evaluate",

@@ -6,7 +6,6 @@ import os
 from typing import Self
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.changing import ChangeableCollection
 from image_similarity_search.collection.deduplicating import DeduplicatedCollection
 from image_similarity_search.collection.identity import (
     check_metric,
@@ -23,6 +22,7 @@ from image_similarity_search.collection.interchange.legacy_files import refuse_t
 from image_similarity_search.collection.pipeline import Decoders
 from image_similarity_search.collection.reading import ReadableCollection
 from image_similarity_search.collection.repair import repaired
+from image_similarity_search.collection.watching import WatchingCollection
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device, check_device
@@ -33,7 +33,7 @@ from image_similarity_search.types import Metric, RepairReport
 DEFAULT_INDEX_DIR = "index_data"
 
 
-class Collection(ReadableCollection, ChangeableCollection, DeduplicatedCollection):
+class Collection(ReadableCollection, WatchingCollection, DeduplicatedCollection):
     """Pictures that can be searched by example, kept in a folder.
 
     Make one with ``open``; use it as a context manager, or ``close`` it. Threads may share it.

@@ -1,0 +1,158 @@
+"""``iss watch``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from image_similarity_search.addresses import is_address
+from image_similarity_search.cli import exits, options, output
+from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.errors import CollectionNotFoundError
+from image_similarity_search.types import Metric, Progress, SyncReport, WatchEvent
+
+if TYPE_CHECKING:
+    from image_similarity_search.collection import Collection
+    from image_similarity_search.encoders.devices import Device
+    from image_similarity_search.encoders.spec import EncoderSpec
+
+
+@click.command(
+    "watch",
+    epilog="""\b
+Examples:
+  iss watch ~/Pictures
+  iss watch ~/Pictures /media/camera --exclude '*.gif'
+  iss watch /mnt/nas --poll --every 300
+  iss watch ~/Pictures --json | while read -r line; do ...; done
+""",
+)
+@click.argument("folders", nargs=-1, required=True, type=click.Path())
+@options.index_dir
+@options.encoder
+@options.metric
+@options.device
+@click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")
+@click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too.")
+@click.option("--all-files", is_flag=True, help="Try every file as a picture, whatever its name.")
+@options.time_limit
+@click.option(
+    "--poll", is_flag=True, help="Look for changes, as of a network drive, which tells of none."
+)
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Look for changes so often in any case [default: 3600; where none are told of: 60].",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
+def command(
+    folders: tuple[str, ...],
+    index_dir: str,
+    encoder: EncoderSpec | None,
+    metric: Metric | None,
+    device: Device | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    follow_symlinks: bool,
+    all_files: bool,
+    time_limit: float,
+    poll: bool,
+    every: float | None,
+    as_json: bool,
+) -> int:
+    """Bring the collection up to date with FOLDERS, then whenever something changes in them.
+
+    It runs until it is interrupted. A folder that is gone, such as a disk that was unplugged,
+    keeps its images, and is brought up to date when it is back. Other programs may search all the
+    time, and change the collection in between.
+    """
+    with (
+        _opened(folders, index_dir, encoder, metric, device or "auto") as collection,
+        codecs_silenced(),
+        _Bars() as bars,
+    ):
+        if device:
+            output.say_device(collection.encoder)
+        try:
+            for event in collection.watch(
+                *folders,
+                include=include,
+                exclude=exclude,
+                follow_symlinks=follow_symlinks,
+                all_files=all_files,
+                time_limit=time_limit,
+                poll=poll,
+                every=every,
+                progress=bars,
+            ):
+                _tell(event, as_json)
+        except KeyboardInterrupt:
+            output.say("interrupted; what was done is kept")
+    return exits.INTERRUPTED
+
+
+def event_as_json(event: WatchEvent) -> dict[str, Any]:
+    """An event as a line of ``--json``."""
+    report = output.report_as_json(event.report or SyncReport(), interrupted=False)
+    del report["interrupted"]  # that would be the end
+    return {"folder": event.folder, "event": event.event, "reason": event.reason, **report}
+
+
+def _tell(event: WatchEvent, as_json: bool) -> None:
+    if event.report:
+        for folder in event.report.unreadable_folders:
+            output.say(f"can't be read, and kept as it was: {folder}")
+        output.say(f"{event.folder}: {output.report_in_words(event.report)}")
+    else:
+        output.say(f"{event.reason}; its images are kept, and it is waited for")
+    if as_json:
+        output.write_text(json.dumps(event_as_json(event)))
+        sys.stdout.flush()
+
+
+def _opened(
+    folders: tuple[str, ...],
+    index_dir: str,
+    encoder: EncoderSpec | None,
+    metric: Metric | None,
+    device: Device,
+) -> Collection:
+    """The collection; a new one if all the folders are there, for they may be misspelt."""
+    from image_similarity_search.collection import Collection
+    from image_similarity_search.collection.originals import check_folder
+
+    missing = [path for path in folders if not (is_address(path) or os.path.isdir(path))]
+    try:
+        return Collection.open(
+            index_dir, encoder=encoder, metric=metric, device=device, create=not missing
+        )
+    except CollectionNotFoundError:
+        for folder in missing:
+            check_folder(folder)
+        raise
+
+
+class _Bars:
+    """A progress bar for each sync, which is gone when it is done."""
+
+    def __init__(self) -> None:
+        self._bar = ProgressBar()
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.__exit__()
+
+    def __call__(self, progress: Progress) -> None:
+        self._bar(progress)
+        if progress.done == progress.total:
+            self._bar.__exit__()
+            self._bar = ProgressBar()

@@ -1,0 +1,159 @@
+"""Keeping a collection up to date with folders that change: when to sync which."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from image_similarity_search.addresses import is_address
+from image_similarity_search.collection.folder_events import FolderEvents
+from image_similarity_search.errors import (
+    CollectionLockedError,
+    FolderNotFoundError,
+    SourceUnavailableError,
+)
+from image_similarity_search.types import SyncReport, WatchEvent
+
+EVERY_POLLED = 60.0
+"""Seconds between syncs of a folder that tells of no changes."""
+
+EVERY_TOLD = 3600.0
+"""Seconds between syncs of one that does: the system may lose events, and says so to nobody."""
+
+_LOOK = 1.0  # seconds between looks at whether the folders are there
+
+_log = logging.getLogger(__name__)
+
+_Identity = tuple[str, int, int]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A folder that is watched.
+
+    Attributes:
+        path: as it was given.
+        identity: which folder lies there now; None where there is none, and for an address.
+        due: whether it is to be synced.
+        next_sync: when it is in any case, by the monotonic clock.
+        available: whether it could be synced the last time.
+        report: of the last sync.
+    """
+
+    path: str
+    identity: _Identity | None = None
+    due: bool = True
+    next_sync: float = 0.0
+    available: bool = True
+    report: SyncReport | None = None
+
+
+class Watch:
+    """Syncs some folders whenever something changes in them, or it is time to look."""
+
+    def __init__(
+        self,
+        sync: Callable[[str], SyncReport],
+        folders: Sequence[str],
+        events: FolderEvents | None,
+        every: float | None,
+        stop: Event,
+    ) -> None:
+        """``sync`` brings the collection up to date with a folder, under the writer lock.
+
+        Without ``events``, and in object storage, only the clock says when.
+        """
+        self._sync = sync
+        self._watched = [_Watched(folder) for folder in dict.fromkeys(folders)]
+        self._events = events
+        self._every = every
+        self._stop = stop
+        self._waits_for_lock = False
+
+    def run(self) -> Iterator[WatchEvent]:
+        """Sync them all, then each when it is time, until ``stop`` is set."""
+        with contextlib.closing(self._events) if self._events else contextlib.nullcontext():
+            while not self._stop.is_set():
+                self._look()
+                for watched in self._watched:
+                    is_time = watched.due or time.monotonic() >= watched.next_sync
+                    if is_time and (event := self._visit(watched)):
+                        yield event
+                    if self._stop.is_set():
+                        return
+                self._wait()
+
+    def _look(self) -> None:
+        """See which folders came, went, or are others than before, such as a disk's."""
+        local = [watched for watched in self._watched if not is_address(watched.path)]
+        other = False
+        for watched in local:
+            identity = _identity(watched.path)
+            if identity != watched.identity:
+                watched.identity, watched.due, other = identity, True, True
+        if self._events and self._events.work:
+            there = tuple(sorted({watched.identity[0] for watched in local if watched.identity}))
+            if other or there != self._events.folders:
+                self._events.watch(there)
+                for watched in local:  # nobody told what happened until now
+                    watched.due = True
+
+    def _visit(self, watched: _Watched) -> WatchEvent | None:
+        """Sync a folder; what there is to tell of it."""
+        watched.due = False
+        before, was_available = watched.report, watched.available
+        try:
+            report = self._sync(watched.path)
+        except CollectionLockedError as error:
+            if not self._waits_for_lock:
+                _log.warning("%s: waiting for it", error)
+            watched.due = self._waits_for_lock = True
+            return None
+        except (FolderNotFoundError, SourceUnavailableError) as error:
+            watched.available = False
+            return WatchEvent(watched.path, "unavailable", str(error)) if was_available else None
+        finally:
+            watched.next_sync = time.monotonic() + self._seconds_between(watched)
+        self._waits_for_lock, watched.available, watched.report = False, True, report
+        if before and was_available and not _differ(before, report):
+            return None
+        return WatchEvent(watched.path, "synced", report=report)
+
+    def _seconds_between(self, watched: _Watched) -> float:
+        told = self._events and self._events.work and not is_address(watched.path)
+        return self._every or (EVERY_TOLD if told else EVERY_POLLED)
+
+    def _wait(self) -> None:
+        """Wait until something is told, or there may be something to do."""
+        until = time.monotonic() + _LOOK
+        if self._events and self._events.folders:
+            told = self._events.wait()
+            for watched in self._watched:
+                if watched.identity and watched.identity[0] in told:
+                    watched.due = True
+            if told:
+                return
+        soonest = min([until, *(watched.next_sync for watched in self._watched)])
+        self._stop.wait(max(0.0, soonest - time.monotonic()))
+
+
+def _identity(folder: str) -> _Identity | None:
+    """Where a folder really is, and which; None where there is none."""
+    try:
+        path = os.path.realpath(folder)
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (path, status.st_dev, status.st_ino) if os.path.isdir(path) else None
+
+
+def _differ(before: SyncReport, after: SyncReport) -> bool:
+    """Whether a sync did something, or met something that the one before did not."""
+    did = after.indexed or after.updated or after.moved or after.removed
+    met = after.skipped != before.skipped or after.unreadable_folders != before.unreadable_folders
+    return bool(did or met)

@@ -1,0 +1,175 @@
+"""A collection that follows its folders: real files, and the real events of the system."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import MakePicture, until
+
+from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.collection import Collection, watch
+from image_similarity_search.collection.folder_events import FolderEvents
+from image_similarity_search.errors import ConfigError, FolderNotFoundError
+from image_similarity_search.types import WatchEvent
+
+
+class Follower:
+    """Follows folders in a thread, and keeps what it is told."""
+
+    def __init__(self, collection: Collection, *folders: Path, **options: object) -> None:
+        self.events: list[WatchEvent] = []
+        self._stop = threading.Event()
+        told = collection.watch(*folders, stop=self._stop, **options)  # type: ignore[arg-type]  # any
+        self._thread = threading.Thread(target=lambda: self.events.extend(told))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+@contextlib.contextmanager
+def following(collection: Collection, *folders: Path, **options: object) -> Iterator[Follower]:
+    with contextlib.closing(Follower(collection, *folders, **options)) as follower:
+        until(lambda: len(follower.events) >= len(folders))
+        yield follower
+
+
+@pytest.fixture
+def folder(tmp_path: Path, make_picture: MakePicture) -> Path:
+    """A folder of one picture."""
+    return make_picture(tmp_path / "folder" / "first.png", 0).parent
+
+
+def names(collection: Collection) -> list[str]:
+    return sorted(Path(image.path).name for image in collection.images())
+
+
+def test_new_moved_and_vanished_files_are_followed(
+    collection: Collection, folder: Path, make_picture: MakePicture
+) -> None:
+    with following(collection, folder) as follower:
+        assert follower.events[0].report
+        assert follower.events[0].report.indexed == 1
+        make_picture(folder / "new" / "second.png", 1)  # in a folder that was not there
+        until(lambda: names(collection) == ["first.png", "second.png"])
+        os.rename(folder / "new", folder / "moved")
+        until(lambda: any(event.report and event.report.moved for event in follower.events))
+        os.unlink(folder / "first.png")
+        until(lambda: names(collection) == ["second.png"])
+    assert {(event.folder, event.event) for event in follower.events} == {(str(folder), "synced")}
+
+
+def test_what_concerns_no_picture_is_not_told(tmp_path: Path, make_picture: MakePicture) -> None:
+    """The collection's own files, when they lie in the folder, would make it sync for ever."""
+    own, junk = tmp_path / "index", tmp_path / "@eaDir"
+    own.mkdir()
+    junk.mkdir()
+    with contextlib.closing(FolderEvents(str(own), threading.Event())) as events:
+        events.watch([str(tmp_path)])
+        for path in (own / "catalog.sqlite", junk / "a.jpg", tmp_path / ".hidden"):
+            path.write_bytes(b"")
+        assert [events.wait() for _ in range(4)] == [set()] * 4
+        make_picture(tmp_path / "first.png", 1)
+        until(lambda: events.wait() == {str(tmp_path)})
+
+
+@pytest.mark.parametrize("poll", [False, True])
+def test_a_folder_that_is_gone_keeps_its_images_until_it_is_back(
+    collection: Collection, folder: Path, make_picture: MakePicture, poll: bool
+) -> None:
+    with following(collection, folder, poll=poll, every=0.2 if poll else None) as follower:
+        away = folder.rename(folder.with_name("away"))
+        until(lambda: follower.events[-1].event == "unavailable")
+        assert "nothing was changed" in follower.events[-1].reason
+        assert names(collection) == ["first.png"]
+        make_picture(away / "second.png", 1)
+        away.rename(folder)
+        until(lambda: names(collection) == ["first.png", "second.png"])
+        make_picture(folder / "third.png", 2)
+        until(lambda: len(collection) == 3)
+
+
+def test_another_folder_in_the_same_place_is_followed(
+    collection: Collection, folder: Path, make_picture: MakePicture
+) -> None:
+    with following(collection, folder):
+        shutil.copytree(folder, folder.with_name("other"))
+        folder.rename(folder.with_name("away"))
+        folder.with_name("other").rename(folder)
+        make_picture(folder / "second.png", 1)
+        until(lambda: names(collection) == ["first.png", "second.png"])
+        make_picture(folder / "third.png", 2)
+        until(lambda: len(collection) == 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_names_that_are_no_text_are_followed(
+    collection: Collection, folder: Path, make_picture: MakePicture
+) -> None:
+    with following(collection, folder):
+        odd = os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png")
+        shutil.copy(make_picture(folder.with_name("elsewhere.png"), 1), odd)
+        until(lambda: len(collection) == 2)
+        make_picture(folder / "third.png", 2)
+        until(lambda: len(collection) == 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_where_nothing_is_told_it_is_looked_for(
+    collection: Collection,
+    tmp_path: Path,
+    make_picture: MakePicture,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A folder whose own name is no text can't be watched."""
+    monkeypatch.setattr(watch, "EVERY_POLLED", 0.2)
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    make_picture(folder / "first.png", 0)
+    with following(collection, folder):
+        make_picture(folder / "second.png", 1)
+        until(lambda: len(collection) == 2)
+    assert caplog.text.count("looked for instead") == 1
+
+
+def test_another_writer_is_waited_for(
+    tmp_path: Path,
+    collection: Collection,
+    folder: Path,
+    make_picture: MakePicture,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with following(collection, folder):
+        with writer_lock(str(tmp_path / "index"), wait=60):  # not held between syncs
+            make_picture(folder / "second.png", 1)
+            until(lambda: "waiting for it" in caplog.text)
+            assert len(collection) == 1
+        until(lambda: len(collection) == 2)
+
+
+def test_a_folder_that_never_was_is_refused(collection: Collection, tmp_path: Path) -> None:
+    with pytest.raises(FolderNotFoundError):
+        collection.watch(tmp_path / "misspelt")
+    with pytest.raises(ConfigError):
+        collection.watch()
+    with pytest.raises(ConfigError):
+        collection.watch(tmp_path, every=0)
+
+
+def test_without_the_package_it_says_how_to_install_it(
+    collection: Collection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    with pytest.raises(ConfigError, match=r"pip install 'image-similarity-search\[watch\]'"):
+        collection.watch(folder)
+    with following(collection, folder, poll=True):
+        assert len(collection) == 1
