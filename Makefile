@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PICTURES ?=
-PARALLEL := --numprocesses auto --dist loadfile
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Photographs under free licences lie inside these packages; they are looked into, not imported.
 DEMO_PACKAGES := scikit-image==0.26.0 scikit-learn==1.9.1

@@ -45,6 +45,7 @@ def test_no_result_names_a_place_of_a_machine() -> None:
         assert not re.search(r'"/|~', json.dumps(result)), name
 
 
+@pytest.mark.slow
 def test_a_peer_and_ours_are_measured_alike(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()

@@ -100,6 +100,7 @@ def test_a_damaged_store_is_made_anew(index: Path) -> None:
     assert verified(str(index)).checked["vectors"] == 23
 
 
+@pytest.mark.slow
 def test_around_a_damaged_page_everything_is_saved(index: Path, copies: Iterator[Path]) -> None:
     """One page after the other; the page of all image records is the one that is needed."""
     before = records(index)

@@ -68,6 +68,7 @@ def test_new_moved_and_vanished_files_are_followed(
     assert {(event.folder, event.event) for event in follower.events} == {(str(folder), "synced")}
 
 
+@pytest.mark.slow
 def test_what_concerns_no_picture_is_not_told(tmp_path: Path, make_picture: MakePicture) -> None:
     """The collection's own files, when they lie in the folder, would make it sync for ever."""
     own, junk = tmp_path / "index", tmp_path / "@eaDir"
@@ -112,6 +113,7 @@ def test_another_folder_in_the_same_place_is_followed(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+@pytest.mark.slow
 def test_names_that_are_no_text_are_followed(
     collection: Collection, folder: Path, make_picture: MakePicture
 ) -> None:

@@ -184,6 +184,7 @@ def test_what_the_hub_refuses_is_said(
     assert contents(home) == []
 
 
+@pytest.mark.slow
 def test_a_network_that_fails_is_said_within_seconds(hub: Hub, tmp_path: Path) -> None:
     """In all its ways at once, since in some the client tries five times."""
     with serving() as silent, serving() as refusing, serving() as stuck:

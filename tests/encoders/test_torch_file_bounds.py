@@ -105,6 +105,7 @@ _PICKLES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_small_file_takes_little_memory_and_time(tmp_path: Path) -> None:
     paths = []
     for name, value in _PICKLES.items():
