@@ -165,7 +165,7 @@ def refuse_other(
 def refuse_other_runtime(stored: Identity, device: Device) -> None:
     """Raise CollectionMismatchError where a device is asked for that gives other embeddings."""
     # without a spec the encoder is an object of the caller's own, and runs where that says
-    if device == "openvino" and stored.encoder_spec and not _stored_spec(stored).runtime:
+    if device == "openvino" and stored.encoder_spec and not stored_spec(stored).runtime:
         _refuse("runtime", "ONNX Runtime", "OpenVINO", _ELSEWHERE)
 
 
@@ -185,7 +185,7 @@ def matching_encoder(
     if not isinstance(asked, str | EncoderSpec):
         _refuse_encoder(stored, asked, _ELSEWHERE)
         return asked
-    spec, known = registry.resolved(asked), _stored_spec(stored)
+    spec, known = registry.resolved(asked), stored_spec(stored)
     moved = _is_file(spec.model) and _is_file(known.model)
     same_model = moved or spec.model in (None, known.model)
     given = spec.filled_from(known) if same_model else spec
@@ -210,7 +210,7 @@ def checked_encoder(stored: Identity, device: Device) -> Encoder:
         CollectionMismatchError: the one of this name has another fingerprint or dimension now.
     """
     try:
-        encoder = registry.create(_stored_spec(stored), device)
+        encoder = registry.create(stored_spec(stored), device)
     except UnknownEncoderError as error:
         raise EncoderUnavailableError(
             stored.encoder,
@@ -227,15 +227,15 @@ def text_encoder(stored: Identity) -> TextEncoder:
     Raises:
         EncoderUnavailableError: its encoder has no text tower, or something it needs is missing.
     """
-    return registry.create_text(_stored_spec(stored), stored.dim)
+    return registry.create_text(stored_spec(stored), stored.dim)
 
 
 def has_text(stored: Identity) -> bool:
     """Whether a collection can be searched by text."""
-    return registry.has_text(_stored_spec(stored))
+    return registry.has_text(stored_spec(stored))
 
 
-def _stored_spec(stored: Identity) -> EncoderSpec:
+def stored_spec(stored: Identity) -> EncoderSpec:
     """How the encoder of a collection was made, as far as that is known."""
     if stored.encoder_spec:
         spec = EncoderSpec.from_json(stored.encoder_spec)
