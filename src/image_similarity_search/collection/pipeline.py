@@ -16,7 +16,7 @@ from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection.messages import Content, View, from_part, request
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.processors import available_processors
-from image_similarity_search.types import PixelArray, Traits
+from image_similarity_search.types import FloatArray, PixelArray, Traits
 from image_similarity_search.workers.pool import Pool
 from image_similarity_search.workers.worker import Answer, Failure
 
@@ -53,7 +53,8 @@ class Job:
 class Loaded:
     """A decoded file: ``pixels`` is what the encoder sees, width and height are the picture's.
 
-    ``thumbnail`` is a JPEG, or empty where there is none.
+    ``thumbnail`` is a JPEG, or empty where there is none. One that was encoded where it was decoded
+    comes with its ``embedding`` ``(dim,)``, and no pixels.
     """
 
     job: Job
@@ -63,6 +64,7 @@ class Loaded:
     pixels: PixelArray
     thumbnail: bytes = b""
     traits: Traits | None = None
+    embedding: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,22 @@ Load: TypeAlias = Callable[[Iterable[Job | Bad | Gone]], Generator[Loaded | Bad 
 class Decoders:
     """The worker processes that decode for one collection; they start when there is work.
 
-    After a run of few files the one that served it stays for the next, until ``close``.
+    There are at most ``processes`` of them, by default one a processor. After a run of few files
+    the one that served it stays for the next, until ``close``; if they are ``lasting``, all do.
     """
 
-    def __init__(self, work: str = DECODER, memory: int = MEMORY_LIMIT) -> None:
+    def __init__(
+        self,
+        work: str = DECODER,
+        memory: int = MEMORY_LIMIT,
+        *,
+        processes: int | None = None,
+        lasting: bool = False,
+    ) -> None:
         self._work = work
         self._memory = memory
+        self._processes = processes
+        self._lasting = lasting
         self._pool: Pool | None = None
 
     def prepare(self) -> None:
@@ -117,6 +129,7 @@ class Decoders:
             WorkerUnavailableError: no process can be started.
         """
         pool, count = self._open(), 0
+        most_ahead = BATCH * (1 + self._most())
         ahead: deque[Callable[[], Loaded | Bad | Gone]] = deque()
         try:
             for count, job in enumerate(jobs, 1):  # noqa: B007 - it is used below
@@ -126,20 +139,23 @@ class Decoders:
                     ahead.append(partial(self._result, job, future, preprocessing, time_limit))
                 else:
                     ahead.append(partial(_as_it_is, job))
-                if len(ahead) >= BATCH * (1 + available_processors()):
+                if len(ahead) >= most_ahead:
                     yield ahead.popleft()()
             while ahead:
                 yield ahead.popleft()()
         except BaseException:
             self.close()  # nobody waits for what is under way
             raise
-        if count > BATCH:
+        if count > BATCH and not self._lasting:
             self.close()
 
     def _open(self) -> Pool:
         if self._pool is None:
-            self._pool = Pool(self._work, available_processors(), self._memory)
+            self._pool = Pool(self._work, self._most(), self._memory)
         return self._pool
+
+    def _most(self) -> int:
+        return self._processes or available_processors()
 
     def close(self) -> None:
         """End the processes, whatever they do."""

@@ -39,6 +39,7 @@ KINDS: dict[type[ImageSearchError], Kind] = {
     errors.CollectionError: Kind(500, "collection", "The collection can't be used as asked"),
     errors.StoreError: Kind(500, "store", "The index of embeddings can't be used"),
     errors.WorkerUnavailableError: Kind(503, "no-worker", "No picture can be decoded now", 5),
+    errors.ClusterUnavailableError: Kind(503, "no-cluster", "The cluster can't be used", 60),
     ConfigError: Kind(422, "invalid", "The request has a value that is not allowed"),
     ImageSearchError: Kind(500, "failed", "That failed"),
 }

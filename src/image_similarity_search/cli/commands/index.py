@@ -50,6 +50,9 @@ Examples:
     help="Whether a new collection keeps small pictures of its images [default: it does].",
 )
 @click.option("--checksum", is_flag=True, help="Compare the content of files that seem unchanged.")
+@click.option(
+    "--on", metavar="CLUSTER", help="Encode on a Ray cluster: ray://HOST:PORT, or ray for this one."
+)
 @options.wait
 @options.as_json
 def command(
@@ -69,6 +72,7 @@ def command(
     time_limit: float,
     thumbnails: bool | None,
     checksum: bool,
+    on: str | None,
     wait: float,
     as_json: bool,
 ) -> int:
@@ -108,6 +112,7 @@ def command(
                     retry_skipped=retry_skipped,
                     time_limit=time_limit,
                     checksum=checksum,
+                    on=on,
                     progress=progress,
                 )
         except SyncInterrupted as interrupt:

@@ -1,0 +1,24 @@
+"""Where a cluster is, as text."""
+
+from __future__ import annotations
+
+import re
+
+from image_similarity_search.errors import ConfigError
+
+_ADDRESS = re.compile(r"ray(://[^\s/@]+:\d+)?")
+
+
+def checked_cluster(on: str) -> str:
+    """``ray``, or ``ray://HOST:PORT``.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if not isinstance(on, str) or not _ADDRESS.fullmatch(on):
+        expected = (
+            "ray://HOST:PORT of a cluster's client server, or ray: the cluster that this machine"
+            " is a node of, or else one of this machine alone"
+        )
+        raise ConfigError("on", on, expected)
+    return on
