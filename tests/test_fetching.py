@@ -116,3 +116,8 @@ def _nothing_listening() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
+
+
+@pytest.mark.parametrize("address", ["fec0::1", "::127.0.0.1", "192.0.0.8", "::1"])
+def test_addresses_of_old_kinds_are_no_public_ones(address: str) -> None:
+    assert not is_public(address)

@@ -29,6 +29,7 @@ SECONDS = 30.0
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = 5
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind a translator
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("fec0::/10", "::/96", "192.0.0.0/24")))  # old ones
 _GONE = (404, 410)
 _PART = 64 * 1024
 
@@ -127,7 +128,8 @@ def is_public(address: str) -> bool:
     inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None) or ip
     if ip in _TRANSLATED:
         inner = ipaddress.IPv4Address(ip.packed[-4:])
-    return bool(ip.is_global and inner.is_global and not inner.is_multicast)
+    own = any(ip in network for network in _NOT_PUBLIC if network.version == ip.version)
+    return bool(ip.is_global and inner.is_global and not inner.is_multicast and not own)
 
 
 def _check_status(url: str, answer: HTTPResponse) -> None:

@@ -147,3 +147,10 @@ def test_a_colour_must_be_of_a_quarter() -> None:
     picture.paste((220, 30, 30), (0, 0, 70, 200))
     picture.paste((30, 60, 220), (180, 0, 200, 200))
     assert colours_of(picture) == ("white", "red")
+
+
+def test_a_png_is_not_decoded_for_its_exif(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert exif_of(image) == NO_TRAITS
+        assert image.tile  # what is still to be decoded

@@ -264,3 +264,13 @@ def test_an_address_is_not_fetched(shared: httpx.Client, here: str) -> None:
 def test_no_page_of_the_document_is_served(shared: httpx.Client) -> None:
     for path in ("/docs", "/redoc", "/docs/oauth2-redirect"):
         assert shared.get(path).status_code == 404, path
+
+
+@pytest.mark.parametrize(
+    "query", [f"camera={'x' * 201}", "gps_box=nan&gps_box=1&gps_box=1&gps_box=1", "camera="]
+)
+def test_conditions_that_make_no_sense_are_refused(
+    shared: httpx.Client, here: str, query: str
+) -> None:
+    answer = shared.get(f"{here}/images?{query}")
+    assert answer.status_code == 422, answer.text

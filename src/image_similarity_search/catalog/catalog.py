@@ -289,6 +289,10 @@ class Catalog:
         stored = self.embeddings(np.array([id_], dtype=np.int64))
         if image is None or not len(stored.ids):
             raise CollectionCorruptError(self.path, f"image {id_} has no embedding")
+        try:
+            traits = self.traits.of(id_)
+        except CollectionCorruptError:
+            traits = None  # no more than the file says: another sync reads them
         return Picture(
             # without one: taken over from elsewhere, and not seen since
             content_hash=image.content_hash.hex() if image.content_hash else "",
@@ -296,7 +300,7 @@ class Catalog:
             height=image.height or 0,
             unit=stored.units[0],
             norm=float(stored.norms[0]),
-            traits=self.traits.of(id_),
+            traits=traits,
         )
 
     def embeddings_since(self, generation: int, *, after: int = -1) -> Iterator[Embeddings]:

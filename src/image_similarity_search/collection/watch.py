@@ -14,8 +14,10 @@ from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.folder_events import FolderEvents
 from image_similarity_search.errors import (
     CollectionLockedError,
+    CollectionUnwritableError,
     FolderNotFoundError,
     SourceUnavailableError,
+    StoreUnavailableError,
 )
 from image_similarity_search.types import SyncReport, WatchEvent
 
@@ -116,6 +118,11 @@ class Watch:
             return None
         except (FolderNotFoundError, SourceUnavailableError) as error:
             watched.available = False
+            return WatchEvent(watched.path, "unavailable", str(error)) if was_available else None
+        except (StoreUnavailableError, CollectionUnwritableError) as error:
+            if before is None:
+                raise
+            watched.available, watched.due = False, True
             return WatchEvent(watched.path, "unavailable", str(error)) if was_available else None
         finally:
             watched.next_sync = time.monotonic() + self._seconds_between(watched)

@@ -29,7 +29,7 @@ _FIRST_PHOTOGRAPH = 1826
 def exif_of(image: Image.Image) -> Traits:
     """What the EXIF of an opened image says; without its colours."""
     try:
-        exif = image.getexif()
+        exif = Image.Image.getexif(image)  # that of a PNG decodes it, to look behind the pixels
         main = dict(exif)
     except Exception:  # a broken block raises anything
         return NO_TRAITS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Query
+from pydantic import Field
 
 from image_similarity_search.filters import COLOURS, Colour, Orientation
 from image_similarity_search.service.requests import MOST, FilterIn, Id, OptionsIn
@@ -42,11 +43,14 @@ async def _from_query(
     modified_after: Moment = None,
     modified_before: Moment = None,
     tags: Annotated[list[str], Query(max_length=50, description="All wanted, in any case.")] = [],  # noqa: B006 - not changed
-    camera: Annotated[Text, Query(description="A part of its name, in any case.")] = None,
+    camera: Annotated[
+        str | None,
+        Query(min_length=1, max_length=200, description="A part of its name, in any case."),
+    ] = None,
     taken_after: CameraMoment = None,
     taken_before: CameraMoment = None,
     gps_box: Annotated[
-        list[float] | None,
+        list[Annotated[float, Field(allow_inf_nan=False)]] | None,
         Query(min_length=4, max_length=4, description="South, west, north, east: four times."),
     ] = None,
     colours: Annotated[list[Colour], Query(max_length=len(COLOURS))] = [],  # noqa: B006 - not changed

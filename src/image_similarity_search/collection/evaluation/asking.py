@@ -98,7 +98,8 @@ def _queries(
     found = []
     for done, (id_, order) in enumerate(ranking, 1):
         group = labels.groups[np.searchsorted(labels.ids, id_)]
-        same = labels.groups[np.searchsorted(labels.ids, order)] == group
+        known = order[np.isin(order, labels.ids)]  # others were added since
+        same = labels.groups[np.searchsorted(labels.ids, known)] == group
         ranks = np.flatnonzero(same) + 1
         right = int(sizes[group]) - 1
         first = int(ranks[0]) if len(ranks) else None
@@ -106,7 +107,7 @@ def _queries(
         if progress and (done % _STEP == 0 or done == count):
             progress(Progress("evaluating", done, count))
     records = catalog.records(id_ for id_, *_ in found)
-    return [QueryQuality(records[id_], *rest) for id_, *rest in found]
+    return [QueryQuality(records[id_], *rest) for id_, *rest in found if id_ in records]
 
 
 def _sum_up(report: EvaluationReport, sizes: dict[str, int]) -> None:

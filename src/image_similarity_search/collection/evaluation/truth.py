@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import canonical, relative
 from image_similarity_search.errors import ConfigError
@@ -91,7 +92,7 @@ def _by_path(
     found: dict[int, str] = {}
     missing = []
     for path, group in said.items():
-        absolute = os.path.abspath(path)
+        absolute = path if is_address(path) else os.path.abspath(path)
         id_ = ids.get(absolute) or ids.get(canonical(absolute))
         if id_ is None:
             missing.append(path)
@@ -117,7 +118,8 @@ def _rows_of(file: str) -> Iterator[tuple[str, str]]:
                     continue
                 if len(row) != 2 or not all(row):
                     raise ConfigError("truth", f"{file}, row {number}", "a path and a group")
-                path, group = os.path.join(folder, row[0]), row[1]
+                path, group = row
+                path = path if is_address(path) else os.path.join(folder, path)
                 if seen.setdefault(path, group) != group:
                     expected = f"one group for an image, not {seen[path]!r} too"
                     raise ConfigError("truth", f"{file}, row {number}", expected)
