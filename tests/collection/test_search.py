@@ -188,7 +188,7 @@ def test_removed_images_are_not_found(filled: Collection, photos: Path) -> None:
     assert filled.remove(path, id_) == 2
     assert filled.remove(photos / "holiday") == 6
     assert len(filled.search(path, k=20)) == 4
-    with pytest.raises(ImageNotFoundError, match="nothing was removed"):
+    with pytest.raises(ImageNotFoundError, match="nothing was changed"):
         filled.remove(path)
     assert filled.remove(photos) == 4
     assert not filled.roots()

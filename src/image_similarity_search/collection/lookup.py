@@ -69,7 +69,7 @@ def ids_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> Sequence[in
     folder = path if is_address(path) else os.path.realpath(path)
     ids = [record.id] if record else catalog.ids_below(folder)
     if not ids:
-        raise ImageNotFoundError(image, "not in this collection; nothing was removed")
+        raise ImageNotFoundError(image, "not in this collection; nothing was changed")
     return ids
 
 

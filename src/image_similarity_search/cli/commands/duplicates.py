@@ -83,7 +83,8 @@ Examples:
     type=click.Choice(["report", *DUPLICATE_ACTIONS]),
     default="report",
     show_default=True,
-    help="What to do with files that could go; without --yes, say what would be done.",
+    help="What to do with files that could go; without --yes, say what would be done."
+    " trash takes the extra [trash].",
 )
 @click.option("--to", metavar="FOLDER", type=click.Path(), help="Where --action move moves them.")
 @click.option("--yes", is_flag=True, help="Do it.")
