@@ -106,7 +106,8 @@ class DeduplicatedCollection(OpenedCollection):
         Unless ``dry_run`` is False, it is only told what would be done. Nothing is done with
         images that are ``similar``, with files that were changed since they were indexed, with
         links, or for a group whose image to keep is not as it was indexed. What was done is
-        written down first, for ``undo_duplicates``; files that are gone are forgotten.
+        written down first, for ``undo_duplicates``; files that are gone are forgotten, and their
+        tags put to the image that stays.
 
         Args:
             groups: groups of ``duplicates``, or some of them.

@@ -284,3 +284,15 @@ def test_wrong_wishes_are_named(
     monkeypatch.setitem(sys.modules, "send2trash", None)
     with pytest.raises(ConfigError, match="pip install"):
         collection.resolve_duplicates([], "trash")
+
+
+def test_tags_of_what_goes_are_put_to_what_stays(
+    pictures: Path, collection: Collection, tmp_path: Path
+) -> None:
+    collection.add_tags([pictures / "copy.png"], "beach")
+    collection.add_tags([pictures / "small.jpg"], ["beach", "sea"])
+    group = collection.duplicates().groups[0]
+    collection.add_tags([group.keep.path], "mine")
+    _resolve(collection, "move", tmp_path / "twice")
+    assert [image.path for image in collection] == [group.keep.path, str(pictures / "other.png")]
+    assert collection.get(group.keep.path).metadata["tags"] == ["beach", "mine", "sea"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.tags import TAGS
 from image_similarity_search.collection.duplicates.acting import Actor
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.finding import Finder
@@ -29,7 +30,7 @@ from image_similarity_search.duplicates import (
 )
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import Filter
-from image_similarity_search.types import IdArray, ProgressCallback
+from image_similarity_search.types import IdArray, ImageRecord, ProgressCallback
 
 Folder = str | os.PathLike[str]
 
@@ -85,9 +86,19 @@ def resolved(
         gone = [deed.path for deed in report.done if not os.path.lexists(deed.path)]
         records = [record for path in gone if (record := catalog.record_at(path))]
         if log and records:
+            kept = {deed.path: deed.kept for deed in report.done}
             with catalog.transaction():
+                for record in records:
+                    _hand_on_tags(catalog, record, kept[record.path])
                 catalog.remove(record.id for record in records)
     return report
+
+
+def _hand_on_tags(catalog: Catalog, gone: ImageRecord, kept: str) -> None:
+    """Put the tags of an image that goes to the one that stays, so that no word is lost."""
+    keep, tags = catalog.record_at(kept), gone.metadata.get(TAGS)
+    if keep and isinstance(tags, list):
+        catalog.tags.change([keep.id], (tag for tag in tags if isinstance(tag, str)), ())
 
 
 def _scope(
