@@ -33,7 +33,7 @@ def test_side_by_side(site: Site, visitor: Visitor) -> None:
     assert dialog.get_by_role("button", name="Previous picture").is_hidden()
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
-    assert "view=" not in page.url
+    page.wait_for_url(lambda url: "view=" not in url)  # by the browser's history, a moment later
 
 
 def test_an_address_of_one_picture(site: Site, visitor: Visitor) -> None:
