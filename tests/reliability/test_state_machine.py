@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -181,9 +180,11 @@ class CollectionMachine(RuleBasedStateMachine):
 
     # What ends in the middle
 
-    @precondition(lambda self: self.files != self.known)
+    # no preconditions: where a kill hits is chance, and what is drawn may not depend on that
     @rule(calls=st.integers(1, 12))
     def interrupt(self, calls: int) -> None:
+        if self.files == self.known:
+            return
         count = 0
 
         def progress(_: Progress) -> None:
@@ -199,9 +200,10 @@ class CollectionMachine(RuleBasedStateMachine):
         else:
             self.known = self._good()
 
-    @precondition(lambda self: self.files != self.known)
     @rule(lines=st.integers(1, 12))
     def kill(self, lines: int) -> None:
+        if self.files == self.known:
+            return
         command = [sys.executable, "-c", _SYNC, str(self.index), str(self.root)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout
