@@ -83,7 +83,7 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
 def one_bit_scan(dim: int, metric: Metric) -> Any:
     """An empty index of one bit for each dimension of vectors that are turned at random first.
 
-    It is trained on some thousand vectors like those to come. All of its lists are looked at:
+    It is trained on some hundred vectors like those to come. All of its lists are looked at:
     there are lists only because FAISS shares these out among threads, for one query too.
     """
     text = f"RR{dim},IVF{SCANNED_LISTS},RaBitQfs"
