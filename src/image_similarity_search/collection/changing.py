@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from image_similarity_search.catalog.lock import writer_lock
-from image_similarity_search.collection.costs import measure_costs
+from image_similarity_search.collection.costs import weigh, weigh_once
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.lookup import ids_of, job_for, path_of, required
 from image_similarity_search.collection.moving import moved
@@ -118,6 +118,7 @@ class ChangeableCollection(OpenedCollection):
                 self._thumbnails.drop(sync.vacated_contents)
                 raise
             self._keeper.refresh()
+            weigh_once(self._catalog, self._keeper)
             self._thumbnails.drop(sync.vacated_contents)
             return report
 
@@ -223,7 +224,7 @@ class ChangeableCollection(OpenedCollection):
             check_recall(recall)
         with self._writing():
             self._keeper.rebuild(index)
-            measure_costs(self._catalog, self._searcher, self._keeper)
+            weigh(self._catalog, self._keeper)
             known = self._catalog.tuning()
             if target := recall or (known.target if known else None):
                 tuned(self._catalog, self._searcher, self._keeper, target)
