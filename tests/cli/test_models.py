@@ -75,7 +75,7 @@ def test_added_files_may_say_the_model_too(tmp_path: Path, photos: Path) -> None
         (("--model", "resnet5"), 5, "no encoder is called 'resnet5'"),
         (("--model", "mine.onnx"), 5, "can't be read"),
         (("--crop", "0"), 2, "crop is 0"),
-        (("--crop", "300"), 2, "crop is 300"),
+        (("--crop", "300", "--fit", "crop"), 2, "crop is 300"),
         (("--interpolation", "best"), 2, "best"),
         (("--device", "tpu"), 2, "tpu"),
     ],
@@ -93,5 +93,5 @@ def test_the_device_is_said_to_those_who_ask(tmp_path: Path, photos: Path) -> No
     assert "runs on" not in iss(tmp_path, "index", photos).stderr
     picture = next(photos.rglob("*.jpg"))
     done = iss(tmp_path, "search", picture, "--device", "cpu")
-    assert done.stderr == "efficientnet-lite0 runs on the processor\n"
+    assert done.stderr == "efficientnet-lite0-whole runs on the processor\n"
     assert len(done.stdout.splitlines()) == 10

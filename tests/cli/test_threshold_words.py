@@ -14,7 +14,7 @@ def test_words_for_a_threshold(tmp_path: Path, photos: Path) -> None:
     iss("index", photos)
     (told,) = (line for line in lines(iss("info")) if line.startswith("scores:"))
     assert told.split(maxsplit=1)[1] == (
-        "same-picture from 0.96, same-object from 0.73, same-kind from 0.67"
+        "same-picture from 0.93, same-object from 0.68, same-kind from 0.61"
     )
     query = photos / "picture 0.jpg"
     assert lines(iss("search", query, "--threshold", "same-picture")) == [f"1.0000  {query}"]

@@ -133,6 +133,17 @@ def test_a_stretched_view_shows_all_of_the_picture() -> None:
     assert (whole[:, 20:] == (0, 0, 255)).all()
 
 
+def test_who_asks_for_a_crop_of_what_is_stretched_gets_one() -> None:
+    stretched = Preprocessing(224, 224, fit="stretch")
+    assert stretched.changed(512, 448, None) == Preprocessing(512, 448)
+    assert stretched.changed(300, None, None) == Preprocessing(300, 300, fit="stretch")
+    assert stretched.changed(None, 300, None) == Preprocessing(300, 300, fit="stretch")
+    with pytest.raises(ConfigError, match="crop is 0"):
+        stretched.changed(None, 0, None)
+    with pytest.raises(ConfigError, match="nothing is cut"):
+        stretched.changed(512, 448, None, "stretch")
+
+
 def test_a_picture_without_anything_has_an_embedding() -> None:
     encoder = registry.create("efficientnet-lite0-whole")
     assert np.isfinite(

@@ -82,7 +82,7 @@ files_from: Callable[[_Command], _Command] = click.option(
 _MODEL = click.option(
     "--model",
     metavar="MODEL",
-    help="A name of 'iss models', an .onnx file, or timm:NAME [default: efficientnet-lite0].",
+    help="A name of 'iss models', an .onnx file, or timm:NAME [default: efficientnet-lite0-whole].",
 )
 _WEIGHTS = click.option(
     "--weights",

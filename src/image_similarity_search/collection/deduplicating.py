@@ -50,7 +50,7 @@ class DeduplicatedCollection(OpenedCollection):
                 picture, resized or saved anew), ``near`` (cut, lettered, mirrored, other
                 colours) or ``similar`` (no copy, but alike).
             likeness: how pixels must correlate for ``near``; 0.93.
-            score: of embeddings, for ``similar``; 0.8.
+            score: of embeddings, for ``similar``; 0.75.
             where: the images to compare; without it, all.
             references: folders whose images stay, and are not compared with one another.
             between: two folders, to compare one with the other and neither with itself.
