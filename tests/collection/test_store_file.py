@@ -14,7 +14,7 @@ from conftest import CountingEncoder, MakePicture
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ConfigError, StoreTrainingError
 from image_similarity_search.stores import FaissStore, kinds
-from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
+from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric, Progress
 
 
 @pytest.fixture
@@ -276,3 +276,20 @@ def test_recall_is_measured_on_the_images_themselves(
 
         monkeypatch.setattr(FaissStore, "search", forgetful)
         assert 0 < collection.measure_recall(k=11, sample=12).recall < 0.6
+
+
+def test_a_file_that_is_not_written_yet_is_nothing_to_warn_of(
+    collection: Collection, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A search during the very first indexing, which writes the file at its end."""
+    found: list[int] = []
+
+    def search(step: Progress) -> None:
+        if step.phase == "indexing" and step.done and not found:
+            with reopen(tmp_path / "index") as other:
+                found.append(len(other.search(next(iter(other)).id, k=20)))
+
+    collection.sync(photos, progress=search)
+    assert found
+    assert found[0] > 1
+    assert not caplog.messages

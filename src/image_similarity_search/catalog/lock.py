@@ -54,6 +54,11 @@ def store_lock(folder: str, *, wait: float = 0.0) -> Iterator[None]:
         yield
 
 
+def is_being_written(folder: str) -> bool:
+    """Whether a process is changing the collection in ``folder``, or was killed while it did."""
+    return os.path.exists(os.path.join(folder, _HOLDER))
+
+
 @contextmanager
 def sole_use(file: BinaryIO, path: str) -> Iterator[None]:
     """Keep SQLite of other processes from the database ``file``, open for both, at ``path``.

@@ -244,6 +244,17 @@ class ChangeableCollection(OpenedCollection):
         with self._writing():
             return tuned(self._catalog, self._searcher, self._keeper, recall)
 
+    def untune(self) -> None:
+        """Let searches look at as much as is usual: take back what ``tune`` was asked for.
+
+        Raises:
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            with self._catalog.transaction():
+                self._catalog.set_tuning(None)
+            self._keeper.refresh()
+
     def move(
         self, to: str, *, index: str | None = None, progress: ProgressCallback | None = None
     ) -> None:

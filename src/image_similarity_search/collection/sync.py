@@ -165,7 +165,7 @@ class Sync:
         if _log.isEnabledFor(logging.DEBUG):
             for record in self._catalog.records(gone).values():
                 _log.debug("%s: forgotten, its file is gone", shown(record.path))
-        moved = self._report.moved > 0
+        moved = self._report.moved > 0 or self._vacated.bad_turned_up
         if gone or moved or not self._catalog.places.folders_below(self._root_id, ""):
             with self._catalog.transaction():
                 self._catalog.remove(gone)
