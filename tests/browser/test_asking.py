@@ -11,11 +11,13 @@ from conftest import draw, until
 from PIL import Image
 from text_towers import write_pair
 
-from browser.conftest import serve
+from browser.conftest import PHONE, serve
 from browser.looks import names, wait_for_search
 from image_similarity_search.collection import Collection
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
     from browser.conftest import Site, Visitor
 
 
@@ -51,7 +53,8 @@ def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
     page.wait_for_url("**/?like=1&liked=*")
     wait_for_search(page)
     until(lambda: names(page, 64).index(liked) < 8)  # it stays, and is nearer
-    assert page.locator(".cell.liked").count() == 1
+    meant = page.locator(".cell.liked")
+    assert meant.get_by_role("link", name=f"Search by {liked}").count() == meant.count() == 1
     judge(disliked, "That is not what I mean")
     page.wait_for_url("**/?like=1&liked=*&disliked=*")
     until(lambda: disliked not in names(page, 64))
@@ -59,6 +62,12 @@ def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
     page.get_by_role("button", name="Forget").click()
     page.wait_for_url("**/?like=1")
     until(lambda: disliked in names(page, 64))
+    assert meant.count() == 0
+    judge(liked, "That is what I mean")
+    meant.wait_for()
+    judge(liked, "That is what I mean")  # said twice, it is taken back
+    page.wait_for_url("**/?like=1")
+    meant.wait_for(state="detached")
 
 
 def test_words_where_the_model_understands_them(
@@ -75,7 +84,11 @@ def test_words_where_the_model_understands_them(
         collection.sync(tmp_path / "pictures")
         collection.add_tags([1, 2], ["flag"])
     with ExitStack() as stack:
-        other = visitor.visit(serve(tmp_path, stack).url)
+        names_of = ("pictures", "others")
+        both = tuple((name, str(tmp_path / "index")) for name in names_of)
+        url = serve(tmp_path, stack, collections=both).url
+        _fits_a_phone(visitor.visit(url, PHONE))
+        other = visitor.visit(url)
         other.get_by_label("Search by words").fill("A blue thing")
         other.keyboard.press("Enter")
         wait_for_search(other)
@@ -90,3 +103,16 @@ def test_words_where_the_model_understands_them(
         other.wait_for_url("**/?tags=flag")
         other.locator("#status", has_text="2 pictures").wait_for()
     shutil.rmtree(tmp_path / "index")
+
+
+def _fits_a_phone(page: Page) -> None:
+    """All that the bar may have is beside or below one another."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown = page.locator(".bar :is(button, select, input)").filter(visible=True)
+    boxes = [box for one in shown.all() if (box := one.bounding_box())]
+    assert len(boxes) == 6
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            beside = one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+            below = one["y"] >= other["y"] + other["height"] or other["y"] >= one["y"] + one["height"]
+            assert beside or below
