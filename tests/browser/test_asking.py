@@ -113,6 +113,10 @@ def _fits_a_phone(page: Page) -> None:
     assert len(boxes) == 6
     for number, one in enumerate(boxes):
         for other in boxes[:number]:
-            beside = one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
-            below = one["y"] >= other["y"] + other["height"] or other["y"] >= one["y"] + one["height"]
+            beside = (
+                one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+            )
+            below = (
+                one["y"] >= other["y"] + other["height"] or other["y"] >= one["y"] + one["height"]
+            )
             assert beside or below

@@ -58,6 +58,7 @@ time_limit: Callable[[_Command], _Command] = click.option(
     help="Skip a picture that takes longer to read, or to decode.",
 )
 
+
 class _RecallType(click.ParamType["float | Literal['default']"]):
     """A share, or the word that takes one back."""
 
