@@ -70,6 +70,59 @@ def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
     meant.wait_for(state="detached")
 
 
+def test_thumbs_are_for_hits_and_for_what_was_searched_by_then(
+    site: Site, visitor: Visitor
+) -> None:
+    page = visitor.visit(site.url)
+    page.locator(".cell").first.hover()
+    assert page.get_by_role("button", name="More like this").first.is_visible()
+    assert page.locator("[data-act=like], [data-act=dislike]").filter(visible=True).count() == 0
+    page.goto(f"{site.url}/?like=1&liked=3")
+    wait_for_search(page)
+    page.locator(".cell").nth(4).hover()
+    page.locator(".cell").nth(4).get_by_role("button", name="More like this").click()
+    page.wait_for_url(lambda url: url.count("like=") == 2 and "liked" not in url)
+
+
+def test_no_more_than_eight_examples(site: Site, visitor: Visitor) -> None:
+    address = f"{site.url}/?" + "&".join(f"like={number}" for number in range(1, 9))
+    page = visitor.visit(address)
+    wait_for_search(page)
+    page.locator(".cell").first.hover()
+    page.locator(".cell").first.get_by_role("button", name="More like this").click()
+    page.get_by_text("No more than 8 pictures at once.").wait_for()
+    assert page.url == address
+
+
+def test_a_place_is_four_numbers(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Place").fill("45.8, 5.9, 47.9, 10.5")
+    page.wait_for_url("**/?gps_box=45.8&gps_box=5.9&gps_box=47.9&gps_box=10.5")
+    page.get_by_role("heading", name="No picture passes the filter").wait_for()
+
+
+def test_an_upload_lies_in_no_folder(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1&exclude_same_folder=")
+    wait_for_search(page)
+    page.locator("#file").set_input_files(site.queries / "Fish.jpg")
+    page.wait_for_url(lambda url: "like=u1" in url and "exclude_same_folder" in url)
+    wait_for_search(page)
+    until(lambda: "".join(names(page, 1)).startswith("fish"))
+
+
+def test_copies_are_counted_where_they_are_folded(own_site: Site, visitor: Visitor) -> None:
+    one = next(own_site.pictures.rglob("fish 1.*"))
+    with Collection.open(own_site.place / "index") as collection:
+        for number in (1, 2):
+            copy = shutil.copy(one, one.with_stem(f"copy {number}"))
+            collection.add(copy)
+        query = collection.get(next(own_site.pictures.rglob("fish 2.*"))).id
+    page = visitor.visit(f"{own_site.url}/?like={query}&fold=")
+    wait_for_search(page)
+    page.locator(".cell .name", has_text="+2").wait_for()
+
+
 def test_words_where_the_model_understands_them(
     site: Site, visitor: Visitor, tmp_path: Path
 ) -> None:

@@ -54,9 +54,14 @@ def store_lock(folder: str, *, wait: float = 0.0) -> Iterator[None]:
         yield
 
 
-def is_being_written(folder: str) -> bool:
-    """Whether a process is changing the collection in ``folder``, or was killed while it did."""
-    return os.path.exists(os.path.join(folder, _HOLDER))
+def another_writes(folder: str) -> bool:
+    """Whether another process is changing the collection, or was killed while it did."""
+    try:
+        with open(os.path.join(folder, _HOLDER), encoding="utf-8") as file:
+            holder = json.load(file)
+        return bool((holder["process"], holder["computer"]) != (os.getpid(), socket.gethostname()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.lock import is_being_written, store_lock
+from image_similarity_search.catalog.lock import another_writes, store_lock
 from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.collection.costs import flat_limit
 from image_similarity_search.errors import (
@@ -181,7 +181,7 @@ class StoreKeeper:
         except StoreUnavailableError as error:
             if self._catalog.counts().indexed:  # an empty collection has no file
                 missing = not os.path.exists(self.path)
-                first = missing and is_being_written(self._folder)  # it is written at the end
+                first = missing and another_writes(self._folder)  # it is written at the end
                 level = logging.INFO if first else logging.WARNING
                 _log.log(level, "%s; it is made anew from the catalog", error)
             return self._new()

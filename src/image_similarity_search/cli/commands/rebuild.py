@@ -36,6 +36,6 @@ def command(
             collection.untune()
         collection.rebuild(kind, recall=None if recall == "default" else recall)
         info = collection.info()
-    output.write(f"rebuilt: {info.indexed:,} images, {info.store}")
+    output.write(f"rebuilt: {output.count(info.indexed, 'image')}, {info.store}")
     if info.tuning:
         output.write(f"tuned: {output.tuning_in_words(info.tuning)}")
