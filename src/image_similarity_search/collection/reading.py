@@ -223,6 +223,10 @@ class ReadableCollection(OpenedCollection):
         """
         return self._catalog.traits.of(record_of(self._catalog, image).id)
 
+    def cameras(self) -> dict[str, int]:
+        """How many images each camera took, as their files say, in order of the cameras."""
+        return self._catalog.traits.cameras()
+
     def tags(self) -> dict[str, int]:
         """How many images have each tag, in order of the tags."""
         return self._catalog.tags.counts()
