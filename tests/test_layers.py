@@ -17,6 +17,7 @@ _NAME = "image_similarity_search"
 # each layer may import those below it; parts of one layer never import each other
 _LAYERS: list[set[str]] = [
     {"cli", "legacy", "client", "__main__", "__init__"},
+    {"agents"},
     {"service"},
     {"collection"},
     {"testing"},
