@@ -23,9 +23,9 @@ _LAYERS: list[set[str]] = [
     {"testing"},
     {"catalog", "encoders", "stores", "images", "objects", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers", "fetching"},
-    {"duplicates", "evaluation"},
+    {"duplicates", "evaluation", "galleries"},
     {"types", "filters", "search_options"},
-    {"addresses"},
+    {"addresses", "markup"},
     {"errors", "_version"},
 ]
 _MODULES = sorted(_PACKAGE.rglob("*.py"))
