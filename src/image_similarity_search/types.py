@@ -165,6 +165,7 @@ class Progress:
     phase: Literal[
         "scanning",
         "indexing",
+        "reading EXIF",
         "taking over",
         "exporting",
         "importing",
@@ -191,6 +192,7 @@ class SyncReport:
         unchanged: images already there that needed no work.
         moved: images whose file was moved or renamed; their embedding was kept.
         removed: images whose file is gone.
+        vanished: the same, that were kept, since they may have moved to another folder.
         skipped: bad files met in this run or remembered from before.
         encoded: how many pictures went through the encoder (copies and moves do not).
         others: files that are no pictures.
@@ -204,6 +206,7 @@ class SyncReport:
     unchanged: int = 0
     moved: int = 0
     removed: int = 0
+    vanished: int = 0
     skipped: int = 0
     encoded: int = 0
     others: int = 0

@@ -166,6 +166,11 @@ def test_a_collection_of_before_specs_still_opens(index: Path, tmp_path: Path) -
         (EncoderSpec(crop=300, fit="crop"), ConfigError, r"crop is 300; expected 1 to 224 pixels"),
         (EncoderSpec("colour-texture", resize=99), ConfigError, "colour-texture is made for it"),
         (EncoderSpec("colour-texture", weights="x"), ConfigError, "has no weights"),
+        (
+            EncoderSpec(weights="x"),
+            ConfigError,
+            "the model that they are of with it, such as --model",
+        ),
         (EncoderSpec("timm:x", weights="x"), ConfigError, "a model of the table with it"),
         (EncoderSpec("no.onnx"), EncoderUnavailableError, "can't be read"),
     ],

@@ -6,7 +6,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
@@ -57,11 +57,30 @@ time_limit: Callable[[_Command], _Command] = click.option(
     metavar="SECONDS",
     help="Skip a picture that takes longer to read, or to decode.",
 )
+
+
+class _RecallType(click.ParamType["float | Literal['default']"]):
+    """A share, or the word that takes one back."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | Literal["default"]:
+        if value == "default":
+            return "default"
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number, nor 'default'", param, ctx)
+
+
 recall: Callable[[_Command], _Command] = click.option(
     "--recall",
-    type=float,
+    type=_RecallType(),
     metavar="SHARE",
-    help="Search for as long as it takes to find this share of the nearest, such as 0.99.",
+    help="Search for as long as it takes to find this share of the nearest, such as 0.99;"
+    " 'default' takes that back.",
 )
 wait: Callable[[_Command], _Command] = click.option(
     "--wait",

@@ -60,6 +60,11 @@ def tuning_in_words(tuning: Tuning) -> str:
     return f"{asked} ({measured}){'' if tuning.reached else ': this is the best there is'}"
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """So many of something: 1 image, 2,000 images."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def write_paths(paths: Iterable[str], *, null: bool) -> None:
     """Paths as they are on disk, byte for byte."""
     end = b"\0" if null else b"\n"

@@ -126,7 +126,7 @@ def command(
     with Collection.open(index_dir, wait=wait) as collection, codecs_silenced():
         if dismissed:
             count = collection.dismiss_duplicates(*dismissed)
-            output.say(f"{count:,} pairs more are remembered as no duplicates")
+            output.say(f"{output.count(count, 'pair')} more remembered as no duplicates")
             return exits.OK
         if undo:
             return _tell_of_deeds(collection.undo_duplicates(), as_json=as_json)
@@ -181,7 +181,7 @@ def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:
         output.say(f"left as it is: {deed.path}: {deed.problem}")
     size = sum(deed.size for deed in report.done)
     words = "would be done" if report.dry_run else "done"
-    output.say(f"{words}: {len(report.done):,} files ({size / 1e6:,.1f} MB)")
+    output.say(f"{words}: {output.count(len(report.done), 'file')} ({size / 1e6:,.1f} MB)")
     if report.dry_run:
         output.say("say --yes to do it")
     return exits.OK if report.dry_run or not report.left else exits.BAD_IMAGE
@@ -202,13 +202,15 @@ def _sum_up(report: DuplicateReport) -> None:
     others = sum(len(group.others) for group in report.groups)
     size = sum(other.image.size for group in report.groups for other in group.others)
     output.say(
-        f"{len(report.groups):,} groups, {others:,} images that could go ({size / 1e6:,.1f} MB),"
+        f"{output.count(len(report.groups), 'group')},"
+        f" {output.count(others, 'image')} that could go ({size / 1e6:,.1f} MB),"
         f" of {report.images:,} in {report.seconds:.1f} s"
     )
     if report.unreadable:
-        output.say(f"the pixels of {len(report.unreadable):,} files can't be compared")
+        files = output.count(len(report.unreadable), "file")
+        output.say(f"the pixels of {files} can't be compared")
     if report.dismissed:
-        output.say(f"{report.dismissed:,} pairs were dismissed before")
+        output.say(f"dismissed before: {output.count(report.dismissed, 'pair')}")
 
 
 def _value(other: Duplicate) -> str:
@@ -270,6 +272,8 @@ def _write_page(file: str, report: DuplicateReport) -> None:
             GalleryQuery(path, hits, thumbnail(path), path, note, label="Keep", heading="Could go")
         )
     count = sum(len(group.others) for group in report.groups)
-    summary = f"{len(sections):,} groups, {count:,} pictures that could go"
+    summary = (
+        f"{output.count(len(sections), 'group')}, {output.count(count, 'picture')} that could go"
+    )
     write_page(file, sections, title="Duplicates", summary=summary)
     output.say(f"the page is in {file}")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.types import Metric, SyncInterrupted, SyncReport
+from image_similarity_search.types import Metric, SyncInterrupted, SyncReport, Tuning
 
 if TYPE_CHECKING:
+    from image_similarity_search.collection import Collection
     from image_similarity_search.encoders.devices import Device
     from image_similarity_search.encoders.spec import EncoderSpec
 
@@ -63,7 +64,7 @@ def command(
     device: Device | None,
     kind: str | None,
     store: str | None,
-    recall: float | None,
+    recall: float | Literal["default"] | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_symlinks: bool,
@@ -118,7 +119,7 @@ def command(
         except SyncInterrupted as interrupt:
             output.say("interrupted; what was done is kept, run it again to go on")
             report, status = interrupt.report, exits.INTERRUPTED
-        tuning = collection.tune(recall) if recall is not None and status == exits.OK else None
+        tuning = _tuned(collection, recall) if status == exits.OK else None
         found = bool(len(collection))
     if tuning:
         output.say(output.tuning_in_words(tuning))
@@ -126,6 +127,14 @@ def command(
     if not found and not report.skipped and status == exits.OK:
         output.say(f"no picture was found in {folder}")
     return status
+
+
+def _tuned(collection: Collection, recall: float | Literal["default"] | None) -> Tuning | None:
+    """What was made of a recall that is asked for, if one is."""
+    if recall == "default":
+        collection.untune()
+        return None
+    return None if recall is None else collection.tune(recall)
 
 
 def _tell(report: SyncReport, as_json: bool, *, interrupted: bool) -> None:

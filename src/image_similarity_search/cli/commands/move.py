@@ -38,4 +38,4 @@ def command(to: str, kind: str | None, index_dir: str, wait: float) -> None:
         with ProgressBar() as progress:
             collection.move(to, index=kind, progress=progress)
         info = collection.info()
-    output.write(f"moved: {info.indexed:,} images, {info.store}")
+    output.write(f"moved: {output.count(info.indexed, 'image')}, {info.store}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from image_similarity_search.cli import options, output
-from image_similarity_search.cli.filter_options import filtered
+from image_similarity_search.cli.filter_options import filtered, unknown_in
 from image_similarity_search.cli.query_options import GivenPicture, pictures, search_options
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.types import Hit, Text
@@ -83,6 +83,10 @@ def command(
         )
         if html:
             _write_page(html, collection, given, hits)
+        hints = [] if hits else list(unknown_in(where, collection))
+    if not hits:
+        for line in ("nothing found", *hints):
+            output.say(line)
     if as_json:
         names = [one.name for one in given]
         rows = [output.hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]
@@ -92,8 +96,6 @@ def command(
     else:
         for hit in hits:
             output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}")
-        if not hits:
-            output.say("nothing found")
 
 
 def _folded_in_words(hit: Hit) -> str:
