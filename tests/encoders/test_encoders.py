@@ -43,7 +43,7 @@ _STORED_AS = {
 }
 
 
-_NAMES = ["efficientnet-lite0", "efficientnet-lite0-whole", "colour-texture"]
+_NAMES = ["efficientnet-lite0-whole", "efficientnet-lite0", "colour-texture"]
 
 
 @pytest.mark.parametrize("name", _NAMES)
