@@ -30,6 +30,9 @@ index_dir: Callable[[_Command], _Command] = click.option(
 as_json: Callable[[_Command], _Command] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON."
 )
+preview: Callable[[_Command], _Command] = click.option(
+    "--preview", is_flag=True, help="Show small pictures in the terminal, with the extra [preview]."
+)
 null: Callable[[_Command], _Command] = click.option(
     "-0", "--null", is_flag=True, help="Paths end with a NUL byte instead of a newline."
 )

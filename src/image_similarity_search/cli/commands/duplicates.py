@@ -25,6 +25,7 @@ from image_similarity_search.duplicates import (
 from image_similarity_search.types import ImageRecord
 
 if TYPE_CHECKING:
+    from image_similarity_search.collection import Collection
     from image_similarity_search.filters import Filter
 
 
@@ -94,6 +95,7 @@ Examples:
 @options.wait
 @options.as_json
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the groups, too.")
+@options.preview
 def command(
     level: DuplicateLevel,
     likeness: float | None,
@@ -112,6 +114,7 @@ def command(
     wait: float,
     as_json: bool,
     html: str | None,
+    preview: bool,
 ) -> int:
     """Find images that are the same, or nearly, and say which to keep.
 
@@ -149,8 +152,7 @@ def command(
         if as_json and action == "report":
             output.write_json(report_as_json(report))
         elif not as_json:
-            for group in report.groups:
-                _tell(group)
+            _tell(collection, report.groups, preview=preview)
         _sum_up(report)
         if action == "report":
             return exits.OK
@@ -191,11 +193,20 @@ def _deeds_as_json(report: ActionReport) -> list[dict[str, Any]]:
     return [asdict(deed) | {"done": not (deed.problem or report.dry_run)} for deed in report.deeds]
 
 
-def _tell(group: DuplicateGroup) -> None:
-    output.write(f"keep     {'':6}  {group.keep.path}  ({_size(group.keep)}, {group.why})")
-    for other in group.others:
-        output.write(f"{other.level:8} {_value(other):6}  {other.image.path}  ({_words(other)})")
-    output.write("")
+def _tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool) -> None:
+    """The groups for a person."""
+    from image_similarity_search.cli.previews import previews
+
+    show = previews(collection, wanted=preview)
+    for group in groups:
+        show(group.keep)
+        output.write(f"keep     {'':6}  {group.keep.path}  ({_size(group.keep)}, {group.why})")
+        for other in group.others:
+            show(other.image)
+            output.write(
+                f"{other.level:8} {_value(other):6}  {other.image.path}  ({_words(other)})"
+            )
+        output.write("")
 
 
 def _sum_up(report: DuplicateReport) -> None:
