@@ -33,7 +33,7 @@ from conftest import MakePicture
 from image_similarity_search.catalog import schema
 from image_similarity_search.cli import exits, output
 from image_similarity_search.cli.app import app
-from image_similarity_search.cli.commands import duplicates, evaluate, models, watch
+from image_similarity_search.cli.commands import duplicates, evaluate, models
 from image_similarity_search.duplicates import Deed, Duplicate, DuplicateReport
 from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.evaluation import (
@@ -291,7 +291,7 @@ def test_every_json_field_is_described() -> None:
     info = CollectionInfo("", "", "", 1, "cosine", "", "", 1, 0, [], 0, 0, 0, 0)
     fields = {
         "index": output.report_as_json(SyncReport(), interrupted=False),
-        "watch": watch.event_as_json(WatchEvent("", "synced")),
+        "watch": output.event_as_json(WatchEvent("", "synced")),
         "search": output.hit_as_json(1, Hit(record, 0.0, 1.0)) | {"query": "", "hits": ""},
         "duplicates": duplicates.report_as_json(DuplicateReport())
         | duplicates.duplicate_as_json(Duplicate(record, "exact", 1.0))

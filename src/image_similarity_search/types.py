@@ -215,6 +215,11 @@ class SyncReport:
     encode_seconds: float = 0.0
 
     @property
+    def changed(self) -> bool:
+        """Whether other images can be found than before, or by other paths."""
+        return bool(self.indexed or self.updated or self.moved or self.removed)
+
+    @property
     def images_per_second(self) -> float:
         """Pictures encoded per second of decoding and encoding; 0.0 when there were none."""
         return self.encoded / self.encode_seconds if self.encode_seconds else 0.0

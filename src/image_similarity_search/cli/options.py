@@ -85,6 +85,12 @@ recall: Callable[[_Command], _Command] = click.option(
     help="Search for as long as it takes to find this share of the nearest, such as 0.99;"
     " 'default' takes that back.",
 )
+on_change: Callable[[_Command], _Command] = click.option(
+    "--on-change",
+    metavar="COMMAND",
+    help="Have the shell run COMMAND when something changed, with the report as JSON on its"
+    " standard input.",
+)
 wait: Callable[[_Command], _Command] = click.option(
     "--wait",
     type=click.FloatRange(min=0),

@@ -17,6 +17,7 @@ from image_similarity_search.types import (
     SyncReport,
     Tuning,
     VerifyReport,
+    WatchEvent,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +124,13 @@ def report_as_json(report: SyncReport, *, interrupted: bool) -> dict[str, Any]:
         "images_per_second": round(report.images_per_second, 1),
         "interrupted": interrupted,
     }
+
+
+def event_as_json(event: WatchEvent) -> dict[str, Any]:
+    """What became of a folder as ``iss watch --json`` prints it, and as ``--on-change`` gets it."""
+    report = report_as_json(event.report or SyncReport(), interrupted=False)
+    del report["interrupted"]  # of a watch, that would be the end
+    return {"folder": event.folder, "event": event.event, "reason": event.reason, **report}
 
 
 def verify_as_json(report: VerifyReport, repair: RepairReport | None) -> dict[str, Any]:

@@ -180,6 +180,5 @@ def _identity(folder: str) -> _Identity | None:
 
 def _differ(before: SyncReport, after: SyncReport) -> bool:
     """Whether a sync did something, or met something that the one before did not."""
-    did = after.indexed or after.updated or after.moved or after.removed
     met = after.skipped != before.skipped or after.unreadable_folders != before.unreadable_folders
-    return bool(did or met)
+    return after.changed or met

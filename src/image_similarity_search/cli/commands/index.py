@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from image_similarity_search.cli import exits, options, output
+from image_similarity_search.cli.hooks import ran_well
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.types import Metric, SyncInterrupted, SyncReport, Tuning
+from image_similarity_search.types import (
+    Metric,
+    SyncInterrupted,
+    SyncReport,
+    Tuning,
+    WatchEvent,
+)
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -54,6 +61,7 @@ Examples:
 @click.option(
     "--on", metavar="CLUSTER", help="Encode on a Ray cluster: ray://HOST:PORT, or ray for this one."
 )
+@options.on_change
 @options.wait
 @options.as_json
 def command(
@@ -74,6 +82,7 @@ def command(
     thumbnails: bool | None,
     checksum: bool,
     on: str | None,
+    on_change: str | None,
     wait: float,
     as_json: bool,
 ) -> int:
@@ -126,7 +135,16 @@ def command(
     _tell(report, as_json, interrupted=status != exits.OK)
     if not found and not report.skipped and status == exits.OK:
         output.say(f"no picture was found in {folder}")
-    return status
+    return _told_on(on_change, folder, report, status)
+
+
+def _told_on(on_change: str | None, folder: str, report: SyncReport, status: int) -> int:
+    """The exit status, once the user's own command was run."""
+    event = WatchEvent(folder, "synced", report=report)
+    if status == exits.INTERRUPTED:
+        ran_well(on_change, event, event="interrupted")
+        return status
+    return status if ran_well(on_change, event) else exits.FAILED
 
 
 def _tuned(collection: Collection, recall: float | Literal["default"] | None) -> Tuning | None:
