@@ -296,7 +296,7 @@ def test_every_json_field_is_described() -> None:
         "duplicates": duplicates.report_as_json(DuplicateReport())
         | duplicates.duplicate_as_json(Duplicate(record, "exact", 1.0))
         | asdict(Deed("", "", "", 0))
-        | {"keep": "", "others": "", "why": "", "deeds": "", "done": ""},
+        | {"keep": "", "others": "", "why": "", "deeds": "", "done": "", "remembered": ""},
         "evaluate": evaluate.report_as_json(EvaluationReport(), 1)
         | evaluate.query_as_json(QueryQuality(record, "", 1, 1, {}))
         | asdict(GroupQuality("", 1, 1, {}))
@@ -306,6 +306,7 @@ def test_every_json_field_is_described() -> None:
         "add": output.record_as_json(record),
         "models": models.row_as_json(ENCODERS["resnet50"]),
         "import-legacy": asdict(LegacyImportReport("l2")),
+        "move": output.store_as_json(info),
         "verify": output.verify_as_json(VerifyReport(), RepairReport())
         | asdict(Problem("store", ""))
         | asdict(RepairReport()),

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.types import (
+    CollectionInfo,
     Hit,
     ImageRecord,
     RepairReport,
@@ -131,6 +132,11 @@ def event_as_json(event: WatchEvent) -> dict[str, Any]:
     report = report_as_json(event.report or SyncReport(), interrupted=False)
     del report["interrupted"]  # of a watch, that would be the end
     return {"folder": event.folder, "event": event.event, "reason": event.reason, **report}
+
+
+def store_as_json(info: CollectionInfo) -> dict[str, Any]:
+    """What finds the nearest now, as ``--json`` prints it."""
+    return {"indexed": info.indexed, "index": info.index, "store": info.store}
 
 
 def verify_as_json(report: VerifyReport, repair: RepairReport | None) -> dict[str, Any]:

@@ -129,6 +129,8 @@ def command(
     with Collection.open(index_dir, wait=wait) as collection, codecs_silenced():
         if dismissed:
             count = collection.dismiss_duplicates(*dismissed)
+            if as_json:
+                output.write_json({"remembered": count})
             output.say(f"{output.count(count, 'pair')} more remembered as no duplicates")
             return exits.OK
         if undo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 import click
@@ -25,8 +26,13 @@ Examples:
 @options.recall
 @options.index_dir
 @options.wait
+@options.as_json
 def command(
-    kind: str | None, recall: float | Literal["default"] | None, index_dir: str, wait: float
+    kind: str | None,
+    recall: float | Literal["default"] | None,
+    index_dir: str,
+    wait: float,
+    as_json: bool,
 ) -> None:
     """Make the store anew from the catalog. No picture is decoded."""
     from image_similarity_search.collection import Collection
@@ -36,6 +42,10 @@ def command(
             collection.untune()
         collection.rebuild(kind, recall=None if recall == "default" else recall)
         info = collection.info()
+    if as_json:
+        tuning = asdict(info.tuning) if info.tuning else None
+        output.write_json(output.store_as_json(info) | {"tuning": tuning})
+        return
     output.write(f"rebuilt: {output.count(info.indexed, 'image')}, {info.store}")
     if info.tuning:
         output.write(f"tuned: {output.tuning_in_words(info.tuning)}")
