@@ -26,13 +26,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
-from conftest import MakePicture
+from conftest import MakePicture, draw
 
 from image_similarity_search.catalog import schema
 from image_similarity_search.cli import exits, output
 from image_similarity_search.cli.app import app
-from image_similarity_search.cli.commands import duplicates, evaluate, models, watch
+from image_similarity_search.cli.commands import duplicates, evaluate, explain, models, watch
+from image_similarity_search.collection.explaining.explanation import (
+    Compared,
+    Explanation,
+    Match,
+    Seen,
+)
 from image_similarity_search.duplicates import Deed, Duplicate, DuplicateReport
 from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.evaluation import (
@@ -49,6 +56,7 @@ from image_similarity_search.types import (
     LegacyImportReport,
     Problem,
     RecallReport,
+    Region,
     RepairReport,
     SyncReport,
     ThumbnailReport,
@@ -281,6 +289,11 @@ def test_every_command_and_option_is_described_and_no_other() -> None:
         assert described == options, name
 
 
+def _explanation() -> Explanation:
+    parts, seen = np.zeros((1, 1), np.float32), Seen(draw(1), Region(0, 0, 1, 1))
+    return Explanation(Compared("places", "cosine", 1.0, 0.0, 1.0, parts, parts), seen, seen)
+
+
 def test_every_json_field_is_described() -> None:
     record = ImageRecord(1, "a", 1, 1, None, 1, 1, "indexed")
     info = CollectionInfo("", "", "", 1, "cosine", "", "", 1, 0, [], 0, 0, 0, 0)
@@ -288,6 +301,9 @@ def test_every_json_field_is_described() -> None:
         "index": output.report_as_json(SyncReport(), interrupted=False),
         "watch": watch.event_as_json(WatchEvent("", "synced")),
         "search": output.hit_as_json(1, Hit(record, 0.0, 1.0)) | {"query": "", "hits": ""},
+        "explain": explain.explanation_as_json(_explanation(), "", "")
+        | explain.explanation_as_json(_explanation(), "", "")["query"]
+        | asdict(Match((0, 0), (0, 0), 0.0)),
         "duplicates": duplicates.report_as_json(DuplicateReport())
         | duplicates.duplicate_as_json(Duplicate(record, "exact", 1.0))
         | asdict(Deed("", "", "", 0))

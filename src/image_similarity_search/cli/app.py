@@ -27,6 +27,7 @@ _COMMANDS = {
     "index": "index",
     "watch": "watch",
     "search": "search",
+    "explain": "explain",
     "duplicates": "duplicates",
     "evaluate": "evaluate",
     "add": "add",

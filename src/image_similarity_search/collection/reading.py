@@ -12,6 +12,11 @@ from image_similarity_search import vectors
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.evaluation.asking import evaluated
 from image_similarity_search.collection.examples import Example
+from image_similarity_search.collection.explaining.explanation import (
+    Compared,
+    ExplainMethod,
+    Explanation,
+)
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.lookup import record_of
 from image_similarity_search.collection.opened import OpenedCollection
@@ -32,8 +37,10 @@ from image_similarity_search.types import (
     FloatArray,
     Hit,
     ImageRecord,
+    PixelArray,
     ProgressCallback,
     RecallReport,
+    Region,
     Text,
     Threshold,
     Traits,
@@ -137,6 +144,36 @@ class ReadableCollection(OpenedCollection):
         """
         known = partial(score_of, self._catalog.identity)
         return answered(questions, self._searcher, self._asker.row, known)
+
+    def explain(
+        self,
+        query: Picture | int,
+        hit: Picture | int,
+        *,
+        region: Region | None = None,
+        method: ExplainMethod | None = None,
+    ) -> Explanation:
+        """Why two pictures are alike: which places of each count for it.
+
+        Args:
+            query: a picture as ``search`` takes it, or the id of an image of this collection.
+            hit: the same; it need be no image of the collection.
+            region: look at a part of ``query`` only.
+            method: ``places`` or ``occlusion``; without one, by places where the similarity is a
+                sum over places, which takes no longer than to encode both pictures.
+
+        Raises:
+            ImageError: as ``search`` does.
+            ConfigError: there is no such method, or ``places`` can't be used here.
+        """
+        pictures = self._asker.picture(query), self._asker.picture(hit)
+        return self._explainer.explained(*pictures, region, method)
+
+    def explain_views(
+        self, query: PixelArray, hit: PixelArray, method: ExplainMethod | None = None
+    ) -> Compared:
+        """The same, of what the encoder sees of two pictures, ``(crop, crop, 3)`` uint8 each."""
+        return self._explainer.compared(query, hit, method)
 
     def uploads(
         self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS
