@@ -33,7 +33,15 @@ from conftest import MakePicture, draw
 from image_similarity_search.catalog import schema
 from image_similarity_search.cli import exits, output
 from image_similarity_search.cli.app import app
-from image_similarity_search.cli.commands import duplicates, evaluate, explain, models, watch
+from image_similarity_search.cli.commands import (
+    clusters,
+    duplicates,
+    evaluate,
+    explain,
+    models,
+    outliers,
+    watch,
+)
 from image_similarity_search.collection.explaining.explanation import (
     Compared,
     Explanation,
@@ -63,6 +71,7 @@ from image_similarity_search.types import (
     VerifyReport,
     WatchEvent,
 )
+from image_similarity_search.understanding import Cluster, ClusterReport, Outlier, OutlierReport
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -308,6 +317,12 @@ def test_every_json_field_is_described() -> None:
         | duplicates.duplicate_as_json(Duplicate(record, "exact", 1.0))
         | asdict(Deed("", "", "", 0))
         | {"keep": "", "others": "", "why": "", "deeds": "", "done": ""},
+        "clusters": clusters.report_as_json(ClusterReport())
+        | clusters.cluster_as_json(Cluster(np.array([1]), 1.0, (record,), (1.0,)))
+        | {"id": "", "path": "", "cosine": ""},
+        "outliers": outliers.report_as_json(OutlierReport())
+        | outliers.outlier_as_json(Outlier(record, 1.0, 1.0, (Hit(record, 0.0, 1.0),)))
+        | {"score": ""},
         "evaluate": evaluate.report_as_json(EvaluationReport(), 1)
         | evaluate.query_as_json(QueryQuality(record, "", 1, 1, {}))
         | asdict(GroupQuality("", 1, 1, {}))

@@ -22,7 +22,7 @@ _LAYERS: list[set[str]] = [
     {"testing"},
     {"catalog", "encoders", "stores", "images", "objects", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers", "fetching"},
-    {"duplicates", "evaluation"},
+    {"duplicates", "evaluation", "understanding"},
     {"types", "filters", "search_options"},
     {"addresses"},
     {"errors", "_version"},

@@ -173,6 +173,8 @@ class Progress:
         "comparing",
         "looking",
         "evaluating",
+        "clustering",
+        "laying out",
     ]
     done: int
     total: int | None

@@ -29,6 +29,8 @@ _COMMANDS = {
     "search": "search",
     "explain": "explain",
     "duplicates": "duplicates",
+    "clusters": "clusters",
+    "outliers": "outliers",
     "evaluate": "evaluate",
     "add": "add",
     "remove": "remove",

@@ -26,6 +26,8 @@ from image_similarity_search.collection.questions import Answered, Question, ans
 from image_similarity_search.collection.recall import measured_recall
 from image_similarity_search.collection.thresholds import score_of
 from image_similarity_search.collection.thumbnails import Make
+from image_similarity_search.collection.understanding.clustering import clustered
+from image_similarity_search.collection.understanding.outlying import outlying
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import EncoderOutputError
@@ -46,6 +48,7 @@ from image_similarity_search.types import (
     Traits,
     VerifyReport,
 )
+from image_similarity_search.understanding import ClusterReport, OutlierReport
 
 
 class ReadableCollection(OpenedCollection):
@@ -328,6 +331,52 @@ class ReadableCollection(OpenedCollection):
             where=where,
             progress=progress,
         )
+
+    def clusters(
+        self,
+        count: int | None = None,
+        *,
+        where: Filter | None = None,
+        shown: int = 12,
+        progress: ProgressCallback | None = None,
+    ) -> ClusterReport:
+        """Groups of alike images, by cosine whatever the collection's metric is.
+
+        Args:
+            count: how many; without it the number is chosen, by how well they are apart.
+            where: the images that count; without it, all.
+            shown: the records of so many images of each cluster are in the report.
+            progress: called now and then.
+
+        Raises:
+            ConfigError: a number is less than 1, or there are fewer images than ``count``.
+            FolderNotFoundError: as ``search`` does of ``where``.
+        """
+        ids = self._filtering.ids(where or Filter())
+        return clustered(self._catalog, ids, count, shown, progress)
+
+    def outliers(
+        self,
+        count: int = 20,
+        *,
+        k: int = 10,
+        where: Filter | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> OutlierReport:
+        """The ``count`` images that are least like any other, by cosine.
+
+        Args:
+            count: how many, at most.
+            k: an image is as unlike others as it is far from the ``k`` nearest, on average.
+            where: the images that count; without it, all.
+            progress: called now and then.
+
+        Raises:
+            ConfigError: a number is less than 1.
+            FolderNotFoundError: as ``search`` does of ``where``.
+        """
+        ids = self._filtering.ids(where or Filter())
+        return outlying(self._catalog, ids, count, k, progress)
 
     def verify(self, *, files: bool = False) -> VerifyReport:
         """Check all that is stored, and with ``files`` that the image files are as indexed."""

@@ -74,3 +74,33 @@ def test_an_explanation_is_drawn(here: Here) -> None:
 def test_what_can_not_be_explained(here: Here, arguments: list[str], message: str) -> None:
     done = here("explain", *(here.photo if word == "PHOTO" else word for word in arguments))
     assert message in str(done.exception)
+
+
+def test_clusters(here: Here) -> None:
+    told = json.loads(here.output("clusters", "--count", "3", "--shown", "2", "--json"))
+    assert (len(told["clusters"]), told["images"], told["tried"]) == (3, 12, {})
+    assert sum(cluster["count"] for cluster in told["clusters"]) == 12
+    for cluster in told["clusters"]:
+        assert cluster["typical"][0]["id"] == cluster["ids"][0]
+        assert len(cluster["typical"]) <= 2
+    done = here("clusters", "--html", "clusters.html")
+    lines = done.stdout.splitlines()
+    assert sum(int(line.split()[0]) for line in lines) == 12
+    assert f"{len(lines)} clusters of 12 images" in done.stderr
+    assert "as the silhouette is best there" in done.stderr
+    page = Path("clusters.html").read_text("utf-8")
+    assert page.count("<section") == len(lines)
+    assert "--count is 13" in str(here("clusters", "--count", "13").exception)
+
+
+def test_outliers(here: Here) -> None:
+    told = json.loads(here.output("outliers", "--count", "2", "-k", "3", "--json"))
+    first, second = told["outliers"]
+    assert (told["images"], told["k"]) == (12, 3)
+    assert first["distance"] >= second["distance"] >= told["median"] > 0
+    assert len(first["nearest"]) == 3
+    lines = here.output("outliers", "--count", "2", "-k", "3", "--html", "out.html").splitlines()
+    assert [line.split("x  ", 1)[1] for line in lines] == [first["path"], second["path"]]
+    assert Path("out.html").read_text("utf-8").count("Outlier</p>") == 2
+    paths = here.output("outliers", "--count", "2", "-k", "3", "--paths", "-0")
+    assert paths.split("\0")[:2] == [first["path"], second["path"]]
