@@ -1,17 +1,22 @@
-"""Addresses of pictures in object storage, as text: ``s3://bucket/folder/picture.jpg``.
+"""Addresses of pictures that are no files of their own, as text: ``s3://bucket/folder/picture.jpg``.
 
-An address stands wherever a path does, and is taken apart and put together like one: root, folder
-and name, with ``/`` between them on every system.
+They lie in object storage, or are rows of Parquet files on this machine. An address stands wherever
+a path does, and is taken apart and put together like one: root, folder and name, with ``/`` between
+them on every system.
 """
 
 from __future__ import annotations
 
+import os
 import re
 
 from image_similarity_search.errors import ConfigError
 
-SCHEMES = ("s3", "gs", "az")
-"""The kinds of object storage: Amazon S3 and what speaks its protocol, Google's, Azure's."""
+PARQUET = "parquet"
+
+SCHEMES = ("s3", "gs", "az", PARQUET)
+"""The kinds of object storage: Amazon S3 and what speaks its protocol, Google's, Azure's; and rows
+of Parquet files, which have no bucket but a path: ``parquet:///data/train.parquet``."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _EXPECTED = "the address of a bucket, or of a folder or picture in one: s3://bucket/folder"
@@ -38,7 +43,7 @@ def checked_address(address: str) -> str:
     if "@" in bucket or ":" in bucket:
         expected = "one without credentials: these come from the environment"
         raise ConfigError("address", f"{scheme}://…@…", expected)
-    if not bucket:
+    if not bucket and not (scheme == PARQUET and key):
         raise ConfigError("address", f"{scheme}://", _EXPECTED)
     if is_odd(key):
         raise ConfigError("address", address, f"{_EXPECTED}, with no part of it empty")
@@ -60,3 +65,27 @@ def bucket_of(address: str) -> tuple[str, str]:
     """The bucket of an address, and the key below it; empty where it is the bucket itself."""
     bucket, _, key = address.partition("://")[2].partition("/")
     return bucket, key
+
+
+def address_of(path: str) -> str | None:
+    """The address that ``path`` is, in its one form, or that a Parquet file has; None for others.
+
+    Raises:
+        ConfigError: as ``checked_address``.
+    """
+    if is_address(path):
+        return checked_address(path)
+    if path.endswith(f".{PARQUET}") and os.path.isfile(path):
+        return parquet_address(path)
+    return None
+
+
+def parquet_address(path: str) -> str:
+    """The address of a Parquet file, or of a folder of such."""
+    return f"{PARQUET}:///{os.path.realpath(path).replace(os.sep, '/').lstrip('/')}"
+
+
+def file_of(address: str) -> str:
+    """The path that ``parquet_address`` was made of."""
+    path = bucket_of(address)[1]
+    return path if os.name == "nt" else f"/{path}"

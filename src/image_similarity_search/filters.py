@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Literal, TypeAlias, get_args
 
-from image_similarity_search.addresses import checked_address, is_address
+from image_similarity_search.addresses import address_of
 from image_similarity_search.errors import ConfigError
 
 Orientation = Literal["landscape", "portrait", "square"]
@@ -190,7 +190,7 @@ def _folder(folder: object) -> str | None:
     path = os.fspath(folder) if isinstance(folder, (str, os.PathLike)) else folder
     if not isinstance(path, str) or not path or "\0" in path:
         raise ConfigError("folder", folder, "the path of a folder, as text")
-    return checked_address(path) if is_address(path) else os.path.abspath(path)
+    return address_of(path) or os.path.abspath(path)
 
 
 def _formats(formats: object) -> tuple[str, ...]:

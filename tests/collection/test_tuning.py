@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import filling
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from image_similarity_search import Preprocessing
 from image_similarity_search.cli.app import app
-from image_similarity_search.collection import Collection, store_keeper, tuning
+from image_similarity_search.collection import Collection, costs, tuning
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.stores import FaissStore
 from image_similarity_search.types import FloatArray, PixelArray
 
 _COUNT, _DIM = 2600, 32
@@ -106,9 +105,46 @@ def test_auto_says_why(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert info.why == "exact, since to compare with each of up to 5,000 images is quick"
         assert info.tuning
         assert info.tuning.recall == 1
-    monkeypatch.setattr(store_keeper, "FaissStore", partial(FaissStore, flat_limit=500))
+    monkeypatch.setattr(costs, "FLAT_LIMIT", 500)
+    monkeypatch.setattr(costs, "_FLAT_BYTES", 0)
     with _opened(index) as collection:
         collection.rebuild()
         why = collection.info().why
     assert why.startswith("1-bit scan + exact re-rank, since 2,600 images take ")
     assert why.endswith(" ms so (measured here)")
+
+
+def test_auto_takes_what_is_quicker(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.3, 0.2, 2.0, 2.5])  # in full, of that comparing, by bits, as it was
+    monkeypatch.setattr(costs, "FLAT_LIMIT", 500)
+    monkeypatch.setattr(costs, "_ms", lambda act: next(times))
+    with _opened(index) as collection:
+        collection.rebuild("auto")
+        info = collection.info()
+        limit = int(2600 * (1 + 1.7 / 0.2))
+        assert f"exact, since up to {limit:,} images that is as quick as a 1-bit" in info.why
+        assert info.store == "auto (FAISS Flat, exact)"
+    with _opened(index) as collection:
+        assert collection.info().store == info.store
+        times = iter([0.3, 0.2, 0.25, 0.25])
+        collection.rebuild()
+        assert "1-bit" in collection.info().store
+
+
+def test_auto_weighs_once_when_it_ceases_to_be_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(costs, "FLAT_LIMIT", 10)
+    times = iter([0.3, 0.2, 0.25, 0.25])
+    monkeypatch.setattr(costs, "_ms", lambda act: next(times))
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    with Collection.open(tmp_path / "index", encoder="colour-texture", create=True) as collection:
+        for count in (8, 12, 14):
+            for number in range(count):
+                colour = (number * 17, 255 - number * 17, 99)
+                Image.new("RGB", (16, 16), colour).save(folder / f"{number}.png")
+            collection.sync(folder)
+            words = "exact" if count == 8 else "1-bit scan"
+            assert words in collection.info().why
+    assert not list(times)

@@ -13,7 +13,8 @@ from image_similarity_search.catalog.etags import etag_in, with_etag
 from image_similarity_search.catalog.places import canonical, relative
 from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.objects.storage import Stored, _stored
+from image_similarity_search.objects.storage import _stored
+from image_similarity_search.objects.stored import Stored
 
 
 @pytest.mark.parametrize(

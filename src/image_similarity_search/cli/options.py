@@ -6,7 +6,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -75,7 +75,8 @@ files_from: Callable[[_Command], _Command] = click.option(
     "--files-from",
     metavar="FILE",
     type=click.File("rb"),
-    help="Read paths from FILE too, one a line (or NUL-separated with -0); '-' is standard input.",
+    help="Read paths from FILE too, one a line (or NUL-separated with -0), or from a column of a"
+    " Parquet file; '-' is standard input.",
 )
 
 
@@ -193,9 +194,14 @@ def _with_seconds(arguments: list[str]) -> Iterator[str]:
         yield "--wait=inf" if is_bare else argument
 
 
-def all_paths(paths: Iterable[str], file: Any | None, null_separated: bool) -> list[str]:
-    """The paths given as arguments and those in a file."""
-    listed = file.read().split(b"\0" if null_separated else b"\n") if file else []
+def all_paths(paths: Iterable[str], file: IO[bytes] | None, null_separated: bool) -> list[str]:
+    """The paths given as arguments and those in a file, which may be a Parquet file."""
+    data = file.read() if file else b""
+    if file and data.startswith(b"PAR1"):
+        from image_similarity_search.collection.interchange.path_columns import paths_in
+
+        return [*paths, *paths_in(data, file.name)]
+    listed = data.split(b"\0" if null_separated else b"\n")
     if not null_separated and any(b"\0" in line for line in listed):
         raise click.UsageError("the paths are separated by NUL bytes: say -0")
     encoding = sys.getfilesystemencoding()

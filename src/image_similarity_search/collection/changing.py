@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Sequence
 
 from image_similarity_search.catalog.lock import writer_lock
-from image_similarity_search.collection.costs import measure_costs
+from image_similarity_search.collection.costs import weigh, weigh_once
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.lookup import ids_of, job_for, path_of, required
 from image_similarity_search.collection.moving import moved
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.originals import check_file
-from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.queries import checked_path, checked_source
 from image_similarity_search.collection.relocate import relocated
 from image_similarity_search.collection.scanning import WalkOptions
 from image_similarity_search.collection.sync import Sync
@@ -69,8 +69,8 @@ class ChangeableCollection(OpenedCollection):
         until they change. Other folders of the collection are left alone.
 
         Args:
-            folder: the folder of pictures, or the address of some in object storage, such as
-                ``s3://bucket/folder``.
+            folder: the folder of pictures, a Parquet file with a column of them, or the address of
+                some in object storage, such as ``s3://bucket/folder``.
             include: patterns such as ``*.png``; only files that match one count.
             exclude: patterns of files and folders that don't count, by name or relative path.
             follow_symlinks: enter linked folders too (linked files are followed anyway; in
@@ -98,7 +98,7 @@ class ChangeableCollection(OpenedCollection):
         options = WalkOptions(
             include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip
         )
-        path = checked_path(folder)
+        path = checked_source(folder)
         with self._writing(), self._prepared_on(on, time_limit) as (embedder, load):
             thumbnails = self._thumbnails
             sync = Sync(
@@ -118,6 +118,7 @@ class ChangeableCollection(OpenedCollection):
                 self._thumbnails.drop(sync.vacated_contents)
                 raise
             self._keeper.refresh()
+            weigh_once(self._catalog, self._keeper)
             self._thumbnails.drop(sync.vacated_contents)
             return report
 
@@ -223,7 +224,7 @@ class ChangeableCollection(OpenedCollection):
             check_recall(recall)
         with self._writing():
             self._keeper.rebuild(index)
-            measure_costs(self._catalog, self._searcher, self._keeper)
+            weigh(self._catalog, self._keeper)
             known = self._catalog.tuning()
             if target := recall or (known.target if known else None):
                 tuned(self._catalog, self._searcher, self._keeper, target)

@@ -1,4 +1,4 @@
-"""What searches cost here, and why ``auto`` searches as it does."""
+"""What searches cost here: by that ``auto`` chooses, and says why it searches as it does."""
 
 from __future__ import annotations
 
@@ -9,46 +9,93 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.collection.keeping import Keeper, KeptStore
-from image_similarity_search.collection.search import Searcher
+from image_similarity_search.collection.ranking import Ranker
 from image_similarity_search.stores.faiss_store import FLAT_LIMIT, FaissStore
+from image_similarity_search.types import FloatArray
 
-_SAMPLE = 8192  # embeddings that are compared in full, to know what all would take
+_K = 10
+_SAMPLE = 8192  # embeddings that are searched both ways, to know what all would take
 _TIMES = 11
+_FLAT_BYTES = 2**26  # of a process's memory that ``auto`` may take to compare in full
 _QUICKER_FROM = 300_000  # images: with so many, lists in front of the bits are worth their training
 
 
-def measure_costs(catalog: Catalog, searcher: Searcher, keeper: Keeper) -> None:
-    """Measure a search as it is and one that compares in full, and have the catalog remember.
+def weigh_once(catalog: Catalog, keeper: Keeper) -> None:
+    """``weigh``, where that was never done and there are not so many images that it is settled.
 
-    Only where ``auto`` is not exact. Within the writer lock; a fraction of a second.
+    So it is done when ``auto`` has just ceased to compare in full.
+    """
+    if catalog.identity.index != "auto" or catalog.identity.store or catalog.costs():
+        return
+    if FLAT_LIMIT < catalog.counts().indexed <= _most(catalog):
+        weigh(catalog, keeper)
+
+
+def weigh(catalog: Catalog, keeper: Keeper) -> None:
+    """Measure both ways of a search that ``auto`` has, remember it, and take the quicker one.
+
+    Nothing is done where it has one way only. Within the writer lock; a fraction of a second.
     """
     with keeper.current() as store:
-        if not isinstance(store, FaissStore) or store.kind != "auto" or store.is_exact:
+        if not isinstance(store, FaissStore) or not store.may_outgrow or len(store) <= FLAT_LIMIT:
             return
-        ids = catalog.indexed_ids()
-        drawn = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
-        found = catalog.embeddings(drawn)
-        rows = vectors.unpack(found.units, found.norms, catalog.identity.metric)
-        full = FaissStore(store.dim, store.metric, "exact")
-        full.upsert(found.ids, rows)
-        query = rows[:1]
-        in_full = _ms(lambda: full.search(query, 10)) * len(ids) / len(drawn)
-        so = _ms(lambda: searcher.nearest(query[0], 10, None, None))
+        costs = _measured(catalog, keeper, store)
+        in_full = store.is_exact or len(store) <= costs["flat_limit"]
     with catalog.transaction():
-        catalog.set_costs({"images": len(ids), "full_ms": in_full, "search_ms": so})
-    keeper.refresh()
+        catalog.set_costs(costs)
+    if in_full:
+        keeper.rebuild(None)  # it is to know up to how many it compares so
+    else:
+        keeper.refresh()
+
+
+def _measured(catalog: Catalog, keeper: Keeper, store: FaissStore) -> dict[str, float]:
+    """Milliseconds of a search in full and as it is; up to how many images the former pays."""
+    ids = catalog.indexed_ids()
+    drawn = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
+    found = catalog.embeddings(drawn)
+    query, ranker = _rows(catalog, found)[:1].copy(), Ranker(catalog, keeper)
+
+    def ranked_ms(searched: FaissStore) -> float:
+        return _ms(lambda: ranker.ranked(searched, query, _K, None))
+
+    trial = FaissStore(store.dim, store.metric, "exact")
+    trial.upsert(found.ids, _rows(catalog, found))
+    in_full = ranked_ms(trial)
+    comparing = _ms(lambda: trial.search(query, trial.candidates(_K)))
+    trial = FaissStore(store.dim, store.metric, flat_limit=0)
+    trial.upsert(found.ids, _rows(catalog, found))
+    by_bits = ranked_ms(trial)
+    break_even = len(drawn) * (1 + (by_bits - in_full) / comparing)
+    return {
+        "images": len(ids),
+        "full_ms": in_full + comparing * (len(ids) / len(drawn) - 1),
+        "search_ms": by_bits if store.is_exact else ranked_ms(store),
+        "flat_limit": int(np.clip(break_even, FLAT_LIMIT, _most(catalog))),
+    }
+
+
+def flat_limit(catalog: Catalog) -> int:
+    """Up to how many images ``auto`` compares with each of them in this collection."""
+    return int(catalog.costs().get("flat_limit", FLAT_LIMIT))
 
 
 def why(catalog: Catalog, store: KeptStore) -> str:
     """Why ``auto`` searches as it does, in a line; empty for other kinds, and in an engine."""
     if not isinstance(store, FaissStore) or store.kind != "auto":
         return ""
+    costs, words = catalog.costs(), "1-bit scan + exact re-rank"
     if store.is_exact:
         if not store.may_outgrow:
             return f"exact, since one bit tells too little of {store.metric}"
-        return f"exact, since to compare with each of up to {FLAT_LIMIT:,} images is quick"
-    costs, words = catalog.costs(), "1-bit scan + exact re-rank"
+        if len(store) <= FLAT_LIMIT:
+            return f"exact, since to compare with each of up to {FLAT_LIMIT:,} images is quick"
+        return (
+            f"exact, since up to {flat_limit(catalog):,} images that is as quick as a {words}"
+            " (measured here)"
+        )
     if not costs:
         return f"{words}, since there are more than {FLAT_LIMIT:,} images"
     text = (
@@ -60,10 +107,19 @@ def why(catalog: Catalog, store: KeptStore) -> str:
     return f"{text}; 'iss rebuild --index ivf-rabitq' is quicker, and finds a little less"
 
 
+def _most(catalog: Catalog) -> int:
+    """How many embeddings fit the memory that ``auto`` may take to compare in full."""
+    return max(FLAT_LIMIT, _FLAT_BYTES // (4 * catalog.identity.dim))
+
+
+def _rows(catalog: Catalog, found: Embeddings) -> FloatArray:
+    return vectors.unpack(found.units, found.norms, catalog.identity.metric)
+
+
 def _ms(act: Callable[[], object]) -> float:
     times = []
     for _ in range(_TIMES):
         begin = perf_counter()
         act()
         times.append(perf_counter() - begin)
-    return 1e3 * float(np.median(times))
+    return 1e3 * min(times)  # what else runs only ever adds

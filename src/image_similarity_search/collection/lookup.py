@@ -14,14 +14,14 @@ from image_similarity_search.catalog.places import canonical
 from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection import originals
 from image_similarity_search.collection.pipeline import Job
-from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.queries import checked_source
 from image_similarity_search.errors import ImageNotFoundError
 from image_similarity_search.types import ImageRecord
 
 
 def path_of(catalog: Catalog, path: str | os.PathLike[str]) -> str:
     """The path under which the catalog knows a file, or would."""
-    text = checked_path(path)
+    text = checked_source(path)
     if is_address(text):
         return text
     as_given = os.path.abspath(text)

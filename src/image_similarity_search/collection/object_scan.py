@@ -17,7 +17,7 @@ from image_similarity_search.collection.scanning import Scan
 from image_similarity_search.images.formats import SNIFF_BYTES, looks_like_picture
 from image_similarity_search.images.rules import Rules
 from image_similarity_search.objects import storage
-from image_similarity_search.objects.storage import Stored
+from image_similarity_search.objects.stored import Stored
 from image_similarity_search.types import Progress
 
 _KNOWN_AT_ONCE = 1_000  # images looked at together when it comes to what is gone
@@ -79,8 +79,10 @@ def _pictures(scan: Scan, root: str, start: str, page: list[Stored]) -> list[_Fo
             pictures.append(_Found(folder, name, stored))
         else:
             scan.report.others += 1
-    begins = storage.begins([found.object.address for found in unsure], SNIFF_BYTES)
-    for found, data in zip(unsure, begins, strict=True):
+    unread = [found.object.address for found in unsure if found.object.begin is None]
+    read = dict(zip(unread, storage.begins(unread, SNIFF_BYTES), strict=True))
+    for found in unsure:
+        data = found.object.begin if found.object.begin is not None else read[found.object.address]
         if looks_like_picture(data):
             pictures.append(found)
         else:
@@ -109,7 +111,7 @@ def _compare(scan: Scan, root_id: int, page: list[_Found], seen: _Seen) -> None:
         folder_id = scan.catalog.places.require_folder(root_id, folder)
         known = scan.catalog.files.named(folder_id, (file.name for file in files))
         for file in files:
-            stat = FileStat(*file.object[1:])
+            stat = FileStat(file.object.size, file.object.mtime_ns, file.object.etag)
             old = known.get(file.name)
             if old:
                 seen.add(old.id)

@@ -107,8 +107,8 @@ def check_file(path: str) -> None:
     if is_address(path):
         try:
             stat(path)
-        except ImageNotFoundError:
-            raise ImageNotFoundError(path, "no such object; nothing was added") from None
+        except ImageNotFoundError as error:
+            raise ImageNotFoundError(path, f"{error.reason}; nothing was added") from None
     elif not os.path.isfile(path):
         reason = "a folder: use 'iss index'" if os.path.isdir(path) else "no such file"
         raise ImageNotFoundError(path, f"{reason}; nothing was added")

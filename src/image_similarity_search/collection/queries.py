@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from image_similarity_search.addresses import checked_address, is_address
+from image_similarity_search.addresses import address_of, checked_address, is_address
 from image_similarity_search.collection import originals
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import ConfigError
@@ -35,6 +35,12 @@ def checked_path(path: str | os.PathLike[str]) -> str:
     if not isinstance(text, str) or not text or "\0" in text:
         raise ConfigError("path", path, "the path of a file or folder, as text")
     return checked_address(text) if is_address(text) else text
+
+
+def checked_source(path: str | os.PathLike[str]) -> str:
+    """The same of where pictures lie: of a Parquet file, which holds some, its address."""
+    text = checked_path(path)
+    return address_of(text) or text
 
 
 def pixels_of(

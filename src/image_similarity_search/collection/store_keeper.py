@@ -15,6 +15,7 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import store_lock
 from image_similarity_search.catalog.values import Embeddings
+from image_similarity_search.collection.costs import flat_limit
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionError,
@@ -151,7 +152,12 @@ class StoreKeeper:
 
     def _new(self, kind: str | None = None) -> FaissStore:
         identity = self._catalog.identity
-        return FaissStore(identity.dim, identity.metric, kind or identity.index)
+        return FaissStore(
+            identity.dim,
+            identity.metric,
+            kind or identity.index,
+            flat_limit=flat_limit(self._catalog),
+        )
 
     def _refuse_untrained(self, kind: str | None) -> None:
         """Refuse a factory string that can't be trained now; the named kinds wait until it can."""
@@ -170,6 +176,7 @@ class StoreKeeper:
                 metric=identity.metric,
                 kind=identity.index,
                 identity=identity.id,
+                flat_limit=flat_limit(self._catalog),
             )
         except StoreUnavailableError as error:
             if self._catalog.counts().indexed:  # an empty collection has no file

@@ -10,38 +10,24 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from image_similarity_search.addresses import bucket_of, scheme_of
+from image_similarity_search.addresses import PARQUET, bucket_of, scheme_of
 from image_similarity_search.errors import (
     ImageError,
     ImageUnreadableError,
     SourceUnavailableError,
 )
+from image_similarity_search.objects import parquet_rows
 from image_similarity_search.objects.opening import file_system_of
 from image_similarity_search.objects.problems import problem_of
+from image_similarity_search.objects.stored import Stored
 
 _AT_ONCE = 32
 """Objects of which the first bytes are read at once."""
 
 _ETAGS = ("ETag", "etag")
 _TIMES = ("LastModified", "last_modified", "mtime", "updated")
-
-
-class Stored(NamedTuple):
-    """An object.
-
-    Attributes:
-        address: where it is.
-        size: bytes.
-        mtime_ns: when it was written, nanoseconds since the epoch.
-        etag: what changes with its content.
-    """
-
-    address: str
-    size: int
-    mtime_ns: int
-    etag: str
 
 
 def pages(folder: str) -> Iterator[list[Stored]]:
@@ -52,6 +38,9 @@ def pages(folder: str) -> Iterator[list[Stored]]:
     Raises:
         SourceUnavailableError: it can't be listed; ``pages`` may have given some already.
     """
+    if scheme_of(folder) == PARQUET:
+        yield from parquet_rows.pages(folder)
+        return
     fs = file_system_of(folder)
     listing = _s3_pages(fs, folder) if scheme_of(folder) == "s3" else _folders(fs, folder)
     while True:
@@ -70,6 +59,8 @@ def stat(address: str) -> Stored:
     Raises:
         ImageNotFoundError, ImageUnreadableError, SourceUnavailableError: as ``problem_with`` says.
     """
+    if scheme_of(address) == PARQUET:
+        return parquet_rows.stat(address)
     try:
         info = file_system_of(address).info(_path(address))
     except ImageError:
@@ -106,11 +97,14 @@ def begins(addresses: Sequence[str], size: int) -> list[bytes]:
 def fetch(address: str, target: str, seconds: float) -> Future[None]:
     """Begin to copy an object into the file ``target``, a part at a time.
 
-    The future raises TimeoutError after ``seconds``, and otherwise what ``problem_with`` takes.
+    The future raises TimeoutError after ``seconds``, and otherwise what ``problem_with`` takes. A
+    row of a Parquet file is read for as long as that takes.
 
     Raises:
         SourceUnavailableError: what reads this kind of object storage is not installed.
     """
+    if scheme_of(address) == PARQUET:
+        return parquet_rows.fetch(address, target)
     fs = file_system_of(address)
     copying = asyncio.wait_for(fs._get_file(_path(address), target), seconds)
     return asyncio.run_coroutine_threadsafe(copying, fs.loop)

@@ -1,0 +1,231 @@
+"""Rows of Parquet files as objects: one column has the bytes of pictures.
+
+The address of a row is that of its file and a name that begins with its number:
+``parquet:///data/train.parquet/00000012-cat.jpg``. A folder's address is that of all such files in
+it. What a row holds is told by a hash of it, so a file that is written again changes only the rows
+that are others.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import accumulate, islice
+from typing import Any, NamedTuple
+
+from image_similarity_search.addresses import file_of, parquet_address
+from image_similarity_search.errors import ImageNotFoundError, SourceUnavailableError
+from image_similarity_search.objects.stored import Stored
+
+SUFFIX = ".parquet"
+
+_AT_ONCE = 16  # rows read together: a picture may have megabytes
+_BUFFER = 1 << 20  # bytes read at once, or pyarrow takes a column of a row group into memory
+_BEGIN = 4096  # bytes of a picture that tell what it is
+
+_PICTURES = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", "bytes", "data")
+_NAMES = ("file_name", "filename", "path", "file", "name", "key")
+_LONGEST_NAME = 120  # characters of a name behind the number
+
+_PACKAGE = "pip install 'image-similarity-search[parquet]'"
+_COLUMNS = (
+    "none of its columns has the bytes of pictures; the files whose paths it has are added by"
+    " 'iss add --files-from'"
+)
+
+
+class _Row(NamedTuple):
+    number: int
+    data: bytes
+    name: str
+    mtime_ns: int  # of the file
+
+
+def pages(folder: str) -> Iterator[list[Stored]]:
+    """The rows of a Parquet file, or of all in a folder and below it, some at a time, in order.
+
+    Raises:
+        SourceUnavailableError: a file can't be read to its end.
+    """
+    for path in _files(folder):
+        rows, address = _opened(path).rows(), parquet_address(path)
+        while page := [_stored(address, row) for row in islice(rows, _AT_ONCE)]:
+            yield page
+
+
+def stat(address: str) -> Stored:
+    """What is known of one row.
+
+    Raises:
+        ImageNotFoundError: there is none.
+        SourceUnavailableError: the file can't be read.
+    """
+    return _stored(address.rpartition("/")[0], _row(address))._replace(address=address)
+
+
+def fetch(address: str, target: str) -> Future[None]:
+    """Begin to copy the picture of a row into the file ``target``.
+
+    The future raises as ``stat`` does, or OSError where ``target`` can't be written.
+    """
+
+    def copy() -> None:
+        data = _row(address).data
+        with open(target, "wb") as copied:
+            copied.write(data)
+
+    return _reader().submit(copy)
+
+
+class _File:
+    """A Parquet file, open for reading.
+
+    Raises:
+        SourceUnavailableError: it can't be read.
+    """
+
+    def __init__(self, path: str, mtime_ns: int) -> None:
+        self._address = parquet_address(path)
+        self._mtime_ns = mtime_ns
+        try:
+            from pyarrow import parquet
+        except ImportError:
+            reason = f"Parquet is read by pyarrow, which is not installed: {_PACKAGE}"
+            raise SourceUnavailableError(self._address, reason) from None
+        try:
+            self._file = parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
+            self._picture, self._name = _columns(self._file.schema_arrow)
+        except Exception as error:
+            raise _problem(self._address, error) from None
+        if not self._picture:
+            raise SourceUnavailableError(self._address, _COLUMNS)
+        groups = range(self._file.metadata.num_row_groups)
+        counts = [int(self._file.metadata.row_group(at).num_rows) for at in groups]
+        self._ends = list(accumulate(counts))
+        self._running: Iterator[_Row] = iter(())
+        self._next = self._end = self._ends[-1] if self._ends else 0
+
+    def rows(self, start: int = 0) -> Iterator[_Row]:
+        """The rows from the beginning of the row group on that has row ``start``."""
+        group = bisect_right(self._ends, start)
+        number = self._ends[group - 1] if group else 0
+        columns = [".".join(one) for one in (self._picture, self._name) if one]
+        groups = list(range(group, len(self._ends)))
+        try:
+            for batch in self._file.iter_batches(_AT_ONCE, row_groups=groups, columns=columns):
+                pictures, names = (_leaf(batch, one) for one in (self._picture, self._name))
+                for at in range(batch.num_rows):
+                    name = names[at].as_py() if names is not None else ""
+                    data = pictures[at].as_py() or b""
+                    yield _Row(number, data, str(name or ""), self._mtime_ns)
+                    number += 1
+        except Exception as error:
+            raise _problem(self._address, error) from None
+
+    def row(self, number: int) -> _Row | None:
+        """One of the rows; those that follow it are quicker than others."""
+        if number < self._next or bisect_right(self._ends, number) > bisect_right(
+            self._ends, self._next
+        ):
+            self._running = self.rows(number)
+        for row in self._running:
+            self._next = row.number + 1
+            if row.number == number:
+                return row
+        self._next = self._end
+        return None
+
+
+def _columns(schema: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The paths of the column with the bytes of pictures and of that with their names, or ()."""
+    import pyarrow.types as kinds
+
+    def holds_bytes(kind: Any) -> bool:
+        return bool(kinds.is_binary(kind) or kinds.is_large_binary(kind))
+
+    pictures: list[tuple[str, ...]] = []
+    names: list[tuple[str, ...]] = []
+    for field in schema:
+        if kinds.is_struct(field.type):  # as Hugging Face's datasets have pictures
+            inner = {one.name: one.type for one in field.type}
+            if "bytes" in inner and holds_bytes(inner["bytes"]):
+                pictures.append((field.name, "bytes"))
+                names[:0] = [(field.name, "path")] if "path" in inner else []
+        elif holds_bytes(field.type):
+            pictures.append((field.name,))
+        elif field.name.lower() in _NAMES:
+            names.append((field.name,))
+    pictures.sort(key=lambda path: path[0].lower() not in _PICTURES)
+    return next(iter(pictures), ()), next(iter(names), ())
+
+
+def _leaf(batch: Any, path: tuple[str, ...]) -> Any:
+    if not path:
+        return None
+    column = batch.column(path[0])
+    return column.field(path[1]) if len(path) > 1 else column
+
+
+def _stored(file: str, row: _Row) -> Stored:
+    base = "".join(one for one in os.path.basename(row.name) if one.isprintable())
+    name = f"{row.number:08}{'-' * bool(base)}{base[-_LONGEST_NAME:]}"
+    digest = hashlib.blake2b(row.data, digest_size=16).hexdigest()
+    return Stored(f"{file}/{name}", len(row.data), row.mtime_ns, digest, row.data[:_BEGIN])
+
+
+def _files(folder: str) -> list[str]:
+    path = file_of(folder)
+    if path.endswith(SUFFIX):
+        return [path]
+    return sorted(
+        os.path.join(parent, name)
+        for parent, _, names in os.walk(path)
+        for name in names
+        if name.endswith(SUFFIX) and not name.startswith(".")
+    )
+
+
+def _row(address: str) -> _Row:
+    file, _, name = address.rpartition("/")
+    number = name.partition("-")[0]
+    if not file.endswith(SUFFIX) or not number.isdecimal():
+        raise ImageNotFoundError(address, "no row of a Parquet file; 'iss index' takes all")
+    with _one_at_a_time:
+        row = _opened(file_of(file)).row(int(number))
+    if row is None:
+        raise ImageNotFoundError(address, "the file has no such row")
+    return row
+
+
+_one_at_a_time = threading.Lock()
+
+
+def _opened(path: str) -> _File:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise _problem(parquet_address(path), error) from None
+    return _kept(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=1)
+def _kept(path: str, mtime_ns: int, size: int) -> _File:
+    """The file that was opened last: the next row that is asked for is likely its."""
+    return _File(path, mtime_ns)
+
+
+@functools.cache
+def _reader() -> ThreadPoolExecutor:
+    """One thread, so that rows are read in the order in which they are asked for."""
+    return ThreadPoolExecutor(1, thread_name_prefix="parquet")
+
+
+def _problem(file: str, error: Exception) -> SourceUnavailableError:
+    if isinstance(error, OSError) and error.strerror:
+        return SourceUnavailableError(file, f"can't be read: {error.strerror}")
+    return SourceUnavailableError(file, "a damaged Parquet file, or none at all")

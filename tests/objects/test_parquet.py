@@ -1,0 +1,140 @@
+"""Collections of pictures in rows of Parquet files, and of files whose paths these hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from conftest import CountingEncoder, draw
+from s3_server import picture
+
+from image_similarity_search.cli.app import app
+from image_similarity_search.collection import Collection
+from image_similarity_search.errors import (
+    FolderNotFoundError,
+    ImageNotFoundError,
+    SourceUnavailableError,
+)
+
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+
+
+def _write(path: Path, columns: dict[str, Any], compression: str = "snappy") -> str:
+    """Write a Parquet file; returns the address of its rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.table(columns), path, row_group_size=3, compression=compression)
+    return f"parquet://{path}"
+
+
+def _paths(collection: Collection) -> list[str]:
+    return [image.path for image in collection]
+
+
+def test_each_row_is_an_image(collection: Collection, tmp_path: Path) -> None:
+    file = tmp_path / "data ü" / "train.parquet"
+    pictures = [picture(seed) for seed in range(8)]
+    address = _write(file, {"label": list("abcdefgh"), "image": pictures})
+    report = collection.sync(file)
+    assert (report.indexed, report.skipped, report.others) == (8, 0, 0)
+    assert _paths(collection) == [f"{address}/{row:08}" for row in range(8)]
+    for row in (7, 0, 5, 4):  # in any order
+        hit = collection.search(pictures[row], k=1)[0]
+        assert (hit.score, hit.path) == (1.0, f"{address}/{row:08}")
+        assert collection.search(hit.path, k=1)[0].score == 1.0
+    again = collection.sync(file)
+    assert (again.unchanged, again.indexed, again.encoded) == (8, 0, 0)
+    assert not collection.verify(files=True).problems
+
+
+def test_pictures_as_hugging_face_has_them(collection: Collection, tmp_path: Path) -> None:
+    rows = [
+        {"bytes": picture(0), "path": "train/cat.png"},
+        {"bytes": None, "path": "train/none.png"},
+        {"bytes": b"no picture", "path": "x/y/bad\n.jpg"},
+        {"bytes": picture(1, format="JPEG"), "path": None},
+    ]
+    address = _write(tmp_path / "a.parquet", {"image": rows, "label": [1, 2, 3, 4]})
+    report = collection.sync(tmp_path / "a.parquet")
+    assert (report.indexed, report.skipped) == (2, 2)
+    skipped = {image.path: image.reason for image in collection.skipped()}
+    assert _paths(collection) == [f"{address}/00000000-cat.png", f"{address}/00000003"]
+    assert sorted(skipped) == [f"{address}/00000001-none.png", f"{address}/00000002-bad.jpg"]
+
+
+def test_only_what_changed_is_encoded(
+    collection: Collection, encoder: CountingEncoder, tmp_path: Path
+) -> None:
+    file = tmp_path / "shards" / "0.parquet"
+    address = _write(file, {"image": [picture(seed) for seed in range(5)]})
+    _write(tmp_path / "shards" / "inner" / "1.parquet", {"jpg": [picture(seed) for seed in (8, 9)]})
+    (tmp_path / "shards" / "notes.txt").write_text("no rows")
+    shards = f"parquet://{tmp_path}/shards"
+    assert collection.sync(shards).encoded == 7
+    second = collection.get(f"{address}/00000001").id
+    _write(file, {"image": [picture(seed) for seed in (0, 1, 3, 7)]})  # 2 and 4 are gone
+    report = collection.sync(shards)
+    assert (report.encoded, report.removed, encoder.count) == (1, 2, 8)
+    assert len(collection) == 6
+    assert collection.get(f"{address}/00000001").id == second
+    assert collection.remove(file) == 4
+    assert len(collection) == 2
+
+
+@pytest.mark.parametrize("what", ["damaged", "gone", "no pictures"])
+def test_nothing_is_forgotten_when_a_file_can_t_be_read(
+    collection: Collection, tmp_path: Path, what: str
+) -> None:
+    file = tmp_path / "a.parquet"
+    address = _write(file, {"image": [picture(seed) for seed in range(4)]})
+    collection.sync(file)
+    data = file.read_bytes()
+    if what == "damaged":
+        file.write_bytes(data[: len(data) // 2])
+    elif what == "gone":
+        file.unlink()
+    else:
+        _write(file, {"path": ["a.jpg"]})
+    with pytest.raises(SourceUnavailableError, match=r"a\.parquet"):
+        collection.sync(address)
+    assert len(collection) == 4
+    assert collection.search(picture(2), k=1)[0].score == 1.0
+
+
+def test_damage_in_the_midst_is_told(collection: Collection, tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    _write(file, {"image": [picture(seed) for seed in range(12)]}, compression="gzip")
+    collection.sync(file)
+    data = bytearray(file.read_bytes())
+    middle = len(data) * 2 // 3
+    data[middle : middle + 400] = bytes(400)
+    file.write_bytes(data)
+    with pytest.raises(SourceUnavailableError, match="a damaged Parquet file"):
+        collection.sync(file)
+    assert len(collection) == 12
+
+
+def test_what_is_no_row_is_refused(collection: Collection, tmp_path: Path) -> None:
+    address = _write(tmp_path / "a.parquet", {"image": [picture(0)]})
+    collection.sync(tmp_path / "a.parquet")
+    for one in (tmp_path / "a.parquet", f"{address}/00000001", f"{address}/x"):
+        with pytest.raises(ImageNotFoundError, match="nothing was added"):
+            collection.add(one)
+    with pytest.raises(FolderNotFoundError):
+        collection.sync(f"parquet://{tmp_path}/nowhere")
+
+
+def test_the_paths_of_a_parquet_file_are_added(tmp_path: Path) -> None:
+    for seed in range(3):
+        draw(seed).save(tmp_path / f"{seed}.png")
+    listed = [str(tmp_path / f"{seed}.png") for seed in range(2)]
+    _write(tmp_path / "list.parquet", {"caption": ["x", "y"], "path": listed})
+    _write(tmp_path / "unclear.parquet", {"a": ["x"], "b": ["y"]})
+    index = ["--index-dir", str(tmp_path / "index"), "--model", "colour-texture"]
+    added = CliRunner().invoke(app, ["add", "--files-from", str(tmp_path / "list.parquet"), *index])
+    assert added.output == "added 2, skipped 0\n"
+    unclear = ["add", "--files-from", str(tmp_path / "unclear.parquet"), *index]
+    done = CliRunner().invoke(app, unclear)
+    assert "which column has the paths? Call it path; of text are: a, b" in str(done.exception)
