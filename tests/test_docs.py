@@ -26,14 +26,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from command_line import run_here
-from conftest import MakePicture
+from conftest import MakePicture, draw
 
 from image_similarity_search.catalog import schema
 from image_similarity_search.cli import exits, output
 from image_similarity_search.cli.app import app
-from image_similarity_search.cli.commands import duplicates, evaluate, models
+from image_similarity_search.cli.commands import (
+    clusters,
+    duplicates,
+    evaluate,
+    explain,
+    models,
+    outliers,
+)
+from image_similarity_search.collection.explaining.explanation import (
+    Compared,
+    Explanation,
+    Match,
+    Seen,
+)
 from image_similarity_search.duplicates import Deed, Duplicate, DuplicateReport
 from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.evaluation import (
@@ -50,12 +64,14 @@ from image_similarity_search.types import (
     LegacyImportReport,
     Problem,
     RecallReport,
+    Region,
     RepairReport,
     SyncReport,
     ThumbnailReport,
     VerifyReport,
     WatchEvent,
 )
+from image_similarity_search.understanding import Cluster, ClusterReport, Outlier, OutlierReport
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -286,6 +302,11 @@ def test_every_command_and_option_is_described_and_no_other() -> None:
         assert described == options, name
 
 
+def _explanation() -> Explanation:
+    parts, seen = np.zeros((1, 1), np.float32), Seen(draw(1), Region(0, 0, 1, 1))
+    return Explanation(Compared("places", "cosine", 1.0, 0.0, 1.0, parts, parts), seen, seen)
+
+
 def test_every_json_field_is_described() -> None:
     record = ImageRecord(1, "a", 1, 1, None, 1, 1, "indexed")
     info = CollectionInfo("", "", "", 1, "cosine", "", "", 1, 0, [], 0, 0, 0, 0)
@@ -293,10 +314,19 @@ def test_every_json_field_is_described() -> None:
         "index": output.report_as_json(SyncReport(), interrupted=False),
         "watch": output.event_as_json(WatchEvent("", "synced")),
         "search": output.hit_as_json(1, Hit(record, 0.0, 1.0)) | {"query": "", "hits": ""},
+        "explain": explain.explanation_as_json(_explanation(), "", "")
+        | explain.explanation_as_json(_explanation(), "", "")["query"]
+        | asdict(Match((0, 0), (0, 0), 0.0)),
         "duplicates": duplicates.report_as_json(DuplicateReport())
         | duplicates.duplicate_as_json(Duplicate(record, "exact", 1.0))
         | asdict(Deed("", "", "", 0))
         | {"keep": "", "others": "", "why": "", "deeds": "", "done": "", "remembered": ""},
+        "clusters": clusters.report_as_json(ClusterReport())
+        | clusters.cluster_as_json(Cluster(np.array([1]), 1.0, (record,), (1.0,)))
+        | {"id": "", "path": "", "cosine": ""},
+        "outliers": outliers.report_as_json(OutlierReport())
+        | outliers.outlier_as_json(Outlier(record, 1.0, 1.0, (Hit(record, 0.0, 1.0),)))
+        | {"score": ""},
         "evaluate": evaluate.report_as_json(EvaluationReport(), 1)
         | evaluate.query_as_json(QueryQuality(record, "", 1, 1, {}))
         | asdict(GroupQuality("", 1, 1, {}))

@@ -37,6 +37,7 @@ def test_the_public_names() -> None:
         "Estimate",
         "EvaluationComparison",
         "EvaluationReport",
+        "Explanation",
         "Export",
         "Filter",
         "GroupQuality",

@@ -45,6 +45,7 @@ SHOTS = [
         "web-examples", "/?like=38&like=12~0.2,0.25,0.6,0.5&less=50&least=0.55", (1200, 560), "dark"
     ),
     Shot("web-compare", "/?like=12&view=13", (1200, 760), "dark", '[data-act="region"]'),
+    Shot("web-why", "/?like=12&view=13", (1200, 760), "dark", '[data-act="why"]'),
     Shot("web-phone", "/?like=30", (390, 780)),
 ]
 
@@ -100,6 +101,7 @@ def make(browser: Browser, url: str, shot: Shot) -> None:
     if shot.press:
         page.click(shot.press)
         page.mouse.move(0, 0)
+        page.wait_for_timeout(3000)  # what is pressed may ask the server
     page.wait_for_timeout(500)
     path = IMAGES / f"{shot.name}.webp"
     Image.open(io.BytesIO(page.screenshot())).save(path, "WEBP", quality=82, method=6)

@@ -16,6 +16,7 @@ from image_similarity_search._version import __version__
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
     from image_similarity_search.collection.evaluation.comparing import compare_evaluations
+    from image_similarity_search.collection.explaining.explanation import Explanation
     from image_similarity_search.collection.interchange.exporting import export_collection
     from image_similarity_search.collection.interchange.importing import (
         Export,
@@ -69,6 +70,7 @@ __all__ = [
     "Estimate",
     "EvaluationComparison",
     "EvaluationReport",
+    "Explanation",
     "Export",
     "Filter",
     "GroupQuality",
@@ -112,6 +114,7 @@ _HOMES = {
     "Estimate": "evaluation",
     "EvaluationComparison": "evaluation",
     "EvaluationReport": "evaluation",
+    "Explanation": "collection.explaining.explanation",
     "Export": "collection.interchange.importing",
     "Filter": "filters",
     "GroupQuality": "evaluation",

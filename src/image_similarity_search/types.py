@@ -174,6 +174,8 @@ class Progress:
         "comparing",
         "looking",
         "evaluating",
+        "clustering",
+        "laying out",
     ]
     done: int
     total: int | None

@@ -36,6 +36,42 @@ def test_side_by_side(site: Site, visitor: Visitor) -> None:
     page.wait_for_url(lambda url: "view=" not in url)  # by the browser's history, a moment later
 
 
+def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1&view=2")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Why").click()
+    dialog.get_by_text("Bright: what makes them alike").wait_for()
+    for picture in ("#query-image", "#viewer-image"):
+        image, heat = (dialog.locator(name) for name in (picture, f"{picture} ~ .heat"))
+        assert heat.bounding_box() == image.bounding_box()
+        shades = heat.evaluate(_ALPHAS)
+        assert min(shades) < 60, "somewhere it is as bright as it was"
+        assert max(shades) > 120, "and dark elsewhere"
+    with page.expect_response("**/explanation?query=1"):
+        dialog.get_by_role("button", name="Next picture").click()
+    dialog.get_by_text("Bright: what makes them alike").wait_for()
+    dialog.get_by_role("button", name="Why").click()
+    assert dialog.locator(".heat:visible").count() == 0
+
+
+_ALPHAS = """canvas => Array.from(canvas.getContext("2d")
+  .getImageData(0, 0, canvas.width, canvas.height).data).filter((_, at) => at % 4 === 3)"""
+
+
+def test_why_an_upload_is_alike(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    page.locator("#file").set_input_files(site.queries / "Flower.jpg")
+    wait_for_search(page)
+    page.locator(".cell").first.hover()
+    page.locator(".cell").first.get_by_role("button", name="Look at it").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Why").click()
+    dialog.get_by_text("Bright: what makes them alike").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Look at Flower.jpg").click()
+    assert dialog.get_by_role("button", name="Why").is_hidden(), "there is nothing beside it"
+
+
 def test_an_address_of_one_picture(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?view=5")
     dialog = page.get_by_role("dialog")

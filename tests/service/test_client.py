@@ -120,6 +120,9 @@ def test_all_that_the_service_offers_to_programs(client: Client, place: Path) ->
     assert client.file(1, download=True) == client.file(1)
     client.search(1)
     client.search(picture(3))
+    by_id, by_upload = client.explain(3, 1, method="occlusion"), client.explain(picture(3), 1)
+    assert by_id.score == pytest.approx(by_upload.score, abs=0.01)
+    assert by_upload.hit.seen.w <= 1.0
     client.add(picture(70), "photos", "seventy.png")
     client.remove(2)
     job = client.sync()

@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
-from image_similarity_search.types import DEFAULT_TIME_LIMIT, SCORE_WORDS, Threshold
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import DEFAULT_TIME_LIMIT, SCORE_WORDS, Region, Threshold
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
@@ -183,6 +184,18 @@ class _ThresholdType(click.ParamType[Threshold]):
             self.fail(f"{value!r} is no number, nor one of {', '.join(SCORE_WORDS)}", param, ctx)
 
 
+def _region(text: str) -> Region:
+    try:
+        x, y, w, h = (float(part) for part in text.split(","))
+        return Region(x, y, w, h)
+    except (ValueError, ConfigError) as error:
+        expected = "fractions x,y,w,h of the picture, such as 0,0.5,1,0.5"
+        raise click.BadParameter(f"{text!r} is no part of a picture: {expected}") from error
+
+
+region: Callable[[_Command], _Command] = click.option(
+    "--region", type=_region, metavar="X,Y,W,H", help="Like a part of IMAGE, in fractions."
+)
 threshold: Callable[[_Command], _Command] = click.option(
     "--threshold",
     type=_ThresholdType(),

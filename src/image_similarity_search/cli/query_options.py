@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import click
 
+from image_similarity_search.cli import options
 from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
 from image_similarity_search.search_options import DIVERSE, SearchOptions
 from image_similarity_search.types import Region, Text
@@ -41,15 +42,6 @@ class GivenPicture:
         return Example(self.picture, self.weight, self.region)
 
 
-def _region(text: str) -> Region:
-    try:
-        x, y, w, h = (float(part) for part in text.split(","))
-        return Region(x, y, w, h)
-    except (ValueError, ConfigError) as error:
-        expected = "fractions x,y,w,h of the picture, such as 0,0.5,1,0.5"
-        raise click.BadParameter(f"{text!r} is no part of a picture: {expected}") from error
-
-
 _PICTURES = (
     click.argument("images", nargs=-1, metavar="[IMAGE]", type=click.Path(allow_dash=True)),
     click.option(
@@ -69,9 +61,7 @@ _PICTURES = (
         "--text", "texts", multiple=True, metavar="WORDS", help="Like these words, by some models."
     ),
     click.option("--clipboard", is_flag=True, help="Like the picture in the clipboard."),
-    click.option(
-        "--region", type=_region, metavar="X,Y,W,H", help="Like a part of IMAGE, in fractions."
-    ),
+    options.region,
     click.option("--allow-url", is_flag=True, help="Fetch pictures given by http(s) addresses."),
     click.option(
         "--allow-private-url", is_flag=True, help="The same, also from this machine and network."

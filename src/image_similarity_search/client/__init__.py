@@ -10,12 +10,15 @@ Example:
 from image_similarity_search.client.answers import (
     CollectionInfo,
     Duplicate,
+    Explanation,
     Group,
     Groups,
     Hit,
     Image,
     Job,
+    Match,
     Page,
+    Places,
     Root,
 )
 from image_similarity_search.client.client import Client, Example
@@ -25,11 +28,14 @@ __all__ = [
     "CollectionInfo",
     "Duplicate",
     "Example",
+    "Explanation",
     "Group",
     "Groups",
     "Hit",
     "Image",
     "Job",
+    "Match",
     "Page",
+    "Places",
     "Root",
 ]

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any, Literal, Self, TypeAlias
 
 from image_similarity_search.duplicates import DuplicateLevel
+from image_similarity_search.types import Region
 
 Json: TypeAlias = Mapping[str, Any]
+ExplainMethod: TypeAlias = Literal["places", "occlusion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,57 @@ class Hit:
             "folded": [Image.of(each) for each in answer.get("folded", ())],  # newer than the rest
         }
         return cls(**_known(cls, {"folded": (), **answer}) | images)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What each place of a picture counts, row by row; ``seen`` is where they lie in it."""
+
+    seen: Region
+    parts: list[list[float]]
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The places that JSON describes."""
+        return cls(Region(**_known(Region, answer["seen"])), answer["parts"])
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Two places that are alike, each as row and column, and what they add."""
+
+    query: tuple[int, int]
+    hit: tuple[int, int]
+    part: float
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The match that JSON describes."""
+        return cls(tuple(answer["query"]), tuple(answer["hit"]), answer["part"])
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why two pictures are alike: what each place adds, or by how much less alike they are without.
+
+    ``method`` says which, and ``matches`` are places that are alike, where it is ``places``.
+    """
+
+    method: ExplainMethod
+    metric: str
+    similarity: float
+    score: float
+    distance: float
+    query: Places
+    hit: Places
+    matches: list[Match]
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The explanation that JSON describes."""
+        sides = {side: Places.of(answer[side]) for side in ("query", "hit")}
+        matches = [Match.of(each) for each in answer["matches"]]
+        return cls(**_known(cls, answer) | sides | {"matches": matches})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ import httpx
 
 from image_similarity_search.client.answers import (
     CollectionInfo,
+    ExplainMethod,
+    Explanation,
     Group,
     Groups,
     Hit,
@@ -191,6 +193,26 @@ class Client:
             fields = {"query": json.dumps(wanted)}
             return _hits(self._ask("POST", path, files=files, data=fields))
         return _hits(self._ask("POST", path, json=wanted))
+
+    def explain(
+        self,
+        query: Picture | int,
+        hit: int,
+        *,
+        region: Region | None = None,
+        method: ExplainMethod | None = None,
+    ) -> Explanation:
+        """Why the image ``hit`` is like a picture of yours, or like an image there, by its id."""
+        wanted: dict[str, Any] = {"method": method} if method else {}
+        if region is not None:
+            wanted["region"] = ",".join(map(repr, asdict(region).values()))
+        path = self._here("images", hit, "explanation")
+        if isinstance(query, int):
+            answer = self._ask("GET", path, params={"query": query, **wanted})
+        else:
+            data = _bytes_of(query)
+            answer = self._ask("POST", path, params=wanted, content=data, headers=_PICTURE)
+        return _told(answer, Explanation.of)
 
     # Changes
 

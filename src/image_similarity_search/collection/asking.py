@@ -149,7 +149,7 @@ class Asker:
         parts: list[FloatArray] = []
         views: list[PixelArray] = []
         for example in examples:
-            picture = self._picture(example)
+            picture = self.picture(example.image)
             view = pixels_of(picture, embedder.encoder.preprocessing, example.region)
             views += seen_in(view, ways)
             if len(views) >= BATCH:
@@ -162,12 +162,17 @@ class Asker:
             raise EncoderOutputError(embedder.encoder.name, "no finite embedding of the query")
         return rows
 
-    def _picture(self, example: Example) -> Picture:
-        if isinstance(example.image, int | np.integer):
-            self._searcher.stored([int(example.image)])  # it is there, and indexed
-            record = self._catalog.record(int(example.image))
+    def picture(self, image: object) -> Picture:
+        """What is decoded of a picture, or of the image of an id.
+
+        Raises:
+            ImageNotFoundError: no indexed image has this id.
+        """
+        if isinstance(image, int | np.integer):
+            self._searcher.stored([int(image)])  # it is there, and indexed
+            record = self._catalog.record(int(image))
             return record.path if record else ""
-        return cast("Picture", example.image)  # embeddings are used as they are
+        return cast("Picture", image)  # embeddings are used as they are
 
     def _folders(self, examples: Sequence[Example]) -> list[str]:
         """The folders of the pictures to be like.

@@ -14,6 +14,7 @@ from image_similarity_search.collection.asking import Asker
 from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.copies import with_copies
 from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.explaining.explainer import Explainer
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.identity import checked_encoder, text_encoder
 from image_similarity_search.collection.keepers import keeper_for
@@ -53,6 +54,7 @@ class OpenedCollection:
         self._binding = Binding(catalog, folder)
         self._filtering = Filtering(catalog)
         self._thumbnails = Thumbnails(catalog, folder)
+        self._explainer = Explainer(self._embedder, catalog.identity.metric)
         self._search_by_store()
 
     def _search_by_store(self) -> None:

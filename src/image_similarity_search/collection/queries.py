@@ -52,26 +52,32 @@ def pixels_of(
         ImageError: the file is missing or is no picture.
         ConfigError: it is none of the things a picture may be given as.
     """
+    image = image_of(picture, preprocessing.side_for(region))
+    return preprocessing.view(image.crop(region.box(*image.size)) if region else image)
+
+
+def image_of(picture: Picture, side: int) -> Image.Image:
+    """``picture``, upright, mode RGB; its short side may be as small as ``side``.
+
+    Raises:
+        ImageError, ConfigError: as ``pixels_of``.
+    """
     from PIL import Image
 
     from image_similarity_search.images import decode
 
-    side = preprocessing.side_for(region)
     if isinstance(picture, (str, os.PathLike)):
         path = checked_path(picture)
-        data = originals.read(path)
-        image = decode.decode(data, name=path, min_side=side).image
-    elif isinstance(picture, bytes):
-        image = decode.decode(picture, min_side=side).image
-    elif isinstance(picture, Image.Image):
-        image = decode.from_image(picture, min_side=side)
-    elif isinstance(picture, np.ndarray):
-        image = decode.from_array(picture, min_side=side)
-    else:
-        raise ConfigError(
-            "query",
-            type(picture).__name__,
-            "the path or the bytes of a picture file, a PIL image, a uint8 array (h, w, 3),"
-            " the id of an image of this collection, or a Text",
-        )
-    return preprocessing.view(image.crop(region.box(*image.size)) if region else image)
+        return decode.decode(originals.read(path), name=path, min_side=side).image
+    if isinstance(picture, bytes):
+        return decode.decode(picture, min_side=side).image
+    if isinstance(picture, Image.Image):
+        return decode.from_image(picture, min_side=side)
+    if isinstance(picture, np.ndarray):
+        return decode.from_array(picture, min_side=side)
+    raise ConfigError(
+        "query",
+        type(picture).__name__,
+        "the path or the bytes of a picture file, a PIL image, a uint8 array (h, w, 3),"
+        " the id of an image of this collection, or a Text",
+    )

@@ -42,7 +42,7 @@ def answer(data: bytes) -> Generator[bytes, None, bytes]:
         max_pixels,
     )
     try:
-        return marshal.dumps(("fine", _wanted(picture, wish)))
+        return marshal.dumps(("fine", *_wanted(picture, wish)))
     except ImageTooLargeError as error:
         return marshal.dumps(("large", error.pixels, error.limit))
     except ImageUnreadableError as error:
@@ -51,8 +51,10 @@ def answer(data: bytes) -> Generator[bytes, None, bytes]:
         return marshal.dumps(("bad", error.reason))
 
 
-def result(part: bytes) -> bytes:
-    """The pixels ``(crop, crop, 3)`` in an answer, or the thumbnail's JPEG.
+def result(part: bytes) -> tuple[bytes, int, int]:
+    """The pixels ``(crop, crop, 3)`` in an answer, or the thumbnail's JPEG; and the picture's size.
+
+    That is its upright width and height, whatever part of it was wanted.
 
     Raises:
         ImageUnreadableError: it is no picture.
@@ -64,18 +66,19 @@ def result(part: bytes) -> bytes:
     if kind == "bad":
         raise ImageUnreadableError("picture", values[0])
     wanted: Any = values[0]
-    return bytes(wanted)
+    return bytes(wanted), int(values[1]), int(values[2])
 
 
-def _wanted(picture: bytes, wish: Wish) -> bytes:
+def _wanted(picture: bytes, wish: Wish) -> tuple[bytes, int, int]:
     if wish.preprocessing is None:
         from image_similarity_search.images.thumbnail import SIDE, thumbnail_of
 
         decoded = decode.decode(picture, min_side=SIDE // 2, max_pixels=wish.max_pixels)
-        return thumbnail_of(decoded.image)
+        return thumbnail_of(decoded.image), decoded.width, decoded.height
     region = wish.region
     side = wish.preprocessing.side_for(region)
-    image = decode.decode(picture, min_side=side, max_pixels=wish.max_pixels).image
+    decoded = decode.decode(picture, min_side=side, max_pixels=wish.max_pixels)
+    image = decoded.image
     if region:
         image = image.crop(region.box(*image.size))
-    return wish.preprocessing.square(image).tobytes()
+    return wish.preprocessing.square(image).tobytes(), decoded.width, decoded.height

@@ -12,6 +12,11 @@ from image_similarity_search import markup, vectors
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.evaluation.asking import evaluated
 from image_similarity_search.collection.examples import Example
+from image_similarity_search.collection.explaining.explanation import (
+    Compared,
+    ExplainMethod,
+    Explanation,
+)
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.lookup import record_of
 from image_similarity_search.collection.opened import OpenedCollection
@@ -21,6 +26,8 @@ from image_similarity_search.collection.questions import Answered, Question, ans
 from image_similarity_search.collection.recall import measured_recall
 from image_similarity_search.collection.thresholds import score_of
 from image_similarity_search.collection.thumbnails import Make
+from image_similarity_search.collection.understanding.clustering import clustered
+from image_similarity_search.collection.understanding.outlying import outlying
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import EncoderOutputError
@@ -40,13 +47,16 @@ from image_similarity_search.types import (
     FloatArray,
     Hit,
     ImageRecord,
+    PixelArray,
     ProgressCallback,
     RecallReport,
+    Region,
     Text,
     Threshold,
     Traits,
     VerifyReport,
 )
+from image_similarity_search.understanding import ClusterReport, OutlierReport
 
 
 class ReadableCollection(OpenedCollection):
@@ -149,6 +159,36 @@ class ReadableCollection(OpenedCollection):
         """
         known = partial(score_of, self._catalog.identity)
         return answered(questions, self._searcher, self._asker.row, known)
+
+    def explain(
+        self,
+        query: Picture | int,
+        hit: Picture | int,
+        *,
+        region: Region | None = None,
+        method: ExplainMethod | None = None,
+    ) -> Explanation:
+        """Why two pictures are alike: which places of each count for it.
+
+        Args:
+            query: a picture as ``search`` takes it, or the id of an image of this collection.
+            hit: the same; it need be no image of the collection.
+            region: look at a part of ``query`` only.
+            method: ``places`` or ``occlusion``; without one, by places where the similarity is a
+                sum over places, which takes no longer than to encode both pictures.
+
+        Raises:
+            ImageError: as ``search`` does.
+            ConfigError: there is no such method, or ``places`` can't be used here.
+        """
+        pictures = self._asker.picture(query), self._asker.picture(hit)
+        return self._explainer.explained(*pictures, region, method)
+
+    def explain_views(
+        self, query: PixelArray, hit: PixelArray, method: ExplainMethod | None = None
+    ) -> Compared:
+        """The same, of what the encoder sees of two pictures, ``(crop, crop, 3)`` uint8 each."""
+        return self._explainer.compared(query, hit, method)
 
     def uploads(
         self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS
@@ -307,6 +347,52 @@ class ReadableCollection(OpenedCollection):
             where=where,
             progress=progress,
         )
+
+    def clusters(
+        self,
+        count: int | None = None,
+        *,
+        where: Filter | None = None,
+        shown: int = 12,
+        progress: ProgressCallback | None = None,
+    ) -> ClusterReport:
+        """Groups of alike images, by cosine whatever the collection's metric is.
+
+        Args:
+            count: how many; without it the number is chosen, by how well they are apart.
+            where: the images that count; without it, all.
+            shown: the records of so many images of each cluster are in the report.
+            progress: called now and then.
+
+        Raises:
+            ConfigError: a number is less than 1, or there are fewer images than ``count``.
+            FolderNotFoundError: as ``search`` does of ``where``.
+        """
+        ids = self._filtering.ids(where or Filter())
+        return clustered(self._catalog, ids, count, shown, progress)
+
+    def outliers(
+        self,
+        count: int = 20,
+        *,
+        k: int = 10,
+        where: Filter | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> OutlierReport:
+        """The ``count`` images that are least like any other, by cosine.
+
+        Args:
+            count: how many, at most.
+            k: an image is as unlike others as it is far from the ``k`` nearest, on average.
+            where: the images that count; without it, all.
+            progress: called now and then.
+
+        Raises:
+            ConfigError: a number is less than 1.
+            FolderNotFoundError: as ``search`` does of ``where``.
+        """
+        ids = self._filtering.ids(where or Filter())
+        return outlying(self._catalog, ids, count, k, progress)
 
     def verify(self, *, files: bool = False) -> VerifyReport:
         """Check all that is stored, and with ``files`` that the image files are as indexed."""

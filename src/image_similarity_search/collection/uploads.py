@@ -99,7 +99,19 @@ class Uploads:
     def thumbnail(self, data: bytes) -> bytes:
         """A small upright JPEG of a picture; raises what the future of ``embed`` does."""
         wish = Wish(None, None, self._max_pixels)
-        return self._decoded(self._pool.submit(request(data, wish), self._seconds).result())
+        return self._decoded(self._pool.submit(request(data, wish), self._seconds).result())[0]
+
+    def view(self, data: bytes, region: Region | None = None) -> tuple[PixelArray, Region]:
+        """What the encoder sees of a picture or a region of it, ``(crop, crop, 3)``, and where.
+
+        The second is a part of the whole picture. Raises what the future of ``embed`` does.
+        """
+        wish = Wish(self._preprocessing, region, self._max_pixels)
+        answer = self._pool.submit(request(data, wish), self._seconds).result()
+        pixels, width, height = self._decoded(answer)
+        crop = self._preprocessing.crop
+        view = np.frombuffer(pixels, dtype=np.uint8).reshape(crop, crop, 3)
+        return view, self._preprocessing.seen(width, height, region)
 
     def close(self) -> None:
         """End the processes and threads; what is under way is not answered."""
@@ -114,10 +126,10 @@ class Uploads:
 
     def _view(self, answer: Answer) -> PixelArray:
         crop = self._preprocessing.crop
-        pixels = np.frombuffer(self._decoded(answer), dtype=np.uint8)
+        pixels = np.frombuffer(self._decoded(answer)[0], dtype=np.uint8)
         return pixels.reshape(crop, crop, 3)
 
-    def _decoded(self, answer: Answer) -> bytes:
+    def _decoded(self, answer: Answer) -> tuple[bytes, int, int]:
         failure = answer.failure
         if failure and failure.kind == "late":
             raise ImageTooSlowError("picture", self._seconds)

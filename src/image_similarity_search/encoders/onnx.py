@@ -96,9 +96,9 @@ class OnnxEncoder:
         how = "".join(f"{word};" for word in (output, pooling, runtime) if word not in _UNSAID)
         self.fingerprint = f"{mark};{how}{preprocessing.fingerprint}"
         self._input = self._only_input()
-        self._pooling = pooling
+        self.pooling = pooling
         self._head = head
-        self._output = self._chosen_output(output)
+        self.output = self._chosen_output(output)
         self._check_crop()
         self.dim = dim or self._known_dim()
 
@@ -110,20 +110,34 @@ class OnnxEncoder:
         """
         if not len(pixels):
             return np.empty((0, self.dim), dtype=np.float32)
-        rows = self._run(pixels)
+        rows = self._pooled(self._run(pixels))
         if rows.shape != (len(pixels), self.dim):
             raise EncoderOutputError(
                 self.name, f"shape {rows.shape}, expected {(len(pixels), self.dim)}"
             )
         return self._head.applied(rows) if self._head else rows
 
-    def _run(self, pixels: PixelArray) -> FloatArray:
+    def features(self, pixels: PixelArray) -> FloatArray:
+        """What is averaged over places, ``(n, rows, columns, dim)``, with ``pooling`` ``mean``.
+
+        Raises:
+            EncoderOutputError: the model's output has no places, or it fails.
+        """
+        output = self._run(pixels)
+        if output.ndim == 4 and output.shape[1] == self.dim:
+            output = output.transpose(0, 2, 3, 1)
+        if output.ndim != 4 or output.shape[3] != self.dim:
+            raise EncoderOutputError(self.name, f"shape {output.shape}, expected one of places")
+        return np.asarray(output, dtype=np.float32)
+
+    def _run(self, pixels: PixelArray) -> NDArray[Any]:
+        """The model's output as it is."""
         batch = self._as_input(pixels)
         at_once = 1 if self._input.shape[0] == 1 else _AT_ONCE[self.device]
         parts = [batch[start : start + at_once] for start in range(0, len(batch), at_once)]
         try:
             outputs = [
-                self._session.run([self._output], {self._input.name: part})[0] for part in parts
+                self._session.run([self.output], {self._input.name: part})[0] for part in parts
             ]
         except Exception as error:  # its exceptions share no public base class
             runtime, crop = _RUNTIMES[self.device], self.preprocessing.crop
@@ -131,7 +145,7 @@ class OnnxEncoder:
                 self.name,
                 f"an error of {runtime} (does it take pictures of {crop} pixels?): {error}",
             ) from error
-        return self._pooled(np.concatenate(outputs))
+        return np.concatenate(outputs)
 
     def _as_input(self, pixels: PixelArray) -> NDArray[Any]:
         wanted = _TYPES[self._input.type]
@@ -142,16 +156,16 @@ class OnnxEncoder:
 
     def _pooled(self, output: NDArray[Any]) -> FloatArray:
         """One vector for each picture, ``(n, dim)`` float32."""
-        if output.ndim == 4 and (self._pooling == "mean" or output.shape[2:] == (1, 1)):
+        if output.ndim == 4 and (self.pooling == "mean" or output.shape[2:] == (1, 1)):
             output = output.mean(axis=(2, 3))
-        elif output.ndim == 3 and self._pooling == "mean":
+        elif output.ndim == 3 and self.pooling == "mean":
             output = output.mean(axis=1)
-        elif output.ndim == 3 and self._pooling == "cls":
+        elif output.ndim == 3 and self.pooling == "cls":
             output = output[:, 0]
         if output.ndim != 2:
             raise EncoderOutputError(
                 self.name,
-                f"shape {output.shape} with pooling {self._pooling!r}, expected (n, dim): choose"
+                f"shape {output.shape} with pooling {self.pooling!r}, expected (n, dim): choose"
                 " another output, or say pooling = 'mean' or 'cls'",
             )
         return np.asarray(output, dtype=np.float32)
@@ -188,7 +202,8 @@ class OnnxEncoder:
 
     def _known_dim(self) -> int:
         side = self.preprocessing.crop
-        return int(self._run(np.zeros((1, side, side, 3), dtype=np.uint8)).shape[1])
+        output = self._run(np.zeros((1, side, side, 3), dtype=np.uint8))
+        return int(self._pooled(output).shape[1])
 
 
 def _by_openvino(name: str, model: str | bytes, shown: str) -> Any:

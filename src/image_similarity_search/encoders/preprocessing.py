@@ -124,9 +124,23 @@ class Preprocessing:
         from PIL import Image
 
         resample = Image.Resampling[self.interpolation.upper()]
+        # only what the crop shows is resized: the same pixels as resize then crop, for less work
+        return image.resize((self.crop, self.crop), resample, box=self._box(*image.size))
+
+    def seen(self, width: int, height: int, region: Region | None = None) -> Region:
+        """The part of a picture of so many pixels that ``view`` shows of it, or of a region."""
+        from image_similarity_search.types import Region
+
+        box = region.box(width, height) if region else (0, 0, width, height)
+        edges = self._box(box[2] - box[0], box[3] - box[1])
+        left, right = ((box[0] + edge) / width for edge in (max(edges[0], 0.0), edges[2]))
+        top, bottom = ((box[1] + edge) / height for edge in (max(edges[1], 0.0), edges[3]))
+        return Region(left, top, right - left, bottom - top)
+
+    def _box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, upper, right and lower edge of what is seen, in pixels."""
         if self.fit == "stretch":
-            return image.resize((self.crop, self.crop), resample)
-        width, height = image.size
+            return 0, 0, width, height
         short = min(width, height)
         # sizes and offsets exactly as torchvision's Resize and CenterCrop compute them
         scaled_width, scaled_height = (
@@ -136,11 +150,9 @@ class Preprocessing:
         left = round((scaled_width - self.crop) / 2)
         top = round((scaled_height - self.crop) / 2)
         x_scale, y_scale = width / scaled_width, height / scaled_height
-        # only what the crop shows is resized: the same pixels as resize then crop, for less work
-        box = (
+        return (
             left * x_scale,
             top * y_scale,
             min((left + self.crop) * x_scale, width),
             min((top + self.crop) * y_scale, height),
         )
-        return image.resize((self.crop, self.crop), resample, box=box)

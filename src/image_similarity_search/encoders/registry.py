@@ -78,6 +78,22 @@ def resolved(encoder: str | EncoderSpec | None) -> EncoderSpec:
     return replace(spec, model=model, weights=os.path.abspath(weights) if weights else None)
 
 
+def model_of(spec: EncoderSpec) -> str | bytes | None:
+    """The ONNX model of an encoder that was made from ``spec``, as a path or its bytes.
+
+    Raises:
+        EncoderUnavailableError: its file can't be read any more.
+    """
+    model = spec.model or DEFAULT_ENCODER
+    row = ENCODERS.get(model)
+    if row is None:
+        return model if is_onnx_file(model) else None
+    if row.weights is None:
+        return None
+    path, _ = _weights(row, spec)
+    return _network(row, path)[0] if row.architecture and not is_onnx_file(path) else path
+
+
 def is_here(row: EncoderRow) -> bool:
     """Whether an encoder can be made without fetching anything."""
     return not isinstance(row.weights, hub.HubFile) or hub.cached(row.weights) is not None

@@ -77,7 +77,7 @@ _ROWS = (
         dim=1280,
         preprocessing=Preprocessing(),
         licence="Apache-2.0",
-        summary="EfficientNet-Lite0 trained on ImageNet, 8-bit, as usual: sees the middle of a picture",
+        summary="EfficientNet-Lite0 trained on ImageNet, 8-bit: sees the middle of a picture",
         weights=_LITE0,
         # of the file as it was before it had a second output; the first is the same, to the bit
         fingerprint="efficientnet-lite0;sha256=ba6d35254fe32a67",

@@ -19,6 +19,7 @@ from image_similarity_search.service.requests import AddIn, SearchIn
 from image_similarity_search.service.routes import (
     about,
     duplicates,
+    explaining,
     images,
     searching,
     sessions,
@@ -64,7 +65,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     )
     app.state.service = service
     problems.add_handlers(app)
-    for module in (about, sessions, searching, images, tags, syncing, duplicates):
+    for module in (about, sessions, searching, explaining, images, tags, syncing, duplicates):
         app.include_router(module.router, dependencies=[Depends(only_known)])
     add_page(app)
     app.openapi = lambda: _document(app, keys=bool(settings.keys))  # type: ignore[method-assign]  # as FastAPI says to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from image_similarity_search._version import __version__
 from image_similarity_search.addresses import is_address
+from image_similarity_search.collection.explaining.explanation import Compared, ExplainMethod
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import (
@@ -19,6 +21,7 @@ from image_similarity_search.types import (
     Hit,
     ImageRecord,
     Metric,
+    Region,
     ScoreWord,
     State,
 )
@@ -129,6 +132,64 @@ class SearchOut(BaseModel):
             for rank, hit in enumerate(hits, 1)
         ]
         return cls(hits=shown, k=k, metric=metric, seconds=round(seconds, 6))
+
+
+class PartOut(BaseModel):
+    """A part of a picture, in fractions of its upright width and height."""
+
+    x: float = Field(examples=[0.125])
+    y: float = Field(examples=[0.0625])
+    w: float = Field(examples=[0.75])
+    h: float = Field(examples=[0.875])
+
+
+class PlacesOut(BaseModel):
+    """What each place of a picture counts, row by row from above.
+
+    The grid lies on ``seen``, all that the model sees of the picture.
+    """
+
+    seen: PartOut
+    parts: list[list[float]] = Field(examples=[[[0.1, 0.3], [0.2, 0.1]]])
+
+
+class MatchOut(BaseModel):
+    """Two places that are alike, each as row and column, and what they add."""
+
+    query: tuple[int, int] = Field(examples=[(0, 1)])
+    hit: tuple[int, int] = Field(examples=[(1, 0)])
+    part: float = Field(examples=[0.02])
+
+
+class ExplanationOut(BaseModel):
+    """Why two pictures are alike.
+
+    By ``places`` the parts of each picture add up to ``similarity``. By ``occlusion`` each is by
+    how much that falls when the place is covered.
+    """
+
+    method: ExplainMethod
+    metric: Metric
+    similarity: float = Field(description="Cosine or inner product, or the score.", examples=[0.7])
+    score: float = Field(examples=[0.77])
+    distance: float = Field(examples=[0.3])
+    query: PlacesOut
+    hit: PlacesOut
+    matches: list[MatchOut] = Field(description="Those first that add most; by places only.")
+
+    @classmethod
+    def of(cls, compared: Compared, query: Region, hit: Region) -> ExplanationOut:
+        """What was found of two pictures, of which these parts are seen."""
+        return cls(
+            method=compared.method,
+            metric=compared.metric,
+            similarity=compared.similarity,
+            score=compared.score,
+            distance=compared.distance,
+            query=PlacesOut(seen=PartOut(**asdict(query)), parts=compared.query.tolist()),
+            hit=PlacesOut(seen=PartOut(**asdict(hit)), parts=compared.hit.tolist()),
+            matches=[MatchOut(**asdict(match)) for match in compared.matches],
+        )
 
 
 class Root(BaseModel):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.vectors_of import unit_vectors_of
 from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.types import FloatArray, IdArray
 
@@ -56,9 +57,9 @@ def close_pairs(
     """
     store = FaissStore(catalog.identity.dim, "cosine", "auto")
     for start in range(0, len(among), _LOADED_AT_ONCE):
-        store.upsert(*_loaded(catalog, among[start : start + _LOADED_AT_ONCE]))
+        store.upsert(*unit_vectors_of(catalog, among[start : start + _LOADED_AT_ONCE]))
     for start in range(0, len(queries), _AT_ONCE):
-        ids, rows = _loaded(catalog, queries[start : start + _AT_ONCE])
+        ids, rows = unit_vectors_of(catalog, queries[start : start + _AT_ONCE])
         yield from _pairs(catalog, store, ids, rows, distance, _NEIGHBOURS)
         step(len(ids))
 
@@ -67,7 +68,7 @@ def _pairs(
     catalog: Catalog, store: FaissStore, ids: IdArray, rows: FloatArray, distance: float, k: int
 ) -> Iterator[Pairs]:
     answers = store.search(rows, k + 1) if len(rows) else []
-    found_ids, found_rows = _loaded(catalog, np.unique(np.concatenate([ids[:0], *answers])))
+    found_ids, found_rows = unit_vectors_of(catalog, np.unique(np.concatenate([ids[:0], *answers])))
     again = []
     for position, (id_, row, answer) in enumerate(zip(ids, rows, answers, strict=True)):
         at = np.searchsorted(found_ids, np.intersect1d(answer, found_ids))
@@ -80,10 +81,3 @@ def _pairs(
         yield Pairs(np.sort(np.stack([np.full_like(others, id_), others], axis=1)), far[close])
     if again:
         yield from _pairs(catalog, store, ids[again], rows[again], distance, 2 * k)
-
-
-def _loaded(catalog: Catalog, ids: IdArray) -> tuple[IdArray, FloatArray]:
-    """The ids that there are, in order, and their unit vectors."""
-    found = catalog.embeddings(ids)
-    order = np.argsort(found.ids)
-    return found.ids[order], vectors.unpack(found.units[order], found.norms[order], "cosine")

@@ -90,6 +90,14 @@ export function search(collection, examples, fileOf, { k, filter, options, liked
   return json(path, { method: "POST", body: form, signal });
 }
 
+/** Why an image is like what was searched by, an id or a file. */
+export function explain(collection, id, { id: query, region }, file) {
+  const asked = new URLSearchParams(file ? {} : { query });
+  if (region) asked.set("region", [region.x, region.y, region.w, region.h].join());
+  const path = `${within(collection)}/images/${id}/explanation?${asked}`;
+  return file ? json(path, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file }) : json(path);
+}
+
 export const startSync = (collection) => json(`${within(collection)}/sync`, asJson("POST", {}));
 
 export const jobs = async () => (await json("/v1/jobs")).jobs;

@@ -27,6 +27,7 @@ const viewer = new Viewer({
   search: (shown, region) => searchBy(shown, region),
   more: (shown, region) => addExample(exampleFrom(shown, 1, region)),
   less: (shown, region) => addExample(exampleFrom(shown, -1, region)),
+  explain,
   turn,
   closed: () => {
     looking = null;
@@ -246,10 +247,23 @@ async function showView() {
 
 /** The picture that was searched by, for the other side. */
 function beside() {
-  const example = state.examples.find(({ weight, text }) => weight > 0 && !text);
+  const example = shownBeside();
   if (!example) return null;
   const { name, url } = describe(example);
   return example.upload ? { name, url } : { name, ...linksOf(example.id) };
+}
+
+const shownBeside = () => state.examples.find(({ weight, text }) => weight > 0 && !text);
+
+/** Which places make an image like the one beside it; undefined where that can't be said. */
+async function explain({ image }) {
+  const example = shownBeside();
+  try {
+    return await api.explain(state.collection, image.id, example, example.upload && uploads.fileOf(example.upload));
+  } catch (error) {
+    toast(sentence(error.message), { wrong: true });
+    return undefined;
+  }
 }
 
 function turn(step) {

@@ -1,18 +1,22 @@
 // A picture large, beside the one that was searched by; with all that can be done with it.
 
 import { announce, byId, bytes, gone, number, toast } from "./dom.js";
+import { Heat } from "./heat.js";
 import { RegionMarker } from "./region.js";
 
 const dialog = byId("viewer");
 const image = byId("viewer-image");
 const sheet = byId("sheet");
 
-/** The viewer. `actions` are: search, searchRegion, more, less, turn, closed. */
+/** The viewer. `actions` are: search, more, less, explain, turn, closed. */
 export class Viewer {
   #shown = null;
+  #beside = null;
+  #why = false; // stays, while others are looked at
 
   constructor(actions) {
     this.actions = actions;
+    this.heats = [new Heat(byId("query-image").parentElement, byId("query-image")), new Heat(sheet, image)];
     this.marker = new RegionMarker(sheet, image, byId("region"), {
       changed: ({ w, h }) => announce(`Region of ${Math.round(w * 100)} by ${Math.round(h * 100)} percent`),
       done: () => this.#search(),
@@ -40,7 +44,8 @@ export class Viewer {
    * `beside` is the one that was searched by, `{url, fallback, name}`.
    */
   show(shown, beside, { hasPrevious, hasNext }) {
-    this.#shown = shown;
+    const again = this.#shown?.url === shown.url && this.#beside?.url === beside?.url;
+    [this.#shown, this.#beside] = [shown, beside];
     this.marker.stop();
     byId("viewer-name").textContent = shown.name;
     byId("viewer-path").textContent = shown.path;
@@ -54,6 +59,7 @@ export class Viewer {
     byId("next").disabled = !hasNext;
     this.#offer();
     if (!dialog.open) dialog.showModal();
+    if (!again) this.#explain();
     if (shown.region) this.#markRegion(shown.region);
   }
 
@@ -65,6 +71,7 @@ export class Viewer {
     const { download, image: record, isExample } = this.#shown;
     const of = (act) => dialog.querySelector(`[data-act="${act}"]`);
     for (const act of ["copy", "open", "download"]) of(act).hidden = !record;
+    of("why").hidden = !this.#beside || !record;
     for (const act of ["more", "less"]) of(act).hidden = Boolean(isExample);
     if (record) {
       of("open").href = record.links.file;
@@ -85,7 +92,28 @@ export class Viewer {
     if (act === "search") this.#search();
     if (act === "region") this.marker.active ? this.#unmark() : this.#markRegion(null);
     if (act === "more" || act === "less") this.actions[act](this.#shown, this.marker.region);
+    if (act === "why") {
+      this.#why = !this.#why;
+      this.#explain();
+    }
     if (act === "copy") copy(this.#shown.path);
+  }
+
+  /** Show which places make the two alike, or no longer. */
+  async #explain() {
+    const shown = this.#shown;
+    const wanted = this.#why && this.#beside && shown.image;
+    dialog.querySelector('[data-act="why"]').ariaPressed = String(Boolean(wanted));
+    for (const heat of this.heats) heat.show(null);
+    byId("viewer-why").textContent = "";
+    if (!wanted) return;
+    const why = await this.actions.explain(shown);
+    if (!why || !this.#why || this.#shown !== shown || !dialog.open) return;
+    const sides = ["query", "hit"];
+    sides.forEach((side, number) => this.heats[number].show(why[side], why.matches.map((match) => match[side])));
+    const words = why.method === "places" ? "Bright: what makes them alike; equal numbers: alike places" : "Bright: without it they are less alike";
+    byId("viewer-why").textContent = words;
+    announce(words);
   }
 
   #search() {
@@ -118,6 +146,8 @@ export class Viewer {
 
   #closed() {
     this.marker.stop();
+    this.#why = false;
+    this.#explain();
     image.removeAttribute("src");
     this.actions.closed();
   }

@@ -1,0 +1,122 @@
+"""``iss clusters``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from image_similarity_search.cli import options, output
+from image_similarity_search.cli.filter_options import filtered
+from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.understanding import Cluster, ClusterReport
+
+if TYPE_CHECKING:
+    from image_similarity_search.filters import Filter
+
+
+@click.command(
+    "clusters",
+    epilog="""\b
+Examples:
+  iss clusters
+  iss clusters --count 20 --html clusters.html
+  iss clusters --in ~/Pictures/2024 --json
+""",
+)
+@click.option(
+    "--count", type=int, metavar="N", help="So many clusters [default: as many as fit best]."
+)
+@click.option(
+    "--shown",
+    type=int,
+    default=12,
+    show_default=True,
+    metavar="N",
+    help="Name so many images of each in JSON and on the page, the most typical first.",
+)
+@filtered
+@options.index_dir
+@options.as_json
+@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of them, too.")
+def command(
+    count: int | None,
+    shown: int,
+    where: Filter | None,
+    index_dir: str,
+    as_json: bool,
+    html: str | None,
+) -> None:
+    """Group the images that are alike, the largest cluster first.
+
+    Each line is a cluster: how many images, how close they are (1 is the same), the most typical.
+    """
+    from image_similarity_search.collection import Collection
+
+    with Collection.open(index_dir) as collection, ProgressBar() as progress:
+        report = collection.clusters(count, where=where, shown=shown, progress=progress)
+    if html:
+        _write_page(html, report)
+    if as_json:
+        output.write_json(report_as_json(report))
+    else:
+        for cluster in report.clusters:
+            size = f"{len(cluster.ids):,}"
+            output.write(f"{size:>7}  {cluster.cohesion:.4f}  {cluster.typical.path}")
+    how = "" if count else f", as the silhouette is best there, {report.silhouette:.2f}"
+    output.say(
+        f"{len(report.clusters):,} clusters of {report.images:,} images"
+        f" in {report.seconds:.1f} s{how}"
+    )
+
+
+def report_as_json(report: ClusterReport) -> dict[str, Any]:
+    """What was found, as ``--json`` prints it."""
+    return {
+        "clusters": [cluster_as_json(cluster) for cluster in report.clusters],
+        "images": report.images,
+        "silhouette": report.silhouette,
+        "tried": {str(count): value for count, value in sorted(report.tried.items())},
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def cluster_as_json(cluster: Cluster) -> dict[str, Any]:
+    """A cluster, as ``--json`` prints it."""
+    return {
+        "count": len(cluster.ids),
+        "cohesion": cluster.cohesion,
+        "typical": [
+            {"id": image.id, "path": image.path, "cosine": cosine}
+            for image, cosine in zip(cluster.images, cluster.cosines, strict=True)
+        ],
+        "ids": cluster.ids.tolist(),
+    }
+
+
+def _write_page(file: str, report: ClusterReport) -> None:
+    from image_similarity_search.cli.gallery import GalleryQuery
+    from image_similarity_search.cli.page import write_page
+    from image_similarity_search.cli.thumbnails import thumbnail
+    from image_similarity_search.types import Hit
+
+    sections = []
+    for number, cluster in enumerate(report.clusters, 1):
+        others = zip(cluster.images[1:], cluster.cosines[1:], strict=True)
+        note = f"{len(cluster.ids):,} images, cohesion {cluster.cohesion:.2f}"
+        path = cluster.typical.path
+        sections.append(
+            GalleryQuery(
+                os.path.basename(path),
+                [Hit(image, 1 - cosine, cosine) for image, cosine in others],
+                thumbnail(path),
+                path,
+                note,
+                label=f"Cluster {number:,}",
+                heading="Others of it, the most typical first",
+            )
+        )
+    summary = f"{len(report.clusters):,} clusters of {report.images:,} images"
+    write_page(file, sections, title="Clusters", summary=summary)
+    output.say(f"the page is in {file}")

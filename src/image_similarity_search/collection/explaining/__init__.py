@@ -1,0 +1,1 @@
+"""Why two pictures are alike: which places of each count for it."""

@@ -1,0 +1,1 @@
+"""What there is in a collection: clusters, outliers, and where each image lies among others."""

@@ -1,0 +1,87 @@
+"""Why two pictures are alike."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from image_similarity_search.collection.explaining.explanation import ExplainMethod
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.service.files import read_inside
+from image_similarity_search.service.incoming import PICTURE, incoming, region_of
+from image_similarity_search.service.requests import Id
+from image_similarity_search.service.routes.documented import problems
+from image_similarity_search.service.routes.searching import ImageId, PartOf
+from image_similarity_search.service.schemas import ExplanationOut
+from image_similarity_search.service.served import Served
+from image_similarity_search.service.service import ServedHere, ServiceHere
+from image_similarity_search.types import Region
+
+router = APIRouter(prefix="/v1/collections/{collection}/images/{id}/explanation", tags=["search"])
+
+Method = Annotated[
+    ExplainMethod | None, Query(description="By default `places`, where the model allows it.")
+]
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The picture's bytes.",
+        "content": {"application/octet-stream": PICTURE, "image/*": PICTURE},
+    }
+}
+
+
+@router.get("", responses=problems(404, 413))
+async def explained(
+    served: ServedHere,
+    service: ServiceHere,
+    id: ImageId,  # noqa: A002 - its name in the path
+    query: Annotated[Id, Query(description="The image that was searched by.", examples=[2])],
+    region: PartOf = None,
+    method: Method = None,
+) -> ExplanationOut:
+    """Which places of an image, and of the one that was searched by, make them alike."""
+    part = region_of(region)
+    return await service.desk.do(_by_id, served, query, id, part, method)
+
+
+@router.post(
+    "",
+    responses=problems(400, 404, 408, 413, 415),
+    openapi_extra=_BODY,
+)
+async def explained_by_upload(
+    served: ServedHere,
+    service: ServiceHere,
+    request: Request,
+    id: ImageId,  # noqa: A002 - its name in the path
+    region: PartOf = None,
+    method: Method = None,
+) -> ExplanationOut:
+    """The same, where an uploaded picture was searched by."""
+    part = region_of(region)
+    given = await incoming(request, pictures=1)
+    if not given.pictures or given.question is not None:
+        raise ConfigError("body", "", "the bytes of a picture")
+    return await service.desk.do(_by_picture, served, given.pictures[0], id, part, method)
+
+
+def _by_id(
+    served: Served, query: int, hit: int, region: Region | None, method: ExplainMethod | None
+) -> ExplanationOut:
+    return _by_picture(served, _file_of(served, query), hit, region, method)
+
+
+def _by_picture(
+    served: Served, query: bytes, hit: int, region: Region | None, method: ExplainMethod | None
+) -> ExplanationOut:
+    query_view, query_part = served.uploads.view(query, region)
+    hit_view, hit_part = served.uploads.view(_file_of(served, hit))
+    compared = served.collection.explain_views(query_view, hit_view, method)
+    return ExplanationOut.of(compared, query_part, hit_part)
+
+
+def _file_of(served: Served, id_: int) -> bytes:
+    return read_inside(served.collection.get(id_).path, served.roots())
