@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from lasting_decoders import LastingDecoders
 from PIL import Image
 
 from image_similarity_search.collection import Collection
@@ -31,6 +34,20 @@ _LONGEST = "test_docs.py"  # it begins first, so that no processor waits for it 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests for ``make test``, which gives files to processors in this order."""
     items.sort(key=lambda item: item.path.name != _LONGEST)
+
+
+@pytest.fixture(scope="session")
+def _spare_decoders() -> Iterator[None]:
+    yield
+    LastingDecoders.end()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def decoders(_spare_decoders: None) -> Iterator[None]:
+    """Collections hand their decoding processes on; a module that is about them overrides this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("image_similarity_search.collection.collection.Decoders", LastingDecoders)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +99,13 @@ def draw(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
     return Image.fromarray(blocks).resize(size, Image.Resampling.BICUBIC)
 
 
+def slow_picture(path: Path, megapixels: int = 8) -> Path:
+    """A real picture that Pillow's reader, in Python, takes half a second a megapixel for."""
+    header = b"qoif" + struct.pack(">IIBB", megapixels * 1000, 1000, 3, 0)
+    path.write_bytes(header + bytes(megapixels * 1_000_000) + b"\0\0\0\0\0\0\0\1")
+    return path
+
+
 @pytest.fixture
 def make_picture() -> MakePicture:
     """Writes a picture file and returns its path."""
@@ -95,15 +119,37 @@ def make_picture() -> MakePicture:
     return make
 
 
-@pytest.fixture
-def photos(tmp_path: Path, make_picture: MakePicture) -> Path:
-    """A folder of twelve pictures, some in folders below it."""
-    folder = tmp_path / "photos"
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``photos`` and, below ``index_data``, what ``colour-texture`` makes of them.
+
+    It is to be copied: to draw and to index anew takes longer.
+    """
+    folder = tmp_path_factory.mktemp("drawn")
     for seed in range(12):
         below = ("", "holiday", "holiday/beach", "würfel & co")[seed % 4]
         suffix = (".jpg", ".png", ".webp")[seed % 3]
-        make_picture(folder / below / f"picture {seed}{suffix}", seed)
+        target = folder / "photos" / below / f"picture {seed}{suffix}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draw(seed).save(target)
+    with Collection.open(folder / "index_data", encoder="colour-texture", create=True) as made:
+        made.sync(folder / "photos")
     return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path, drawn: Path) -> Path:
+    """A folder of twelve pictures, some in folders below it."""
+    return shutil.copytree(drawn / "photos", tmp_path / "photos")
+
+
+@pytest.fixture
+def index_data(tmp_path: Path, drawn: Path, photos: Path) -> Path:
+    """The photos, indexed without a neural network."""
+    index = shutil.copytree(drawn / "index_data", tmp_path / "index_data")
+    with Collection.open(index) as collection:
+        collection.relocate(drawn / "photos", photos)
+    return index
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from command_line import run_here
 from conftest import MakePicture, draw
 
 from image_similarity_search.catalog import schema
@@ -41,7 +42,6 @@ from image_similarity_search.cli.commands import (
     map_,
     models,
     outliers,
-    watch,
 )
 from image_similarity_search.collection.explaining.explanation import (
     Compared,
@@ -80,6 +80,7 @@ RUN = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 ALL = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 _RUNNABLE = {"python", "sh", "console"}
+_PLAIN = re.compile(r"""(?:[\w ./:=,@%+-]|'[^']*'|"[^"$`\\]*")*""")
 _DATA = {"text", "json", "sql"}  # shows something, does nothing
 _FENCE = re.compile(r" *(```+|~~~+) *(\S*)")
 _NOT_RUN = re.compile(r"<!-- not run: \S.*-->")
@@ -189,6 +190,9 @@ def _shell(folder: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
     }
 
     def run(line: str) -> subprocess.CompletedProcess[str]:
+        if line.startswith("iss ") and _PLAIN.fullmatch(line):  # the shell would only split it
+            done = run_here(shlex.split(line)[1:], together=True)
+            return subprocess.CompletedProcess(line, done.status, done.out)
         return subprocess.run(
             ["sh", "-c", line],
             stdin=subprocess.DEVNULL,
@@ -309,7 +313,7 @@ def test_every_json_field_is_described() -> None:
     info = CollectionInfo("", "", "", 1, "cosine", "", "", 1, 0, [], 0, 0, 0, 0)
     fields = {
         "index": output.report_as_json(SyncReport(), interrupted=False),
-        "watch": watch.event_as_json(WatchEvent("", "synced")),
+        "watch": output.event_as_json(WatchEvent("", "synced")),
         "search": output.hit_as_json(1, Hit(record, 0.0, 1.0)) | {"query": "", "hits": ""},
         "explain": explain.explanation_as_json(_explanation(), "", "")
         | explain.explanation_as_json(_explanation(), "", "")["query"]
@@ -317,7 +321,7 @@ def test_every_json_field_is_described() -> None:
         "duplicates": duplicates.report_as_json(DuplicateReport())
         | duplicates.duplicate_as_json(Duplicate(record, "exact", 1.0))
         | asdict(Deed("", "", "", 0))
-        | {"keep": "", "others": "", "why": "", "deeds": "", "done": ""},
+        | {"keep": "", "others": "", "why": "", "deeds": "", "done": "", "remembered": ""},
         "clusters": clusters.report_as_json(ClusterReport())
         | clusters.cluster_as_json(Cluster(np.array([1]), 1.0, (record,), (1.0,)))
         | {"id": "", "path": "", "cosine": ""},
@@ -334,6 +338,7 @@ def test_every_json_field_is_described() -> None:
         "add": output.record_as_json(record),
         "models": models.row_as_json(ENCODERS["resnet50"]),
         "import-legacy": asdict(LegacyImportReport("l2")),
+        "move": output.store_as_json(info),
         "verify": output.verify_as_json(VerifyReport(), RepairReport())
         | asdict(Problem("store", ""))
         | asdict(RepairReport()),

@@ -17,14 +17,15 @@ _NAME = "image_similarity_search"
 # each layer may import those below it; parts of one layer never import each other
 _LAYERS: list[set[str]] = [
     {"cli", "legacy", "client", "__main__", "__init__"},
+    {"agents"},
     {"service"},
     {"collection"},
     {"testing"},
     {"catalog", "encoders", "stores", "images", "objects", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers", "fetching"},
-    {"duplicates", "evaluation", "understanding"},
+    {"duplicates", "evaluation", "galleries", "understanding"},
     {"types", "filters", "search_options"},
-    {"addresses"},
+    {"addresses", "markup"},
     {"errors", "_version"},
 ]
 _MODULES = sorted(_PACKAGE.rglob("*.py"))

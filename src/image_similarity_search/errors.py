@@ -354,10 +354,14 @@ class ClusterUnavailableError(ImageSearchError):
 
 
 class ConfigError(ImageSearchError):
-    """The argument ``name`` has the value ``value``; ``expected`` says what is allowed."""
+    """The argument ``name`` has the value ``value``; ``expected`` says what is allowed.
 
-    def __init__(self, name: str, value: object, expected: str) -> None:
-        super().__init__(f"{name} is {value!r}; expected {expected}")
+    ``said`` is the message, where that is said in better words than by these three.
+    """
+
+    def __init__(self, name: str, value: object, expected: str, said: str = "") -> None:
+        super().__init__(said or f"{name} is {value!r}; expected {expected}")
+        self.said = said
         self.name = name
         self.value = value
         self.expected = expected

@@ -66,6 +66,7 @@ class EvaluationReport:
         images: how many were searched among.
         ungrouped: how many of these belong to no group, and are never right.
         missing: paths of the truth that are not among these images.
+        gone: how many images were removed before they could be searched by; none of the queries.
         group_of: the group of each image that has one, by its id.
         depth: how many hits were looked at; None: all images, ranked exactly.
         seconds: wall time.
@@ -77,6 +78,7 @@ class EvaluationReport:
     images: int = 0
     ungrouped: int = 0
     missing: list[str] = field(default_factory=list)
+    gone: int = 0
     group_of: dict[int, str] = field(default_factory=dict)
     depth: int | None = None
     seconds: float = 0.0

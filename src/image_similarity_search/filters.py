@@ -277,9 +277,13 @@ def _box(given: object) -> Box | None:
         south, west, north, east = numbers
         if -90 <= south <= north <= 90 and all(-180 <= value <= 180 for value in (west, east)):
             return south, west, north, east
-    raise ConfigError(
-        "gps_box", given, "south, west, north, east in degrees: 45.8, 5.9, 47.9, 10.5"
+    expected = (
+        "four numbers in degrees: south, west, north, east, such as 45.8,5.9,47.9,10.5;"
+        " south is not above north, latitudes are -90 to 90, longitudes -180 to 180"
     )
+    shown = ",".join(f"{value}" for value in given) if isinstance(given, (list, tuple)) else given
+    said = f"{shown} is no box on the earth; give {expected}"
+    raise ConfigError("gps_box", given, expected, said)
 
 
 def _colours(given: object) -> tuple[str, ...]:

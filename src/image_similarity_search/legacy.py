@@ -23,6 +23,7 @@ from image_similarity_search.errors import (
     ImageUnreadableError,
     SourceUnavailableError,
 )
+from image_similarity_search.galleries import shown_as
 from image_similarity_search.types import Metric
 
 _LOOKED_AT = 1000  # images
@@ -95,12 +96,17 @@ class ImageSimilaritySearch:
     def find_similar(self, query: str | os.PathLike[str], k: int = 5) -> list[SimilarImage]:
         """The ``k`` pictures most like the file ``query``, the most alike first.
 
+        A notebook shows the list as a gallery.
+
         Raises:
             ImageNotFoundError: there is no such file.
             ImageUnreadableError: it is no picture.
         """
         hits = self.collection.search(os.fspath(query), k)
-        return [{"path": self._as_given(hit.path), "score": hit.score} for hit in hits]
+        found: list[SimilarImage] = [
+            {"path": self._as_given(hit.path), "score": hit.score} for hit in hits
+        ]
+        return shown_as(found, hits, key=lambda item: item["path"])
 
     def add_image_to_index(self, image: str | os.PathLike[str]) -> None:
         """Add one picture, from wherever it lies.

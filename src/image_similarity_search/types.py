@@ -165,6 +165,7 @@ class Progress:
     phase: Literal[
         "scanning",
         "indexing",
+        "reading EXIF",
         "taking over",
         "exporting",
         "importing",
@@ -193,6 +194,7 @@ class SyncReport:
         unchanged: images already there that needed no work.
         moved: images whose file was moved or renamed; their embedding was kept.
         removed: images whose file is gone.
+        vanished: the same, that were kept, since they may have moved to another folder.
         skipped: bad files met in this run or remembered from before.
         encoded: how many pictures went through the encoder (copies and moves do not).
         others: files that are no pictures.
@@ -206,12 +208,18 @@ class SyncReport:
     unchanged: int = 0
     moved: int = 0
     removed: int = 0
+    vanished: int = 0
     skipped: int = 0
     encoded: int = 0
     others: int = 0
     unreadable_folders: list[str] = field(default_factory=list)
     seconds: float = 0.0
     encode_seconds: float = 0.0
+
+    @property
+    def changed(self) -> bool:
+        """Whether other images can be found than before, or by other paths."""
+        return bool(self.indexed or self.updated or self.moved or self.removed)
 
     @property
     def images_per_second(self) -> float:

@@ -11,11 +11,13 @@ from conftest import draw, until
 from PIL import Image
 from text_towers import write_pair
 
-from browser.conftest import serve
+from browser.conftest import PHONE, serve
 from browser.looks import names, wait_for_search
 from image_similarity_search.collection import Collection
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
     from browser.conftest import Site, Visitor
 
 
@@ -51,7 +53,8 @@ def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
     page.wait_for_url("**/?like=1&liked=*")
     wait_for_search(page)
     until(lambda: names(page, 64).index(liked) < 8)  # it stays, and is nearer
-    assert page.locator(".cell.liked").count() == 1
+    meant = page.locator(".cell.liked")
+    assert meant.get_by_role("link", name=f"Search by {liked}").count() == meant.count() == 1
     judge(disliked, "That is not what I mean")
     page.wait_for_url("**/?like=1&liked=*&disliked=*")
     until(lambda: disliked not in names(page, 64))
@@ -59,6 +62,65 @@ def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
     page.get_by_role("button", name="Forget").click()
     page.wait_for_url("**/?like=1")
     until(lambda: disliked in names(page, 64))
+    assert meant.count() == 0
+    judge(liked, "That is what I mean")
+    meant.wait_for()
+    judge(liked, "That is what I mean")  # said twice, it is taken back
+    page.wait_for_url("**/?like=1")
+    meant.wait_for(state="detached")
+
+
+def test_thumbs_are_for_hits_and_for_what_was_searched_by_then(
+    site: Site, visitor: Visitor
+) -> None:
+    page = visitor.visit(site.url)
+    page.locator(".cell").first.hover()
+    assert page.get_by_role("button", name="More like this").first.is_visible()
+    assert page.locator("[data-act=like], [data-act=dislike]").filter(visible=True).count() == 0
+    page.goto(f"{site.url}/?like=1&liked=3")
+    wait_for_search(page)
+    page.locator(".cell").nth(4).hover()
+    page.locator(".cell").nth(4).get_by_role("button", name="More like this").click()
+    page.wait_for_url(lambda url: url.count("like=") == 2 and "liked" not in url)
+
+
+def test_no_more_than_eight_examples(site: Site, visitor: Visitor) -> None:
+    address = f"{site.url}/?" + "&".join(f"like={number}" for number in range(1, 9))
+    page = visitor.visit(address)
+    wait_for_search(page)
+    page.locator(".cell").first.hover()
+    page.locator(".cell").first.get_by_role("button", name="More like this").click()
+    page.get_by_text("No more than 8 pictures at once.").wait_for()
+    assert page.url == address
+
+
+def test_a_place_is_four_numbers(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Place").fill("45.8, 5.9, 47.9, 10.5")
+    page.wait_for_url("**/?gps_box=45.8&gps_box=5.9&gps_box=47.9&gps_box=10.5")
+    page.get_by_role("heading", name="No picture passes the filter").wait_for()
+
+
+def test_an_upload_lies_in_no_folder(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1&exclude_same_folder=")
+    wait_for_search(page)
+    page.locator("#file").set_input_files(site.queries / "Fish.jpg")
+    page.wait_for_url(lambda url: "like=u1" in url and "exclude_same_folder" in url)
+    wait_for_search(page)
+    until(lambda: "".join(names(page, 1)).startswith("fish"))
+
+
+def test_copies_are_counted_where_they_are_folded(own_site: Site, visitor: Visitor) -> None:
+    one = next(own_site.pictures.rglob("fish 1.*"))
+    with Collection.open(own_site.place / "index") as collection:
+        for number in (1, 2):
+            copy = shutil.copy(one, one.with_stem(f"copy {number}"))
+            collection.add(copy)
+        query = collection.get(next(own_site.pictures.rglob("fish 2.*"))).id
+    page = visitor.visit(f"{own_site.url}/?like={query}&fold=")
+    wait_for_search(page)
+    page.locator(".cell .name", has_text="+2").wait_for()
 
 
 def test_words_where_the_model_understands_them(
@@ -75,7 +137,11 @@ def test_words_where_the_model_understands_them(
         collection.sync(tmp_path / "pictures")
         collection.add_tags([1, 2], ["flag"])
     with ExitStack() as stack:
-        other = visitor.visit(serve(tmp_path, stack).url)
+        names_of = ("pictures", "others")
+        both = tuple((name, str(tmp_path / "index")) for name in names_of)
+        url = serve(tmp_path, stack, collections=both).url
+        _fits_a_phone(visitor.visit(url, PHONE))
+        other = visitor.visit(url)
         other.get_by_label("Search by words").fill("A blue thing")
         other.keyboard.press("Enter")
         wait_for_search(other)
@@ -90,3 +156,20 @@ def test_words_where_the_model_understands_them(
         other.wait_for_url("**/?tags=flag")
         other.locator("#status", has_text="2 pictures").wait_for()
     shutil.rmtree(tmp_path / "index")
+
+
+def _fits_a_phone(page: Page) -> None:
+    """All that the bar may have is beside or below one another."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown = page.locator(".bar :is(button, select, input)").filter(visible=True)
+    boxes = [box for one in shown.all() if (box := one.bounding_box())]
+    assert len(boxes) == 6
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            beside = (
+                one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+            )
+            below = (
+                one["y"] >= other["y"] + other["height"] or other["y"] >= one["y"] + one["height"]
+            )
+            assert beside or below

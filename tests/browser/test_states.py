@@ -111,6 +111,29 @@ def test_no_larger_picture_is_taken_than_the_server_takes(
         wait_for_search(page)
 
 
+def test_a_picture_that_can_not_be_had_is_said_to_be_so_wherever_it_is_shown(
+    own_site: Site, visitor: Visitor
+) -> None:
+    """As an example, and large on both sides: no broken picture."""
+    visitor.allowed = ["status of 404"]
+    with Collection.open(own_site.place / "index") as collection:
+        collection.keep_thumbnails(False)
+        one, two, *_ = (record for record in collection)
+    Path(one.path).unlink()
+    Path(two.path).unlink()
+    page = visitor.visit(f"{own_site.url}/?like={one.id}&view={two.id}")
+    dialog = page.get_by_role("dialog")
+    until(lambda: dialog.get_by_text("Not available").count() == 2)
+    assert dialog.locator("img").filter(visible=True).count() == 0
+    assert not page.get_by_text("No browser shows this format").is_visible()
+    page.keyboard.press("Escape")
+    page.locator(".example").get_by_text("Not available").wait_for()
+    assert page.locator(".example img").count() == 0
+    page.goto(f"{own_site.url}/?like={one.id}&view={two.id + 1}")  # one that is there
+    until(lambda: dialog.locator("#viewer-image").evaluate("it => it.naturalWidth") > 0)
+    assert dialog.locator("#side-hit").get_by_text("Not available").count() == 0
+
+
 def test_a_file_that_is_gone_has_its_place(own_site: Site, visitor: Visitor) -> None:
     visitor.allowed = ["status of 404"]
     shutil.rmtree(own_site.pictures / "Fish")

@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
-import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import MakePicture, draw, hear_interrupts
+from command_line import Iss, lines
+from conftest import MakePicture, draw
 
 from image_similarity_search.cli import exits
-
-ISS = [sys.executable, "-m", "image_similarity_search"]
-
-
-class Iss:
-    """Runs ``iss`` in a folder, as a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(
-        self, *arguments: str | Path, status: int = exits.OK, stdin: bytes = b""
-    ) -> subprocess.CompletedProcess[bytes]:
-        done = subprocess.run(
-            [*ISS, *(os.fspath(argument) for argument in arguments)],
-            cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            check=False,
-        )
-        assert done.returncode == status, done.stderr.decode()
-        return done
-
-    def json(self, *arguments: str | Path) -> object:
-        return json.loads(self(*arguments, "--json").stdout)
 
 
 @pytest.fixture
@@ -49,14 +20,9 @@ def iss(tmp_path: Path) -> Iss:
 
 
 @pytest.fixture
-def indexed(iss: Iss, photos: Path) -> Iss:
-    """An ``iss`` that has indexed the photos without a neural network, which is quick."""
-    iss("index", photos, "--model", "colour-texture")
+def indexed(iss: Iss, index_data: Path) -> Iss:
+    """An ``iss`` in a folder where the photos are indexed without a neural network."""
     return iss
-
-
-def lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
-    return done.stdout.decode(errors="surrogateescape").splitlines()
 
 
 def test_index_says_at_the_end_what_it_did(iss: Iss, photos: Path) -> None:
@@ -104,9 +70,9 @@ def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
     assert str(photos / "picture 0.jpg") in keep
     assert other.split()[:2] == ["exact", "1.0000"]
     assert str(copy) in other
-    assert b"1 groups, 1 images that could go" in done.stderr
+    assert b"1 group, 1 image that could go" in done.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "1 groups, 1 pictures that could go" in page
+    assert "1 group, 1 picture that could go" in page
     assert page.count("<img") == 2
     found = json.loads(indexed("duplicates", "--json", "--level", "exact").stdout)
     (group,) = found["groups"]
@@ -119,7 +85,7 @@ def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
     indexed("duplicates", "--dismiss", copy, "--dismiss", photos / "picture 0.jpg")
     done = indexed("duplicates")
     assert done.stdout == b""
-    assert b"1 pairs were dismissed" in done.stderr
+    assert b"dismissed before: 1 pair" in done.stderr
 
 
 def test_duplicates_can_be_moved_and_brought_back(
@@ -131,7 +97,7 @@ def test_duplicates_can_be_moved_and_brought_back(
     move = ("duplicates", "--action", "move", "--to", "twice")
     done = indexed(*move)
     assert f"would move {copy} to twice".encode() in done.stderr
-    assert b"would be done: 1 files" in done.stderr
+    assert b"would be done: 1 file " in done.stderr
     done = indexed("duplicates", "--action", "hardlink")
     assert f"would make {copy} a hardlink to {photos / 'picture 0.jpg'}".encode() in done.stderr
     assert copy.exists()
@@ -147,20 +113,6 @@ def test_duplicates_can_be_moved_and_brought_back(
     indexed("duplicates", "--undo")
     assert copy.read_bytes() == (photos / "picture 0.jpg").read_bytes()
     indexed("duplicates", "--undo", status=exits.USAGE)
-
-
-def test_a_trash_that_is_lacking_is_said_before_anything_is_compared(indexed: Iss) -> None:
-    hidden = "import sys; sys.modules['send2trash'] = None; import image_similarity_search.__main__"
-    done = subprocess.run(
-        [sys.executable, "-c", hidden, "duplicates", "--action", "trash"],
-        cwd=indexed.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == exits.USAGE
-    assert "--action is 'trash'; expected an action without the trash" in done.stderr
-    assert "groups" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -362,17 +314,15 @@ def test_no_codec_writes_to_the_terminal(iss: Iss, tmp_path: Path) -> None:
     ]
 
 
-def test_help_has_examples_and_the_statuses() -> None:
-    text = subprocess.run([*ISS, "--help"], capture_output=True, check=True, text=True).stdout
+def test_help_has_examples_and_the_statuses(iss: Iss) -> None:
+    text = iss("--help").stdout.decode()
     assert "Examples:" in text
     for status in {0, 130, *exits.EXIT_STATUS.values()}:
         assert f"  {status} " in text
     commands = "index search add remove info rebuild verify relocate demo completion"
     for name in commands.split():
         assert f"  {name} " in text
-        of_one = subprocess.run(
-            [*ISS, name, "--help"], capture_output=True, check=True, text=True
-        ).stdout
+        of_one = iss(name, "--help").stdout.decode()
         assert f"iss {name}" in of_one.split("Examples:")[1]
 
 
@@ -395,90 +345,6 @@ def test_the_demo_runs_on_a_folder(iss: Iss, photos: Path) -> None:
     assert b"no pictures" in iss("demo", "empty", status=exits.BAD_IMAGE).stderr
 
 
-@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", ">&- 2>&-"])
-def test_closed_streams_are_no_failure(indexed: Iss, photos: Path, redirection: str) -> None:
-    command = f"{' '.join(ISS)} index '{photos}' {redirection}"
-    done = subprocess.run(["bash", "-c", command], cwd=indexed.folder, check=False)
-    assert done.returncode == exits.OK
-
-
-def test_a_full_disk_behind_standard_output_is_said(indexed: Iss) -> None:
-    command = f"{' '.join(ISS)} info > /dev/full"
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=indexed.folder, capture_output=True, check=False
-    )
-    assert done.returncode == exits.FAILED
-    assert done.stderr.startswith(b"iss: ")
-    assert b"Traceback" not in done.stderr
-
-
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(iss: Iss, shell: str) -> None:
     assert "_ISS_COMPLETE" in iss("completion", shell).stdout.decode()
-
-
-def test_completion_completes() -> None:
-    environment = os.environ | {
-        "_ISS_COMPLETE": "bash_complete",
-        "COMP_WORDS": "iss sea",
-        "COMP_CWORD": "1",
-    }
-    done = subprocess.run(ISS, capture_output=True, check=False, text=True, env=environment)
-    assert done.stdout == "plain,search\n"
-
-
-def test_a_reader_that_has_seen_enough_is_no_failure(indexed: Iss, photos: Path) -> None:
-    iss = " ".join(ISS)
-    for command in ("search --id 1 --json", "info", "--help"):
-        quiet = f"{iss} {command} | true"
-        ended = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", quiet], cwd=indexed.folder, capture_output=True
-        )
-        assert (ended.returncode, ended.stderr) == (exits.OK, b"")
-    command = f"{iss} search '{photos / 'picture 0.jpg'}' --paths | head -n 1"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
-        cwd=indexed.folder,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.stdout == f"{photos / 'picture 0.jpg'}\n"
-    assert "rror" not in done.stderr
-
-
-def _images_kept(catalog: Path) -> int:
-    if not catalog.exists():
-        return 0
-    with contextlib.closing(sqlite3.connect(f"{catalog.as_uri()}?mode=ro", uri=True)) as file:
-        if not file.execute("SELECT 1 FROM sqlite_schema WHERE name = 'images'").fetchone():
-            return 0
-        return int(file.execute("SELECT count(*) FROM images").fetchone()[0])
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_says_so_and_keeps_what_was_done(
-    iss: Iss, tmp_path: Path, how: signal.Signals
-) -> None:
-    folder = tmp_path / "many"
-    folder.mkdir()
-    for seed in range(100):
-        draw(seed, (1200, 1200)).save(folder / f"{seed}.bmp")
-    with subprocess.Popen(
-        [*ISS, "index", folder, "--model", "colour-texture"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hear_interrupts,
-    ) as process:
-        while not _images_kept(tmp_path / "index_data" / "catalog.sqlite"):
-            assert process.poll() is None
-        process.send_signal(how)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == exits.INTERRUPTED, err
-    assert "what was done is kept" in err
-    assert "Traceback" not in err
-    kept = int(out.split(",")[0].removeprefix("indexed "))
-    (line,) = lines(iss("index", folder))
-    assert line.startswith(f"indexed {100 - kept}, updated 0, unchanged {kept},")

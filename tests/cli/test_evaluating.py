@@ -6,17 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from test_commands import Iss, lines
+from command_line import Iss, lines
 
 from image_similarity_search.cli import exits
 
 
 @pytest.fixture
-def indexed(tmp_path: Path, photos: Path) -> Iss:
-    """An ``iss`` that has indexed the photos without a neural network, which is quick."""
-    iss = Iss(tmp_path)
-    iss("index", photos, "--model", "colour-texture")
-    return iss
+def indexed(index_data: Path) -> Iss:
+    """An ``iss`` in a folder where the photos are indexed without a neural network."""
+    return Iss(index_data.parent)
 
 
 def test_it_says_how_well_folders_are_found(indexed: Iss) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import ISS, Iss, lines
 from conftest import CountingEncoder, MakePicture, hear_interrupts
 from recipe import write_files, write_index
-from test_commands import ISS, Iss, lines
 
 from image_similarity_search.cli import exits
 

@@ -13,9 +13,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from command_line import Iss, lines
 from conftest import draw
 from PIL import ImageOps
-from test_commands import Iss, lines
 
 from image_similarity_search.cli import exits
 from image_similarity_search.collection import Collection

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from command_line import ISS, Iss
 from conftest import MakePicture
 
 from image_similarity_search.catalog.lock import writer_lock
@@ -18,34 +16,10 @@ from image_similarity_search.cli.options import _with_seconds
 _PAGE = 16_384
 
 
-class Iss:
-    """Runs ``iss`` in a folder, as a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(
-        self, *arguments: object, status: int = exits.OK
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "image_similarity_search", *map(str, arguments)],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == status, done.stderr
-        return done
-
-    def json(self, *arguments: object, status: int = exits.OK) -> Any:
-        return json.loads(self(*arguments, "--json", status=status).stdout)
-
-
 @pytest.fixture
-def iss(tmp_path: Path, photos: Path) -> Iss:
-    made = Iss(tmp_path)
-    made("index", photos, "--model", "colour-texture")
-    return made
+def iss(index_data: Path) -> Iss:
+    """An ``iss`` in a folder where the photos are indexed without a neural network."""
+    return Iss(index_data.parent)
 
 
 @pytest.fixture
@@ -61,12 +35,12 @@ def zero(file: Path, page: int) -> None:
 
 def test_a_whole_collection_is_said_to_be_so(iss: Iss) -> None:
     done = iss("verify")
-    catalog, store = done.stdout.splitlines()
+    catalog, store = done.out.splitlines()
     assert catalog.startswith("catalog: ")
     assert catalog.endswith(" pages, 1 root, 4 folders, 12 images, 12 embeddings, whole")
     assert store == "store:   12 vectors, whole"
-    assert not done.stderr
-    assert iss("verify", "--files").stdout.splitlines()[2] == "files:   12 files, whole"
+    assert not done.err
+    assert iss("verify", "--files").out.splitlines()[2] == "files:   12 files, whole"
     report = iss.json("verify", "--files")
     assert (report["damaged"], report["repair"], report["problems"]) == (False, None, [])
     assert report["checked"]["files"] == 12
@@ -75,18 +49,18 @@ def test_a_whole_collection_is_said_to_be_so(iss: Iss) -> None:
 def test_a_damaged_catalog_is_named_and_repaired(iss: Iss, catalog: Path, photos: Path) -> None:
     zero(catalog, 0)
     done = iss("search", photos / "picture 0.jpg", status=exits.DAMAGED)
-    assert str(catalog) in done.stderr
-    assert "'iss verify --repair' saves what can be saved" in done.stderr
+    assert str(catalog) in done.err
+    assert "'iss verify --repair' saves what can be saved" in done.err
     done = iss("verify", status=exits.DAMAGED)
-    assert done.stdout.splitlines()[0] == "catalog: 1 problem"
-    assert "--repair" in done.stderr
+    assert done.out.splitlines()[0] == "catalog: 1 problem"
+    assert "--repair" in done.err
     assert iss.json("verify", status=exits.DAMAGED)["problem_counts"]["catalog"] == 1
     done = iss("verify", "--repair")
-    assert "repaired: 12 images saved, 0 to be encoded again, 0 bad files; lost 0" in done.stdout
+    assert "repaired: 12 images saved, 0 to be encoded again, 0 bad files; lost 0" in done.out
     (kept,) = catalog.parent.glob("catalog.sqlite.damaged-*")
-    assert str(kept) in done.stderr
-    assert iss("verify").stdout.splitlines()[0].endswith("whole")
-    assert iss("search", photos / "picture 0.jpg", "-k", "1").stdout.startswith("1.0000")
+    assert str(kept) in done.err
+    assert iss("verify").out.splitlines()[0].endswith("whole")
+    assert iss("search", photos / "picture 0.jpg", "-k", "1").out.startswith("1.0000")
 
 
 def test_what_a_repair_did_is_json_too(iss: Iss, catalog: Path) -> None:
@@ -99,31 +73,31 @@ def test_what_a_repair_did_is_json_too(iss: Iss, catalog: Path) -> None:
 def test_images_whose_folder_is_lost_are_found_again(iss: Iss, catalog: Path, photos: Path) -> None:
     zero(catalog, 2)  # the roots
     done = iss("verify", "--repair")
-    assert "of 12 images the folder was lost" in done.stdout
-    assert "lost+found" in iss("info").stdout
-    line = iss("index", photos).stdout
+    assert "of 12 images the folder was lost" in done.out
+    assert "lost+found" in iss("info").out
+    line = iss("index", photos).out
     assert line.startswith("indexed 0, updated 0, unchanged 0, moved 12, removed 0")
-    assert "lost+found" not in iss("info").stdout
+    assert "lost+found" not in iss("info").out
 
 
 def test_a_damaged_store_is_repaired(iss: Iss, catalog: Path) -> None:
     (catalog.parent / "faiss.index").write_bytes(b"damaged")
-    assert "store:   0 vectors, 1 problem" in iss("verify", status=exits.DAMAGED).stdout
-    assert "the store was made anew" in iss("verify", "--repair").stdout
+    assert "store:   0 vectors, 1 problem" in iss("verify", status=exits.DAMAGED).out
+    assert "the store was made anew" in iss("verify", "--repair").out
     iss("verify")
 
 
 def test_what_can_not_be_saved_is_left(iss: Iss, catalog: Path) -> None:
     for page in range(catalog.stat().st_size // _PAGE):
         zero(catalog, page)
-    assert "nothing can be saved" in iss("verify", "--repair", status=exits.DAMAGED).stderr
+    assert "nothing can be saved" in iss("verify", "--repair", status=exits.DAMAGED).err
 
 
 def test_changed_files_are_another_status(iss: Iss, photos: Path) -> None:
     (photos / "picture 0.jpg").unlink()
     done = iss("verify", "--files", status=exits.BAD_IMAGE)
-    assert f"  {photos / 'picture 0.jpg'}: no such file" in done.stdout
-    assert "iss index" in done.stderr
+    assert f"  {photos / 'picture 0.jpg'}: no such file" in done.out
+    assert "iss index" in done.err
     iss("verify")
 
 
@@ -135,28 +109,28 @@ def test_many_problems_are_not_all_printed(iss: Iss, photos: Path) -> None:
     iss("index", photos)
     for path in folder.iterdir():
         path.unlink()
-    lines = iss("verify", "--files", status=exits.BAD_IMAGE).stdout.splitlines()
+    lines = iss("verify", "--files", status=exits.BAD_IMAGE).out.splitlines()
     assert lines[2:4][0] == "files:   42 files, 30 problems"
     assert lines[-1] == "  and 10 more"
 
 
 def test_a_missing_catalog_is_said(iss: Iss, catalog: Path) -> None:
-    assert "no collection" in iss("verify", "--index-dir", "none", status=4).stderr
+    assert "no collection" in iss("verify", "--index-dir", "none", status=4).err
     catalog.unlink()
-    assert "it is missing or empty" in iss("verify", "--repair", status=4).stderr
+    assert "it is missing or empty" in iss("verify", "--repair", status=4).err
 
 
 def test_a_moved_folder_is_relocated(iss: Iss, photos: Path, tmp_path: Path) -> None:
     new = photos.rename(tmp_path / "new")
-    assert "not there" in iss("relocate", photos, tmp_path / "none", status=3).stderr
-    assert str(photos) in iss("relocate", "nowhere", new, status=3).stderr
-    assert iss("relocate", photos, new).stdout == "relocated 12\n"
-    assert iss("index", new).stdout.startswith("indexed 0, updated 0, unchanged 12")
+    assert "not there" in iss("relocate", photos, tmp_path / "none", status=3).err
+    assert str(photos) in iss("relocate", "nowhere", new, status=3).err
+    assert iss("relocate", photos, new).out == "relocated 12\n"
+    assert iss("index", new).out.startswith("indexed 0, updated 0, unchanged 12")
     assert iss.json("relocate", new, tmp_path / "none", "--force") == {"relocated": 12}
 
 
 def test_content_is_compared_when_asked(iss: Iss, photos: Path) -> None:
-    assert "unchanged 12" in iss("index", photos, "--checksum").stdout
+    assert "unchanged 12" in iss("index", photos, "--checksum").out
 
 
 def test_commands_that_write_wait_for_another_process(
@@ -172,11 +146,11 @@ def test_commands_that_write_wait_for_another_process(
     ]
     with writer_lock(str(iss.folder / "index_data")):
         for command in commands:
-            assert "is writing to" in iss(*command, status=4).stderr
-            assert "waiting for it" in iss(*command, "--wait", "0.2", status=4).stderr
+            assert "is writing to" in iss(*command, status=4).err
+            assert "waiting for it" in iss(*command, "--wait", "0.2", status=4).err
         waiting = [
             subprocess.Popen(
-                [sys.executable, "-m", "image_similarity_search", *map(str, command), "--wait"],
+                [*ISS, *map(str, command), "--wait"],
                 cwd=iss.folder,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -205,4 +179,4 @@ def test_the_seconds_may_be_left_out(given: list[str], understood: list[str]) ->
 
 
 def test_a_wait_that_is_none_is_wrong_usage(iss: Iss, photos: Path) -> None:
-    assert "--wait" in iss("index", photos, "--wait=-1", status=exits.USAGE).stderr
+    assert "--wait" in iss("index", photos, "--wait=-1", status=exits.USAGE).err

@@ -13,6 +13,7 @@ from conftest import MakePicture, hear_interrupts
 
 from image_similarity_search.cli import exits
 
+HOOK = "cat >> told.jsonl; echo the hook talks; exit 3"
 ISS = [sys.executable, "-m", "image_similarity_search"]
 
 
@@ -22,7 +23,7 @@ def test_it_tells_of_each_change_and_ends_when_it_is_told_to(
 ) -> None:
     folder = make_picture(tmp_path / "folder" / "first.png", 0).parent
     with subprocess.Popen(
-        [*ISS, "watch", folder, "--model", "colour-texture", "--json"],
+        [*ISS, "watch", folder, "--model", "colour-texture", "--json", "--on-change", HOOK],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -45,7 +46,11 @@ def test_it_tells_of_each_change_and_ends_when_it_is_told_to(
     assert out == ""
     lines = err.splitlines()
     assert lines[0].startswith(f"{folder}: indexed 1, updated 0, ")
-    assert lines[1].startswith(f"{folder}: indexed 0, updated 0, unchanged 1, ")
+    assert lines[1] == "the hook talks"  # of it, standard output has nothing
+    assert lines[2].startswith("--on-change ended with status 3; ")
+    assert lines[3].startswith(f"{folder}: indexed 0, updated 0, unchanged 1, ")
+    (told,) = (tmp_path / "told.jsonl").read_text().splitlines()  # a bad file changes nothing
+    assert json.loads(told)["indexed"] == 1
     assert lines[-1] == "interrupted; what was done is kept"
 
 

@@ -69,8 +69,8 @@ def test_other_preprocessing_is_remembered_and_used(index: Path, photos: Path) -
         (EncoderSpec(resize=256), "resize", 80, 256),
         (EncoderSpec(crop=32), "crop", 64, 32),
         (EncoderSpec(interpolation="box"), "interpolation", "lanczos", "box"),
-        (EncoderSpec("resnet50"), "model", "efficientnet-lite0", "resnet50"),
-        (EncoderSpec("timm:resnet18"), "model", "efficientnet-lite0", "timm:resnet18"),
+        (EncoderSpec("resnet50"), "model", "efficientnet-lite0-whole", "resnet50"),
+        (EncoderSpec("timm:resnet18"), "model", "efficientnet-lite0-whole", "timm:resnet18"),
     ],
 )
 def test_an_index_made_otherwise_is_refused_with_both_values(
@@ -83,9 +83,9 @@ def test_an_index_made_otherwise_is_refused_with_both_values(
 
 def test_the_same_said_again_is_accepted(index: Path) -> None:
     for spec in [
-        EncoderSpec("efficientnet-lite0"),
+        EncoderSpec("efficientnet-lite0-whole"),
         EncoderSpec(resize=80),
-        EncoderSpec("efficientnet-lite0", None, 80, 64, "lanczos"),
+        EncoderSpec("efficientnet-lite0-whole", None, 80, 64, "lanczos"),
     ]:
         Collection.open(index, encoder=spec).close()
 
@@ -146,7 +146,7 @@ def test_another_model_in_the_same_place_is_refused(
 
 
 def test_a_collection_of_before_specs_still_opens(index: Path, tmp_path: Path) -> None:
-    with Collection.open(tmp_path / "old", create=True):
+    with Collection.open(tmp_path / "old", encoder="efficientnet-lite0", create=True):
         pass
     with closing(sqlite3.connect(tmp_path / "old" / "catalog.sqlite")) as database:
         database.execute("DELETE FROM meta WHERE key = 'encoder_spec'")
@@ -163,9 +163,14 @@ def test_a_collection_of_before_specs_still_opens(index: Path, tmp_path: Path) -
     ("spec", "error", "message"),
     [
         (EncoderSpec("resnet5"), UnknownEncoderError, r"resnet50, .*an \.onnx file, timm:NAME"),
-        (EncoderSpec(crop=300), ConfigError, r"crop is 300; expected 1 to 256 pixels"),
+        (EncoderSpec(crop=300, fit="crop"), ConfigError, r"crop is 300; expected 1 to 224 pixels"),
         (EncoderSpec("colour-texture", resize=99), ConfigError, "colour-texture is made for it"),
         (EncoderSpec("colour-texture", weights="x"), ConfigError, "has no weights"),
+        (
+            EncoderSpec(weights="x"),
+            ConfigError,
+            "the model that they are of with it, such as --model",
+        ),
         (EncoderSpec("timm:x", weights="x"), ConfigError, "a model of the table with it"),
         (EncoderSpec("no.onnx"), EncoderUnavailableError, "can't be read"),
     ],

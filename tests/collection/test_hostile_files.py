@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import CountingEncoder, MakePicture, children_of, draw, hear_interrupts, until
+from command_line import ISS, Iss
+from conftest import (
+    CountingEncoder,
+    MakePicture,
+    children_of,
+    draw,
+    hear_interrupts,
+    slow_picture,
+    until,
+)
+from lasting_decoders import LastingDecoders
 from PIL import Image
 
+from image_similarity_search.cli import exits
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.pipeline import Decoders
 from image_similarity_search.errors import (
@@ -28,6 +38,12 @@ from image_similarity_search.types import FloatArray, PixelArray
 
 MEMORY = 512 << 20
 LIMIT = 2.0  # seconds
+
+
+@pytest.fixture(scope="module", autouse=True)
+def decoders() -> None:
+    """Each collection has decoding processes of its own, as it has outside the tests."""
+    LastingDecoders.end()
 
 
 @pytest.fixture
@@ -179,41 +195,22 @@ def test_that_no_process_can_be_started_is_an_error_that_loses_nothing(
 # The command line
 
 
-def slow_picture(path: Path) -> Path:
-    """A real picture of 8 megapixels that Pillow's reader, in Python, takes seconds for."""
-    header = b"qoif" + struct.pack(">IIBB", 4000, 2000, 3, 0)
-    path.write_bytes(header + bytes(8_000_000) + b"\0\0\0\0\0\0\0\1")
-    return path
-
-
 def iss(*arguments: str | Path) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "image_similarity_search",
-        *(os.fspath(argument) for argument in arguments),
-    ]
+    return [*ISS, *(os.fspath(argument) for argument in arguments)]
 
 
 def test_a_picture_that_takes_too_long_is_skipped_and_may_be_given_more_time(
     good: Path, tmp_path: Path
 ) -> None:
-    slow_picture(good / "slow.qoi")
-    index = ["--index-dir", str(tmp_path / "i")]
-
-    def report(*options: str) -> str:
-        command = iss("index", good, *index, *options)
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    assert "indexed 30," in report("--model", "colour-texture", "--time-limit", "0.7")
-    listed = subprocess.run(
-        iss("info", "--skipped", *index), capture_output=True, text=True, check=True
+    slow_picture(good / "slow.qoi", 4)
+    run = Iss(tmp_path)
+    assert (
+        "indexed 30," in run("index", good, "--model", "colour-texture", "--time-limit", "0.7").out
     )
-    assert listed.stdout == f"{good / 'slow.qoi'}: decoding took more than 0.7 s\n"
-    assert "skipped 1 " in report()
-    assert "updated 1," in report("--retry-skipped")
-    refused = subprocess.run(iss("index", good, *index, "--time-limit", "0"), check=False)
-    assert refused.returncode == 2
+    assert run("info", "--skipped").out == f"{good / 'slow.qoi'}: decoding took more than 0.7 s\n"
+    assert "skipped 1 " in run("index", good).out
+    assert "updated 1," in run("index", good, "--retry-skipped").out
+    run("index", good, "--time-limit", "0", status=exits.USAGE)
 
 
 def test_ctrl_c_in_a_terminal_ends_a_run_whose_decoders_hang(good: Path, tmp_path: Path) -> None:

@@ -190,3 +190,46 @@ def test_a_path_of_another_system_can_be_named(
         catalog.places.relocate({root_id: "C:\\Users\\me\\Pictures"}, {})
     assert indexed.relocate("C:\\Users\\me\\Pictures", photos) == 12
     assert unchanged(indexed, photos)
+
+
+def test_bad_files_go_along_with_a_folder_that_is_indexed_at_its_new_place(
+    collection: Collection, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "bad.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (photos / "holiday" / "bad.jpg").write_bytes(b"\xff\xd8\xff no picture either")
+    collection.sync(photos)
+    before = {Path(record.path).name: record.id for record in collection.skipped()}
+    new = photos.rename(tmp_path / "renamed")
+    report = collection.sync(new)
+    assert (report.moved, report.skipped, report.removed) == (12, 2, 0)
+    assert collection.roots() == [str(new)]
+    bad = list(collection.skipped())
+    assert {record.path for record in bad} == {
+        str(new / "bad.jpg"),
+        str(new / "holiday" / "bad.jpg"),
+    }
+    assert {Path(record.path).name: record.id for record in bad} == before
+    assert not collection.verify(files=True).problems
+
+
+def test_a_bad_file_that_is_alone_moves_too(collection: Collection, photos: Path) -> None:
+    bad = photos / "bad.jpg"
+    bad.write_bytes(b"\xff\xd8\xff no picture")
+    collection.sync(photos)
+    bad.rename(photos / "holiday" / "worse.jpg")
+    report = collection.sync(photos)
+    assert (report.skipped, report.removed) == (1, 0)
+    assert [Path(record.path).name for record in collection.skipped()] == ["worse.jpg"]
+
+
+def test_a_folder_that_is_gone_and_seems_to_be_elsewhere_is_a_hint(
+    indexed: Collection, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    new = photos.rename(tmp_path / "renamed")
+    (tmp_path / "other").mkdir()
+    indexed.sync(tmp_path / "other")
+    assert not caplog.messages
+    indexed.sync(new)
+    (said,) = caplog.messages
+    assert f"{photos} is gone, and its files seem to be in {new}" in said
+    assert "iss relocate" in said

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from conftest import CountingEncoder, MakePicture
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ConfigError, StoreTrainingError
 from image_similarity_search.stores import FaissStore, kinds
-from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
+from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric, Progress
 
 
 @pytest.fixture
@@ -276,3 +278,29 @@ def test_recall_is_measured_on_the_images_themselves(
 
         monkeypatch.setattr(FaissStore, "search", forgetful)
         assert 0 < collection.measure_recall(k=11, sample=12).recall < 0.6
+
+
+_SEARCH = """
+import logging, sys
+from image_similarity_search import Collection
+logging.basicConfig(level=logging.WARNING)
+with Collection.open(sys.argv[1]) as collection:
+    print(len(collection.search(next(iter(collection)).id, k=20)))
+"""
+
+
+def test_a_file_that_is_not_written_yet_is_nothing_to_warn_of(photos: Path, tmp_path: Path) -> None:
+    """To another process, during the very first indexing, which writes the file at its end."""
+    said: list[tuple[str, str]] = []
+
+    def search(step: Progress) -> None:
+        if step.phase == "indexing" and step.done and not said:
+            command = [sys.executable, "-c", _SEARCH, str(tmp_path / "i")]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            said.append((done.stdout, done.stderr))
+
+    with Collection.open(tmp_path / "i", encoder="colour-texture", create=True) as collection:
+        collection.sync(photos, progress=search)
+    ((found, warned),) = said
+    assert int(found) > 1
+    assert not warned

@@ -43,7 +43,7 @@ def test_a_word_is_the_score_that_info_says(name: str, tmp_path: Path) -> None:
         ("colour-texture", "cosine"),
         ("efficientnet-lite0", "l2"),
         (EncoderSpec(resize=64, crop=64), "cosine"),
-        (EncoderSpec(resize=224, crop=224, fit="stretch"), "cosine"),
+        (EncoderSpec(resize=256, crop=224), "cosine"),
     ],
 )
 def test_what_was_not_measured_is_not_known(

@@ -16,7 +16,7 @@ from PIL import Image
 
 from image_similarity_search import Collection, Filter
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import NO_TRAITS
+from image_similarity_search.types import NO_TRAITS, Progress
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -104,7 +104,10 @@ def test_what_lacks_is_read_by_the_next_sync_and_nothing_is_encoded(
     _without_traits(tmp_path / "index")
     assert names(collection, Filter(camera="canon")) == set()
     os.truncate(shots / "fiji.png", 100)  # which is seen to have changed, and left to the sync
-    report = collection.sync(shots)
+    told: list[Progress] = []
+    report = collection.sync(shots, progress=told.append)
+    filled = [(step.done, step.total) for step in told if step.phase == "reading EXIF"]
+    assert filled == [(0, 2), (2, 2)]
     assert (report.encoded, encoder.count) == (0, images)
     assert names(collection, Filter(camera="canon")) == {"berne"}
     assert names(collection, Filter(colours="red")) == {"red"}

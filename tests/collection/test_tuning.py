@@ -86,6 +86,25 @@ def test_what_can_t_be_reached_is_said(index: Path, monkeypatch: pytest.MonkeyPa
     assert info["tuning"]["recall"] < 1
 
 
+def test_a_recall_is_taken_back(index: Path) -> None:
+    with _opened(index) as collection:
+        collection.rebuild()
+        collection.untune()
+        usual = collection.info()
+        collection.tune(0.97)
+        assert collection.info().store != usual.store
+        collection.untune()
+        assert (collection.info().tuning, collection.info().store) == (None, usual.store)
+        collection.tune(0.97)
+    done = CliRunner().invoke(app, ["rebuild", "--index-dir", str(index), "--recall", "default"])
+    assert done.exit_code == 0, done.output
+    assert "tuned" not in done.output
+    with _opened(index) as collection:
+        assert (collection.info().tuning, collection.info().store) == (None, usual.store)
+    done = CliRunner().invoke(app, ["rebuild", "--index-dir", str(index), "--recall", "most"])
+    assert "'most' is no number, nor 'default'" in done.output
+
+
 @pytest.mark.parametrize("recall", [0, 1.01, -1, float("nan")])
 def test_no_such_recall(index: Path, recall: float) -> None:
     with _opened(index) as collection:

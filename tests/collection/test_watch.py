@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,8 @@ def test_another_writer_is_waited_for(
             until(lambda: "waiting for it" in caplog.text)
             assert len(collection) == 1
         until(lambda: len(collection) == 2)
+        until(lambda: "going on" in caplog.text)
+    assert "--wait" not in caplog.text  # there is none
 
 
 def test_a_folder_that_never_was_is_refused(collection: Collection, tmp_path: Path) -> None:
@@ -175,3 +178,27 @@ def test_without_the_package_it_says_how_to_install_it(
         collection.watch(folder)
     with following(collection, folder, poll=True):
         assert len(collection) == 1
+
+
+@pytest.mark.parametrize("poll", [False, True])
+def test_a_picture_that_moves_between_watched_folders_keeps_its_tags(
+    collection: Collection, folder: Path, make_picture: MakePicture, *, poll: bool
+) -> None:
+    """To the later one, which is synced after its first place was seen empty, and back."""
+    other = make_picture(folder.parent / "other" / "more.png", 1).parent
+    make_picture(folder / "stays.png", 2)
+    every = {"poll": True, "every": 0.2} if poll else {}
+    with following(collection, folder, other, **every) as follower:
+        collection.add_tags([folder / "first.png"], "word")
+        id_ = collection.get(folder / "first.png").id
+
+        def is_at(place: Path) -> bool:
+            return collection.get(id_).path == str(place / "first.png")
+
+        for source, target in ((folder, other), (other, folder)):
+            os.rename(source / "first.png", target / "first.png")
+            until(partial(is_at, target))
+        assert collection.get(id_).metadata["tags"] == ["word"]
+        os.unlink(folder / "first.png")
+        until(lambda: len(collection) == 2)
+    assert sum(event.report.removed for event in follower.events if event.report) == 1

@@ -43,7 +43,7 @@ def test_cuda_without_it_is_refused_at_once_with_what_to_install(
     assert done.returncode == 5
     assert done.stdout == ""
     for part in (
-        "encoder 'efficientnet-lite0' can't be used: there is no CUDA for it here",
+        "encoder 'efficientnet-lite0-whole' can't be used: there is no CUDA for it here",
         "the ONNX Runtime that is installed can't use CUDA",
         "pip install 'image-similarity-search[gpu]'",
         "--device cpu",
@@ -67,7 +67,7 @@ def test_auto_takes_the_processor_and_says_so_to_those_who_listen(
         "INFO",
         "image_similarity_search.encoders.devices",
     )
-    assert "efficientnet-lite0 runs on the processor" in record.message
+    assert "efficientnet-lite0-whole runs on the processor" in record.message
     assert capfd.readouterr() == ("", "")
     done = iss(tmp_path, "index", photos)
     assert done.returncode == 0

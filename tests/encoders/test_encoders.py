@@ -43,7 +43,7 @@ _STORED_AS = {
 }
 
 
-_NAMES = ["efficientnet-lite0", "efficientnet-lite0-whole", "colour-texture"]
+_NAMES = ["efficientnet-lite0-whole", "efficientnet-lite0", "colour-texture"]
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -131,6 +131,17 @@ def test_a_stretched_view_shows_all_of_the_picture() -> None:
     assert (whole[:, :2] == (0, 255, 0)).all()
     assert (whole[:, 2:20] == (255, 0, 0)).all()
     assert (whole[:, 20:] == (0, 0, 255)).all()
+
+
+def test_who_asks_for_a_crop_of_what_is_stretched_gets_one() -> None:
+    stretched = Preprocessing(224, 224, fit="stretch")
+    assert stretched.changed(512, 448, None) == Preprocessing(512, 448)
+    assert stretched.changed(300, None, None) == Preprocessing(300, 300, fit="stretch")
+    assert stretched.changed(None, 300, None) == Preprocessing(300, 300, fit="stretch")
+    with pytest.raises(ConfigError, match="crop is 0"):
+        stretched.changed(None, 0, None)
+    with pytest.raises(ConfigError, match="nothing is cut"):
+        stretched.changed(512, 448, None, "stretch")
 
 
 def test_a_picture_without_anything_has_an_embedding() -> None:

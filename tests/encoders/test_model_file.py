@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnx_models as models
 import pytest
+from command_line import Iss
 
 from image_similarity_search import EncoderSpec, create_encoder
 from image_similarity_search.errors import (
@@ -167,10 +166,8 @@ def test_a_file_that_is_no_model_is_refused(shoes: Path) -> None:
 
 def iss(folder: Path, *arguments: str | Path, status: int = 0) -> str:
     """What ``iss`` prints and says, run in a folder."""
-    command = [sys.executable, "-m", "image_similarity_search", *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == status, done.stderr
-    return done.stdout + done.stderr
+    done = Iss(folder)(*arguments, status=status)
+    return done.out + done.err
 
 
 def test_the_command_line_finds_it_moves_with_it_and_knows_it(

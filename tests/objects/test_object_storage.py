@@ -190,6 +190,16 @@ def test_one_that_takes_too_long(collection: Collection, bucket: Bucket, relay: 
     assert collection.sync(bucket.address()).skipped == 0
 
 
+def test_many_on_a_slow_link_have_the_time_that_they_take_together(
+    collection: Collection, bucket: Bucket, relay: Relay
+) -> None:
+    for number, name in enumerate(("a", "b", "c", "d"), 1):
+        relay.slow[f"/{name}.png"] = 2.0 * number
+    report = collection.sync(bucket.address(), time_limit=4.0)
+    assert report.skipped == 0
+    assert report.indexed == 4
+
+
 def test_storage_that_does_not_answer_empties_nothing(
     collection: Collection, bucket: Bucket, relay: Relay
 ) -> None:

@@ -8,31 +8,43 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import whole
+from command_line import ISS, run_here
 from conftest import CountingEncoder, MakePicture, draw
 from privileges import as_anybody
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.types import Progress
 
-ISS = [sys.executable, "-m", "image_similarity_search"]
-
 
 def index_of(folder: Path, index: Path, *options: str) -> dict[str, Any]:
-    """What ``iss index`` says it did, run as somebody who obeys permissions."""
-    command = [*as_anybody(), *ISS, "index", str(folder), "--index-dir", str(index), "--json"]
-    if not index.exists():
-        command += ["--model", "colour-texture"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    """What ``iss index`` says it did."""
+    done = run_here(_indexing(folder, index, options))
+    assert done.status == 0, done.err
+    return _report(done.stdout)
+
+
+def index_of_anybody(folder: Path, index: Path, *options: str) -> dict[str, Any]:
+    """The same, run as somebody who obeys permissions."""
+    command = [*as_anybody(), *ISS, *_indexing(folder, index, options)]
+    done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    return _report(done.stdout)
+
+
+def _indexing(folder: Path, index: Path, options: Sequence[str]) -> list[str]:
+    model = [] if index.exists() else ["--model", "colour-texture"]
+    return ["index", str(folder), "--index-dir", str(index), "--json", *model, *options]
+
+
+def _report(out: bytes) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(out)
     return report
 
 
@@ -78,11 +90,11 @@ def test_a_tree_with_everything_that_is_no_picture(
     try:
         for options in ([], ["--follow-symlinks"]):
             index = tmp_path / f"i{len(options)}"
-            report = index_of(root, index, *options)
+            report = index_of_anybody(root, index, *options)
             assert report["indexed"] == 3  # a, its hard link, and b
             assert report["skipped"] == 2  # the empty and the unreadable one
             assert len(report["unreadable_folders"]) == 1
-            again = index_of(root, index, *options)
+            again = index_of_anybody(root, index, *options)
             assert (again["unchanged"], again["indexed"], again["removed"]) == (3, 0, 0)
         assert len(whole.committed(index)) == 3
     finally:
@@ -114,9 +126,8 @@ def test_names_of_any_bytes_and_of_any_length(tmp_path: Path, make_picture: Make
     paths = {os.path.join(root, name) for name in names}
     for path in sorted(paths)[::4]:
         options = ["--index-dir", str(index), "-k", "1", "--paths", "-0"]
-        command = [*ISS, "search", os.fsdecode(path), *options]
-        done = subprocess.run(command, capture_output=True, check=False)
-        assert done.stdout == path + b"\0", done.stderr
+        done = run_here(["search", os.fsdecode(path), *options])
+        assert done.stdout == path + b"\0", done.err
     assert {os.fsencode(path) for path in whole.committed(index)} == paths
 
 
@@ -187,9 +198,9 @@ def test_a_link_to_the_indexed_folder_that_leads_nowhere_empties_nothing(
     link.symlink_to(disk)
     index_of(link, index)
     disk.rename(tmp_path / "elsewhere")
-    done = subprocess.run([*ISS, "index", link, "--index-dir", index], capture_output=True)
-    assert done.returncode == 3
-    assert b"no such folder; nothing was changed" in done.stderr
+    done = run_here(["index", str(link), "--index-dir", str(index)])
+    assert done.status == 3
+    assert "no such folder; nothing was changed" in done.err
     assert len(whole.committed(index)) == 3
     link.unlink()
     link.symlink_to(tmp_path / "elsewhere")
@@ -204,10 +215,10 @@ def test_a_folder_below_that_can_not_be_listed_any_more_is_kept(
     root, index = tmp_path / "p", tmp_path / "i"
     make_picture(root / "a.png", 1)
     make_picture(root / "nas" / "deep" / "b.png", 2)
-    index_of(root, index)
+    index_of_anybody(root, index)
     (root / "nas").chmod(0)
     try:
-        report = index_of(root, index)
+        report = index_of_anybody(root, index)
         assert (report["removed"], len(report["unreadable_folders"])) == (0, 1)
         assert len(whole.committed(index)) == 2
     finally:
@@ -229,11 +240,9 @@ def test_one_folder_however_it_is_written(
 
 def test_a_file_is_no_folder(tmp_path: Path, make_picture: MakePicture) -> None:
     path = make_picture(tmp_path / "a.png", 1)
-    done = subprocess.run(
-        [*ISS, "index", path, "--index-dir", tmp_path / "i"], capture_output=True, text=True
-    )
-    assert done.returncode == 3
-    assert f"iss: {path}: " in done.stderr
+    done = run_here(["index", str(path), "--index-dir", str(tmp_path / "i")])
+    assert done.status == 3
+    assert f"iss: {path}: " in done.err
     assert not (tmp_path / "i").exists()
 
 

@@ -7,18 +7,23 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
 import pytest
 from camera_files import exif
-from conftest import draw
+from conftest import draw, until
 from PIL import Image, ImageOps
 from running import Starter
 from text_towers import write_pair
 
 from image_similarity_search import Collection, Text
+from image_similarity_search.catalog.values import Identity
 from image_similarity_search.client import Client
+from image_similarity_search.collection import identity, opened
+from image_similarity_search.encoders.text import TextEncoder
+from image_similarity_search.service import served
 
 
 def picture(seed: int, kind: str = "PNG") -> bytes:
@@ -267,6 +272,8 @@ def test_what_is_no_picture_is_refused(shared: httpx.Client, here: str) -> None:
     assert shared.post(f"{here}/search", content=b"").status_code == 422
     as_text = shared.post(f"{here}/search", content=b"x", headers={"content-type": "text/plain"})
     assert as_text.status_code == 415
+    for taken in ("image/*", "JPEG, PNG", "HEIF"):
+        assert taken in as_text.json()["detail"]
     for region in ("", "1,2", "0,0,2,1", "nan,0,1,1", "0.9,0,0.2,1"):
         bad = shared.post(f"{here}/search", params={"region": region}, content=picture(1))
         assert bad.status_code == 422, region
@@ -295,3 +302,47 @@ def test_words_are_searched_by_where_the_model_understands_them(
         assert answer.status_code == 422, wrong
     part = {"text": "red", "region": {"x": 0, "y": 0, "w": 1, "h": 1}}
     assert client.post(f"{here}/search", json={"examples": [part]}).status_code == 422
+
+
+def test_what_understands_words_is_fetched_while_all_else_goes_on(
+    serve: Starter, here: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(place / "index")
+    model = str(write_pair(place / "models"))
+    with Collection.open(place / "index", encoder=model, create=True) as made:
+        made.sync(place / "photos")
+    arrived = Event()
+
+    def slowly(stored: Identity) -> TextEncoder:
+        assert arrived.wait(60)
+        return identity.text_encoder(stored)
+
+    monkeypatch.setattr(opened, "text_encoder", slowly)
+    monkeypatch.setattr(served, "_WORDS_SECONDS", 0.1)
+    client = serve()
+    words = {"examples": [{"text": "red"}], "k": 3}
+    for _ in range(6):  # more than there are threads
+        refused = client.post(f"{here}/search", json=words)
+        assert refused.status_code == 503
+        assert refused.json()["type"] == "urn:iss:problem:text-loading"
+        assert int(refused.headers["retry-after"]) > 0
+        assert client.get(f"{here}/images").status_code == 200
+        assert client.post(f"{here}/search", content=picture(1)).status_code == 200
+    arrived.set()
+    until(lambda: client.post(f"{here}/search", json=words).status_code == 200)
+
+
+def test_diverse_may_be_said_without_a_number(shared: httpx.Client, here: str) -> None:
+    def found(**how: object) -> list[int]:
+        body = {"examples": [{"id": 1}], "k": 5, **how}
+        posted = [hit["image"]["id"] for hit in hits_of(shared.post(f"{here}/search", json=body))]
+        asked = {name: str(value).lower() for name, value in how.items()}
+        answer = shared.get(f"{here}/images/1/similar", params={"k": 5, **asked})
+        assert [hit["image"]["id"] for hit in hits_of(answer)] == posted
+        return posted
+
+    assert found(diverse=True) == found(diverse=0.5) != found(diverse=False)
+    assert found(diverse=False) == found()
+    for wrong in ("yes", 1.5):
+        answer = shared.get(f"{here}/images/1/similar", params={"diverse": wrong})
+        assert answer.status_code == 422

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import children_of, until
+from lasting_decoders import LastingDecoders
 
 from image_similarity_search.errors import WorkerUnavailableError
 from image_similarity_search.workers.pool import Pool
@@ -23,6 +24,12 @@ MEMORY = 512 << 20
 SECONDS = 30.0
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux offers it")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def decoders() -> None:
+    """There are no processes but those of these tests."""
+    LastingDecoders.end()
 
 
 @pytest.fixture

@@ -173,9 +173,9 @@ class Catalog:
         text = self._meta.read().get(TUNING)
         return Tuning(**json.loads(text)) if text else None
 
-    def set_tuning(self, tuning: Tuning) -> None:
+    def set_tuning(self, tuning: Tuning | None) -> None:
         """Record how much searches are to look at; call within a transaction."""
-        self._meta.write(TUNING, json.dumps(asdict(tuning)))
+        self._meta.write(TUNING, json.dumps(asdict(tuning)) if tuning else "")
 
     def costs(self) -> dict[str, float]:
         """What searches cost when that was measured last, in ms and images; empty if never."""

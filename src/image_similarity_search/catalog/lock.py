@@ -54,6 +54,16 @@ def store_lock(folder: str, *, wait: float = 0.0) -> Iterator[None]:
         yield
 
 
+def another_writes(folder: str) -> bool:
+    """Whether another process is changing the collection, or was killed while it did."""
+    try:
+        with open(os.path.join(folder, _HOLDER), encoding="utf-8") as file:
+            holder = json.load(file)
+        return bool((holder["process"], holder["computer"]) != (os.getpid(), socket.gethostname()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 @contextmanager
 def sole_use(file: BinaryIO, path: str) -> Iterator[None]:
     """Keep SQLite of other processes from the database ``file``, open for both, at ``path``.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.rows import Rows
@@ -40,7 +41,7 @@ class Tags:
     def change(self, ids: Iterable[int], add: Iterable[str], remove: Iterable[str]) -> int:
         """Put tags to images and take others away; call within a transaction.
 
-        Returns how many images have other tags than before.
+        Bad files get none. Returns how many images have other tags than before.
         """
         added, removed = set(add), set(remove)
         changed = 0
@@ -49,9 +50,9 @@ class Tags:
             if image is None:
                 continue
             metadata = json.loads(image.metadata)
-            before = metadata.pop(TAGS, [])
-            known = {tag for tag in before if isinstance(tag, str)} if _is_list(before) else set()
-            after = sorted((known | added) - removed)
+            known, before = set(tags_in(metadata)), metadata.pop(TAGS, [])
+            new = added if image.state == "indexed" else set()
+            after = sorted((known | new) - removed)
             if after != before:
                 if after:
                     metadata[TAGS] = after
@@ -60,5 +61,7 @@ class Tags:
         return changed
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
+def tags_in(metadata: Mapping[str, Any]) -> list[str]:
+    """The tags in the metadata of an image."""
+    found = metadata.get(TAGS)
+    return [tag for tag in found if isinstance(tag, str)] if isinstance(found, list) else []

@@ -55,6 +55,15 @@ class TraitTable:
         """Drop those of images; call within a transaction."""
         self._database.write_many("DELETE FROM traits WHERE image_id = ?", ((id_,) for id_ in ids))
 
+    def cameras(self) -> dict[str, int]:
+        """How many indexed images each camera took, in order of their names."""
+        return dict(
+            self._database.rows(
+                "SELECT camera, count(*) FROM traits JOIN images ON images.id = image_id"
+                " WHERE camera IS NOT NULL AND state = 'indexed' GROUP BY camera ORDER BY camera"
+            )
+        )
+
     def are_lacking(self) -> bool:
         """Whether those of some indexed images were not read."""
         lacking: bool = self._database.value(f"SELECT ({INDEXED}) > (SELECT count(*) FROM traits)")  # noqa: S608 - constants

@@ -43,6 +43,7 @@ _COMMANDS = {
     "import": "import_",
     "import-legacy": "import_legacy",
     "serve": "serve",
+    "mcp": "mcp",
     "verify": "verify",
     "relocate": "relocate",
     "move": "move",

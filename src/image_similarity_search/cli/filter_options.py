@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from image_similarity_search.filters import ORIENTATIONS, Filter
+
+if TYPE_CHECKING:
+    from image_similarity_search.collection import Collection
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -34,6 +37,28 @@ def _numbers(text: str) -> list[float]:
         raise click.BadParameter(f"{text!r} is no list of numbers such as 45,5,48,10") from None
 
 
+def unknown_in(where: Filter | None, collection: Collection) -> Iterator[str]:
+    """What of a filter no image has, with what there is instead."""
+    if where is None:
+        return
+    tags = collection.tags()
+    missing = [tag for tag in where.tags if tag not in tags]
+    if missing:
+        yield f"no image has the tag {', '.join(missing)}; there are: {_most(tags)}"
+    if where.camera is not None:
+        cameras, wanted = collection.cameras(), where.camera.casefold()
+        if not any(wanted in name.casefold() for name in cameras):
+            yield f"no camera's name has {where.camera} in it; there are: {_most(cameras)}"
+
+
+def _most(counts: dict[str, int]) -> str:
+    """The names that count most."""
+    names = sorted(counts, key=lambda name: -counts[name])
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more or "none"
+
+
+_NAMED = 12
 _PIXELS: dict[str, Any] = {"type": int, "metavar": "PIXELS"}
 _OPTIONS = (
     click.option(

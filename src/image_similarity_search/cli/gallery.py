@@ -9,19 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
 
+from image_similarity_search.markup import data_uri, text
+from image_similarity_search.markup import name as breakable
 from image_similarity_search.types import Hit
-
-# Halves of undecodable bytes can't be written as UTF-8; control characters are no text.
-_UNPRINTABLE = re.compile(r"[\ud800-\udfff\x00-\x1f\x7f-\x9f]")
-_BREAKS = re.compile(r"(?<=[/\\_-])")
-_SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"RIFF", "image/webp"))
 
 _STYLE = """
 :root {
@@ -218,10 +214,10 @@ def render_gallery(
     return _PAGE.substitute(
         style=_STYLE,
         style_hash=base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode(),
-        title=_text(title),
-        summary=_text(summary) if summary else _summary(queries),
+        title=text(title),
+        summary=text(summary) if summary else _summary(queries),
         sections="\n".join(sections),
-        footer=f"<footer>{_text(footer)}</footer>" if footer else "",
+        footer=f"<footer>{text(footer)}</footer>" if footer else "",
     )
 
 
@@ -235,8 +231,8 @@ def _summary(queries: Sequence[GalleryQuery]) -> str:
 def _section(number: int, query: GalleryQuery, thumbnail: Callable[[str], bytes | None]) -> str:
     return _SECTION.substitute(
         number=number,
-        label=_text(query.label),
-        title=_name(query.title),
+        label=text(query.label),
+        title=breakable(query.title),
         picture=_image(query.picture, f"{query.label} picture: {query.title}"),
         path=_path(query.path),
         note=_paragraph("note", query.note),
@@ -251,7 +247,7 @@ def _section(number: int, query: GalleryQuery, thumbnail: Callable[[str], bytes 
 
 
 def _answers(heading: str, hits: Iterable[str]) -> str:
-    items, above = list(hits), f"<h3>{_text(heading)}</h3>\n"
+    items, above = list(hits), f"<h3>{text(heading)}</h3>\n"
     if not items:
         return above + '<p class="empty">Nothing was found.</p>'
     # role: without bullets, Safari no longer announces a list
@@ -269,7 +265,7 @@ def _hit(rank: int, hit: Hit, thumbnail: bytes | None, note: str) -> str:
         percent=f"{100 * min(max(hit.score, 0.0), 1.0):.2f}",  # inner products have no bounds
         rank=rank,
         score=f"{hit.score:.4f}",
-        name=_name(name),
+        name=breakable(name),
         path=_path(hit.path),
         size=_paragraph("size", size),
         note=_paragraph("note", note),
@@ -280,9 +276,7 @@ def _image(data: bytes | None, alt: str) -> str:
     """An embedded picture, or the placeholder where there is none."""
     if not data:
         return _MISSING
-    kind = next((kind for start, kind in _SIGNATURES if data.startswith(start)), "image/jpeg")
-    encoded = base64.b64encode(data).decode("ascii")
-    return f'<img alt="{_text(alt)}" src="data:{kind};base64,{encoded}">'
+    return f'<img alt="{text(alt)}" src="{data_uri(data)}">'
 
 
 def _file_uri(path: str) -> str | None:  # of an object, which no browser opens, there is none
@@ -294,22 +288,12 @@ def _file_uri(path: str) -> str | None:  # of an object, which no browser opens,
 
 
 def _path(path: str) -> str:
-    return f'<p class="path">{_name(path)}</p>' if path else ""
+    return f'<p class="path">{breakable(path)}</p>' if path else ""
 
 
-def _name(name: str) -> str:
-    """A file name or path with places to break a line, which copying leaves out."""
-    return f"<bdi>{'<wbr>'.join(map(_text, _BREAKS.split(name)))}</bdi>"
-
-
-def _paragraph(css_class: str, text: str) -> str:
-    return f'<p class="{css_class}">{_text(text)}</p>' if text else ""
+def _paragraph(css_class: str, words: str) -> str:
+    return f'<p class="{css_class}">{text(words)}</p>' if words else ""
 
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
-
-
-def _text(text: str) -> str:
-    """Text made safe for HTML and for UTF-8."""
-    return escape(_UNPRINTABLE.sub("\ufffd", text))

@@ -19,7 +19,7 @@ def named(error: ConfigError, command: click.Command | None) -> ConfigError:
     options = [option for option in _options(command) if option.name == error.name]
     name = options[0].opts[0] if options else _OTHERWISE.get(error.name)
     known = {text for option in _options(command) for text in option.opts}
-    if name is None or name.split()[0] not in known:
+    if error.said or name is None or name.split()[0] not in known:
         return error
     return ConfigError(name, error.value, error.expected)
 

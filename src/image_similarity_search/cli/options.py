@@ -6,7 +6,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
@@ -30,6 +30,9 @@ index_dir: Callable[[_Command], _Command] = click.option(
 )
 as_json: Callable[[_Command], _Command] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON."
+)
+preview: Callable[[_Command], _Command] = click.option(
+    "--preview", is_flag=True, help="Show small pictures in the terminal, with the extra [preview]."
 )
 null: Callable[[_Command], _Command] = click.option(
     "-0", "--null", is_flag=True, help="Paths end with a NUL byte instead of a newline."
@@ -58,11 +61,36 @@ time_limit: Callable[[_Command], _Command] = click.option(
     metavar="SECONDS",
     help="Skip a picture that takes longer to read, or to decode.",
 )
+
+
+class _RecallType(click.ParamType["float | Literal['default']"]):
+    """A share, or the word that takes one back."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | Literal["default"]:
+        if value == "default":
+            return "default"
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number, nor 'default'", param, ctx)
+
+
 recall: Callable[[_Command], _Command] = click.option(
     "--recall",
-    type=float,
+    type=_RecallType(),
     metavar="SHARE",
-    help="Search for as long as it takes to find this share of the nearest, such as 0.99.",
+    help="Search for as long as it takes to find this share of the nearest, such as 0.99;"
+    " 'default' takes that back.",
+)
+on_change: Callable[[_Command], _Command] = click.option(
+    "--on-change",
+    metavar="COMMAND",
+    help="Have the shell run COMMAND when something changed, with the report as JSON on its"
+    " standard input.",
 )
 wait: Callable[[_Command], _Command] = click.option(
     "--wait",
@@ -83,7 +111,7 @@ files_from: Callable[[_Command], _Command] = click.option(
 _MODEL = click.option(
     "--model",
     metavar="MODEL",
-    help="A name of 'iss models', an .onnx file, or timm:NAME [default: efficientnet-lite0].",
+    help="A name of 'iss models', an .onnx file, or timm:NAME [default: efficientnet-lite0-whole].",
 )
 _WEIGHTS = click.option(
     "--weights",

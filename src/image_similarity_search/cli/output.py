@@ -11,12 +11,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.types import (
+    CollectionInfo,
     Hit,
     ImageRecord,
     RepairReport,
     SyncReport,
     Tuning,
     VerifyReport,
+    WatchEvent,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +60,11 @@ def tuning_in_words(tuning: Tuning) -> str:
     asked = f"recall {tuning.target:g} asked for, {tuning.recall:.3f} measured"
     measured = f"the {tuning.k} nearest of {tuning.queries} images, among {tuning.images:,}"
     return f"{asked} ({measured}){'' if tuning.reached else ': this is the best there is'}"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """So many of something: 1 image, 2,000 images."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def write_paths(paths: Iterable[str], *, null: bool) -> None:
@@ -118,6 +125,18 @@ def report_as_json(report: SyncReport, *, interrupted: bool) -> dict[str, Any]:
         "images_per_second": round(report.images_per_second, 1),
         "interrupted": interrupted,
     }
+
+
+def event_as_json(event: WatchEvent) -> dict[str, Any]:
+    """What became of a folder as ``iss watch --json`` prints it, and as ``--on-change`` gets it."""
+    report = report_as_json(event.report or SyncReport(), interrupted=False)
+    del report["interrupted"]  # of a watch, that would be the end
+    return {"folder": event.folder, "event": event.event, "reason": event.reason, **report}
+
+
+def store_as_json(info: CollectionInfo) -> dict[str, Any]:
+    """What finds the nearest now, as ``--json`` prints it."""
+    return {"indexed": info.indexed, "index": info.index, "store": info.store}
 
 
 def verify_as_json(report: VerifyReport, repair: RepairReport | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any, Self
 
-from image_similarity_search.cli.output import say
+from image_similarity_search.cli.output import count, say
 from image_similarity_search.types import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -64,12 +64,12 @@ class ProgressBar:
 
     def _line(self, progress: Progress) -> str:
         if not progress.total:
-            return f"{progress.phase}: {progress.done:,} images"
+            return f"{progress.phase}: {count(progress.done, 'image')}"
         if not progress.done:
-            return f"{progress.phase}: 0 of {progress.total:,} images"
+            return f"{progress.phase}: 0 of {count(progress.total, 'image')}"
         rate = progress.done / max(time.monotonic() - self._phase_started, 1e-9)
         left = (progress.total - progress.done) / rate
         return (
-            f"{progress.phase}: {progress.done:,} of {progress.total:,} images,"
+            f"{progress.phase}: {progress.done:,} of {count(progress.total, 'image')},"
             f" {rate:.0f} images/s, {left:.0f} s left"
         )

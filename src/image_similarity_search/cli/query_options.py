@@ -43,7 +43,7 @@ class GivenPicture:
 
 
 _PICTURES = (
-    click.argument("image", required=False, type=click.Path(allow_dash=True)),
+    click.argument("images", nargs=-1, metavar="[IMAGE]", type=click.Path(allow_dash=True)),
     click.option(
         "--id", "ids", type=int, multiple=True, metavar="N", help="Like image N of the collection."
     ),
@@ -113,10 +113,13 @@ def search_options(command: _Command) -> _Command:
 
 def _given(options: dict[str, Any]) -> list[GivenPicture]:
     """The pictures of a command's options, which are taken out of these."""
-    image, region = options.pop("image"), options.pop("region")
+    images, region = options.pop("images"), options.pop("region")
+    if len(images) > 1:
+        likes = " ".join(f"--like {each}" for each in images[1:])
+        raise click.UsageError(f"one IMAGE is taken; to search by all of them: {images[0]} {likes}")
     private = options.pop("allow_private_url")
     allowed = options.pop("allow_url") or private
-    chief: list[_Source] = [image] if image is not None else []
+    chief: list[_Source] = list(images)
     chief += options.pop("ids")
     words = [Text(each) for each in options.pop("texts")]
     if options.pop("clipboard"):

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.costs import weigh, weigh_once
 from image_similarity_search.collection.indexing import Indexer
-from image_similarity_search.collection.lookup import ids_of, job_for, path_of, required
+from image_similarity_search.collection.lookup import (
+    ids_of,
+    job_for,
+    path_of,
+    refuse_bad,
+    required,
+)
 from image_similarity_search.collection.moving import moved
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.originals import check_file
 from image_similarity_search.collection.queries import checked_path, checked_source
-from image_similarity_search.collection.relocate import relocated
+from image_similarity_search.collection.relocate import gone_to, relocated
 from image_similarity_search.collection.scanning import WalkOptions
 from image_similarity_search.collection.sync import Sync
 from image_similarity_search.collection.tuning import check_recall, tuned
@@ -45,6 +52,14 @@ _WHAT_WAS_DONE_IS_KEPT = (
 )
 
 
+_MOVED = (
+    "%s is gone, and its files seem to be in %s: each is read, to recognise it by its content"
+    " ('iss relocate OLD NEW' takes none of that time)"
+)
+
+_log = logging.getLogger(__name__)
+
+
 class ChangeableCollection(OpenedCollection):
     """The use cases that write, one process at a time."""
 
@@ -60,6 +75,7 @@ class ChangeableCollection(OpenedCollection):
         time_limit: float = DEFAULT_TIME_LIMIT,
         checksum: bool = False,
         on: str | None = None,
+        forget: bool = True,
         progress: ProgressCallback | None = None,
     ) -> SyncReport:
         """Make the collection hold what ``folder`` and the folders below it hold, now.
@@ -82,6 +98,8 @@ class ChangeableCollection(OpenedCollection):
             checksum: read every file that seems unchanged, and compare its content.
             on: the Ray cluster that decodes and encodes, ``ray://HOST:PORT``; ``ray`` is the one
                 that this machine is a node of, or else one of this machine alone.
+            forget: say False to keep images whose file is gone, until another sync: one of the
+                folder that the files were moved to recognises them.
             progress: called now and then.
 
         Raises:
@@ -96,10 +114,12 @@ class ChangeableCollection(OpenedCollection):
         """
         skip = (self._folder,)
         options = WalkOptions(
-            include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip
+            include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip, forget
         )
         path = checked_source(folder)
         with self._writing(), self._prepared_on(on, time_limit) as (embedder, load):
+            if old := gone_to(self._catalog, path):
+                _log.warning(_MOVED, old, path)
             thumbnails = self._thumbnails
             sync = Sync(
                 self._catalog,
@@ -187,12 +207,17 @@ class ChangeableCollection(OpenedCollection):
 
         Raises:
             ImageNotFoundError: one of them is not in the collection; nothing was changed.
+            ImageUnreadableError: one is a bad file, which gets no tags; the same. Those in a
+                folder are passed over.
             ConfigError: a tag is none.
             CollectionLockedError: another process is writing.
         """
         added, removed = normal_tags(add), normal_tags(remove)
         with self._writing():
-            ids = sorted({id_ for image in images for id_ in ids_of(self._catalog, image)})
+            named = {image: ids_of(self._catalog, image) for image in images}
+            if added:
+                refuse_bad(self._catalog, named)
+            ids = sorted({id_ for found in named.values() for id_ in found})
             with self._catalog.transaction():
                 changed = self._catalog.tags.change(ids, added, removed)
             self._keeper.refresh()
@@ -243,6 +268,17 @@ class ChangeableCollection(OpenedCollection):
         check_recall(recall)
         with self._writing():
             return tuned(self._catalog, self._searcher, self._keeper, recall)
+
+    def untune(self) -> None:
+        """Let searches look at as much as is usual: take back what ``tune`` was asked for.
+
+        Raises:
+            CollectionLockedError: another process is writing.
+        """
+        with self._writing():
+            with self._catalog.transaction():
+                self._catalog.set_tuning(None)
+            self._keeper.refresh()
 
     def move(
         self, to: str, *, index: str | None = None, progress: ProgressCallback | None = None

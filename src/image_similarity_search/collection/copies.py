@@ -30,8 +30,9 @@ AHEAD_BYTES = 256 << 20
 def with_copies(load: Load, time_limit: float) -> Load:
     """``load`` for files and objects: it gets a copy of each object, which is removed after.
 
-    To copy one may take ``time_limit`` seconds. One that can't be copied is bad, as a file is;
-    but SourceUnavailableError ends it all where the object storage does not answer any more.
+    They are given up when none of them grew for ``time_limit`` seconds. One that can't be copied
+    is bad, as a file is; but SourceUnavailableError ends it all where the object storage does not
+    answer any more.
     """
 
     def loaded(jobs: Iterable[Job | Bad | Gone]) -> Generator[Loaded | Bad | Gone]:
@@ -56,7 +57,7 @@ class _Coming:
 
 
 class Copies:
-    """Objects that are being copied, each within ``time_limit`` seconds, into one folder."""
+    """Objects that are being copied into one folder, as long as some grow within ``time_limit``."""
 
     def __init__(self, time_limit: float) -> None:
         self._time_limit = time_limit

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 
+from image_similarity_search.collection.changing import ChangeableCollection
 from image_similarity_search.collection.duplicates.asking import (
     dismissed_pairs,
     found_duplicates,
     resolved,
 )
-from image_similarity_search.collection.duplicates.undo_log import UndoLog
+from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
 from image_similarity_search.collection.duplicates.undoing import undone
-from image_similarity_search.collection.opened import OpenedCollection
+from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.queries import checked_path
 from image_similarity_search.duplicates import (
     ActionReport,
@@ -21,11 +23,14 @@ from image_similarity_search.duplicates import (
     DuplicateLevel,
     DuplicateReport,
 )
+from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import DEFAULT_TIME_LIMIT, ProgressCallback
 
+_log = logging.getLogger(__name__)
 
-class DeduplicatedCollection(OpenedCollection):
+
+class DeduplicatedCollection(ChangeableCollection):
     """The use cases of duplicates."""
 
     def duplicates(
@@ -50,7 +55,7 @@ class DeduplicatedCollection(OpenedCollection):
                 picture, resized or saved anew), ``near`` (cut, lettered, mirrored, other
                 colours) or ``similar`` (no copy, but alike).
             likeness: how pixels must correlate for ``near``; 0.93.
-            score: of embeddings, for ``similar``; 0.8.
+            score: of embeddings, for ``similar``; 0.75.
             where: the images to compare; without it, all.
             references: folders whose images stay, and are not compared with one another.
             between: two folders, to compare one with the other and neither with itself.
@@ -132,11 +137,30 @@ class DeduplicatedCollection(OpenedCollection):
     def undo_duplicates(self) -> ActionReport:
         """Undo the last ``resolve_duplicates`` that was not undone; files come back into it.
 
-        What was deleted is gone. The next ``sync`` finds the files, and encodes them.
+        What was deleted is gone. The next ``sync`` finds the files, and encodes them; those that
+        had tags are indexed at once, and have them again.
 
         Raises:
             ConfigError: there is nothing to undo.
             CollectionLockedError: another process is writing.
         """
+        log = UndoLog(self._folder)
         with self._writing():
-            return ActionReport(False, list(undone(UndoLog(self._folder))))
+            entries = {entry.path: entry for entry in log.last_run()}
+            report = ActionReport(False, list(undone(log)))
+        back = [entry for deed in report.done if (entry := entries[deed.path]).tags]
+        if back:
+            self._give_back_tags(back)
+        return report
+
+    def _give_back_tags(self, entries: Sequence[Entry]) -> None:
+        """Index files that are back and had tags, and take these from the images that stayed."""
+        try:
+            self.add(*(entry.path for entry in entries))
+            for entry in entries:
+                self.add_tags([entry.path], entry.tags)
+                if entry.handed:
+                    self.remove_tags([entry.kept], entry.handed)
+        except ImageSearchError as error:
+            tags = "; ".join(f"{shown(one.path)}: {', '.join(one.tags)}" for one in entries)
+            _log.warning("the files are back, but not all their tags (%s): %s", error, tags)

@@ -93,7 +93,13 @@ def combined(rows: NDArray[np.float32], weights: Sequence[float], metric: Metric
     total = scale @ units
     length = np.linalg.norm(total)
     if length <= _OPPOSED * np.abs(scale).sum():
-        raise ConfigError("examples", len(rows), "examples that do not cancel each other out")
+        raise ConfigError(
+            "examples",
+            len(rows),
+            "examples that do not cancel each other out",
+            f"the {len(rows)} examples cancel each other out: nothing is left to search by;"
+            " take one away, or give one another weight",
+        )
     liked = scale > 0
     norm = float(np.average(norms[liked], weights=scale[liked]))
     direction = np.asarray((total / length * norm)[None], dtype=np.float32)

@@ -226,6 +226,9 @@ class Indexer:
     def _skip(self, bad: Bad) -> None:
         job = bad.job
         _log.info("%s: skipped: %s", shown(job.path), bad.reason)
+        moved = self._vacated.take_bad(bad.content_hash) if job.known_id is None else None
+        if moved is not None:
+            self._move(moved, job)
         self._catalog.put_skipped(job.place, job.stat, bad.content_hash, bad.reason)
         self._report.skipped += 1
 

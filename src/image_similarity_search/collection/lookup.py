@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,8 +16,11 @@ from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection import originals
 from image_similarity_search.collection.pipeline import Job
 from image_similarity_search.collection.queries import checked_source
-from image_similarity_search.errors import ImageNotFoundError
+from image_similarity_search.errors import ImageNotFoundError, ImageUnreadableError
 from image_similarity_search.types import ImageRecord
+
+ImageName: TypeAlias = "int | str | os.PathLike[str]"
+"""An image by its id or path, or the images of a folder."""
 
 
 def path_of(catalog: Catalog, path: str | os.PathLike[str]) -> str:
@@ -71,6 +75,21 @@ def ids_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> Sequence[in
     if not ids:
         raise ImageNotFoundError(image, "not in this collection; nothing was changed")
     return ids
+
+
+def refuse_bad(catalog: Catalog, named: Mapping[ImageName, Sequence[int]]) -> None:
+    """Refuse a bad file among images that are named, with their ids; not those of folders.
+
+    Raises:
+        ImageUnreadableError: there is one.
+    """
+    for image, ids in named.items():
+        record = catalog.record(ids[0]) if len(ids) == 1 else None
+        if record is None or record.state == "indexed":
+            continue
+        if isinstance(image, int | np.integer) or path_of(catalog, image) == record.path:
+            reason = f"a bad file ({record.reason}), which gets no tags; nothing was changed"
+            raise ImageUnreadableError(record.path, reason)
 
 
 def required(record: ImageRecord | None, name: str) -> ImageRecord:

@@ -159,7 +159,7 @@ def _copy(address: str, target: str) -> None:
     from image_similarity_search.objects import storage
 
     try:
-        storage.fetch(address, target, LONGEST_READ).result()
+        storage.fetch(address, target, LONGEST_READ, in_all=True).result()
     except Exception as error:
         raise problem_of_copy(address, error, LONGEST_READ) from None
 

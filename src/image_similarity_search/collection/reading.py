@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from image_similarity_search import vectors
+from image_similarity_search import markup, vectors
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.evaluation.asking import evaluated
 from image_similarity_search.collection.examples import Example
@@ -34,6 +34,14 @@ from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import EncoderOutputError
 from image_similarity_search.evaluation import EvaluationReport, Truth
 from image_similarity_search.filters import Filter
+from image_similarity_search.galleries import (
+    Gallery,
+    Tile,
+    gallery,
+    score_and_size,
+    size,
+    tile_of,
+)
 from image_similarity_search.search_options import PLAIN, SearchOptions
 from image_similarity_search.types import (
     CollectionInfo,
@@ -74,6 +82,8 @@ class ReadableCollection(OpenedCollection):
     ) -> list[Hit]:
         """The ``k`` images most like ``query``, the most alike first; equals in order of id.
 
+        A notebook shows the list as a gallery, as it does that of ``images``.
+
         Args:
             query: a path, a file's bytes, a PIL image, a uint8 array ``(h, w, 3)``, or the id of
                 an image of this collection, which is then left out of its own answer; or a
@@ -112,9 +122,10 @@ class ReadableCollection(OpenedCollection):
             return [self.search(query, k, threshold=threshold, where=where) for query in queries]
         least = score_of(self._catalog.identity, threshold)
         rows = self._query_vectors(queries)
-        return self._searcher.nearest_to_each(
+        answers = self._searcher.nearest_to_each(
             rows, k, least, [_id_or_none(query) for query in queries], where
         )
+        return [Gallery(hits, self._hit_tile) for hits in answers]
 
     def search_by_examples(
         self,
@@ -138,7 +149,8 @@ class ReadableCollection(OpenedCollection):
             ImageError: as ``search`` does.
         """
         least = score_of(self._catalog.identity, threshold)
-        return self._asker.hits(examples, k, least, where, leave_out, options)
+        hits = self._asker.hits(examples, k, least, where, leave_out, options)
+        return Gallery(hits, self._hit_tile)
 
     def search_each(self, questions: Sequence[Question]) -> list[Answered]:
         """As ``search_by_examples``, for the questions of several callers at once.
@@ -244,7 +256,7 @@ class ReadableCollection(OpenedCollection):
             FolderNotFoundError, ConfigError: as ``search`` does of ``where``; or ``after`` or
                 ``offset`` is less than 0, or ``limit`` less than 1.
         """
-        return self._filtering.page(where, after, offset, limit)
+        return Gallery(self._filtering.page(where, after, offset, limit), self._tile)
 
     def count(self, where: Filter | None = None) -> int:
         """How many images ``where`` lets through; without it, how many can be found.
@@ -263,6 +275,10 @@ class ReadableCollection(OpenedCollection):
             ImageNotFoundError: there is no such image.
         """
         return self._catalog.traits.of(record_of(self._catalog, image).id)
+
+    def cameras(self) -> dict[str, int]:
+        """How many images each camera took, as their files say, in order of the cameras."""
+        return self._catalog.traits.cameras()
 
     def tags(self) -> dict[str, int]:
         """How many images have each tag, in order of the tags."""
@@ -395,6 +411,19 @@ class ReadableCollection(OpenedCollection):
     def verify(self, *, files: bool = False) -> VerifyReport:
         """Check all that is stored, and with ``files`` that the image files are as indexed."""
         return verified(self._folder, files=files)
+
+    def _repr_html_(self) -> str:
+        info = self.info()
+        words = f"{info.indexed:,} images of {info.encoder} in {info.index_dir}"
+        return f"<p>{markup.text(words)}</p>" + gallery([*map(self._tile, self.images(limit=12))])
+
+    def _tile(self, record: ImageRecord) -> Tile:
+        """How a notebook shows an image."""
+        return tile_of(record, size(record.width, record.height), self._thumbnails.look)
+
+    def _hit_tile(self, hit: Hit) -> Tile:
+        note = score_and_size(hit.score, hit.image.width, hit.image.height)
+        return tile_of(hit.image, note, self._thumbnails.look)
 
     def _query_vectors(self, queries: Sequence[Query]) -> FloatArray:
         """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""

@@ -49,6 +49,24 @@ def relocated(catalog: Catalog, old: str, new: str, *, force: bool) -> int:
     return sum(len(catalog.files.in_folder(id_)) for id_ in folders)
 
 
+def gone_to(catalog: Catalog, new: str) -> str | None:
+    """An indexed folder that is gone, and whose files lie in the folder ``new``, if one does."""
+    roots = catalog.places.roots()
+    if is_address(new) or catalog.places.locate(os.path.realpath(new))[0] in roots:
+        return None
+    for id_, root in roots.items():
+        if is_address(root) or os.path.exists(root):
+            continue
+        folders = {
+            folder_id: os.path.join(new, inner)
+            for inner, folder_id in catalog.places.folders_below(id_, "").items()
+        }
+        paths = _some_files(catalog, folders)
+        if paths and 2 * sum(map(os.path.isfile, paths)) > len(paths):
+            return root
+    return None
+
+
 def _moved(paths: dict[str, int], old: str, new: str) -> dict[int, str]:
     """The new paths of those that lie at or below ``old``, by id."""
     inner = {id_: relative(path, old) for path, id_ in paths.items()}
@@ -92,14 +110,7 @@ def _overlap(new: str, path: str) -> ConfigError:
 
 def _look_there(catalog: Catalog, new: str, folders: dict[int, str]) -> None:
     """Refuse where most of a sample of the files are not at their new places."""
-    drawn = random.Random(0)  # noqa: S311 - a sample, not a secret
-    some = drawn.sample(sorted(folders), min(len(folders), _FOLDERS_LOOKED_IN))
-    paths = [
-        os.path.join(folders[id_], name)
-        for id_ in some
-        for name in sorted(catalog.files.in_folder(id_))[:_FILES_LOOKED_FOR]
-        if not name.startswith("\0")
-    ]
+    paths = _some_files(catalog, folders)
     missing = [path for path in paths if not os.path.isfile(path)]
     if 2 * len(missing) > len(paths) or not os.path.isdir(new):
         example = f", such as {missing[0]}" if missing else ""
@@ -108,3 +119,15 @@ def _look_there(catalog: Catalog, new: str, folders: dict[int, str]) -> None:
             f"{len(missing)} of {len(paths)} files that were looked for are not there{example};"
             " nothing was changed (--force does it all the same)",
         )
+
+
+def _some_files(catalog: Catalog, folders: dict[int, str]) -> list[str]:
+    """The paths of a sample of the files of folders, which are given by id with their paths."""
+    drawn = random.Random(0)  # noqa: S311 - a sample, not a secret
+    some = drawn.sample(sorted(folders), min(len(folders), _FOLDERS_LOOKED_IN))
+    return [
+        os.path.join(folders[id_], name)
+        for id_ in some
+        for name in sorted(catalog.files.in_folder(id_))[:_FILES_LOOKED_FOR]
+        if not name.startswith("\0")
+    ]

@@ -28,6 +28,7 @@ class WalkOptions:
     retry_skipped: bool = False
     checksum: bool = False
     skip: Sequence[str] = ()
+    forget: bool = True
 
 
 @dataclass(slots=True)

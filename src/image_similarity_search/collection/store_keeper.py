@@ -13,7 +13,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.lock import store_lock
+from image_similarity_search.catalog.lock import another_writes, store_lock
 from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.collection.costs import flat_limit
 from image_similarity_search.errors import (
@@ -180,7 +180,10 @@ class StoreKeeper:
             )
         except StoreUnavailableError as error:
             if self._catalog.counts().indexed:  # an empty collection has no file
-                _log.warning("%s; it is made anew from the catalog", error)
+                missing = not os.path.exists(self.path)
+                first = missing and another_writes(self._folder)  # it is written at the end
+                level = logging.INFO if first else logging.WARNING
+                _log.log(level, "%s; it is made anew from the catalog", error)
             return self._new()
 
     def _checked(self, store: FaissStore) -> FaissStore:

@@ -95,7 +95,7 @@ class Sync:
         """Read the traits that are lacking; of objects they are read when these are indexed."""
         if not is_address(self._folder):
             folders = self._catalog.places.folders_below(self._root_id, self._start)
-            fill_traits(self._catalog, folders.values(), self._kept_thumbnail)
+            fill_traits(self._catalog, folders.values(), self._kept_thumbnail, self._progress)
 
     def _require_root(self) -> tuple[int, str]:
         root_id, start = self._catalog.places.locate(self._folder)
@@ -162,10 +162,12 @@ class Sync:
 
     def _forget(self) -> None:
         gone = self._vacated.to_forget
+        if not self._scan.options.forget:
+            self._report.vanished, gone = len(gone), set()
         if _log.isEnabledFor(logging.DEBUG):
             for record in self._catalog.records(gone).values():
                 _log.debug("%s: forgotten, its file is gone", shown(record.path))
-        moved = self._report.moved > 0
+        moved = self._report.moved > 0 or self._vacated.bad_turned_up
         if gone or moved or not self._catalog.places.folders_below(self._root_id, ""):
             with self._catalog.transaction():
                 self._catalog.remove(gone)

@@ -63,6 +63,14 @@ class Thumbnails:
         """The thumbnail of an image, if there is one."""
         return self._file.get(record.content_hash) if record.content_hash else None
 
+    def look(self, record: ImageRecord) -> bytes:
+        """The thumbnail of an image, also when the collection is closed; nothing is kept.
+
+        Raises:
+            ImageError: there is none, and its file can't be read.
+        """
+        return self.kept(record) or _made(record)[1]
+
     def keep(self, thumbnails: Mapping[str, bytes]) -> None:
         """Keep thumbnails by the content hash of their files."""
         self._file.put(thumbnails)

@@ -19,7 +19,13 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.messages import unpacked_traits
 from image_similarity_search.collection.pipeline import MEMORY_LIMIT
 from image_similarity_search.processors import available_processors
-from image_similarity_search.types import DEFAULT_TIME_LIMIT, ImageRecord, Traits
+from image_similarity_search.types import (
+    DEFAULT_TIME_LIMIT,
+    ImageRecord,
+    Progress,
+    ProgressCallback,
+    Traits,
+)
 from image_similarity_search.workers.pool import Pool
 from image_similarity_search.workers.worker import Answer
 
@@ -31,7 +37,9 @@ Kept = Callable[[ImageRecord], bytes | None]
 """The kept thumbnail of an image, if there is one."""
 
 
-def fill_traits(catalog: Catalog, folder_ids: Iterable[int], thumbnail: Kept) -> int:
+def fill_traits(
+    catalog: Catalog, folder_ids: Iterable[int], thumbnail: Kept, progress: ProgressCallback
+) -> int:
     """Read the traits that are lacking of images in these folders; how many these were.
 
     The caller holds the writer lock. A file that is gone or was changed since is left to the
@@ -44,6 +52,8 @@ def fill_traits(catalog: Catalog, folder_ids: Iterable[int], thumbnail: Kept) ->
         return 0
     lacking = catalog.traits.lacking_in(folder_ids)
     count = 0
+    if lacking:
+        progress(Progress("reading EXIF", 0, len(lacking)))
     found = _read(catalog, lacking) if lacking else iter(())
     while part := list(islice(found, _AT_ONCE)):
         with catalog.transaction():
@@ -51,6 +61,7 @@ def fill_traits(catalog: Catalog, folder_ids: Iterable[int], thumbnail: Kept) ->
                 colours = _colours(thumbnail(record))
                 catalog.traits.put(record.id, replace(traits, colours=colours))
         count += len(part)
+        progress(Progress("reading EXIF", count, len(lacking)))
     return count
 
 

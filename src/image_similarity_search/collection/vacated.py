@@ -13,22 +13,25 @@ class Vacated:
     Attributes:
         sizes: of the files that are gone, in bytes: one that turns up has one of these.
         to_forget: the ids whose file is gone for good unless it turns up.
+        bad_turned_up: whether a bad file of these turned up.
     """
 
     def __init__(self) -> None:
         self.sizes: set[int] = set()
         self.to_forget: set[int] = set()
+        self.bad_turned_up = False
         self._kept: set[int] = set()
         self._gone: defaultdict[str, list[int]] = defaultdict(list)
         self._replaced: defaultdict[str, list[int]] = defaultdict(list)
+        self._bad: defaultdict[str, list[int]] = defaultdict(list)
 
     def add_gone(self, known: Known, *, forget: bool = True) -> None:
         """Nothing is at this image's place any more; ``forget`` it if it doesn't turn up."""
         self.sizes.add(known.stat.size)
         if forget:
             self.to_forget.add(known.id)
-        if known.content_hash and not known.skipped:
-            self._gone[known.content_hash].append(known.id)
+        if known.content_hash:
+            (self._bad if known.skipped else self._gone)[known.content_hash].append(known.id)
 
     def add_displaced(self, id_: int, content_hash: str | None) -> None:
         """Another image has taken this one's place."""
@@ -63,3 +66,12 @@ class Vacated:
                     self.to_forget.discard(id_)
                     return id_
         return None
+
+    def take_bad(self, content_hash: str | None) -> int | None:
+        """A bad file of this content that is gone; given out once, and not forgotten."""
+        if content_hash is None or not self._bad.get(content_hash):
+            return None
+        id_ = self._bad[content_hash].pop()
+        self.to_forget.discard(id_)
+        self.bad_turned_up = True
+        return id_

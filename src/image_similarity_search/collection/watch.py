@@ -43,6 +43,7 @@ class _Watched:
         identity: which folder lies there now; None where there is none, and for an address.
         due: whether it is to be synced.
         next_sync: when it is in any case, by the monotonic clock.
+        forget: whether the others were looked at since images vanished from this one.
         available: whether it could be synced the last time.
         report: of the last sync.
     """
@@ -51,6 +52,7 @@ class _Watched:
     identity: _Identity | None = None
     due: bool = True
     next_sync: float = 0.0
+    forget: bool = False
     available: bool = True
     report: SyncReport | None = None
 
@@ -60,7 +62,7 @@ class Watch:
 
     def __init__(
         self,
-        sync: Callable[[str], SyncReport],
+        sync: Callable[[str, bool], SyncReport],
         folders: Sequence[str],
         events: FolderEvents | None,
         every: float | None,
@@ -68,6 +70,8 @@ class Watch:
     ) -> None:
         """``sync`` brings the collection up to date with a folder, under the writer lock.
 
+        It is told whether to forget images whose file is gone: where several folders are watched,
+        that waits for a look at the others, which they may have moved to.
         Without ``events``, and in object storage, only the clock says when.
         """
         self._sync = sync
@@ -82,7 +86,7 @@ class Watch:
         with contextlib.closing(self._events) if self._events else contextlib.nullcontext():
             while not self._stop.is_set():
                 self._look()
-                for watched in self._watched:
+                for watched in list(self._watched):
                     is_time = watched.due or time.monotonic() >= watched.next_sync
                     if is_time and (event := self._visit(watched)):
                         yield event
@@ -110,10 +114,10 @@ class Watch:
         watched.due = False
         before, was_available = watched.report, watched.available
         try:
-            report = self._sync(watched.path)
+            report = self._sync(watched.path, watched.forget or len(self._watched) == 1)
         except CollectionLockedError as error:
             if not self._waits_for_lock:
-                _log.warning("%s: waiting for it", error)
+                _log.warning("%s is writing to %s: waiting for it", error.holder, error.path)
             watched.due = self._waits_for_lock = True
             return None
         except (FolderNotFoundError, SourceUnavailableError) as error:
@@ -126,10 +130,23 @@ class Watch:
             return WatchEvent(watched.path, "unavailable", str(error)) if was_available else None
         finally:
             watched.next_sync = time.monotonic() + self._seconds_between(watched)
+        if self._waits_for_lock:
+            _log.warning("%s: no other process writes any more; going on", watched.path)
         self._waits_for_lock, watched.available, watched.report = False, True, report
+        watched.forget = False
+        if report.vanished:
+            self._look_for_what_vanished(watched)
         if before and was_available and not _differ(before, report):
             return None
         return WatchEvent(watched.path, "synced", report=report)
+
+    def _look_for_what_vanished(self, watched: _Watched) -> None:
+        """Sync the other folders, then this one again: what did not turn up there is forgotten."""
+        watched.forget = True
+        self._watched.remove(watched)
+        self._watched.append(watched)
+        for each in self._watched:
+            each.due = True
 
     def _seconds_between(self, watched: _Watched) -> float:
         told = self._events and self._events.work and not is_address(watched.path)
@@ -137,6 +154,8 @@ class Watch:
 
     def _wait(self) -> None:
         """Wait until something is told, or there may be something to do."""
+        if any(watched.forget for watched in self._watched):
+            return
         until = time.monotonic() + _LOOK
         if self._events and self._events.folders:
             told = self._events.wait()
@@ -161,6 +180,5 @@ def _identity(folder: str) -> _Identity | None:
 
 def _differ(before: SyncReport, after: SyncReport) -> bool:
     """Whether a sync did something, or met something that the one before did not."""
-    did = after.indexed or after.updated or after.moved or after.removed
     met = after.skipped != before.skipped or after.unreadable_folders != before.unreadable_folders
-    return bool(did or met)
+    return after.changed or met

@@ -14,7 +14,12 @@ from image_similarity_search.collection.originals import check_folder
 from image_similarity_search.collection.queries import checked_path
 from image_similarity_search.collection.watch import Watch
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import DEFAULT_TIME_LIMIT, ProgressCallback, WatchEvent
+from image_similarity_search.types import (
+    DEFAULT_TIME_LIMIT,
+    ProgressCallback,
+    SyncReport,
+    WatchEvent,
+)
 
 
 class WatchingCollection(ChangeableCollection):
@@ -74,7 +79,11 @@ class WatchingCollection(ChangeableCollection):
         events = FolderEvents(self._folder, stop) if local and not poll else None
         if events:
             check_watcher()
-        sync = partial(
+
+        def sync(path: str, forget: bool) -> SyncReport:
+            return sync_all(path, forget=forget)
+
+        sync_all = partial(
             self.sync,
             include=include,
             exclude=exclude,

@@ -86,7 +86,17 @@ class Preprocessing:
         interpolation: Interpolation | None,
         fit: Fit | None = None,
     ) -> Self:
-        """The same with other values, where they are not None."""
+        """The same with other values, where they are not None.
+
+        What stretches is asked for a crop by a ``resize`` and a ``crop`` that differ, unless
+        ``fit`` is said; one of them alone is both.
+        """
+        if (fit or self.fit) == "stretch":
+            one = crop if resize is None else resize if crop is None else None
+            if one is not None and one > 0:
+                resize = crop = one
+            elif fit is None and resize != crop:
+                fit = "crop"
         return replace(
             self,
             resize=self.resize if resize is None else resize,

@@ -21,6 +21,10 @@ from image_similarity_search.errors import (
 )
 
 _TIMM = "timm:"
+_MODEL_TOO = (
+    "the model that they are of with it, such as --model resnet50 (EncoderSpec(model=) in Python);"
+    " an .onnx file of your own is a model by itself: --model FILE"
+)
 _OTHERS = ("an .onnx file", "timm:NAME")
 
 
@@ -42,6 +46,8 @@ def create(encoder: str | EncoderSpec | None = None, device: Device = "auto") ->
     check_device(device)
     spec = resolved(encoder)
     device = _device_for(spec, device)
+    if spec.weights is not None and spec.model is None:
+        raise ConfigError("weights", spec.weights, _MODEL_TOO)
     model = spec.model or DEFAULT_ENCODER
     if model in ENCODERS:
         return _of_row(ENCODERS[model], spec, device)

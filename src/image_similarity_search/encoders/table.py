@@ -13,7 +13,7 @@ from image_similarity_search.encoders.preprocessing import (
 )
 from image_similarity_search.encoders.text import TextTower
 
-DEFAULT_ENCODER = "efficientnet-lite0"
+DEFAULT_ENCODER = "efficientnet-lite0-whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +64,24 @@ _ROWS = (
     EncoderRow(
         name=DEFAULT_ENCODER,
         dim=1280,
-        preprocessing=Preprocessing(),
-        licence="Apache-2.0",
-        summary="EfficientNet-Lite0 trained on ImageNet, 8-bit: quick, good at objects and scenes",
-        weights=_LITE0,
-        # of the file as it was before it had a second output; the first is the same, to the bit
-        fingerprint="efficientnet-lite0;sha256=ba6d35254fe32a67",
-        scores=(0.96, 0.73, 0.67),
-    ),
-    EncoderRow(
-        name="efficientnet-lite0-whole",
-        dim=1280,
         preprocessing=Preprocessing(224, 224, fit="stretch"),
         licence="Apache-2.0",
-        summary="the same network, which sees the whole picture: finds altered copies better",
+        summary="the same, which sees the whole picture: objects, scenes, and altered copies",
         weights=_LITE0,
         output="rms",
         head="efficientnet-lite0-head.npy",
         scores=(0.93, 0.68, 0.61),
+    ),
+    EncoderRow(
+        name="efficientnet-lite0",
+        dim=1280,
+        preprocessing=Preprocessing(),
+        licence="Apache-2.0",
+        summary="EfficientNet-Lite0 trained on ImageNet, 8-bit: sees the middle of a picture",
+        weights=_LITE0,
+        # of the file as it was before it had a second output; the first is the same, to the bit
+        fingerprint="efficientnet-lite0;sha256=ba6d35254fe32a67",
+        scores=(0.96, 0.73, 0.67),
     ),
     EncoderRow(
         name="colour-texture",

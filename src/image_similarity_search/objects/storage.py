@@ -7,8 +7,11 @@ our words.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import os
+import time
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +28,9 @@ from image_similarity_search.objects.stored import Stored
 
 _AT_ONCE = 32
 """Objects of which the first bytes are read at once."""
+
+_LOOK = 1.0
+"""Seconds between looks at how much of an object has come."""
 
 _ETAGS = ("ETag", "etag")
 _TIMES = ("LastModified", "last_modified", "mtime", "updated")
@@ -94,11 +100,12 @@ def begins(addresses: Sequence[str], size: int) -> list[bytes]:
     return [data if isinstance(data, bytes) else b"" for data in found]
 
 
-def fetch(address: str, target: str, seconds: float) -> Future[None]:
+def fetch(address: str, target: str, seconds: float, *, in_all: bool = False) -> Future[None]:
     """Begin to copy an object into the file ``target``, a part at a time.
 
-    The future raises TimeoutError after ``seconds``, and otherwise what ``problem_with`` takes. A
-    row of a Parquet file is read for as long as that takes.
+    The future raises TimeoutError when nothing came for ``seconds``, of this object or of others
+    that are copied into the same folder; with ``in_all``, after so many seconds. Otherwise it
+    raises what ``problem_with`` takes. A row of a Parquet file is read for as long as that takes.
 
     Raises:
         SourceUnavailableError: what reads this kind of object storage is not installed.
@@ -106,8 +113,36 @@ def fetch(address: str, target: str, seconds: float) -> Future[None]:
     if scheme_of(address) == PARQUET:
         return parquet_rows.fetch(address, target)
     fs = file_system_of(address)
-    copying = asyncio.wait_for(fs._get_file(_path(address), target), seconds)
+    copying = fs._get_file(_path(address), target)
+    if in_all:
+        copying = asyncio.wait_for(copying, seconds)
+    else:
+        copying = _while_it_comes(copying, os.path.dirname(target), seconds)
     return asyncio.run_coroutine_threadsafe(copying, fs.loop)
+
+
+async def _while_it_comes(copying: Coroutine[Any, Any, None], folder: str, seconds: float) -> None:
+    """Wait for a copy for as long as files in the folder grow: on a slow link all share it."""
+    task = asyncio.ensure_future(copying)
+    try:
+        size, since = -1, time.monotonic()
+        while not (await asyncio.wait([task], timeout=min(_LOOK, seconds / 4)))[0]:
+            if (now := _bytes_in(folder)) != size:
+                size, since = now, time.monotonic()
+            elif time.monotonic() - since > seconds:
+                raise TimeoutError
+        task.result()
+    finally:
+        task.cancel()
+
+
+def _bytes_in(folder: str) -> int:
+    size = 0
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # one that was read, and removed
+                size += entry.stat().st_size
+    return size
 
 
 def problem_with(address: str, error: BaseException) -> ImageError:

@@ -8,7 +8,14 @@ from fastapi import Depends, Query
 from pydantic import Field
 
 from image_similarity_search.filters import COLOURS, Colour, Orientation
-from image_similarity_search.service.requests import MOST, FilterIn, Id, OptionsIn
+from image_similarity_search.service.requests import (
+    DIVERSE_WORDS,
+    MOST,
+    FilterIn,
+    Id,
+    OptionsIn,
+    Share,
+)
 
 Whole = Annotated[int | None, Query(ge=0, le=MOST)]
 Ratio = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
@@ -64,9 +71,7 @@ async def _options_from_query(
     exclude_same_folder: Annotated[
         bool, Query(description="No hits from the folder of the image.")
     ] = False,
-    diverse: Annotated[
-        float, Query(ge=0, le=1, description="How much being unlike other hits counts; 0 is off.")
-    ] = 0.0,
+    diverse: Annotated[Share, Query(description=DIVERSE_WORDS)] = 0.0,
     fold: Annotated[bool, Query(description="Put copies of a hit to it, not beside it.")] = False,
     liked: Annotated[list[Id], Query(max_length=100, description="Ids: what is meant.")] = [],  # noqa: B006 - not changed
     disliked: Annotated[list[Id], Query(max_length=100, description="Ids: what is not.")] = [],  # noqa: B006 - not changed

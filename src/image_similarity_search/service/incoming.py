@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.images.formats import FORMATS
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import MOST_EXAMPLES
@@ -20,6 +21,11 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 _MEDIA = Kind(415, "media-type", "A body of this type is not understood")
 _TEXT_BYTES = 256 * 1024  # of JSON
+
+_TAKEN = (
+    "send a picture's bytes as image/* or application/octet-stream, a form, or JSON; pictures are "
+    + ", ".join(one.name for one in FORMATS)
+)
 
 PICTURE = {"schema": {"type": "string", "format": "binary"}}
 """A picture's bytes, in OpenAPI."""
@@ -46,8 +52,7 @@ async def incoming(request: Request, *, pictures: int = MOST_EXAMPLES) -> Incomi
     if content_type == "multipart/form-data":
         return await _form(request, pictures)
     if content_type.startswith("text/") or content_type == "application/x-www-form-urlencoded":
-        expected = "send the picture's bytes as application/octet-stream, a form, or JSON"
-        raise Refusal(_MEDIA, expected)
+        raise Refusal(_MEDIA, _TAKEN)
     data = await request.body()
     if not data:
         raise ConfigError("body", "", "the bytes of a picture")

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import COLOURS, Colour, Filter, Orientation
-from image_similarity_search.search_options import SearchOptions
+from image_similarity_search.search_options import DIVERSE, SearchOptions
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import Region, ScoreWord
 
@@ -152,6 +159,25 @@ class ExampleIn(In):
     region: RegionIn | None = None
 
 
+def _share(given: Any) -> Any:
+    """A bare yes, as the command line has it, is the usual share."""
+    said = {True: DIVERSE, False: 0.0, "true": DIVERSE, "false": 0.0}
+    return said[given] if given in ("true", "false") or isinstance(given, bool) else given
+
+
+Share = Annotated[
+    float,
+    Field(ge=0, le=1),
+    BeforeValidator(_share),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "boolean"}]}
+    ),
+]
+"""How much something counts: 0 to 1, or ``true`` for what is usual."""
+
+DIVERSE_WORDS = "How much being unlike other hits counts: 0 is off, true is 0.5."
+
+
 class OptionsIn(In):
     """What else a search is to do."""
 
@@ -160,9 +186,7 @@ class OptionsIn(In):
     exclude_same_folder: bool = Field(
         default=False, description="No hits from the folders of the images to be like."
     )
-    diverse: float = Field(
-        default=0.0, ge=0, le=1, description="How much being unlike other hits counts; 0 is off."
-    )
+    diverse: Share = Field(default=0.0, description=DIVERSE_WORDS)
     fold: bool = Field(default=False, description="Put copies of a hit to it, not beside it.")
 
     liked: list[Id] = Field(

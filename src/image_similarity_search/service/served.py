@@ -22,6 +22,8 @@ from image_similarity_search.types import FloatArray, ImageRecord, Region
 
 _BUSY = Kind(503, "busy", "The service is busy", 1)
 _CHANGING = Kind(503, "busy", "The service is busy", 5)
+_FETCHING = Kind(503, "text-loading", "What understands words is being fetched", 10)
+_WORDS_SECONDS = 5.0  # that a request waits for what understands words
 _CHANGES = 8  # at work or waiting
 _LOCK_SECONDS = 5.0  # that a change waits for another process
 
@@ -43,6 +45,9 @@ class Served:
             self.uploads.prepare()
             self.metric = self.collection.info().metric  # loads the store, too
             self.searches = Searches(self.collection, name, self.metric)
+            # at the first words their model is made, and perhaps fetched: nothing else waits for it
+            self.words = ThreadPoolExecutor(1, thread_name_prefix="words")
+            self.understood = False  # any yet
         except BaseException:
             self.collection.close()
             raise
@@ -67,6 +72,7 @@ class Served:
 
     def close(self) -> None:
         """Close it."""
+        self.words.shutdown(cancel_futures=True)
         self.uploads.close()
         self.searches.close()
         self.collection.close()
@@ -134,6 +140,25 @@ class Desk:
         """The embeddings ``(ways, dim)`` of an uploaded picture, or of a part of it."""
         with self._place():
             return await asyncio.wrap_future(served.uploads.embed(data, region, ways))
+
+    async def words(self, served: Served, text: str) -> FloatArray:
+        """The embedding ``(1, dim)`` of words.
+
+        Raises:
+            Refusal: what understands them is still being fetched.
+            EncoderUnavailableError: it can't be had.
+        """
+        with self._place():
+            work = asyncio.wrap_future(served.words.submit(served.collection.embed_texts, [text]))
+            limit = None if served.understood else _WORDS_SECONDS
+            try:
+                rows = await asyncio.wait_for(asyncio.shield(work), limit)
+                served.understood = True
+                return rows
+            except TimeoutError:
+                work.cancel()  # where it has not begun
+                detail = "that takes minutes, the first time; all else goes on"
+                raise Refusal(_FETCHING, detail) from None
 
     @contextmanager
     def _place(self) -> Iterator[None]:

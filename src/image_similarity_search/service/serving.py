@@ -79,5 +79,6 @@ def _listening(settings: Settings) -> socket.socket:
         listening.close()
         where = f"{settings.host}:{settings.port}"
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError("address", where, f"one to listen at ({reason})") from error
+        said = f"can't listen at {where} ({reason}): choose another port (--port), or end what does"
+        raise ConfigError("address", where, f"one to listen at ({reason})", said) from error
     return listening

@@ -296,3 +296,28 @@ def test_tags_of_what_goes_are_put_to_what_stays(
     _resolve(collection, "move", tmp_path / "twice")
     assert [image.path for image in collection] == [group.keep.path, str(pictures / "other.png")]
     assert collection.get(group.keep.path).metadata["tags"] == ["beach", "mine", "sea"]
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("action", ["trash", "move"])
+def test_undo_gives_tags_back(
+    collection: Collection, pictures: Path, tmp_path: Path, action: DuplicateAction
+) -> None:
+    kept, copy = pictures / "a.png", pictures / "copy.png"
+    collection.add_tags([kept], "own")
+    collection.add_tags([copy], ["own", "word"])
+    _resolve(collection, action, tmp_path / "to" if action == "move" else None)
+    assert collection.get(kept).metadata["tags"] == ["own", "word"]
+    assert not collection.undo_duplicates().left
+    assert collection.get(kept).metadata["tags"] == ["own"]
+    assert collection.get(copy).metadata["tags"] == ["own", "word"]
+    assert collection.tags() == {"own": 2, "word": 1}
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_what_can_not_be_a_folder_to_move_to_is_refused_before_it_is_promised(
+    collection: Collection, pictures: Path, *, below: bool
+) -> None:
+    file = pictures / "other.png"
+    with pytest.raises(ConfigError, match=r"other\.png is none"):
+        _resolve(collection, "move", file / "folder" if below else file, dry=True)

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_similarity_search import Collection, Filter, compare_evaluations, vectors
+from image_similarity_search.collection.evaluation import asking, ranks
 from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import METRICS, FloatArray, Metric
+from image_similarity_search.types import METRICS, FloatArray, Metric, Progress
 
 _COUNT = 16
 _KS = (1, 3, 20)
@@ -170,8 +171,8 @@ def test_a_file_of_paths_and_groups(compared: Collection, pictures: Path, tmp_pa
         ("path,group\na.png\n", "row 2.*a path and a group"),
         ("a.png,x,y\n", "row 1.*a path and a group"),
         ("a.png,\n", "row 1.*a path and a group"),
-        ("a.png,x\n", "a group of two images"),
-        ("", "a group of two images"),
+        ("a.png,x\n", "no path of .* is that of an image"),
+        ("", "no group of .* has two of the images"),
     ],
 )
 def test_a_file_that_makes_no_sense_says_where(
@@ -257,7 +258,7 @@ def test_what_has_nothing_in_common_is_not_compared(compared: Collection, pictur
     only = compared.evaluate(
         {os.fspath(pictures / "00.png"): "x", os.fspath(pictures / "04.png"): "x"}
     )
-    with pytest.raises(ConfigError, match="the same images"):
+    with pytest.raises(ConfigError, match="no search in common"):
         compare_evaluations(report, only)
     paths = [query.image.path for query in report.queries]
     other = compared.evaluate(dict.fromkeys(paths, "all"))
@@ -279,3 +280,28 @@ def test_views_of_objects_are_found(test_data: Path, tmp_path: Path) -> None:
     assert report.figures["N-S"].value > 3.8
     assert report.figures["mAP"].value > 0.95
     assert report.figures["P@1"] == searched.figures["P@1"]
+
+
+@pytest.mark.parametrize("depth", [None, 5])
+def test_images_that_are_removed_meanwhile_are_passed_over(
+    compared: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depth: int | None
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(compared.info().index_dir, own)
+    monkeypatch.setattr(ranks, "_COMPARED_AT_ONCE", 1)
+    monkeypatch.setattr(ranks, "_SEARCHED_AT_ONCE", 1)
+    monkeypatch.setattr(asking, "_STEP", 1)
+    with Collection.open(own, encoder=ColourTextureEncoder()) as collection:
+        last = max(image.id for image in collection)
+
+        def remove(step: Progress) -> None:
+            if step.done == 1:
+                collection.remove(last)
+
+        before = collection.evaluate("folders")
+        assert before.gone == 0
+        report = collection.evaluate("folders", depth=depth, progress=remove)
+    assert report.gone == 1
+    assert {one.image.id for one in report.queries} == {
+        one.image.id for one in before.queries if one.image.id != last
+    }

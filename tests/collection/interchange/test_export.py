@@ -6,7 +6,8 @@ import contextlib
 import importlib
 import json
 import os
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -42,12 +43,26 @@ from image_similarity_search.types import METRICS, ImageRecord, Progress
 FORMATS = ["x.parquet", "x.npy", "x.json"]
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
+    """A folder with twelve photos and a bad file, and their collection, whose ids have gaps.
+
+    It was made in a folder ``work`` beside this one.
+    """
+    work = tmp_path_factory.mktemp("export") / "work"
+    shutil.copytree(drawn / "photos", work / "photos")
+    with contextlib.chdir(work):
+        make("index_data")
+    return work.rename(work.parent / "made")
+
+
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a collection of twelve photos, whose ids have gaps, and a bad file."""
-    monkeypatch.chdir(tmp_path)
-    make("index_data")
-    return tmp_path
+def place(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working folder of the test's own, as it was made, at the same path."""
+    work = shutil.copytree(made, made.parent / "work")
+    monkeypatch.chdir(work)
+    yield work
+    shutil.rmtree(work)
 
 
 def make(index_dir: str) -> None:
@@ -240,23 +255,23 @@ def test_anything_that_a_catalog_may_hold_comes_back(
         assert content(target + ".index") == content(old)
 
 
-@pytest.mark.parametrize("target", ["x.parquet", "x.npy"])
-def test_many_images_come_in_parts(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_images_come_in_parts() -> None:
     rng = np.random.default_rng(0)
-    records = [ImageRecord(n, f"/p/{n}", n, n, None, 1, 1, "indexed") for n in range(1, 10_001)]
-    units = rng.standard_normal((10_000, 4)).astype(np.float16)
-    build("many", Identity("e", "f", 4, "cosine", "auto"), records, units, rng.random(10_000))
-    steps: list[Progress] = []
-    export_collection("many", target, progress=steps.append)
-    import_collection(target, "new", progress=steps.append)
-    assert [(step.phase, step.done, step.total) for step in steps] == [
-        (phase, done, 10_000)
-        for phase in ("exporting", "importing")
-        for done in (4096, 8192, 10_000)
-    ]
-    assert content("new") == content("many")
-    if target == "x.parquet":
-        assert parquet.ParquetFile(target).num_row_groups == 3
+    records = [ImageRecord(n, f"/p/{n}", n, n, None, 1, 1, "indexed") for n in range(1, 8_501)]
+    units = rng.standard_normal((8_500, 4)).astype(np.float16)
+    build("many", Identity("e", "f", 4, "cosine", "auto"), records, units, rng.random(8_500))
+    expected = content("many")
+    for target in ("x.parquet", "x.npy"):
+        steps: list[Progress] = []
+        export_collection("many", target, progress=steps.append)
+        import_collection(target, f"{target}.index", progress=steps.append)
+        assert [(step.phase, step.done, step.total) for step in steps] == [
+            (phase, done, 8_500)
+            for phase in ("exporting", "importing")
+            for done in (4096, 8192, 8_500)
+        ]
+        assert content(f"{target}.index") == expected
+    assert parquet.ParquetFile("x.parquet").num_row_groups == 3
 
 
 def test_an_export_is_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:

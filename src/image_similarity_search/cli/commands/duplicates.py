@@ -25,6 +25,7 @@ from image_similarity_search.duplicates import (
 from image_similarity_search.types import ImageRecord
 
 if TYPE_CHECKING:
+    from image_similarity_search.collection import Collection
     from image_similarity_search.filters import Filter
 
 
@@ -94,6 +95,7 @@ Examples:
 @options.wait
 @options.as_json
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the groups, too.")
+@options.preview
 def command(
     level: DuplicateLevel,
     likeness: float | None,
@@ -112,6 +114,7 @@ def command(
     wait: float,
     as_json: bool,
     html: str | None,
+    preview: bool,
 ) -> int:
     """Find images that are the same, or nearly, and say which to keep.
 
@@ -126,7 +129,9 @@ def command(
     with Collection.open(index_dir, wait=wait) as collection, codecs_silenced():
         if dismissed:
             count = collection.dismiss_duplicates(*dismissed)
-            output.say(f"{count:,} pairs more are remembered as no duplicates")
+            if as_json:
+                output.write_json({"remembered": count})
+            output.say(f"{output.count(count, 'pair')} more remembered as no duplicates")
             return exits.OK
         if undo:
             return _tell_of_deeds(collection.undo_duplicates(), as_json=as_json)
@@ -149,8 +154,7 @@ def command(
         if as_json and action == "report":
             output.write_json(report_as_json(report))
         elif not as_json:
-            for group in report.groups:
-                _tell(group)
+            _tell(collection, report.groups, preview=preview)
         _sum_up(report)
         if action == "report":
             return exits.OK
@@ -181,7 +185,7 @@ def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:
         output.say(f"left as it is: {deed.path}: {deed.problem}")
     size = sum(deed.size for deed in report.done)
     words = "would be done" if report.dry_run else "done"
-    output.say(f"{words}: {len(report.done):,} files ({size / 1e6:,.1f} MB)")
+    output.say(f"{words}: {output.count(len(report.done), 'file')} ({size / 1e6:,.1f} MB)")
     if report.dry_run:
         output.say("say --yes to do it")
     return exits.OK if report.dry_run or not report.left else exits.BAD_IMAGE
@@ -191,24 +195,35 @@ def _deeds_as_json(report: ActionReport) -> list[dict[str, Any]]:
     return [asdict(deed) | {"done": not (deed.problem or report.dry_run)} for deed in report.deeds]
 
 
-def _tell(group: DuplicateGroup) -> None:
-    output.write(f"keep     {'':6}  {group.keep.path}  ({_size(group.keep)}, {group.why})")
-    for other in group.others:
-        output.write(f"{other.level:8} {_value(other):6}  {other.image.path}  ({_words(other)})")
-    output.write("")
+def _tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool) -> None:
+    """The groups for a person."""
+    from image_similarity_search.cli.previews import previews
+
+    show = previews(collection, wanted=preview)
+    for group in groups:
+        show(group.keep)
+        output.write(f"keep     {'':6}  {group.keep.path}  ({_size(group.keep)}, {group.why})")
+        for other in group.others:
+            show(other.image)
+            output.write(
+                f"{other.level:8} {_value(other):6}  {other.image.path}  ({_words(other)})"
+            )
+        output.write("")
 
 
 def _sum_up(report: DuplicateReport) -> None:
     others = sum(len(group.others) for group in report.groups)
     size = sum(other.image.size for group in report.groups for other in group.others)
     output.say(
-        f"{len(report.groups):,} groups, {others:,} images that could go ({size / 1e6:,.1f} MB),"
+        f"{output.count(len(report.groups), 'group')},"
+        f" {output.count(others, 'image')} that could go ({size / 1e6:,.1f} MB),"
         f" of {report.images:,} in {report.seconds:.1f} s"
     )
     if report.unreadable:
-        output.say(f"the pixels of {len(report.unreadable):,} files can't be compared")
+        files = output.count(len(report.unreadable), "file")
+        output.say(f"the pixels of {files} can't be compared")
     if report.dismissed:
-        output.say(f"{report.dismissed:,} pairs were dismissed before")
+        output.say(f"dismissed before: {output.count(report.dismissed, 'pair')}")
 
 
 def _value(other: Duplicate) -> str:
@@ -270,6 +285,8 @@ def _write_page(file: str, report: DuplicateReport) -> None:
             GalleryQuery(path, hits, thumbnail(path), path, note, label="Keep", heading="Could go")
         )
     count = sum(len(group.others) for group in report.groups)
-    summary = f"{len(sections):,} groups, {count:,} pictures that could go"
+    summary = (
+        f"{output.count(len(sections), 'group')}, {output.count(count, 'picture')} that could go"
+    )
     write_page(file, sections, title="Duplicates", summary=summary)
     output.say(f"the page is in {file}")

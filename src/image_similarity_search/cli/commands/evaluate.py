@@ -10,6 +10,7 @@ import click
 from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.errors import ConfigError
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -105,7 +106,11 @@ def command(
     from image_similarity_search.collection.evaluation.comparing import compare_evaluations
 
     with Collection.open(against) as other:
-        compared = compare_evaluations(report, measured(other))
+        try:
+            compared = compare_evaluations(report, measured(other))
+        except ConfigError as error:
+            said = f"{against} (--against): {error}"
+            raise ConfigError(error.name, error.value, error.expected, said) from error
     if as_json:
         output.write_json(report_as_json(report, worst) | {"against": comparison_as_json(compared)})
         return
@@ -117,6 +122,8 @@ def _tell(report: EvaluationReport, worst: int, *, as_json: bool) -> None:
         output.say(f"not among the images: {path}")
     if len(report.missing) > worst:
         output.say(f"and {len(report.missing) - worst:,} more")
+    if report.gone:
+        output.say(f"removed meanwhile, and not searched by: {output.count(report.gone, 'image')}")
     if as_json:
         output.write_json(report_as_json(report, worst))
         return
@@ -125,10 +132,11 @@ def _tell(report: EvaluationReport, worst: int, *, as_json: bool) -> None:
     output.write("")
     for group in report.worst_groups(worst):
         means = ", ".join(f"{name} {group.figures[name]:.4f}" for name in _first(group.figures))
-        output.write(f"{means}  {group.name} ({group.images:,} images)")
+        output.write(f"{means}  {group.name} ({output.count(group.images, 'image')})")
     output.say(
-        f"{len(report.queries):,} searches among {report.images:,} images in"
-        f" {len(report.groups):,} groups, {report.ungrouped:,} in none; {report.seconds:.1f} s"
+        f"{output.count(len(report.queries), 'search', 'searches')} among"
+        f" {output.count(report.images, 'image')} in {output.count(len(report.groups), 'group')},"
+        f" {report.ungrouped:,} in none; {report.seconds:.1f} s"
     )
 
 
@@ -150,7 +158,8 @@ def _tell_compared(compared: EvaluationComparison, first: str, second: str) -> N
             f"{name:<14}  {figure.first:.4f}  {figure.second:.4f}"
             f"  {figure.difference.value:+.4f}{_interval(figure.difference)}  {_verdict(figure)}"
         )
-    output.say(f"{compared.queries:,} searches by the same images, {compared.groups:,} groups")
+    searches = output.count(compared.queries, "search", "searches")
+    output.say(f"{searches} by the same images, {output.count(compared.groups, 'group')}")
 
 
 def _verdict(figure: FigureComparison) -> str:
@@ -169,6 +178,7 @@ def report_as_json(report: EvaluationReport, worst: int) -> dict[str, Any]:
         "images": report.images,
         "ungrouped": report.ungrouped,
         "missing": report.missing,
+        "gone": report.gone,
         "depth": report.depth,
         "seconds": round(report.seconds, 3),
     }

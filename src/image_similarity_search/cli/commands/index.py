@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from image_similarity_search.cli import exits, options, output
+from image_similarity_search.cli.hooks import ran_well
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.types import Metric, SyncInterrupted, SyncReport
+from image_similarity_search.types import (
+    Metric,
+    SyncInterrupted,
+    SyncReport,
+    Tuning,
+    WatchEvent,
+)
 
 if TYPE_CHECKING:
+    from image_similarity_search.collection import Collection
     from image_similarity_search.encoders.devices import Device
     from image_similarity_search.encoders.spec import EncoderSpec
 
@@ -53,6 +61,7 @@ Examples:
 @click.option(
     "--on", metavar="CLUSTER", help="Encode on a Ray cluster: ray://HOST:PORT, or ray for this one."
 )
+@options.on_change
 @options.wait
 @options.as_json
 def command(
@@ -63,7 +72,7 @@ def command(
     device: Device | None,
     kind: str | None,
     store: str | None,
-    recall: float | None,
+    recall: float | Literal["default"] | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_symlinks: bool,
@@ -73,6 +82,7 @@ def command(
     thumbnails: bool | None,
     checksum: bool,
     on: str | None,
+    on_change: str | None,
     wait: float,
     as_json: bool,
 ) -> int:
@@ -118,14 +128,31 @@ def command(
         except SyncInterrupted as interrupt:
             output.say("interrupted; what was done is kept, run it again to go on")
             report, status = interrupt.report, exits.INTERRUPTED
-        tuning = collection.tune(recall) if recall is not None and status == exits.OK else None
+        tuning = _tuned(collection, recall) if status == exits.OK else None
         found = bool(len(collection))
     if tuning:
         output.say(output.tuning_in_words(tuning))
     _tell(report, as_json, interrupted=status != exits.OK)
     if not found and not report.skipped and status == exits.OK:
         output.say(f"no picture was found in {folder}")
-    return status
+    return _told_on(on_change, folder, report, status)
+
+
+def _told_on(on_change: str | None, folder: str, report: SyncReport, status: int) -> int:
+    """The exit status, once the user's own command was run."""
+    event = WatchEvent(folder, "synced", report=report)
+    if status == exits.INTERRUPTED:
+        ran_well(on_change, event, event="interrupted")
+        return status
+    return status if ran_well(on_change, event) else exits.FAILED
+
+
+def _tuned(collection: Collection, recall: float | Literal["default"] | None) -> Tuning | None:
+    """What was made of a recall that is asked for, if one is."""
+    if recall == "default":
+        collection.untune()
+        return None
+    return None if recall is None else collection.tune(recall)
 
 
 def _tell(report: SyncReport, as_json: bool, *, interrupted: bool) -> None:

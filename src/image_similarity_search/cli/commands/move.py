@@ -26,7 +26,8 @@ Examples:
 @click.option("--index", "kind", metavar="KIND", help="The kind of index there.")
 @options.index_dir
 @options.wait
-def command(to: str, kind: str | None, index_dir: str, wait: float) -> None:
+@options.as_json
+def command(to: str, kind: str | None, index_dir: str, wait: float, as_json: bool) -> None:
     """Move the embeddings that are searched into an engine, or back. No picture is decoded.
 
     They are compared with the catalog before anything else is changed. Run again, it goes on
@@ -38,4 +39,7 @@ def command(to: str, kind: str | None, index_dir: str, wait: float) -> None:
         with ProgressBar() as progress:
             collection.move(to, index=kind, progress=progress)
         info = collection.info()
-    output.write(f"moved: {info.indexed:,} images, {info.store}")
+    if as_json:
+        output.write_json(output.store_as_json(info))
+        return
+    output.write(f"moved: {output.count(info.indexed, 'image')}, {info.store}")

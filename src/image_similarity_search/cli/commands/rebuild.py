@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Literal
+
 import click
 
 from image_similarity_search.cli import options, output
@@ -16,19 +19,33 @@ Examples:
   iss rebuild --index exact
   iss rebuild --index IVF1024,Flat
   iss rebuild --index ivf-rabitq --recall 0.99
+  iss rebuild --recall default
 """,
 )
 @click.option("--index", "kind", metavar="KIND", help=f"Change the kind of store: {options.KINDS}.")
 @options.recall
 @options.index_dir
 @options.wait
-def command(kind: str | None, recall: float | None, index_dir: str, wait: float) -> None:
+@options.as_json
+def command(
+    kind: str | None,
+    recall: float | Literal["default"] | None,
+    index_dir: str,
+    wait: float,
+    as_json: bool,
+) -> None:
     """Make the store anew from the catalog. No picture is decoded."""
     from image_similarity_search.collection import Collection
 
     with Collection.open(index_dir, wait=wait) as collection:
-        collection.rebuild(kind, recall=recall)
+        if recall == "default":
+            collection.untune()
+        collection.rebuild(kind, recall=None if recall == "default" else recall)
         info = collection.info()
-    output.write(f"rebuilt: {info.indexed:,} images, {info.store}")
+    if as_json:
+        tuning = asdict(info.tuning) if info.tuning else None
+        output.write_json(output.store_as_json(info) | {"tuning": tuning})
+        return
+    output.write(f"rebuilt: {output.count(info.indexed, 'image')}, {info.store}")
     if info.tuning:
         output.write(f"tuned: {output.tuning_in_words(info.tuning)}")

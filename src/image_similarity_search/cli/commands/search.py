@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from image_similarity_search.cli import options, output
-from image_similarity_search.cli.filter_options import filtered
+from image_similarity_search.cli.filter_options import filtered, unknown_in
 from image_similarity_search.cli.query_options import GivenPicture, pictures, search_options
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.types import Hit, Text
@@ -51,6 +51,7 @@ Examples:
 @click.option("--paths", is_flag=True, help="Print the paths of the hits and nothing else.")
 @options.null
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the hits, too.")
+@options.preview
 def command(
     given: list[GivenPicture],
     k: int,
@@ -64,6 +65,7 @@ def command(
     paths: bool,
     null: bool,
     html: str | None,
+    preview: bool,
 ) -> None:
     """Find the pictures most like IMAGE ('-' reads it from standard input).
 
@@ -83,17 +85,28 @@ def command(
         )
         if html:
             _write_page(html, collection, given, hits)
+        hints = [] if hits else list(unknown_in(where, collection))
+        if not (as_json or paths or null):
+            _tell(collection, hits, preview=preview)
+    if not hits:
+        for line in ("nothing found", *hints):
+            output.say(line)
     if as_json:
         names = [one.name for one in given]
         rows = [output.hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]
         output.write_json({"query": names if len(names) > 1 else names[0], "hits": rows})
     elif paths or null:
         output.write_paths((hit.path for hit in hits), null=null)
-    else:
-        for hit in hits:
-            output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}")
-        if not hits:
-            output.say("nothing found")
+
+
+def _tell(collection: Collection, hits: list[Hit], *, preview: bool) -> None:
+    """The hits for a person."""
+    from image_similarity_search.cli.previews import previews
+
+    show = previews(collection, wanted=preview)
+    for hit in hits:
+        show(hit.image)
+        output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}")
 
 
 def _folded_in_words(hit: Hit) -> str:

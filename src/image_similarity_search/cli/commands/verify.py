@@ -86,13 +86,14 @@ def _looked_at(part: Part, checked: dict[str, int]) -> list[str]:
 def _tell_of_repair(saved: RepairReport) -> None:
     if saved.kept_as:
         output.write(
-            f"repaired: {saved.images:,} images saved, {saved.reencoded:,} to be encoded again,"
-            f" {saved.skipped:,} bad files; lost {saved.lost:,} images"
+            f"repaired: {output.count(saved.images, 'image')} saved, {saved.reencoded:,} to be"
+            f" encoded again, {output.count(saved.skipped, 'bad file')};"
+            f" lost {output.count(saved.lost, 'image')}"
         )
         if saved.misplaced:
             output.write(
-                f"  of {saved.misplaced:,} images the folder was lost: they are in lost+found"
-                " until 'iss index' meets their files"
+                f"  of {output.count(saved.misplaced, 'image')} the folder was lost: they are in"
+                " lost+found until 'iss index' meets their files"
             )
         output.say(f"the damaged catalog is kept as {saved.kept_as}")
         output.say("'iss index' of each folder does the rest")

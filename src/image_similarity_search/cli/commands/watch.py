@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.cli import exits, options, output
+from image_similarity_search.cli.hooks import ran_well
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.errors import CollectionNotFoundError
-from image_similarity_search.types import Metric, Progress, SyncReport, WatchEvent
+from image_similarity_search.types import Metric, Progress, WatchEvent
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -51,6 +52,7 @@ Examples:
     metavar="SECONDS",
     help="Look for changes so often in any case [default: 3600; where none are told of: 60].",
 )
+@options.on_change
 @click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
 def command(
     folders: tuple[str, ...],
@@ -65,6 +67,7 @@ def command(
     time_limit: float,
     poll: bool,
     every: float | None,
+    on_change: str | None,
     as_json: bool,
 ) -> int:
     """Bring the collection up to date with FOLDERS, then whenever something changes in them.
@@ -93,16 +96,10 @@ def command(
                 progress=bars,
             ):
                 _tell(event, as_json)
+                ran_well(on_change, event)
         except KeyboardInterrupt:
             output.say("interrupted; what was done is kept")
     return exits.INTERRUPTED
-
-
-def event_as_json(event: WatchEvent) -> dict[str, Any]:
-    """An event as a line of ``--json``."""
-    report = output.report_as_json(event.report or SyncReport(), interrupted=False)
-    del report["interrupted"]  # that would be the end
-    return {"folder": event.folder, "event": event.event, "reason": event.reason, **report}
 
 
 def _tell(event: WatchEvent, as_json: bool) -> None:
@@ -113,7 +110,7 @@ def _tell(event: WatchEvent, as_json: bool) -> None:
     else:
         output.say(f"{event.reason}; its images are kept, and it is waited for")
     if as_json:
-        output.write_text(json.dumps(event_as_json(event)))
+        output.write_text(json.dumps(output.event_as_json(event)))
         sys.stdout.flush()
 
 

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from image_similarity_search.catalog.tags import tags_in
 from image_similarity_search.collection.duplicates.checks import (
     problem_with,
     same_bytes,
@@ -55,6 +56,8 @@ class Actor:
             raise ConfigError("action", self.action, f"one of {', '.join(DUPLICATE_ACTIONS)}")
         if (self.action == "move") != bool(self.to):
             raise ConfigError("to", self.to, "a folder, for the action move and no other")
+        if self.to is not None:
+            _check_folder(self.to)
         if self.action == "trash":
             check_trash()
 
@@ -99,6 +102,7 @@ class Actor:
             return ""
         path = image.path
         status = os.lstat(path)
+        tags = [] if self.action in _LINKS else tags_in(image.metadata)
         entry = Entry(
             run=run,
             action=self.action,
@@ -108,6 +112,8 @@ class Actor:
             size=image.size,
             mtime_ns=status.st_mtime_ns,
             mode=status.st_mode & 0o7777,
+            tags=tags,
+            handed=[tag for tag in tags if tag not in tags_in(keep.metadata)],
         )
         if self.to is not None:
             return self._move(entry, self.to)
@@ -133,3 +139,12 @@ class Actor:
             raise
         move_into(entry.path, to)
         return to
+
+
+def _check_folder(to: str) -> None:
+    """Refuse where no folder is, nor can be made: on the way to it, or there, is a file."""
+    place = os.path.abspath(to)
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    if not os.path.isdir(place):
+        raise ConfigError("to", to, f"a folder, which is made if need be; {place} is none")

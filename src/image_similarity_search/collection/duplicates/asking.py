@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.tags import TAGS
+from image_similarity_search.catalog.tags import tags_in
 from image_similarity_search.collection.duplicates.acting import Actor
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.finding import Finder
@@ -96,9 +96,8 @@ def resolved(
 
 def _hand_on_tags(catalog: Catalog, gone: ImageRecord, kept: str) -> None:
     """Put the tags of an image that goes to the one that stays, so that no word is lost."""
-    keep, tags = catalog.record_at(kept), gone.metadata.get(TAGS)
-    if keep and isinstance(tags, list):
-        catalog.tags.change([keep.id], (tag for tag in tags if isinstance(tag, str)), ())
+    if keep := catalog.record_at(kept):
+        catalog.tags.change([keep.id], tags_in(gone.metadata), ())
 
 
 def _scope(

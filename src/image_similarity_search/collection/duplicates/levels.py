@@ -23,11 +23,11 @@ from image_similarity_search.types import PixelArray
 # Measured by benchmarks/duplicates.py with the bundled encoder; see docs/duplicates.md.
 SAME_LIKENESS = 0.97
 NEAR_LIKENESS = 0.93
-SIMILAR_SCORE = 0.8
+SIMILAR_SCORE = 0.75
 _SAME_COLOURS = 10.0  # levels between the colours of a picture and its copy, on average
 _SAME_SPOTS = 40.0  # grey levels by which the most different spot of the two may differ
-_CANDIDATE_DISTANCE = 0.4  # of embeddings; farther ones are no copies, or are found by pixels
-_CUT_DISTANCE = 0.25  # the same, of one that shows a part of the other
+_CANDIDATE_DISTANCE = 0.55  # of embeddings; farther ones are no copies, or are found by pixels
+_CUT_DISTANCE = 0.33  # the same, of one that shows a part of the other
 _AT_ONCE = 4096  # pairs
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from image_similarity_search.errors import CollectionUnwritableError
 
@@ -20,7 +20,8 @@ class Entry:
     """One action: what is needed to undo it.
 
     ``run`` tells those that were done together; ``mtime_ns`` and ``mode`` are those of the file
-    before. The action ``undone`` says of a run that it was undone.
+    before. ``tags`` are those of its image, ``handed`` those of them that ``kept`` had not.
+    The action ``undone`` says of a run that it was undone.
     """
 
     run: str
@@ -32,6 +33,8 @@ class Entry:
     size: int = 0
     mtime_ns: int = 0
     mode: int = 0
+    tags: list[str] = field(default_factory=list)
+    handed: list[str] = field(default_factory=list)
 
 
 class UndoLog:

@@ -26,7 +26,8 @@ def undone(log: UndoLog) -> Iterator[Deed]:
     """
     entries = log.last_run()
     if not entries:
-        raise ConfigError("undo", log.path, "something that was done, and not undone since")
+        expected = "something that was done, and not undone since"
+        raise ConfigError("undo", log.path, expected, f"there is nothing to undo in {log.path}")
     for entry in entries:
         try:
             problem = _undo(entry)

@@ -62,15 +62,20 @@ def evaluated(
     ranking = (
         exact_ranking(catalog, searcher.stored, asked, labels.ids)
         if depth is None
-        else searched_ranking(searcher, asked, depth, where)
+        else searched_ranking(catalog, searcher, asked, depth, where)
     )
     queries = _queries(catalog, labels, sizes, ranking, len(asked), ks, progress)
+    if not queries:
+        expected = "images that are there until they were searched by"
+        said = "nothing to evaluate: the images were removed meanwhile"
+        raise ConfigError("truth", truth, expected, said)
     if set(sizes[sizes > 1].tolist()) != {GROUP_OF_N_S}:
         for query in queries:
             del query.figures[N_S]
     report = EvaluationReport(queries=queries, depth=depth, images=len(labels.ids))
     report.ungrouped = int(np.count_nonzero(labels.groups < 0))
     report.missing = labels.missing
+    report.gone = len(asked) - len(queries)
     report.group_of = labels.by_id()
     _sum_up(report, dict(zip(labels.names, sizes.tolist(), strict=True)))
     report.seconds = perf_counter() - begin

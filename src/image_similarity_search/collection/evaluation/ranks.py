@@ -26,27 +26,37 @@ def exact_ranking(
 ) -> Ranking:
     """All of ``ids`` in the order of their exact distance to each of ``asked``; equals by id.
 
-    As a search orders them, whatever its index. Every embedding is compared, a part of the
-    catalog being in memory at a time.
+    Those that were removed meanwhile are passed over. As a search orders them, whatever its
+    index. Every embedding is compared, a part of the catalog being in memory at a time.
     """
     at_once = max(1, min(_COMPARED_AT_ONCE, _MEMORY // (4 * max(1, len(ids)))))
     for start in range(0, len(asked), at_once):
-        block = asked[start : start + at_once]
-        far = _distances(catalog, stored(block.tolist()), ids)
-        for id_, row in zip(block.tolist(), far, strict=True):
+        block, queries = _still_there(catalog, stored, asked[start : start + at_once])
+        far = _distances(catalog, queries, ids)
+        for id_, row in zip(block, far, strict=True):
             order = ids[np.argsort(row, kind="stable")]
             yield id_, order[order != id_]
 
 
 def searched_ranking(
-    searcher: Searcher, asked: IdArray, depth: int, where: Filter | None
+    catalog: Catalog, searcher: Searcher, asked: IdArray, depth: int, where: Filter | None
 ) -> Ranking:
-    """The first ``depth`` hits of a search by each of ``asked``."""
+    """The first ``depth`` hits of a search by each of ``asked``, but for those removed by then."""
     for start in range(0, len(asked), _SEARCHED_AT_ONCE):
-        block = asked[start : start + _SEARCHED_AT_ONCE].tolist()
-        answers = searcher.nearest_to_each(searcher.stored(block), depth, None, block, where)
+        some = asked[start : start + _SEARCHED_AT_ONCE]
+        block, queries = _still_there(catalog, searcher.stored, some)
+        answers = searcher.nearest_to_each(queries, depth, None, block, where)
         for id_, hits in zip(block, answers, strict=True):
             yield id_, np.array([hit.id for hit in hits], dtype=np.int64)
+
+
+def _still_there(
+    catalog: Catalog, stored: Callable[[list[int]], FloatArray], asked: IdArray
+) -> tuple[list[int], FloatArray]:
+    """Those of some images that are there now, and their comparable vectors."""
+    with catalog.snapshot():
+        there = asked[np.isin(asked, catalog.embeddings(asked).ids)].tolist()
+        return there, stored(there)
 
 
 def _distances(catalog: Catalog, queries: FloatArray, ids: IdArray) -> FloatArray:

@@ -66,8 +66,37 @@ def labels_of(catalog: Catalog, truth: Truth, allowed: IdArray | None) -> Labels
         missing,
     )
     if not len(names) or np.bincount(labels.groups[labels.groups >= 0]).max() < 2:
-        raise ConfigError("truth", truth, "a group of two images of the collection, or more")
+        raise _no_group(catalog, truth, records, group_of, missing)
     return labels
+
+
+def _no_group(
+    catalog: Catalog,
+    truth: Truth,
+    records: list[ImageRecord],
+    group_of: dict[int, str],
+    missing: list[str],
+) -> ConfigError:
+    """Why there is nothing to evaluate."""
+    name = "the truth" if isinstance(truth, Mapping) else os.fspath(truth)
+    if not catalog.counts().indexed:
+        why = "the collection has no images: index some first"
+    elif not records:
+        why = "the filter lets no image of the collection through"
+    elif truth == FOLDERS and not group_of:
+        why = (
+            "all images lie in the indexed folder itself, so that folders don't tell what belongs"
+            " together: say so in a CSV file of paths and groups"
+        )
+    elif missing and not group_of:
+        why = (
+            f"no path of {name} is that of an image, such as {missing[0]}"
+            " (paths are relative to where the file is)"
+        )
+    else:
+        why = f"no group of {name} has two of the images"
+    expected = "a group of two images of the collection, or more"
+    return ConfigError("truth", truth, expected, f"nothing to evaluate: {why}")
 
 
 def _by_folder(records: list[ImageRecord], roots: list[str]) -> dict[int, str]:

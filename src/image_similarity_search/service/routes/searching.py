@@ -238,7 +238,7 @@ async def _image(
             raise ConfigError("region", str(region), "none, of a text")
         if not served.collection.understands_text:
             raise Refusal(_NO_TEXT, f"index with a model that has a text tower: {_ABLE}")
-        rows = await service.desk.do(served.collection.embed_texts, [example.text])
+        rows = await service.desk.words(served, example.text)
         return rows.repeat(len(ways), axis=0)  # the same, whichever way a picture is seen
     if example.id is not None:
         if region is None and len(ways) == 1:

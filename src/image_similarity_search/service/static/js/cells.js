@@ -1,6 +1,6 @@
 // One picture of the grid: a link that searches by it, and what else can be done with it.
 
-import { icon, make, unseen } from "./dom.js";
+import { gone, icon, make, unseen } from "./dom.js";
 
 const AGAIN = 3000; // milliseconds
 
@@ -74,7 +74,7 @@ function showThere(picture) {
 function showGone(picture) {
   const link = picture.closest("a");
   if (link.querySelector(".gone")) return;
-  link.append(make("span", { className: "gone" }, icon("picture"), "Not available"));
+  link.append(gone());
   const asked = picture.getAttribute("src");
   setTimeout(() => picture.isConnected && picture.getAttribute("src") === asked && (picture.src = asked), AGAIN);
 }

@@ -30,6 +30,9 @@ export const icon = (name) =>
 /** Text for those who listen to the page. */
 export const unseen = (text) => make("span", { className: "unseen" }, text);
 
+/** What stands where a picture can't be had. */
+export const gone = () => make("span", { className: "gone" }, icon("picture"), "Not available");
+
 /** Have a screen reader say something. */
 export function announce(text) {
   byId("announce").textContent = text;

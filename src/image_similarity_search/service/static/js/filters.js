@@ -62,8 +62,8 @@ export class Filters {
       field("Shape", choice("orientation", SHAPES)),
       field("Colour", choice("colours", COLOURS)),
       field("Camera", text("camera", "canon")),
+      place(),
       pair("Taken", day("taken_after", "from"), day("taken_before", "before"), "broad"),
-      field("Place: south, west, north, east", text("gps_box", "45.8, 5.9, 47.9, 10.5")),
       pair("Width, pixels", amount("min_width", "from"), amount("max_width", "to")),
       pair("Height, pixels", amount("min_height", "from"), amount("max_height", "to")),
       pair("Changed", day("modified_after", "from"), day("modified_before", "before"), "broad"),
@@ -91,6 +91,12 @@ function pair(label, from, to, className = "") {
 }
 
 const text = (name, placeholder) => make("input", { type: "text", name, placeholder, className: "field", autocomplete: "off", spellcheck: false });
+
+function place() {
+  const box = text("gps_box", "45.8, 5.9, 47.9, 10.5");
+  box.title = "Edges of a box, in degrees: south, west, north, east";
+  return field("Place (S, W, N, E)", box);
+}
 
 function choices(label, options) {
   const boxes = options.map(([name, text]) => make("label", { className: "check" }, make("input", { type: "checkbox", name }), text));

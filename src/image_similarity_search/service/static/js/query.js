@@ -1,6 +1,6 @@
 // The pictures that are searched by: more like these, less like those.
 
-import { byId, icon, make, makeSvg, unseen } from "./dom.js";
+import { byId, gone, icon, make, makeSvg, unseen } from "./dom.js";
 
 /** Draw the examples. `describe` gives `{name, url}` of one; `actions` are: turn, remove, look, add. */
 export function drawExamples(examples, describe, actions) {
@@ -26,6 +26,7 @@ function drawFrame(example, place, name, url, actions) {
   const picture = make("img", { alt: "", src: url });
   const frame = part("frame", { className: "frame", title: "Look at it, or choose a region" }, picture, unseen(`Look at ${name}, or choose a region`));
   if (example.region) frame.append(drawRegion(example.region, picture));
+  picture.addEventListener("error", () => picture.replaceWith(gone()));
   frame.addEventListener("click", () => actions.look(place));
   return frame;
 }

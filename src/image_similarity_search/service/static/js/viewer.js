@@ -1,6 +1,6 @@
 // A picture large, beside the one that was searched by; with all that can be done with it.
 
-import { announce, byId, bytes, number, toast } from "./dom.js";
+import { announce, byId, bytes, gone, number, toast } from "./dom.js";
 import { Heat } from "./heat.js";
 import { RegionMarker } from "./region.js";
 
@@ -28,8 +28,8 @@ export class Viewer {
     dialog.addEventListener("cancel", (event) => this.#escape(event));
     dialog.addEventListener("keydown", (event) => this.#key(event));
     dialog.addEventListener("click", (event) => this.#act(event.target.closest("[data-act]")?.dataset.act));
-    image.addEventListener("error", () => this.#fallBack());
     for (const picture of [image, byId("query-image")]) {
+      picture.addEventListener("error", () => this.#fallBack(picture));
       picture.addEventListener("load", () => fit(picture));
       new ResizeObserver(() => fit(picture)).observe(picture.parentElement);
     }
@@ -152,21 +152,34 @@ export class Viewer {
     this.actions.closed();
   }
 
-  #fallBack() {
-    const { fallback } = this.#shown ?? {};
-    if (!image.hasAttribute("src") || !fallback || image.getAttribute("src") === fallback) return;
-    image.src = fallback;
-    byId("viewer-caption").textContent = "No browser shows this format: a small picture of it";
+  /** The file can't be shown: its thumbnail is, or that there is none. */
+  #fallBack(picture) {
+    if (!picture.hasAttribute("src")) return;
+    const fallback = fallbacks.get(picture);
+    const small = fallback && picture.getAttribute("src") !== fallback;
+    if (small) picture.src = fallback;
+    else setGone(picture, true);
+    if (picture !== image) return;
+    byId("viewer-caption").textContent = small ? "No browser shows this format: a small picture of it" : this.#shown.caption;
   }
 }
+
+const fallbacks = new WeakMap();
 
 function setPicture(picture, { url, fallback }, alt) {
   picture.alt = alt;
   if (picture.getAttribute("src") === url) return fit(picture);
+  fallbacks.set(picture, fallback);
+  setGone(picture, false);
   picture.removeAttribute("src");
   picture.src = url;
-  picture.onerror = picture === image ? null : () => fallback && picture.getAttribute("src") !== fallback && (picture.src = fallback);
   return undefined;
+}
+
+function setGone(picture, is) {
+  picture.hidden = is;
+  picture.parentElement.querySelector(".gone")?.remove();
+  if (is) picture.parentElement.append(gone());
 }
 
 /** As large as there is room for, but a small picture no more than three times its size. */

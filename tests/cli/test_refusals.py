@@ -1,0 +1,142 @@
+"""What is said where nothing can be done as it was asked for: why, and what to do instead."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from camera_files import exif
+from click.testing import CliRunner
+from conftest import draw
+
+from image_similarity_search.cli.app import app
+from image_similarity_search.collection import Collection
+from image_similarity_search.errors import ImageSearchError
+
+Said = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``photos``, some in a folder below and one of them bad, and their index."""
+    home = tmp_path_factory.mktemp("messages")
+    (home / "photos" / "below").mkdir(parents=True)
+    (home / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    for seed in range(3):
+        draw(seed).save(home / "photos" / f"{seed}.jpg", exif=exif())
+        draw(seed + 3).save(home / "photos" / "below" / f"{seed}.png")
+    with Collection.open(home / "index", encoder="colour-texture", create=True) as made:
+        made.sync(home / "photos")
+        made.add_tags([home / "photos" / "0.jpg"], "beach")
+    (home / "flat").mkdir()
+    draw(1).save(home / "flat" / "1.png")
+    draw(2).save(home / "flat" / "2.png")
+    for name, folder in (("flat.index", "flat"), ("empty.index", None)):
+        with Collection.open(home / name, encoder="colour-texture", create=True) as made:
+            if folder:
+                made.sync(home / folder)
+    (home / "truth.csv").write_text("photos/0.jpg,a\nphotos/1.jpg,a\n")
+    (home / "elsewhere.csv").write_text("nowhere/0.jpg,a\nnowhere/1.jpg,a\n")
+    (home / "alone.csv").write_text("photos/0.jpg,a\nphotos/1.jpg,b\n")
+    return home
+
+
+@pytest.fixture
+def said(home: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
+    """Runs ``iss`` and gives all that it says, its last words too."""
+    monkeypatch.chdir(home)
+
+    def run(*arguments: str, index: str = "index") -> str:
+        done = CliRunner().invoke(app, [*arguments, "--index-dir", index])
+        error = done.exception
+        return f"{done.output}{error if isinstance(error, ImageSearchError) else ''}"
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "index", "why"),
+    [
+        (
+            ["--truth", "elsewhere.csv"],
+            "index",
+            "no path of elsewhere.csv is that of an image, such as",
+        ),
+        (["--truth", "truth.csv", "--against", "flat.index"], "index", "flat.index (--against): "),
+        (["--truth", "folders", "--name", "no*"], "index", "the filter lets no image"),
+        (["--truth", "folders"], "empty.index", "the collection has no images"),
+        (["--truth", "folders"], "flat.index", "all images lie in the indexed folder itself"),
+        (["--truth", "alone.csv"], "index", "no group of alone.csv has two of the images"),
+    ],
+)
+def test_why_there_is_nothing_to_evaluate(
+    said: Said, arguments: list[str], index: str, why: str
+) -> None:
+    answer = said("evaluate", *arguments, index=index)
+    assert why in answer
+    assert "expected" not in answer
+
+
+def test_a_bad_file_gets_no_tags(said: Said, home: Path) -> None:
+    refused = said("tag", "add", "word", "photos/bad.jpg")
+    assert "a bad file (" in refused
+    assert "gets no tags" in refused
+    assert said("tag", "add", "all", "photos") == "changed 6\n"
+    assert said("tag", "remove", "all", "photos") == "changed 6\n"
+    with Collection.open(home / "index") as collection:
+        assert "tags" not in next(collection.skipped()).metadata
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--tag", "breach"], ["no image has the tag breach; there are: beach"]),
+        (["--camera", "nikon"], ["no camera's name has nikon in it; there are: Canon EOS 5D"]),
+        (["--tag", "beach", "--name", "2*"], ["nothing found\n"]),
+    ],
+)
+def test_what_there_is_instead_of_an_unknown_tag_or_camera(
+    said: Said, arguments: list[str], parts: list[str]
+) -> None:
+    answer = said("search", "photos/1.jpg", *arguments)
+    assert answer.startswith("nothing found\n")
+    assert all(part in answer for part in parts)
+    assert answer.count("there are") == (parts != ["nothing found\n"])
+
+
+def test_several_images_are_given_with_like(said: Said) -> None:
+    assert "to search by all of them: a.jpg --like b.jpg --like c.jpg" in said(
+        "search", "a.jpg", "b.jpg", "c.jpg"
+    )
+
+
+def test_examples_that_cancel_out(said: Said) -> None:
+    answer = said("search", "--id", "1", "--weighted", "-1", "photos/0.jpg")
+    assert "the 2 examples cancel each other out" in answer
+
+
+def test_nothing_to_undo(said: Said) -> None:
+    answer = said("duplicates", "--undo")
+    assert answer.startswith("there is nothing to undo in ")
+
+
+def test_no_box(said: Said) -> None:
+    answer = said("search", "--id", "1", "--gps-box", "50,5,40,10")
+    assert answer.startswith("50.0,5.0,40.0,10.0 is no box on the earth; give four numbers")
+
+
+def test_a_port_in_use(said: Said) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = said("serve", "--port", port)
+    assert answer.startswith(f"can't listen at 127.0.0.1:{port} (")
+    assert "--port" in answer
+
+
+def test_one_is_no_plural(said: Said) -> None:
+    assert "evaluated" not in said("rebuild")
+    answer = said("evaluate", "--truth", "truth.csv")
+    assert "2 searches among 6 images in 1 group, 4 in none" in answer
+    assert "rebuilt: 2 images" in said("rebuild", index="flat.index")
