@@ -76,10 +76,17 @@ function drawTile(pen, point, x, y, side) {
   return true;
 }
 
-// Points: by WebGL, or where there is none a pixel or more each
+// Points: by WebGL, or where there is none that is quick, pixel by pixel
+
+/** Whether there is a WebGL that a graphics processor draws: by software it is slower than without. */
+function isQuick() {
+  const gl = document.createElement("canvas").getContext("webgl", { failIfMajorPerformanceCaveat: true });
+  const about = gl?.getExtension("WEBGL_debug_renderer_info");
+  return gl && !/swiftshader|llvmpipe|software|basic render/i.test(about ? gl.getParameter(about.UNMASKED_RENDERER_WEBGL) : "");
+}
 
 function webglPoints(canvas) {
-  const gl = canvas.getContext("webgl", { antialias: false, premultipliedAlpha: true });
+  const gl = isQuick() && canvas.getContext("webgl", { antialias: false });
   if (!gl) return null;
   const program = gl.createProgram();
   for (const [kind, source] of [
@@ -120,9 +127,10 @@ function webglPoints(canvas) {
 
 function plainPoints(canvas) {
   const pen = canvas.getContext("2d");
+  let image = pen.createImageData(1, 1);
   return (size) => {
-    const image = pen.createImageData(canvas.width, canvas.height);
-    const pixels = new Uint32Array(image.data.buffer);
+    if (image.width !== canvas.width || image.height !== canvas.height) image = pen.createImageData(canvas.width, canvas.height);
+    const pixels = new Uint32Array(image.data.buffer).fill(0);
     const side = Math.max(1, Math.round(size * view.ratio));
     const scale = view.scale * view.ratio;
     for (let at = 0; at < COUNT; at++) {
@@ -130,7 +138,10 @@ function plainPoints(canvas) {
       const y = Math.round((positions[2 * at + 1] - view.y) * scale - side / 2);
       if (x < 0 || y < 0 || x + side > canvas.width || y + side > canvas.height) continue;
       const colour = 0xff000000 | (colours[3 * at + 2] << 16) | (colours[3 * at + 1] << 8) | colours[3 * at];
-      for (let row = 0; row < side; row++) pixels.fill(colour, (y + row) * canvas.width + x, (y + row) * canvas.width + x + side);
+      for (let row = y; row < y + side; row++) {
+        const start = row * canvas.width + x;
+        for (let place = start; place < start + side; place++) pixels[place] = colour;
+      }
     }
     pen.putImageData(image, 0, 0);
   };
@@ -160,7 +171,8 @@ function tileSide() {
 function draw() {
   waiting = false;
   const side = tileSide();
-  drawPoints(Math.min(12, Math.max(2.5, 600 * view.scale)), COUNT > 20000 ? 0.75 : 0.9);
+  const apart = (SPAN * view.scale) / Math.sqrt(COUNT); // if they lay evenly
+  drawPoints(Math.min(12, Math.max(2, 1.2 * apart)), 0.85);
   pen.setTransform(view.ratio, 0, 0, view.ratio, 0, 0);
   pen.clearRect(0, 0, view.width, view.height);
   if (side >= LEAST_TILE) {
