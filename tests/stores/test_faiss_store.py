@@ -132,7 +132,7 @@ def test_candidates() -> None:
     assert FaissStore(4, "ip", flat_limit=0).candidates(10) == exact.candidates(10)
     store = FaissStore(4, "cosine", flat_limit=0)
     store.upsert(_ids(1), np.ones((1, 4), dtype=np.float32))
-    assert [store.candidates(k) for k in (1, 10, 100)] == [103, 130, 400]
+    assert [store.candidates(k) for k in (1, 10, 100)] == [156, 210, 750]
     other_codes = FaissStore(4, "cosine", "SQ4")
     other_codes.train(_clustered(80, 4), 80)
     assert [other_codes.candidates(k) for k in (1, 10, 100)] == [300, 300, 2000]
