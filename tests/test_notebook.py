@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import copy
 import json
+import os
 import pickle
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -120,6 +122,9 @@ def test_a_gallery_is_bounded_and_survives_what_is_gone(
     hits = collection.search(1, k=12)
     collection.close()
     assert len(shown(hits).pictures) == 11  # kept thumbnails can be read on
+    if sys.platform == "linux":
+        opened = [os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()]
+        assert not [file for file in opened if file.startswith(f"{photos.parent}/index")]
     record = ImageRecord(1, str(photos / "gone.jpg"), 1, 1, None, 1, 1, "indexed")
     lost = Gallery([Hit(record, 0.0, 1.0)] * (MOST_SHOWN + 5), hits.tile)  # type: ignore[attr-defined]
     seen = shown(lost)
@@ -150,3 +155,9 @@ def test_the_class_of_the_recipe_shows_galleries_too(
     assert results == [{"path": "images/a.jpg", "score": 1.0}, results[1]]
     assert json.loads(json.dumps(results)) == results
     assert shown(results).pictures[0]["alt"] == "a.jpg"
+    results[1]["path"] = "elsewhere.jpg"
+    results.append({"path": "images/a.jpg", "score": 0.5})
+    results.append({"path": "none.jpg", "score": 0.5})
+    seen = shown(results)
+    assert [picture["alt"] for picture in seen.pictures] == ["a.jpg", "a.jpg"]
+    assert seen.text.count("no picture") == 2

@@ -77,7 +77,14 @@ def shown_as(items: Sequence[_T], others: Sequence[_U], key: Callable[[_T], Hash
     if not isinstance(others, Gallery):
         return list(items)
     twins = {key(item): other for item, other in zip(items, others, strict=True)}
-    return Gallery(items, lambda item: others.tile(twins[key(item)]))
+
+    def tile(item: _T) -> Tile:
+        twin = twins.get(key(item))
+        if twin is None:  # the list is the caller's, who may have changed it or put others to it
+            return Tile(str(key(item)), "", lambda: None)
+        return others.tile(twin)
+
+    return Gallery(items, tile)
 
 
 def gallery(tiles: Sequence[Tile]) -> str:

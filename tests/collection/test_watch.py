@@ -17,8 +17,13 @@ from conftest import MakePicture, until
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection import Collection, watch
 from image_similarity_search.collection.folder_events import FolderEvents
-from image_similarity_search.errors import ConfigError, FolderNotFoundError
-from image_similarity_search.types import WatchEvent
+from image_similarity_search.errors import (
+    CollectionLockedError,
+    ConfigError,
+    FolderNotFoundError,
+    StoreUnavailableError,
+)
+from image_similarity_search.types import SyncReport, WatchEvent
 
 
 class Follower:
@@ -202,3 +207,82 @@ def test_a_picture_that_moves_between_watched_folders_keeps_its_tags(
         os.unlink(folder / "first.png")
         until(lambda: len(collection) == 2)
     assert sum(event.report.removed for event in follower.events if event.report) == 1
+
+
+class Hurried(threading.Event):
+    """Ends a watch at its fourth wait, and waits for nothing."""
+
+    waits = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is None or timeout > 0
+        self.waits += 1
+        if self.waits == 4:
+            self.set()
+        return self.is_set()
+
+
+@pytest.mark.parametrize("problem", ["locked", "gone", "no engine"])
+def test_what_vanished_is_not_looked_for_in_a_hurry_where_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    """Each round but the first is waited for, however long it goes on."""
+    first, other = str(tmp_path / "first"), str(tmp_path / "other")
+    errors = {
+        "locked": CollectionLockedError(str(tmp_path), "another process"),
+        "gone": FolderNotFoundError(first, "no such folder"),
+        "no engine": StoreUnavailableError("milvus", "no answer"),
+    }
+    synced: list[str] = []
+
+    def sync(path: str, forget: bool) -> SyncReport:
+        synced.append(path)
+        if len(synced) > 2:
+            raise errors[problem]
+        assert not forget
+        return SyncReport(vanished=int(path == first))
+
+    def looked_at(folder: str) -> tuple[str, int, int]:
+        looks.append(folder)
+        assert looks.count(folder) <= 2 + stop.waits  # once a round
+        return (folder, 0, 0)
+
+    stop, looks = Hurried(), list[str]()
+    monkeypatch.setattr(watch, "_identity", looked_at)
+    list(watch.Watch(sync, [first, other], None, 3600.0, stop).run())
+    assert stop.waits == 4
+
+
+class Clock:
+    """Goes on by itself when it is waited for."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, timeout: float) -> None:
+        self.now += timeout
+
+
+def test_a_table_or_bucket_is_not_looked_through_for_each_picture_that_vanishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has its time, and until then what vanished elsewhere is not forgotten."""
+    clock, stop = Clock(), threading.Event()
+    monkeypatch.setattr(watch, "time", clock)
+    monkeypatch.setattr(stop, "wait", clock.wait)
+    bucket, folder, other = "s3://bucket", str(tmp_path / "folder"), str(tmp_path / "other")
+    synced: list[tuple[str, bool, float]] = []
+
+    def sync(path: str, forget: bool) -> SyncReport:
+        synced.append((path, forget, clock.now - 1000.0))
+        if len(synced) == 6:
+            stop.set()
+        return SyncReport(vanished=int(path == folder and not forget))
+
+    list(watch.Watch(sync, [bucket, folder, other], None, 40.0, stop).run())
+    assert synced == [
+        *((path, False, 0.0) for path in (bucket, folder, other)),
+        *((path, path == folder, 40.0) for path in (bucket, other, folder)),
+    ]

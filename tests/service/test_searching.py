@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from camera_files import exif
 from conftest import draw, until
 from PIL import Image, ImageOps
-from running import Starter
+from running import NAME, Starter, running
 from text_towers import write_pair
 
 from image_similarity_search import Collection, Text
@@ -24,6 +26,7 @@ from image_similarity_search.client import Client
 from image_similarity_search.collection import identity, opened
 from image_similarity_search.encoders.text import TextEncoder
 from image_similarity_search.service import served
+from image_similarity_search.service.settings import Settings
 
 
 def picture(seed: int, kind: str = "PNG") -> bytes:
@@ -328,8 +331,26 @@ def test_what_understands_words_is_fetched_while_all_else_goes_on(
         assert int(refused.headers["retry-after"]) > 0
         assert client.get(f"{here}/images").status_code == 200
         assert client.post(f"{here}/search", content=picture(1)).status_code == 200
+    (place / "state").mkdir()
+    with running(Settings(((NAME, str(place / "index")),), str(place / "state"))) as url:
+        assert httpx.post(f"{url}{here}/search", json=words).status_code == 503
+    assert not arrived.is_set()  # it ended before that
     arrived.set()
     until(lambda: client.post(f"{here}/search", json=words).status_code == 200)
+
+
+def test_what_fetches_a_model_does_not_hold_up_the_end() -> None:
+    code = """if True:
+        import time
+        from image_similarity_search.service.background import Background
+        background = Background("words")
+        assert background.submit(len, "four").result() == 4
+        background.submit(time.sleep, 600)
+        never = background.submit(print, "begun after all")
+        background.close()
+        """
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, check=True, capture_output=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 def test_diverse_may_be_said_without_a_number(shared: httpx.Client, here: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.costs import weigh, weigh_once
+from image_similarity_search.collection.duplicates.handing import note_own_tags
+from image_similarity_search.collection.duplicates.undo_log import UndoLog
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.lookup import (
     ids_of,
@@ -161,18 +163,22 @@ class ChangeableCollection(OpenedCollection):
         for path in files:
             check_file(path)
         with self._writing():
-            jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
-            embedder, load = self._prepared(time_limit)
-            vacated, keep = Vacated(), self._thumbnails.keep
-            before = self._thumbnails.contents_of(job.known_id for job in jobs if job.known_id)
-            for _ in Indexer(self._catalog, embedder, SyncReport(), vacated, keep).run(load(jobs)):
-                pass
-            if vacated.to_forget:  # another image took the place
-                with self._catalog.transaction():
-                    self._catalog.remove(vacated.to_forget)
-            self._keeper.refresh()
-            self._thumbnails.drop(before | vacated.contents)
+            self._index(files, time_limit)
         return [required(self._catalog.record_at(path), path) for path in files]
+
+    def _index(self, files: Sequence[str], time_limit: float = DEFAULT_TIME_LIMIT) -> None:
+        """Add files that are there, or update them; for the one writer."""
+        jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
+        embedder, load = self._prepared(time_limit)
+        vacated, keep = Vacated(), self._thumbnails.keep
+        before = self._thumbnails.contents_of(job.known_id for job in jobs if job.known_id)
+        for _ in Indexer(self._catalog, embedder, SyncReport(), vacated, keep).run(load(jobs)):
+            pass
+        if vacated.to_forget:  # another image took the place
+            with self._catalog.transaction():
+                self._catalog.remove(vacated.to_forget)
+        self._keeper.refresh()
+        self._thumbnails.drop(before | vacated.contents)
 
     def remove(self, *images: str | os.PathLike[str] | int) -> int:
         """Forget images, given by path or id, or all that lie in a folder given by path.
@@ -211,6 +217,8 @@ class ChangeableCollection(OpenedCollection):
                 folder are passed over.
             ConfigError: a tag is none.
             CollectionLockedError: another process is writing.
+            CollectionUnwritableError: for ``undo_duplicates`` it can't be written down whose these
+                tags are; nothing was changed.
         """
         added, removed = normal_tags(add), normal_tags(remove)
         with self._writing():
@@ -218,6 +226,8 @@ class ChangeableCollection(OpenedCollection):
             if added:
                 refuse_bad(self._catalog, named)
             ids = sorted({id_ for found in named.values() for id_ in found})
+            if added:
+                note_own_tags(self._catalog, UndoLog(self._folder), set(ids), added)
             with self._catalog.transaction():
                 changed = self._catalog.tags.change(ids, added, removed)
             self._keeper.refresh()

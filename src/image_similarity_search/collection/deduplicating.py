@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from image_similarity_search.collection.changing import ChangeableCollection
 from image_similarity_search.collection.duplicates.asking import (
@@ -12,6 +12,7 @@ from image_similarity_search.collection.duplicates.asking import (
     found_duplicates,
     resolved,
 )
+from image_similarity_search.collection.duplicates.handing import gave_back, still_theirs
 from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
 from image_similarity_search.collection.duplicates.undoing import undone
 from image_similarity_search.collection.logs import shown
@@ -146,21 +147,25 @@ class DeduplicatedCollection(ChangeableCollection):
         """
         log = UndoLog(self._folder)
         with self._writing():
-            entries = {entry.path: entry for entry in log.last_run()}
+            entries, run = log.last_run(), log.not_undone()
             report = ActionReport(False, list(undone(log)))
-        back = [entry for deed in report.done if (entry := entries[deed.path]).tags]
-        if back:
-            self._give_back_tags(back)
+            back = {deed.path for deed in report.done}
+            tagged = [entry for entry in entries if entry.tags and entry.path in back]
+            if tagged:
+                self._give_back_tags(tagged, still_theirs(run, back))
         return report
 
-    def _give_back_tags(self, entries: Sequence[Entry]) -> None:
-        """Index files that are back and had tags, and take these from the images that stayed."""
+    def _give_back_tags(self, entries: Sequence[Entry], theirs: Mapping[str, set[str]]) -> None:
+        """Index files that are back and had tags, and take these from the images that stayed.
+
+        But not those that are ``theirs``, by path. What fails is told, and the rest goes on.
+        """
         try:
-            self.add(*(entry.path for entry in entries))
-            for entry in entries:
-                self.add_tags([entry.path], entry.tags)
-                if entry.handed:
-                    self.remove_tags([entry.kept], entry.handed)
+            self._index([entry.path for entry in entries if os.path.isfile(entry.path)])
         except ImageSearchError as error:
-            tags = "; ".join(f"{shown(one.path)}: {', '.join(one.tags)}" for one in entries)
-            _log.warning("the files are back, but not all their tags (%s): %s", error, tags)
+            _log.warning("not all files that are back could be indexed: %s", error)
+        for entry in entries:
+            if not gave_back(self._catalog, entry, theirs.get(entry.kept, set())):
+                tags = ", ".join(entry.tags)
+                _log.warning("%s is back, but not its tags: %s", shown(entry.path), tags)
+        self._keeper.refresh()

@@ -36,9 +36,11 @@ class Thumbnails:
         """Those beside ``catalog`` in ``folder``."""
         self._catalog = catalog
         self._file = ThumbnailFile(folder)
+        self._closed = False
 
     def close(self) -> None:
         """Close their file."""
+        self._closed = True
         self._file.close()
 
     @property
@@ -69,7 +71,10 @@ class Thumbnails:
         Raises:
             ImageError: there is none, and its file can't be read.
         """
-        return self.kept(record) or _made(record)[1]
+        kept = self.kept(record)
+        if self._closed:  # nobody else would close it again
+            self._file.close()
+        return kept or _made(record)[1]
 
     def keep(self, thumbnails: Mapping[str, bytes]) -> None:
         """Keep thumbnails by the content hash of their files."""

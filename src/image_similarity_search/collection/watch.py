@@ -43,7 +43,9 @@ class _Watched:
         identity: which folder lies there now; None where there is none, and for an address.
         due: whether it is to be synced.
         next_sync: when it is in any case, by the monotonic clock.
-        forget: whether the others were looked at since images vanished from this one.
+        visited: at which visit of the watch it was last looked at; 0 before the first.
+        vanished: the same, of when images vanished from it that may have moved to the others;
+            None where there are none.
         available: whether it could be synced the last time.
         report: of the last sync.
     """
@@ -52,7 +54,8 @@ class _Watched:
     identity: _Identity | None = None
     due: bool = True
     next_sync: float = 0.0
-    forget: bool = False
+    visited: int = 0
+    vanished: int | None = None
     available: bool = True
     report: SyncReport | None = None
 
@@ -80,15 +83,17 @@ class Watch:
         self._every = every
         self._stop = stop
         self._waits_for_lock = False
+        self._visits = 0
+        self._at_once = False  # whether what vanished is to be looked for without a wait
 
     def run(self) -> Iterator[WatchEvent]:
         """Sync them all, then each when it is time, until ``stop`` is set."""
         with contextlib.closing(self._events) if self._events else contextlib.nullcontext():
             while not self._stop.is_set():
                 self._look()
+                self._at_once = False
                 for watched in list(self._watched):
-                    is_time = watched.due or time.monotonic() >= watched.next_sync
-                    if is_time and (event := self._visit(watched)):
+                    if self._is_time(watched) and (event := self._visit(watched)):
                         yield event
                     if self._stop.is_set():
                         return
@@ -109,19 +114,36 @@ class Watch:
                 for watched in local:  # nobody told what happened until now
                     watched.due = True
 
+    def _is_time(self, watched: _Watched) -> bool:
+        if watched.due or time.monotonic() >= watched.next_sync:
+            return True
+        waits = watched.vanished is not None and not is_address(watched.path)
+        return waits and self._may_forget(watched)
+
+    def _may_forget(self, watched: _Watched) -> bool:
+        """Whether the others were looked at since images vanished from this one."""
+        since = watched.vanished
+        others = (other for other in self._watched if other is not watched)
+        return len(self._watched) == 1 or (
+            since is not None and all(other.visited > since for other in others)
+        )
+
     def _visit(self, watched: _Watched) -> WatchEvent | None:
         """Sync a folder; what there is to tell of it."""
         watched.due = False
+        self._visits += 1
         before, was_available = watched.report, watched.available
+        may_forget, vanished = self._may_forget(watched), watched.vanished
+        watched.vanished = None  # where it can't be synced, the next time tells it again
         try:
-            report = self._sync(watched.path, watched.forget or len(self._watched) == 1)
+            report = self._sync(watched.path, may_forget)
         except CollectionLockedError as error:
             if not self._waits_for_lock:
                 _log.warning("%s is writing to %s: waiting for it", error.holder, error.path)
             watched.due = self._waits_for_lock = True
             return None
         except (FolderNotFoundError, SourceUnavailableError) as error:
-            watched.available = False
+            watched.available, watched.visited = False, self._visits
             return WatchEvent(watched.path, "unavailable", str(error)) if was_available else None
         except (StoreUnavailableError, CollectionUnwritableError) as error:
             if before is None:
@@ -133,20 +155,26 @@ class Watch:
         if self._waits_for_lock:
             _log.warning("%s: no other process writes any more; going on", watched.path)
         self._waits_for_lock, watched.available, watched.report = False, True, report
-        watched.forget = False
+        watched.visited = self._visits
         if report.vanished:
-            self._look_for_what_vanished(watched)
+            watched.vanished = vanished
+            if vanished is None:
+                self._look_for_what_vanished(watched)
         if before and was_available and not _differ(before, report):
             return None
         return WatchEvent(watched.path, "synced", report=report)
 
     def _look_for_what_vanished(self, watched: _Watched) -> None:
-        """Sync the other folders, then this one again: what did not turn up there is forgotten."""
-        watched.forget = True
+        """Sync the other folders, then this one again: what did not turn up there is forgotten.
+
+        Those in object storage, and tables, in their time: to list or read one may cost.
+        """
+        watched.vanished, self._at_once = self._visits, True
         self._watched.remove(watched)
         self._watched.append(watched)
         for each in self._watched:
-            each.due = True
+            if each is not watched and not is_address(each.path):
+                each.due = True
 
     def _seconds_between(self, watched: _Watched) -> float:
         told = self._events and self._events.work and not is_address(watched.path)
@@ -154,7 +182,7 @@ class Watch:
 
     def _wait(self) -> None:
         """Wait until something is told, or there may be something to do."""
-        if any(watched.forget for watched in self._watched):
+        if self._at_once:
             return
         until = time.monotonic() + _LOOK
         if self._events and self._events.folders:

@@ -53,7 +53,8 @@ class WatchingCollection(ChangeableCollection):
             all_files: as for ``sync``.
             time_limit: as for ``sync``.
             poll: don't ask the system to tell of changes, which it can't for network drives:
-                sync every 60 seconds. Folders in object storage are always synced so.
+                sync every 60 seconds. Folders in object storage are always synced so, and Parquet
+                files; what vanishes beside them is forgotten when they were looked at.
             every: seconds after which a folder is synced in any case; by default 60 for those
                 that are polled, 3600 for others, since a system may lose events.
             stop: ends it when it is set, between two syncs.

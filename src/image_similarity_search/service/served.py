@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.orientations import UPRIGHT, Way
 from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.service.background import Background
 from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
@@ -46,7 +47,7 @@ class Served:
             self.metric = self.collection.info().metric  # loads the store, too
             self.searches = Searches(self.collection, name, self.metric)
             # at the first words their model is made, and perhaps fetched: nothing else waits for it
-            self.words = ThreadPoolExecutor(1, thread_name_prefix="words")
+            self.words = Background("words")
             self.understood = False  # any yet
         except BaseException:
             self.collection.close()
@@ -71,8 +72,8 @@ class Served:
         return Roots(self.collection.roots())
 
     def close(self) -> None:
-        """Close it."""
-        self.words.shutdown(cancel_futures=True)
+        """Close it; a model that is being fetched for words is not waited for."""
+        self.words.close()
         self.uploads.close()
         self.searches.close()
         self.collection.close()

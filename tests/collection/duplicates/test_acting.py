@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from image_similarity_search import Collection, DuplicateGroup
 from image_similarity_search.collection.duplicates import files, trash, undo_log
 from image_similarity_search.duplicates import DUPLICATE_ACTIONS, ActionReport, DuplicateAction
 from image_similarity_search.errors import CollectionUnwritableError, ConfigError
+from image_similarity_search.images import decode
 
 _GONE: list[DuplicateAction] = ["trash", "move", "delete"]
 _LINKS: list[DuplicateAction] = ["hardlink", "symlink"]
@@ -321,3 +323,65 @@ def test_what_can_not_be_a_folder_to_move_to_is_refused_before_it_is_promised(
     file = pictures / "other.png"
     with pytest.raises(ConfigError, match=r"other\.png is none"):
         _resolve(collection, "move", file / "folder" if below else file, dry=True)
+
+
+def _tags(collection: Collection, *files: Path) -> list[list[str]]:
+    return [collection.get(file).metadata.get("tags", []) for file in files]
+
+
+@pytest.mark.parametrize("lose", ["forgotten", "bad"])
+def test_what_can_not_have_its_tags_again_keeps_no_other_from_them(
+    collection: Collection,
+    pictures: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    lose: str,
+) -> None:
+    """Such as for an image to take them from that is forgotten, or a file that fails."""
+    copy, small = pictures / "copy.png", pictures / "small.jpg"
+    collection.add_tags([copy], "word")
+    collection.add_tags([small], "small")
+    _resolve(collection, "move", tmp_path / "to")
+    if lose == "forgotten":
+        collection.remove(pictures / "a.png")
+    else:
+        (tmp_path / "to" / "small.jpg").unlink()  # comes back as what is no picture
+        log = undo_log.UndoLog(collection.info().index_dir)
+        entry = next(one for one in log.last_run() if one.path == str(small))
+        (tmp_path / "to" / "bad.jpg").write_bytes(b"no picture")
+        content = decode.content_hash(b"no picture")
+        log.write(replace(entry, to=str(tmp_path / "to" / "bad.jpg"), content_hash=content))
+    collection.undo_duplicates()
+    assert _tags(collection, copy) == [["word"]]
+    if lose == "forgotten":
+        assert _tags(collection, small) == [["small"]]
+        assert not caplog.records
+    else:
+        assert "small.jpg is back, but not its tags: small" in caplog.text
+        assert _tags(collection, pictures / "a.png") == [["small"]]  # the word is not lost
+
+
+def test_the_word_of_a_file_that_does_not_come_back_stays(
+    collection: Collection, pictures: Path, tmp_path: Path
+) -> None:
+    kept, copy, small = (pictures / name for name in ("a.png", "copy.png", "small.jpg"))
+    collection.add_tags([copy, small], "both")
+    collection.add_tags([copy], "one")
+    _resolve(collection, "move", tmp_path / "to")
+    (tmp_path / "to" / "small.jpg").unlink()
+    assert len(collection.undo_duplicates().left) == 1
+    assert _tags(collection, kept, copy) == [["both"], ["both", "one"]]
+
+
+def test_undo_does_not_take_what_the_user_put_there(
+    collection: Collection, pictures: Path, tmp_path: Path
+) -> None:
+    """Before it was done, but after the duplicates were found; or since, though it was there."""
+    kept, copy = pictures / "a.png", pictures / "copy.png"
+    collection.add_tags([copy], ["before", "since", "word"])
+    groups = collection.duplicates().groups
+    collection.add_tags([kept], "before")
+    collection.resolve_duplicates(groups, "move", to=tmp_path / "to", dry_run=False)
+    collection.add_tags([pictures], "since")
+    assert not collection.undo_duplicates().left
+    assert _tags(collection, kept, copy) == [["before", "since"], ["before", "since", "word"]]

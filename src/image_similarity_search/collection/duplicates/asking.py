@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.tags import tags_in
 from image_similarity_search.collection.duplicates.acting import Actor
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.finding import Finder
+from image_similarity_search.collection.duplicates.handing import hand_on_tags, with_tags_of_now
 from image_similarity_search.collection.duplicates.levels import (
     NEAR_LIKENESS,
     SIMILAR_SCORE,
@@ -30,7 +30,7 @@ from image_similarity_search.duplicates import (
 )
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import Filter
-from image_similarity_search.types import IdArray, ImageRecord, ProgressCallback
+from image_similarity_search.types import IdArray, ProgressCallback
 
 Folder = str | os.PathLike[str]
 
@@ -81,7 +81,7 @@ def resolved(
     """As ``Collection.resolve_duplicates``; without ``log`` nothing is done."""
     report = ActionReport(dry_run=log is None)
     try:
-        report.deeds.extend(Actor(action, to, log).run(groups))
+        report.deeds.extend(Actor(action, to, log).run(with_tags_of_now(catalog, groups)))
     finally:
         gone = [deed.path for deed in report.done if not os.path.lexists(deed.path)]
         records = [record for path in gone if (record := catalog.record_at(path))]
@@ -89,15 +89,9 @@ def resolved(
             kept = {deed.path: deed.kept for deed in report.done}
             with catalog.transaction():
                 for record in records:
-                    _hand_on_tags(catalog, record, kept[record.path])
+                    hand_on_tags(catalog, record, kept[record.path])
                 catalog.remove(record.id for record in records)
     return report
-
-
-def _hand_on_tags(catalog: Catalog, gone: ImageRecord, kept: str) -> None:
-    """Put the tags of an image that goes to the one that stays, so that no word is lost."""
-    if keep := catalog.record_at(kept):
-        catalog.tags.change([keep.id], tags_in(gone.metadata), ())
 
 
 def _scope(

@@ -21,7 +21,8 @@ class Entry:
 
     ``run`` tells those that were done together; ``mtime_ns`` and ``mode`` are those of the file
     before. ``tags`` are those of its image, ``handed`` those of them that ``kept`` had not.
-    The action ``undone`` says of a run that it was undone.
+    The action ``undone`` says of a run that it was undone, ``tagged`` that the user has put
+    ``tags`` to ``kept`` since.
     """
 
     run: str
@@ -59,10 +60,14 @@ class UndoLog:
 
     def last_run(self) -> list[Entry]:
         """The actions of the last run that was not undone, the last first."""
+        left = [entry for entry in self.not_undone() if entry.action != "tagged"]
+        return [entry for entry in reversed(left) if entry.run == left[-1].run]
+
+    def not_undone(self) -> list[Entry]:
+        """The lines of all runs that were not undone, the first first."""
         entries = self._read()
         undone = {entry.run for entry in entries if entry.action == "undone"}
-        left = [entry for entry in entries if entry.run not in undone]
-        return [entry for entry in reversed(left) if entry.run == left[-1].run]
+        return [entry for entry in entries if entry.run not in undone]
 
     def _read(self) -> list[Entry]:
         entries = []
