@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 
-from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.costs import weigh, weigh_once
 from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.lookup import (
@@ -117,7 +117,10 @@ class ChangeableCollection(OpenedCollection):
             include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip, forget
         )
         path = checked_source(folder)
-        with self._writing(), self._prepared_on(on, time_limit) as (embedder, load):
+        turn = self._catalog.turns.syncing(
+            path if is_address(path) else os.path.realpath(path), self._wait
+        )
+        with self._writing(turn), self._prepared_on(on, time_limit) as (embedder, load):
             if old := gone_to(self._catalog, path):
                 _log.warning(_MOVED, old, path)
             thumbnails = self._thumbnails
@@ -160,7 +163,7 @@ class ChangeableCollection(OpenedCollection):
         files = [path_of(self._catalog, path) for path in paths]
         for path in files:
             check_file(path)
-        with self._writing():
+        with self._writing(self._catalog.turns.adding(files, self._wait)):
             jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
             embedder, load = self._prepared(time_limit)
             vacated, keep = Vacated(), self._thumbnails.keep
@@ -169,7 +172,8 @@ class ChangeableCollection(OpenedCollection):
                 pass
             if vacated.to_forget:  # another image took the place
                 with self._catalog.transaction():
-                    self._catalog.remove(vacated.to_forget)
+                    still = self._catalog.still_at(vacated.seen)
+                    self._catalog.remove(vacated.to_forget & still)
             self._keeper.refresh()
             self._thumbnails.drop(before | vacated.contents)
         return [required(self._catalog.record_at(path), path) for path in files]
@@ -247,7 +251,7 @@ class ChangeableCollection(OpenedCollection):
         """
         if recall is not None:
             check_recall(recall)
-        with self._writing():
+        with self._writing(self._catalog.turns.whole(self._wait)):
             self._keeper.rebuild(index)
             weigh(self._catalog, self._keeper)
             known = self._catalog.tuning()
@@ -266,7 +270,7 @@ class ChangeableCollection(OpenedCollection):
             CollectionLockedError: another process is writing.
         """
         check_recall(recall)
-        with self._writing():
+        with self._writing(self._catalog.turns.whole(self._wait)):
             return tuned(self._catalog, self._searcher, self._keeper, recall)
 
     def untune(self) -> None:
@@ -275,7 +279,7 @@ class ChangeableCollection(OpenedCollection):
         Raises:
             CollectionLockedError: another process is writing.
         """
-        with self._writing():
+        with self._writing(self._catalog.turns.whole(self._wait)):
             with self._catalog.transaction():
                 self._catalog.set_tuning(None)
             self._keeper.refresh()
@@ -295,7 +299,7 @@ class ChangeableCollection(OpenedCollection):
             StoreUnavailableError: the engine can't be reached; nothing was changed.
             CollectionLockedError: another process is writing.
         """
-        with writer_lock(self._folder, wait=self._wait):
+        with self._catalog.turns.whole(self._wait):
             self._catalog.check_in_place()
             moved(self._catalog, self._folder, to, index, progress)
             self._catalog.make_durable()
@@ -316,7 +320,7 @@ class ChangeableCollection(OpenedCollection):
             ConfigError: ``new`` overlaps with another indexed folder.
             CollectionLockedError: another process is writing.
         """
-        with self._writing():
+        with self._writing(self._catalog.turns.whole(self._wait)):
             count = relocated(self._catalog, checked_path(old), checked_path(new), force=force)
             self._keeper.refresh()
         return count
