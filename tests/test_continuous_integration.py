@@ -32,6 +32,21 @@ def test_without_a_browser_its_tests_fail_there() -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".ci" / "run").exists(), reason="not in what is installed")
+def test_without_postgresql_its_tests_fail_there() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "\tISS_POSTGRES_NEEDED=1 make test-postgres\n" in script
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "postgres"]
+    test = "tests/shared/test_sharing.py::test_where_there_is_none_that_is_said"
+    for needed, status in (("", 0), ("1", 1)):
+        environment = os.environ | {"ISS_POSTGRES": "/nowhere", "ISS_POSTGRES_NEEDED": needed}
+        done = subprocess.run(
+            [*command, test], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        assert ("no PostgreSQL server" in done.stdout) == bool(status)
+
+
+@pytest.mark.skipif(not (ROOT / ".ci" / "run").exists(), reason="not in what is installed")
 def test_without_an_engine_its_tests_fail_there(tmp_path: Path) -> None:
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     assert "\tISS_ENGINE_NEEDED=1 make test-engine\n" in script

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from PIL import Image
 from synthetic import build
 from upkeep import TinyEncoder, rescan
 
+from image_similarity_search.catalog.database import Database
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.decoder import answer
 from image_similarity_search.collection.messages import request
@@ -48,7 +49,7 @@ def files_opened() -> Iterator[list[str]]:
 
 
 def connection_of(collection: Collection) -> sqlite3.Connection:
-    return collection._catalog._database._connection
+    return cast("Database", collection._catalog._database)._connection
 
 
 @contextmanager

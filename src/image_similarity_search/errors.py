@@ -21,6 +21,7 @@
     │   ├── CollectionCorruptError      it is damaged
     │   ├── CollectionUnwritableError   it can't be changed: read-only, disk full …
     │   ├── CollectionLockedError       another process is writing to it
+    │   ├── CollectionUnavailableError  the database that it is in can't be reached
     │   ├── CollectionExistsError       there is one already where a new one is to be made
     │   ├── LegacyIndexError            an index of the recipe is there, to be taken over
     │   └── ImportSourceError           what is to be taken over is missing, damaged, no export …
@@ -221,6 +222,22 @@ class CollectionLockedError(CollectionError):
         super().__init__(f"{holder} is {use} {path}: {remedy}")
         self.path = path
         self.holder = holder
+        self.remedy = remedy
+
+
+class CollectionUnavailableError(CollectionError):
+    """The database at ``path`` can't be reached, or does not let us in; ``remedy`` may help."""
+
+    def __init__(
+        self,
+        path: object,
+        reason: str,
+        remedy: str = "see that the server runs, and lets you in (a password: PGPASSWORD or"
+        " ~/.pgpass); what was committed is kept",
+    ) -> None:
+        super().__init__(f"{path} can't be used: {reason}; {remedy}")
+        self.path = path
+        self.reason = reason
         self.remedy = remedy
 
 

@@ -262,7 +262,7 @@ class CollectionInfo:
     ``why`` why ``auto`` chose it (empty for other kinds); ``tuning`` is what was made of a recall
     that was asked for; ``roots`` are the folders that were indexed; ``text`` whether words can be
     searched by; ``thresholds`` from which score on images are the same picture, object, or kind,
-    None where that is not known.
+    None where that is not known; ``catalog`` is the URL of one that other computers share.
     """
 
     index_dir: str
@@ -284,6 +284,7 @@ class CollectionInfo:
     text: bool = False
     thumbnail_bytes: int = 0
     thresholds: dict[ScoreWord, float] | None = None
+    catalog: str = ""
 
 
 @dataclass(slots=True)

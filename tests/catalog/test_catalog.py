@@ -21,7 +21,7 @@ from image_similarity_search.errors import CollectionCorruptError, ImageSearchEr
 _DIM = 4
 _IDENTITY = Identity("test", "test;1", _DIM, "cosine", "auto")
 _NAMES = st.sampled_from(["a.jpg", "b b.png", "ü.webp", "\udcff.gif", "new\nline.jpg"])
-_FOLDERS = st.sampled_from(["/p", "/p/x", "/p/x/y", "/q", "/q/z", "/px"])
+FOLDERS = st.sampled_from(["/p", "/p/x", "/p/x/y", "/q", "/q/z", "/px"])
 _SEEDS = st.integers(0, 5)
 
 
@@ -45,11 +45,15 @@ class CatalogMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
+        self.prepare(self.folder.name)
         self.catalog = Catalog.create(self.folder.name, _IDENTITY)
         self.model: dict[int, Entry] = {}
         self.copy: dict[int, bytes] = {}  # a store: ids and vectors
         self.copied = 0  # its generation
         self.used: set[int] = set()
+
+    def prepare(self, folder: str) -> None:
+        """What there is before the catalog."""
 
     def teardown(self) -> None:
         self.catalog.close()
@@ -58,7 +62,7 @@ class CatalogMachine(RuleBasedStateMachine):
     def _id_at(self, path: str) -> int | None:
         return next((id_ for id_, entry in self.model.items() if entry.path == path), None)
 
-    @rule(folder=_FOLDERS, name=_NAMES, seed=_SEEDS)
+    @rule(folder=FOLDERS, name=_NAMES, seed=_SEEDS)
     def put(self, folder: str, name: str, seed: int) -> None:
         path = f"{folder}/{name}"
         with self.catalog.transaction():
@@ -69,7 +73,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.model[id_] = Entry(path, seed)
         self.used.add(id_)
 
-    @rule(folder=_FOLDERS, name=_NAMES)
+    @rule(folder=FOLDERS, name=_NAMES)
     def put_skipped(self, folder: str, name: str) -> None:
         path = f"{folder}/{name}"
         with self.catalog.transaction():
@@ -80,7 +84,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.used.add(id_)
 
     @precondition(lambda self: self.model)
-    @rule(data=st.data(), folder=_FOLDERS, name=_NAMES)
+    @rule(data=st.data(), folder=FOLDERS, name=_NAMES)
     def move(self, data: st.DataObject, folder: str, name: str) -> None:
         id_ = data.draw(st.sampled_from(sorted(self.model)))
         path = f"{folder}/{name}"
@@ -104,7 +108,7 @@ class CatalogMachine(RuleBasedStateMachine):
         for id_ in gone:
             del self.model[id_]
 
-    @rule(root=_FOLDERS)
+    @rule(root=FOLDERS)
     def require_root(self, root: str) -> None:
         with self.catalog.transaction():
             self.catalog.places.require_root(root)

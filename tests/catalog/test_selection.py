@@ -38,9 +38,16 @@ _DATES = ("1970-01-01T00:00:00Z", "1970-01-01T00:00:01Z", "2024-05-06T12:53:20Z"
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    """A catalog of 495 images that differ in everything that can be asked for."""
-    folder = tmp_path_factory.mktemp("catalog")
-    made = Catalog.create(str(folder), Identity("e", "f", 2, "cosine", "auto"))
+    made = Catalog.create(
+        str(tmp_path_factory.mktemp("catalog")), Identity("e", "f", 2, "cosine", "auto")
+    )
+    fill(made)
+    yield made
+    made.close()
+
+
+def fill(made: Catalog) -> None:
+    """Put 495 images into a catalog that differ in everything that can be asked for."""
     rng = np.random.default_rng(0)
     with made.transaction():
         made.places.require_root("/photos")
@@ -52,8 +59,6 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
             unit = np.array([1, 0], dtype=np.float16)
             made.put(place, stat, Picture("00" * 16, width, height, unit, 1.0))
         made.put_skipped(made.places.require_place("/photos/00/bad.jpg"), stat, None, "bad")
-    yield made
-    made.close()
 
 
 def _lets_through(where: Filter, extensions: list[str], image: ImageRecord) -> bool:
@@ -81,7 +86,7 @@ def _lets_through(where: Filter, extensions: list[str], image: ImageRecord) -> b
     return all(conditions)
 
 
-def _filters() -> st.SearchStrategy[dict[str, Any]]:
+def filters() -> st.SearchStrategy[dict[str, Any]]:
     bound = st.sampled_from([0, 99, 100, 101, 2**70])
     ratio = st.sampled_from([0, 0.5, 1, 1.01, 2.0])
     return st.fixed_dictionaries(
@@ -103,13 +108,20 @@ def _filters() -> st.SearchStrategy[dict[str, Any]]:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    given_=_filters(),
+    given_=filters(),
     extensions=st.sampled_from([[], [".jpg", ".jpeg"], [".png"]]),
     folders=st.sampled_from([None, ["00"], ["03", "04"], []]),
 )
 def test_sqlite_finds_what_python_finds(
     catalog: Catalog, given_: dict[str, Any], extensions: list[str], folders: list[str] | None
 ) -> None:
+    check_found(catalog, given_, extensions, folders)
+
+
+def check_found(
+    catalog: Catalog, given_: dict[str, Any], extensions: list[str], folders: list[str] | None
+) -> None:
+    """Compare what a catalog that was filled finds with what plain Python does."""
     where = Filter(**given_)
     among = list(catalog.all_records())
     folder_ids = None

@@ -13,20 +13,22 @@ from typing import Any, Self
 
 import numpy as np
 
+from image_similarity_search.catalog import whereabouts
+from image_similarity_search.catalog.any_database import AnyDatabase
+from image_similarity_search.catalog.arrangement import arranged, rows_of
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.contents import Contents
-from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.etags import with_etag
 from image_similarity_search.catalog.files import Files
 from image_similarity_search.catalog.meta import COSTS, DROPPED, PROGRESS, TUNING, Meta
-from image_similarity_search.catalog.places import Place, Places
+from image_similarity_search.catalog.places import Place
 from image_similarity_search.catalog.rows import (
     EMBEDDED_RECORD,
-    INDEXED,
     RECORD,
     ImageRow,
-    Rows,
+    indexed,
 )
 from image_similarity_search.catalog.selection import Selection
 from image_similarity_search.catalog.switches import Switches
@@ -43,44 +45,45 @@ from image_similarity_search.catalog.values import (
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.types import IdArray, ImageRecord, Tuning
 
-FILE_NAME = "catalog.sqlite"
-
 DURABLE_SECONDS = 5.0
 """After so long a change waits for the disk: so much work may be lost with the power."""
 
-_CHANGED = f"{INDEXED} AND generation > ?"
 _REMOVED = "SELECT count(DISTINCT image_id) FROM removals WHERE generation > ?"
-_SKIPPED = "SELECT count(*) FROM images INDEXED BY images_skipped WHERE state = 'skipped'"
 
 
 class Catalog:
     """The truth about every image. Changes are made within ``transaction``."""
 
-    def __init__(self, folder: str) -> None:
-        """Open the catalog in ``folder``; errors as ``Database`` raises them."""
-        self._database = Database(os.path.join(folder, FILE_NAME))
-        self._begin()
+    def __init__(self, folder: str, url: str = "") -> None:
+        """Open the catalog of ``folder``, which is at ``url`` if that is given.
+
+        Errors as ``Database`` and ``SharedDatabase`` raise them.
+        """
+        self._begin(folder, whereabouts.opened(folder, url))
 
     @classmethod
-    def create(cls, folder: str, identity: Identity) -> Self:
-        """Make a catalog in the existing ``folder`` and open it; the caller holds the lock."""
+    def create(cls, folder: str, identity: Identity, url: str = "") -> Self:
+        """Make a catalog of the existing ``folder`` and open it; the caller holds the lock.
+
+        A shared one that another process made just before is opened.
+        """
         meta = {key: str(value) for key, value in asdict(identity).items()}
         meta |= {"id": uuid.uuid4().hex, "generation": "0"}
         catalog = cls.__new__(cls)
-        catalog._database = Database.create(os.path.join(folder, FILE_NAME), meta)
-        catalog._begin()
+        catalog._begin(folder, whereabouts.made(folder, meta, url))
         return catalog
 
-    def _begin(self) -> None:
+    def _begin(self, folder: str, database: AnyDatabase) -> None:
+        self._database = database
         self._durable_at = time.monotonic()
         self._writing = 0  # the generation that the transaction makes
         self._meta = Meta(self._database)
         try:
             self.read_identity()
             checksums = Checksums(self.identity.id)
-            self._rows = Rows(self._database, checksums)
+            self._rows = rows_of(self._database, checksums)
             self._embeddings = EmbeddingTable(self._database, checksums, self.identity.dim)
-            self.places = Places(self._database, self._rows)
+            self.places, self.turns = arranged(folder, self._database, self._rows)
             self.files = Files(self._database, self._rows)
             self.selection = Selection(self._database, self._rows)
             self.contents = Contents(self._database)
@@ -92,13 +95,22 @@ class Catalog:
             raise
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, or the connection."""
         self._database.close()
 
     @property
     def path(self) -> str:
-        """The file."""
+        """The file, or the URL of a shared one."""
         return self._database.path
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other computers may change it."""
+        return self._database.sql is POSTGRESQL
+
+    def bytes_used(self) -> int:
+        """How much room it takes, where it is."""
+        return self._database.bytes_used()
 
     @property
     def generation(self) -> int:
@@ -123,10 +135,12 @@ class Catalog:
 
         The process may end at any moment after; see ``make_durable`` for the power.
         """
-        with self._database.transaction():
-            self._writing = self._meta.generation() + 1
-            self._meta.write("generation", str(self._writing))
-            yield
+        try:
+            with self._database.transaction():
+                self._writing = self._meta.advance()
+                yield
+        finally:
+            self._rows.look_no_further()
         if time.monotonic() - self._durable_at > DURABLE_SECONDS:
             self.make_durable()
 
@@ -137,7 +151,8 @@ class Catalog:
 
     def changed_since(self, generation: int) -> int:
         """How many embeddings are new, changed or taken away since ``generation``."""
-        changed: int = self._database.value(_CHANGED, (generation,))
+        since = f"{indexed(self._database.sql)} AND generation > ?"
+        changed: int = self._database.value(since, (generation,))
         removed: int = self._database.value(_REMOVED, (generation,))
         return changed + removed
 
@@ -149,7 +164,9 @@ class Catalog:
 
     def counts(self) -> Counts:
         """How many images are indexed and skipped."""
-        return Counts(self._database.value(INDEXED), self._database.value(_SKIPPED))
+        sql = self._database.sql
+        skipped = f"SELECT count(*) FROM images {sql.by_skipped} WHERE state = 'skipped'"  # noqa: S608 - constants
+        return Counts(self._database.value(indexed(sql)), self._database.value(skipped))
 
     def record(self, id_: int) -> ImageRecord | None:
         """The image of this id."""
@@ -205,7 +222,7 @@ class Catalog:
             CollectionCorruptError: one of them, or its embedding, is not as it was written.
         """
         rows = self._database.rows(
-            EMBEDDED_RECORD + " WHERE images.id IN (SELECT value FROM json_each(?))",  # noqa: S608 - constants
+            f"{EMBEDDED_RECORD} WHERE images.id {self._database.sql.in_ids}",
             (json.dumps([int(id_) for id_ in ids]),),
         )
         return {row[0]: self._rows.embedded_record(row) for row in rows}
@@ -249,12 +266,21 @@ class Catalog:
 
     def indexed_with_content(self, content_hash: str, limit: int) -> list[ImageRecord]:
         """The first ``limit`` indexed images whose file has this content, oldest first."""
+        if self._rows.lacks(bytes.fromhex(content_hash)):
+            return []
         rows = self._database.rows(
             RECORD + " WHERE images.content_hash = ? AND images.state = 'indexed'"
             " ORDER BY images.id LIMIT ?",
             (bytes.fromhex(content_hash), limit),
         )
         return [self._rows.record(row) for row in rows]
+
+    def still_at(self, seen: Mapping[int, tuple[int, bytes]]) -> set[int]:
+        """Those of the ids that are where they were seen, by folder and name.
+
+        Call within a transaction. In a catalog with one writer they all are.
+        """
+        return self.files.still_at(seen) if self.is_shared else set(seen)
 
     def ids_below(self, folder: str) -> list[int]:
         """The ids of all images at and below the absolute path of a folder."""
@@ -344,6 +370,13 @@ class Catalog:
 
     # Changes, each within a transaction
 
+    def look_ahead(self, contents: Iterable[str], places: Iterable[Place]) -> None:
+        """These contents and places will be asked for, one after the other."""
+        self._rows.look_ahead(
+            [bytes.fromhex(content) for content in contents],
+            [(place.folder_id, os.fsencode(place.name)) for place in places],
+        )
+
     def put(self, place: Place, stat: FileStat, picture: Picture) -> int:
         """Record an indexed image, new or changed; returns its id."""
         image = self._row_for(place, stat)._replace(
@@ -426,7 +459,8 @@ class Catalog:
         """Remove embeddings, and remember for stores that catch up later."""
         generation = self._writing
         self._database.write_many(
-            "INSERT OR IGNORE INTO removals SELECT ?, image_id FROM embeddings WHERE image_id = ?",
+            "INSERT INTO removals SELECT ?, image_id FROM embeddings WHERE image_id = ?"
+            " ON CONFLICT DO NOTHING",
             ((generation, id_) for id_ in ids),
         )
         self._database.write_many(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.any_database import AnyDatabase
 
 _AT_ONCE = 4096
 _ORDERED = (
@@ -16,7 +16,7 @@ _SOME = "SELECT 1 FROM images WHERE content_hash = ? AND state = 'indexed' LIMIT
 class Contents:
     """The content hashes (hex) of the files in one catalog."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: AnyDatabase) -> None:
         self._database = database
 
     def __iter__(self) -> Iterator[str]:

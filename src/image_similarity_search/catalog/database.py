@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
+from image_similarity_search.catalog.dialect import SQLITE
 from image_similarity_search.catalog.lock import no_locks
 from image_similarity_search.catalog.migrations import bring_up_to_date
 from image_similarity_search.catalog.parts import Row, in_parts
@@ -47,6 +48,8 @@ _BUSY_SECONDS = 10.0
 
 class Database:
     """A connection that several threads may share, one statement or transaction at a time."""
+
+    sql = SQLITE
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         """Open the existing file ``path``; with ``read_only`` not a byte of it changes.
@@ -131,10 +134,19 @@ class Database:
             raise CollectionCorruptError(self.path, f"no row for: {sql}")
         return row[0]
 
-    def write(self, sql: str, parameters: Sequence[Any] = ()) -> int:
-        """Run a statement that changes rows; returns the id of the row inserted last."""
+    def write(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run a statement that changes rows."""
+        with self._lock, self._translated():
+            self._connection.execute(sql, parameters)
+
+    def insert(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement that adds a row; returns its id."""
         with self._lock, self._translated():
             return self._connection.execute(sql, parameters).lastrowid or 0
+
+    def reserved_id(self) -> int:
+        """None: an image gets its id when it is added."""
+        return 0
 
     def write_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a statement that changes rows once for each item of ``parameters``."""
@@ -176,6 +188,10 @@ class Database:
         the disk each time would take longer than the work.
         """
         self.rows("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def bytes_used(self) -> int:
+        """How many bytes its files have."""
+        return sum(os.path.getsize(f) for f in (self.path, f"{self.path}-wal") if os.path.exists(f))
 
     def settle(self) -> None:
         """Bring everything into the one file; nobody else has it open."""

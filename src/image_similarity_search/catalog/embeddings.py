@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import Checksums
-from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.errors import CollectionCorruptError
@@ -16,11 +16,17 @@ from image_similarity_search.types import HalfArray, IdArray
 
 UNIT_DTYPE = np.dtype("<f2")
 
+_PUT = (
+    "INSERT INTO embeddings (image_id, norm, crc32, unit) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (image_id) DO UPDATE"
+    " SET norm = excluded.norm, crc32 = excluded.crc32, unit = excluded.unit"
+)
+
 
 class EmbeddingTable:
     """The embeddings of one catalog, of length ``dim``."""
 
-    def __init__(self, database: Database, checksums: Checksums, dim: int) -> None:
+    def __init__(self, database: AnyDatabase, checksums: Checksums, dim: int) -> None:
         self._database = database
         self._checksums = checksums
         self._dim = dim
@@ -28,15 +34,16 @@ class EmbeddingTable:
     def of(self, ids: IdArray) -> Embeddings:
         """Those of these ids that there are, in no particular order."""
         rows = self._database.rows(
-            "SELECT image_id, norm, unit, crc32 FROM embeddings"
-            " WHERE image_id IN (SELECT value FROM json_each(?))",
+            "SELECT image_id, norm, unit, crc32 FROM embeddings"  # noqa: S608 - constants
+            f" WHERE image_id {self._database.sql.in_ids}",
             (json.dumps(ids.tolist()),),
         )
         return self._checked(rows)
 
     def count(self) -> int:
         """How many there are."""
-        count: int = self._database.value("SELECT count(*) FROM embeddings NOT INDEXED")
+        as_table = self._database.sql.as_table
+        count: int = self._database.value(f"SELECT count(*) FROM embeddings {as_table}")  # noqa: S608 - constants
         return count
 
     def since(self, generation: int, after: int = -1) -> Iterator[Embeddings]:
@@ -53,8 +60,8 @@ class EmbeddingTable:
     def of_few_since(self, generation: int) -> Embeddings:
         """The same at once, found by an index: quick where they are few."""
         rows = self._database.rows(
-            "SELECT image_id, norm, unit, embeddings.crc32"
-            " FROM images INDEXED BY images_by_generation"
+            "SELECT image_id, norm, unit, embeddings.crc32"  # noqa: S608 - constants
+            f" FROM images {self._database.sql.by_generation}"
             " JOIN embeddings ON image_id = images.id"
             " WHERE state = 'indexed' AND generation > ?",
             (generation,),
@@ -66,7 +73,7 @@ class EmbeddingTable:
         data, norm = unit.astype(UNIT_DTYPE).tobytes(), float(norm)
         crc32 = self._checksums.of_embedding(id_, norm, data)
         self._database.write(
-            "INSERT OR REPLACE INTO embeddings (image_id, norm, crc32, unit) VALUES (?, ?, ?, ?)",
+            _PUT,
             (id_, norm, crc32, data),
         )
         return crc32

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.rows import IMAGE_COLUMNS, Rows
 from image_similarity_search.catalog.values import Known
 
@@ -15,7 +15,7 @@ from image_similarity_search.catalog.values import Known
 class Files:
     """The files of one catalog."""
 
-    def __init__(self, database: Database, rows: Rows) -> None:
+    def __init__(self, database: AnyDatabase, rows: Rows) -> None:
         self._database = database
         self._rows = rows
 
@@ -25,14 +25,14 @@ class Files:
 
     def of(self, ids: Iterable[int]) -> dict[str, Known]:
         """The files of these ids, which are of one folder, by name."""
-        return self._known("id IN (SELECT value FROM json_each(?))", json.dumps(list(ids)))
+        return self._known(f"id {self._database.sql.in_ids}", json.dumps(list(ids)))
 
     def named(self, folder_id: int, names: Iterable[str]) -> dict[str, Known]:
         """The objects of these names that are known in a folder, by name."""
         listed = json.dumps(list(names))
         sql = (
             f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ?"  # noqa: S608 - constants
-            " AND name IN (SELECT CAST(value AS BLOB) FROM json_each(?))"
+            f" AND name {self._database.sql.in_names}"
         )
         return self._rows.known_by_name(self._database.rows(sql, (folder_id, listed)))
 
@@ -58,6 +58,14 @@ class Files:
         )
         encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
         return {(name.decode(encoding, errors), size, time): id_ for name, size, time, id_ in rows}
+
+    def still_at(self, seen: Mapping[int, tuple[int, bytes]]) -> set[int]:
+        """Those of the ids that are in the place, of a folder's id and a name, where they were."""
+        rows = self._database.rows(
+            f"SELECT id, folder_id, name FROM images WHERE id {self._database.sql.in_ids}",  # noqa: S608 - constants
+            (json.dumps(list(seen)),),
+        )
+        return {id_ for id_, folder_id, name in rows if seen[id_] == (folder_id, name)}
 
     def _known(self, condition: str, value: int | str) -> dict[str, Known]:
         query = f"SELECT {IMAGE_COLUMNS} FROM images WHERE {condition}"  # noqa: S608 - constants

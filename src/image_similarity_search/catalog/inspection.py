@@ -7,10 +7,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from image_similarity_search.catalog import whereabouts
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.embeddings import UNIT_DTYPE, EmbeddingTable
@@ -35,6 +37,8 @@ _EMBEDDINGS = (
 _TRAITS = f"SELECT {COLUMNS} FROM traits WHERE image_id > ? ORDER BY image_id LIMIT ?"  # noqa: S608 - constants
 _DIGEST_BYTES = 16
 
+_Check: TypeAlias = Callable[[], Iterator[str]]
+
 
 def inspect(path: str, checked: dict[str, int]) -> Iterator[str]:
     """What is wrong with the catalog at ``path``, and in ``checked`` how much was looked at.
@@ -47,48 +51,70 @@ def inspect(path: str, checked: dict[str, int]) -> Iterator[str]:
     except CollectionCorruptError as error:
         yield error.reason
         return
-    with closing(database), database.snapshot():
+    with closing(database):
         inspector = _Inspector(database, checked)
-        for check in inspector.checks():
-            try:
-                yield from check()
-            except CollectionCorruptError as error:
-                yield error.reason
+        first = (inspector.structure, inspector.references, inspector.schema)
+        yield from inspector.problems(*first, last=inspector.ids)
+
+
+def inspect_shared(folder: str, checked: dict[str, int]) -> Iterator[str]:
+    """The same, of the shared catalog of an index folder; its server looks after its files.
+
+    Raises:
+        CollectionNotFoundError, CollectionNewerError, CollectionUnavailableError: as
+            ``SharedDatabase`` does.
+    """
+    with closing(whereabouts.opened(folder)) as database:
+        yield from _Inspector(database, checked).problems()
 
 
 class _Inspector:
     """Goes through one catalog; each check yields what is wrong."""
 
-    def __init__(self, database: Database, checked: dict[str, int]) -> None:
+    def __init__(self, database: AnyDatabase, checked: dict[str, int]) -> None:
         self._database = database
         self._checked = checked
         self._meta: dict[str, Any] = {}
+        self._last = 0  # the greatest id of an image
 
-    def checks(self) -> Iterator[Callable[[], Iterator[str]]]:
+    def problems(self, *first: _Check, last: _Check | None = None) -> Iterator[str]:
+        """What is wrong, at one moment; with what an SQLite file is checked by besides."""
+        with self._database.snapshot():
+            for check in self._checks(*first, last=last):
+                try:
+                    yield from check()
+                except CollectionCorruptError as error:
+                    yield error.reason
+
+    def _checks(self, *first: _Check, last: _Check | None) -> Iterator[_Check]:
         """The checks, in order; what comes after ``meta`` needs what is in it."""
-        yield from (self._structure, self._references, self._schema, self._check_meta)
+        yield from (*first, self._check_meta)
         if self._meta:
             self._checksums = Checksums(self._meta["id"])
             self._generation = int(self._meta["generation"])
             yield from (
                 self._places,
                 self._images,
+                *([last] if last else ()),
                 self._embeddings,
                 self._traits,
                 self._removals,
             )
 
-    def _structure(self) -> Iterator[str]:
+    def structure(self) -> Iterator[str]:
+        """Whether SQLite finds its file whole."""
         self._checked["pages"] = int(self._database.value("PRAGMA page_count"))
         for (problem,) in self._database.rows("PRAGMA integrity_check(100)"):
             if problem != "ok":
                 yield f"SQLite: {problem}"
 
-    def _references(self) -> Iterator[str]:
+    def references(self) -> Iterator[str]:
+        """Whether rows refer to rows that are there."""
         for table, id_, referred, _ in self._database.rows("PRAGMA foreign_key_check"):
             yield f"row {id_} of {table} refers to a row of {referred} that is missing"
 
-    def _schema(self) -> Iterator[str]:
+    def schema(self) -> Iterator[str]:
+        """Whether tables and indexes are as they should be."""
         with closing(sqlite3.connect(":memory:")) as new:
             new.executescript(SCHEMA)
             expected = _tables(lambda sql, *values: new.execute(sql, values).fetchall())
@@ -142,16 +168,19 @@ class _Inspector:
                         yield f"the folder {folder} belongs to the root {root}"
 
     def _images(self) -> Iterator[str]:
-        last = self._checked["images"] = 0
+        self._checked["images"] = 0
         for rows in self._database.parts(_IMAGES):
             self._checked["images"] += len(rows)
-            last = rows[-1][0]
+            self._last = rows[-1][0]
             for row in rows:
                 problem = self._image_problem(ImageRow(*row[:-1]), row[-1])
                 if problem:
                     yield f"image {row[0]} {problem}"
+
+    def ids(self) -> Iterator[str]:
+        """Whether ids are given once, by SQLite's memory of them."""
         used = self._database.row("SELECT seq FROM sqlite_sequence WHERE name = 'images'")
-        if last > (used[0] if used else 0):
+        if self._last > (used[0] if used else 0):
             yield "ids of images may be used twice"
 
     def _image_problem(self, image: ImageRow, embedding_crc32: int | None) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import checksum_of_meta
-from image_similarity_search.catalog.database import Database
 from image_similarity_search.errors import CollectionCorruptError
 
 KEYS = ("id", "encoder", "fingerprint", "dim", "metric", "index", "generation")
@@ -20,7 +20,7 @@ PROGRESS = ("generation", DROPPED, TUNING, COSTS)
 class Meta:
     """The keys and values of one catalog, checked whenever they are read."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: AnyDatabase) -> None:
         self._database = database
 
     def read(self) -> dict[str, str]:
@@ -44,11 +44,22 @@ class Meta:
         """A store of an earlier generation than this can't catch up: what it lacks is dropped."""
         return int(self.read().get(DROPPED, 0))
 
+    def advance(self) -> int:
+        """Count the generation up; call within a transaction. Returns what it is then."""
+        meta = self.read()
+        generation = int(meta["generation"]) + 1
+        self._put(meta, "generation", str(generation))
+        return generation
+
     def write(self, key: str, value: str) -> None:
         """Change one value; call within a transaction."""
-        meta = self.read() | {key: value}
+        self._put(self.read(), key, value)
+
+    def _put(self, meta: dict[str, str], key: str, value: str) -> None:
+        meta[key] = value
         self._database.write_many(
-            "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
+            "INSERT INTO meta (key, value) VALUES (?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             [(key, value), ("crc32", checksum_of_meta(meta))],
         )
 

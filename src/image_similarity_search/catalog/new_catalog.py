@@ -7,11 +7,13 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Self
+from typing import Self, cast
 
-from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.rows import ImageRow
 from image_similarity_search.catalog.values import Identity, Rows
+from image_similarity_search.catalog.whereabouts import FILE_NAME
 from image_similarity_search.errors import (
     CollectionError,
     CollectionUnwritableError,
@@ -84,7 +86,7 @@ class NewCatalog(Catalog):
         Raises:
             CollectionUnwritableError: it can't be moved.
         """
-        self._database.settle()
+        cast("Database", self._database).settle()
         self.close()
         with _translated(self._folder):
             # a log that belonged to a catalog that is gone would be taken for this one's

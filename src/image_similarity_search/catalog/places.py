@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from image_similarity_search.addresses import checked_address, is_address
-from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.rows import Rows
 from image_similarity_search.catalog.schema import LOOSE_ROOT
+from image_similarity_search.errors import CollectionCorruptError
 
 _FOLDERS = "SELECT id, root_id, path, crc32 FROM folders"
 
@@ -58,7 +59,7 @@ def _below(root: str, folder: str) -> str:
 class Places:
     """The roots and folders of a catalog."""
 
-    def __init__(self, database: Database, rows: Rows) -> None:
+    def __init__(self, database: AnyDatabase, rows: Rows) -> None:
         self._database = database
         self._rows = rows
 
@@ -93,6 +94,9 @@ class Places:
         self._adopt(LOOSE_ROOT, "", new_id, path)
         return new_id, ""
 
+    def check_turn(self, root_id: int) -> None:
+        """Refuse to sync a root that another process may be at; of one writer, none is."""
+
     def _adopt(self, old_id: int, old_root: str, new_id: int, new_root: str) -> None:
         for folder, folder_id in self.folders_below(old_id, "").items():
             inner = relative(_below(old_root, folder), new_root)
@@ -110,14 +114,31 @@ class Places:
         for id_, path in folders.items():
             self._rows.update_folder(id_, LOOSE_ROOT, os.fsencode(path))
 
+    def are_here(self, path: str) -> bool:
+        """Whether this computer has the folders in which the image at ``path`` is, or was."""
+        return True
+
+    def is_missing(self, root: str) -> bool:
+        """Whether the folder of a root is gone, and with it what was in there."""
+        return not is_address(root) and not os.path.isdir(root)
+
     def require_folder(self, root_id: int, folder: str) -> int:
         """The id of a folder, made when it is new."""
         key = (root_id, os.fsencode(folder))
-        known = self._database.row(f"{_FOLDERS} WHERE root_id = ? AND path = ?", key)
-        if known:
-            self._rows.check_folder(*known)
-            return int(known[0])
-        return self._rows.insert_folder(*key)
+        known = self._folder(*key)
+        if known is None:
+            self._rows.insert_folder(*key)
+            known = self._folder(*key)
+        if known is None:
+            raise CollectionCorruptError(self._database.path, f"the folder {folder} can't be kept")
+        return known
+
+    def _folder(self, root_id: int, path: bytes) -> int | None:
+        row = self._database.row(f"{_FOLDERS} WHERE root_id = ? AND path = ?", (root_id, path))
+        if row is None:
+            return None
+        self._rows.check_folder(*row)
+        return int(row[0])
 
     def require_place(self, path: str) -> Place:
         """The place of the canonical ``path``; its folder is made when it is new."""

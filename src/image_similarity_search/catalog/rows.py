@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from image_similarity_search.addresses import is_address
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import Checksums
-from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.dialect import Dialect
 from image_similarity_search.catalog.etags import etag_in
 from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.values import FileStat, Known
@@ -57,11 +58,20 @@ EMBEDDED_RECORD = (
 )
 """The same, and the checksum of the embedding."""
 
-INDEXED = "SELECT count(*) FROM images INDEXED BY images_by_generation WHERE state = 'indexed'"
-"""How many images are indexed, by an index that damage to the table does not touch."""
-
 _SET = ", ".join(f"{column} = ?" for column in ImageRow._fields[1:])
-_QUESTIONS = ", ".join("?" for _ in ImageRow._fields)
+_INSERT = (
+    f"INSERT INTO images ({', '.join(ImageRow._fields)})"  # noqa: S608 - constants
+    f" VALUES ({', '.join('?' for _ in ImageRow._fields)})"
+)
+_INSERT_NEW = (
+    f"INSERT INTO images ({', '.join(ImageRow._fields[1:])})"  # noqa: S608 - constants
+    f" VALUES ({', '.join('?' for _ in ImageRow._fields[1:])})"
+)
+
+
+def indexed(sql: Dialect) -> str:
+    """How many images are indexed, by an index that damage to the table does not touch."""
+    return f"SELECT count(*) FROM images {sql.by_generation} WHERE state = 'indexed'"  # noqa: S608 - constants
 
 
 class Rows:
@@ -70,10 +80,20 @@ class Rows:
     Whatever reads raises CollectionCorruptError where a row is not as it was written.
     """
 
-    def __init__(self, database: Database, checksums: Checksums) -> None:
+    def __init__(self, database: AnyDatabase, checksums: Checksums) -> None:
         self._database = database
         self._checksums = checksums
         self._whole: set[Row] = set()
+
+    def look_ahead(self, contents: Sequence[bytes], places: Sequence[tuple[int, bytes]]) -> None:
+        """Prepare to be asked for these, within a transaction, where that saves time."""
+
+    def look_no_further(self) -> None:
+        """The transaction is over."""
+
+    def lacks(self, content: bytes) -> bool:
+        """Whether it is known, without a question, that no indexed image has this content."""
+        return False
 
     # Images
 
@@ -120,7 +140,7 @@ class Rows:
                 raise self._damaged("image", row[0])
             digest, skipped = row[5], row[8] == "skipped"
             stat = FileStat(row[3], row[4], etag_in(row[11]))
-            known = Known(row[0], stat, digest and digest.hex(), skipped)
+            known = Known(row[0], stat, digest and digest.hex(), skipped, (row[1], row[2]))
             found[row[2].decode(encoding, errors)] = known
         return found
 
@@ -139,10 +159,11 @@ class Rows:
 
     def insert_image(self, image: ImageRow) -> int:
         """Add an image, with an id of its own if it has 0; returns it. ``update_image`` seals."""
-        return self._database.write(
-            f"INSERT INTO images VALUES ({_QUESTIONS})",  # noqa: S608 - constants
-            (image.id or None, *image[1:]),
-        )
+        id_ = image.id or self._database.reserved_id()
+        if not id_:
+            return self._database.insert(_INSERT_NEW, image[1:])
+        self._database.write(_INSERT, (id_, *image[1:]))
+        return id_
 
     def update_image(self, image: ImageRow) -> None:
         """Change the image with this row's id; ``crc32`` doesn't count."""
@@ -159,12 +180,14 @@ class Rows:
         """Check a row of ``roots``."""
         self._check("roots", (id_, path), crc32)
 
-    def insert_folder(self, root_id: int, path: bytes) -> int:
-        """Add a folder; returns its id. One statement, since it may be outside a transaction."""
-        id_: int = self._database.value("SELECT coalesce(max(id), 0) + 1 FROM folders")
+    def insert_folder(self, root_id: int, path: bytes) -> None:
+        """Add a folder, unless another process did just now; this may be outside a transaction."""
+        id_: int = self._database.value(self._database.sql.next_folder)
         crc32 = self._checksums.of("folders", id_, root_id, path)
-        self._database.write("INSERT INTO folders VALUES (?, ?, ?, ?)", (id_, root_id, path, crc32))
-        return id_
+        self._database.write(
+            "INSERT INTO folders VALUES (?, ?, ?, ?) ON CONFLICT (root_id, path) DO NOTHING",
+            (id_, root_id, path, crc32),
+        )
 
     def update_folder(self, id_: int, root_id: int, path: bytes) -> None:
         """Change the folder with this id."""
@@ -176,7 +199,7 @@ class Rows:
 
     def insert_root(self, path: bytes) -> int:
         """Add a root; returns its id."""
-        id_ = self._database.write("INSERT INTO roots (path, crc32) VALUES (?, 0)", (path,))
+        id_ = self._database.insert("INSERT INTO roots (path, crc32) VALUES (?, 0)", (path,))
         self.update_root(id_, path)
         return id_
 

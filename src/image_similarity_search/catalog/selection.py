@@ -1,4 +1,4 @@
-"""The ids of the images that meet conditions, found by SQLite.
+"""The ids of the images that meet conditions, found by the database.
 
 One pass over the table ``images``, which is small beside the embeddings: a million rows take a
 tenth of a second, so no column has an index of its own. A folder is looked up by the index that
@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from image_similarity_search.catalog.database import Database
-from image_similarity_search.catalog.rows import INDEXED, RECORD, Rows
-from image_similarity_search.catalog.tags import TAGGED
+from image_similarity_search.catalog.any_database import AnyDatabase
+from image_similarity_search.catalog.dialect import Dialect
+from image_similarity_search.catalog.rows import RECORD, Rows, indexed
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import IdArray, ImageRecord
@@ -39,15 +39,13 @@ _BOUNDS = {  # attribute of a filter: what it says of a row
     "min_size": "size >= ?",
     "max_size": "size <= ?",
 }
-_IN_PLACE = "substr(images.name, 1, 1) != x'00'"  # not displaced: ``values.displaced_name``
-_LISTED = "(SELECT value FROM json_each(?))"
 _LARGEST = 2**63 - 1  # of SQLite's integers
 
 
 class Selection:
     """Chooses among the indexed images of one catalog; never one that lost its place."""
 
-    def __init__(self, database: Database, rows: Rows) -> None:
+    def __init__(self, database: AnyDatabase, rows: Rows) -> None:
         self._database = database
         self._rows = rows
 
@@ -64,11 +62,12 @@ class Selection:
         Raises:
             CollectionCorruptError: some images can't be read.
         """
-        terms, values = _conditions(where, extensions)
+        sql = self._database.sql
+        terms, values = _conditions(sql, where, extensions)
         if folder_ids is None:
-            among, folders = "images NOT INDEXED WHERE state = 'indexed'", []
+            among, folders = f"images {sql.as_table} WHERE state = 'indexed'", []
         else:
-            among = f"images WHERE state = 'indexed' AND folder_id IN {_LISTED}"
+            among = f"images WHERE state = 'indexed' AND folder_id {sql.in_ids}"
             folders = [json.dumps(list(folder_ids))]
         if where.name is not None:
             rows = self._database.rows(
@@ -77,11 +76,11 @@ class Selection:
             )
             return _matching(rows, where.name)
         count, text = self._database.row(
-            f"SELECT count(*), group_concat(id) FILTER (WHERE {terms}) FROM {among}",  # noqa: S608 - constants
+            f"SELECT count(*), {sql.joined_ids} FILTER (WHERE {terms}) FROM {among}",  # noqa: S608 - constants
             (*values, *folders),
         ) or (0, None)
         if folder_ids is None:  # the whole table was read: was all of it there?
-            expected = self._database.value(INDEXED)
+            expected = self._database.value(indexed(sql))
             if count != expected:
                 reason = f"{count:,} of {expected:,} images can be read"
                 raise CollectionCorruptError(self._database.path, reason)
@@ -92,9 +91,10 @@ class Selection:
 
         By the hashes that were recorded, which are checked when a record is read.
         """
+        sql = self._database.sql
         rows = self._database.rows(
-            "SELECT group_concat(id) FROM images"  # noqa: S608 - constants
-            f" WHERE state = 'indexed' AND content_hash IS NOT NULL AND {_IN_PLACE}"
+            f"SELECT {sql.joined_ids} FROM images"  # noqa: S608 - constants
+            f" WHERE state = 'indexed' AND content_hash IS NOT NULL AND {sql.in_place}"
             " GROUP BY content_hash HAVING count(*) > 1"
         )
         return sorted((_ids(text) for (text,) in rows), key=lambda ids: int(ids[0]))
@@ -105,17 +105,18 @@ class Selection:
         Raises:
             CollectionCorruptError: one of them is not as it was written.
         """
+        in_place = self._database.sql.in_place
         rows = self._database.rows(
-            f"{RECORD} WHERE images.state = 'indexed' AND images.id > ? AND {_IN_PLACE}"
+            f"{RECORD} WHERE images.state = 'indexed' AND images.id > ? AND {in_place}"
             " ORDER BY images.id LIMIT ?",
             (min(id_, _LARGEST), min(limit, _LARGEST)),
         )
         return [self._rows.record(row) for row in rows]
 
 
-def _conditions(where: Filter, extensions: Sequence[str]) -> tuple[str, list[Any]]:
+def _conditions(sql: Dialect, where: Filter, extensions: Sequence[str]) -> tuple[str, list[Any]]:
     """The conditions as SQL, and the values in it."""
-    terms, values = [_IN_PLACE], []
+    terms, values = [sql.in_place], []
     for name, term in _BOUNDS.items():
         value = getattr(where, name)
         if value is not None:
@@ -133,25 +134,25 @@ def _conditions(where: Filter, extensions: Sequence[str]) -> tuple[str, list[Any
             terms.append(term)
             values.append(max(-_LARGEST, min(moment, _LARGEST)))
     for tag in where.tags:
-        terms.append(TAGGED)
+        terms.append(sql.tagged)
         values.append(tag)
     if where.about_traits:
-        inner, more = _of_traits(where)
+        inner, more = _of_traits(sql, where)
         terms.append(f"images.id IN (SELECT image_id FROM traits WHERE {inner})")  # noqa: S608 - constants
         values += more
-    if extensions:  # LIKE ignores the case of ASCII
-        alternatives = " OR ".join("CAST(images.name AS TEXT) LIKE ?" for _ in extensions)
+    if extensions:
+        alternatives = " OR ".join(sql.name_like for _ in extensions)
         terms.append(f"({alternatives})")
         values += [f"%{extension}" for extension in extensions]
     return " AND ".join(terms), values
 
 
-def _of_traits(where: Filter) -> tuple[str, list[Any]]:
+def _of_traits(sql: Dialect, where: Filter) -> tuple[str, list[Any]]:
     """The conditions on a row of ``traits`` as SQL, and the values in it."""
     terms: list[str] = []
     values: list[Any] = []
     if where.camera is not None:
-        terms.append("instr(lower(camera), lower(?))")
+        terms.append(sql.camera)
         values.append(where.camera.strip())
     for moment, term in (
         (where.taken_after_seconds, "taken >= ?"),
@@ -166,7 +167,7 @@ def _of_traits(where: Filter) -> tuple[str, list[Any]]:
         terms.append(f"latitude BETWEEN ? AND ? AND longitude {between}")
         values += [south, north, *((west, east) if west <= east else (east, west))]
     for colour in where.colours:
-        terms.append("instr(' ' || colours || ' ', ' ' || ? || ' ')")
+        terms.append(sql.coloured)
         values.append(colour)
     return " AND ".join(terms), values
 

@@ -6,37 +6,23 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.rows import Rows
 
 TAGS = "tags"
 """Under this key the metadata of an image has them, sorted."""
 
-# metadata that came from elsewhere may have anything there; damage is named by whoever reads a row
-TAGGED = (
-    "metadata != '{}' AND CASE WHEN json_valid(metadata) THEN EXISTS"
-    " (SELECT 1 FROM json_each(metadata, '$.tags') WHERE value = ?) ELSE 0 END"
-)
-"""Of a row of ``images``: whether it has the tag that is given."""
-
-_COUNTED = (
-    "SELECT value, count(*) FROM images, json_each("
-    "CASE WHEN json_valid(metadata) THEN metadata ELSE '{}' END, '$.tags')"
-    " WHERE metadata != '{}' AND state = 'indexed' AND typeof(value) = 'text'"
-    " GROUP BY value ORDER BY value"
-)
-
 
 class Tags:
     """The tags of one catalog."""
 
-    def __init__(self, database: Database, rows: Rows) -> None:
+    def __init__(self, database: AnyDatabase, rows: Rows) -> None:
         self._database = database
         self._rows = rows
 
     def counts(self) -> dict[str, int]:
         """How many indexed images have each tag, in order of the tags."""
-        return dict(self._database.rows(_COUNTED))
+        return dict(self._database.rows(self._database.sql.tag_counts))
 
     def change(self, ids: Iterable[int], add: Iterable[str], remove: Iterable[str]) -> int:
         """Put tags to images and take others away; call within a transaction.

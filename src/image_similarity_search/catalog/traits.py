@@ -9,20 +9,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import Checksums
-from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.parts import Row
-from image_similarity_search.catalog.rows import INDEXED
+from image_similarity_search.catalog.rows import indexed
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.types import Traits
 
 COLUMNS = "image_id, camera, taken, latitude, longitude, colours, crc32"
 
+_CHANGED = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS.split(", ")[1:])
+_PUT = (
+    "INSERT INTO traits VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+    f" ON CONFLICT (image_id) DO UPDATE SET {_CHANGED}"
+)
+
 
 class TraitTable:
     """The traits of the images of one catalog."""
 
-    def __init__(self, database: Database, checksums: Checksums) -> None:
+    def __init__(self, database: AnyDatabase, checksums: Checksums) -> None:
         self._database = database
         self._checksums = checksums
 
@@ -47,7 +53,7 @@ class TraitTable:
         )
         values = (id_, traits.camera, traits.taken, latitude, longitude, " ".join(traits.colours))
         self._database.write(
-            "INSERT OR REPLACE INTO traits VALUES (?, ?, ?, ?, ?, ?, ?)",
+            _PUT,
             (*values, self._checksums.of("traits", *values)),
         )
 
@@ -66,14 +72,15 @@ class TraitTable:
 
     def are_lacking(self) -> bool:
         """Whether those of some indexed images were not read."""
-        lacking: bool = self._database.value(f"SELECT ({INDEXED}) > (SELECT count(*) FROM traits)")  # noqa: S608 - constants
+        count = indexed(self._database.sql)
+        lacking: bool = self._database.value(f"SELECT ({count}) > (SELECT count(*) FROM traits)")  # noqa: S608 - constants
         return lacking
 
     def lacking_in(self, folder_ids: Iterable[int]) -> list[int]:
         """The ids of indexed images in these folders whose traits were not read, in order."""
         rows = self._database.rows(
-            "SELECT id FROM images WHERE state = 'indexed'"
-            " AND folder_id IN (SELECT value FROM json_each(?))"
+            "SELECT id FROM images WHERE state = 'indexed'"  # noqa: S608 - constants
+            f" AND folder_id {self._database.sql.in_ids}"
             " AND NOT EXISTS (SELECT 1 FROM traits WHERE image_id = images.id) ORDER BY id",
             (json.dumps(list(folder_ids)),),
         )

@@ -65,12 +65,16 @@ class FileStat(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What the catalog remembers of a file, to tell whether it changed."""
+    """What the catalog remembers of a file, to tell whether it changed.
+
+    ``place`` is its folder's id and its name.
+    """
 
     id: int
     stat: FileStat
     content_hash: str | None
     skipped: bool
+    place: tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ _COMMANDS = {
     "verify": "verify",
     "relocate": "relocate",
     "move": "move",
+    "join": "join",
     "thumbnails": "thumbnails",
     "demo": "demo",
     "completion": "completion",

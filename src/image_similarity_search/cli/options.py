@@ -48,6 +48,12 @@ store: Callable[[_Command], _Command] = click.option(
     help="An engine that holds the embeddings of a new collection: milvus://HOST:PORT/NAME"
     " [default: embedded, a file].",
 )
+catalog: Callable[[_Command], _Command] = click.option(
+    "--catalog",
+    metavar="URL",
+    help="A catalog that several computers share: postgresql://USER@HOST/DATABASE"
+    " [default: a file in the index folder].",
+)
 device: Callable[[_Command], _Command] = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "openvino"]),

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 
-from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.costs import weigh, weigh_once
 from image_similarity_search.collection.duplicates.handing import note_own_tags
 from image_similarity_search.collection.duplicates.undo_log import UndoLog
@@ -119,7 +119,10 @@ class ChangeableCollection(OpenedCollection):
             include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip, forget
         )
         path = checked_source(folder)
-        with self._writing(), self._prepared_on(on, time_limit) as (embedder, load):
+        turn = self._catalog.turns.syncing(
+            path if is_address(path) else os.path.realpath(path), self._wait
+        )
+        with self._writing(turn), self._prepared_on(on, time_limit) as (embedder, load):
             if old := gone_to(self._catalog, path):
                 _log.warning(_MOVED, old, path)
             thumbnails = self._thumbnails
@@ -162,7 +165,7 @@ class ChangeableCollection(OpenedCollection):
         files = [path_of(self._catalog, path) for path in paths]
         for path in files:
             check_file(path)
-        with self._writing():
+        with self._writing(self._catalog.turns.adding(files, self._wait)):
             self._index(files, time_limit)
         return [required(self._catalog.record_at(path), path) for path in files]
 
@@ -176,7 +179,8 @@ class ChangeableCollection(OpenedCollection):
             pass
         if vacated.to_forget:  # another image took the place
             with self._catalog.transaction():
-                self._catalog.remove(vacated.to_forget)
+                still = self._catalog.still_at(vacated.seen)
+                self._catalog.remove(vacated.to_forget & still)
         self._keeper.refresh()
         self._thumbnails.drop(before | vacated.contents)
 
@@ -257,7 +261,7 @@ class ChangeableCollection(OpenedCollection):
         """
         if recall is not None:
             check_recall(recall)
-        with self._writing():
+        with self._writing(self._catalog.turns.whole(self._wait)):
             self._keeper.rebuild(index)
             weigh(self._catalog, self._keeper)
             known = self._catalog.tuning()
@@ -276,7 +280,7 @@ class ChangeableCollection(OpenedCollection):
             CollectionLockedError: another process is writing.
         """
         check_recall(recall)
-        with self._writing():
+        with self._writing(self._catalog.turns.whole(self._wait)):
             return tuned(self._catalog, self._searcher, self._keeper, recall)
 
     def untune(self) -> None:
@@ -285,7 +289,7 @@ class ChangeableCollection(OpenedCollection):
         Raises:
             CollectionLockedError: another process is writing.
         """
-        with self._writing():
+        with self._writing(self._catalog.turns.whole(self._wait)):
             with self._catalog.transaction():
                 self._catalog.set_tuning(None)
             self._keeper.refresh()
@@ -305,7 +309,7 @@ class ChangeableCollection(OpenedCollection):
             StoreUnavailableError: the engine can't be reached; nothing was changed.
             CollectionLockedError: another process is writing.
         """
-        with writer_lock(self._folder, wait=self._wait):
+        with self._catalog.turns.whole(self._wait):
             self._catalog.check_in_place()
             moved(self._catalog, self._folder, to, index, progress)
             self._catalog.make_durable()
@@ -326,7 +330,7 @@ class ChangeableCollection(OpenedCollection):
             ConfigError: ``new`` overlaps with another indexed folder.
             CollectionLockedError: another process is writing.
         """
-        with self._writing():
+        with self._writing(self._catalog.turns.whole(self._wait)):
             count = relocated(self._catalog, checked_path(old), checked_path(new), force=force)
             self._keeper.refresh()
         return count

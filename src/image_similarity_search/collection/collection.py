@@ -22,6 +22,7 @@ from image_similarity_search.collection.interchange.legacy_files import refuse_t
 from image_similarity_search.collection.pipeline import Decoders
 from image_similarity_search.collection.reading import ReadableCollection
 from image_similarity_search.collection.repair import repaired
+from image_similarity_search.collection.sharing import joined, shared_url
 from image_similarity_search.collection.watching import WatchingCollection
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
@@ -54,6 +55,7 @@ class Collection(ReadableCollection, WatchingCollection, DeduplicatedCollection)
         metric: Metric | None = None,
         index: str | None = None,
         store: str | None = None,
+        catalog: str | None = None,
         device: Device = "auto",
         thumbnails: bool | None = None,
         create: bool = False,
@@ -65,7 +67,9 @@ class Collection(ReadableCollection, WatchingCollection, DeduplicatedCollection)
         ``ivf``, ``ivf-pq``, ``ivf-rabitq`` or a FAISS factory string) say what a new collection is
         made with; one that exists remembers, and may be opened without them. Kinds that must be
         trained are exact until there are enough images. ``store`` is the URL of an engine that
-        holds the embeddings, ``milvus://HOST:PORT/NAME``; without one, a file does. What changes
+        holds the embeddings, ``milvus://HOST:PORT/NAME``; without one, a file does. ``catalog`` is
+        the URL of a catalog that several computers share, ``postgresql://USER@HOST/DATABASE``: the
+        folder remembers it, and keeps what this computer needs besides. What changes
         the collection waits ``wait`` seconds for another process that is writing (``math.inf``:
         for ever).
 
@@ -78,13 +82,14 @@ class Collection(ReadableCollection, WatchingCollection, DeduplicatedCollection)
         Raises:
             CollectionNotFoundError: there is none, and ``create`` was not said.
             CollectionMismatchError: it was made with another encoder, metric, index or store, or
-                does otherwise with thumbnails.
+                does otherwise with thumbnails; or the folder is of another catalog.
+            CollectionUnavailableError: the database that it is in can't be reached.
             StoreMismatchError: a new one is to be put where in the engine another is.
             StoreUnavailableError: a new one is to be put into an engine that can't be reached.
             LegacyIndexError: there is none, but an index that another program made.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
-            ConfigError: no such metric, index, store or device.
+            ConfigError: no such metric, index, store, catalog or device.
             UnknownEncoderError: no such encoder.
             EncoderUnavailableError: something that a new encoder needs is missing.
         """
@@ -92,8 +97,9 @@ class Collection(ReadableCollection, WatchingCollection, DeduplicatedCollection)
         check_device(device)
         folder = os.path.realpath(index_dir)
         decoders = Decoders()
+        url = shared_url(folder, catalog)
         try:
-            catalog = Catalog(folder)
+            found = Catalog(folder, url)
         except CollectionNotFoundError:
             refuse_to_overwrite(folder)
             refuse_lost(folder, create=create)
@@ -104,15 +110,17 @@ class Collection(ReadableCollection, WatchingCollection, DeduplicatedCollection)
                 encoder = registry.create(encoder, device)
             identity = identity_of(encoder, metric, index, store)
             refuse_taken(identity)
-            catalog = created(folder, identity, thumbnails=thumbnails is not False)
+            found = created(folder, identity, url, thumbnails=thumbnails is not False)
         try:
-            refuse_other(catalog.identity, metric, index, store)
-            refuse_other_runtime(catalog.identity, device)
-            refuse_other_thumbnails(catalog, thumbnails)
-            made = matching_encoder(catalog.identity, encoder, device)
-            return cls(folder, catalog, made, device, decoders, wait)
+            refuse_other(found.identity, metric, index, store)
+            refuse_other_runtime(found.identity, device)
+            refuse_other_thumbnails(found, thumbnails)
+            made = matching_encoder(found.identity, encoder, device)
+            if url:
+                joined(folder, url)
+            return cls(folder, found, made, device, decoders, wait)
         except BaseException:
-            catalog.close()
+            found.close()
             raise
 
     @staticmethod

@@ -146,7 +146,7 @@ class DeduplicatedCollection(ChangeableCollection):
             CollectionLockedError: another process is writing.
         """
         log = UndoLog(self._folder)
-        with self._writing():
+        with self._writing(self._catalog.turns.whole(self._wait)):
             entries, run = log.last_run(), log.not_undone()
             report = ActionReport(False, list(undone(log)))
             back = {deed.path for deed in report.done}

@@ -33,7 +33,7 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         skipped=counts.skipped,
         roots=roots,
         generation=generation,
-        catalog_bytes=_size(catalog.path) + _size(f"{catalog.path}-wal"),
+        catalog_bytes=catalog.bytes_used(),
         store_bytes=_size(keeper.path),
         memory_bytes=memory,
         why=reason,
@@ -41,6 +41,7 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         text=has_text(identity),
         thumbnail_bytes=_size(thumbnails) + _size(f"{thumbnails}-wal"),
         thresholds=thresholds_of(identity),
+        catalog=catalog.path if catalog.is_shared else "",
     )
 
 

@@ -1,9 +1,9 @@
 """Keeps a store that lives in an engine in step with the catalog.
 
 The engine is shared: by the threads and processes that use the collection, each of which may
-find that it is behind. Who brings it up to date holds ``store.lock``. So the engine's generation
-only changes under that lock, and is never ahead of what the catalog says after the lock was
-taken, unless the catalog was restored from a backup.
+find that it is behind. Who brings it up to date holds the lock of the store. So the engine's
+generation only changes under that lock, and is never ahead of what the catalog says after the lock
+was taken, unless the catalog was restored from a backup.
 
 No lock is held while a search waits for the engine: what a thread asks of the catalog meanwhile
 is answered, however long that takes. So the catalog may go on amid a search, which then begins
@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.lock import store_lock
 from image_similarity_search.collection.filling import caught_up, filled_store, label_of
 from image_similarity_search.collection.keeping import KeptStore, MovedOn
 from image_similarity_search.errors import (
@@ -43,16 +42,15 @@ _log = logging.getLogger(__name__)
 
 
 class EngineKeeper:
-    """The store of the collection in ``folder``, in the engine that the catalog names.
+    """The store of a collection, in the engine that its catalog names.
 
     ``formerly`` is an id that the collection had before a repair: what is in the engine under
     that one is ours, too.
     """
 
-    def __init__(self, catalog: Catalog, folder: str, *, formerly: str = "") -> None:
+    def __init__(self, catalog: Catalog, *, formerly: str = "") -> None:
         self.path = catalog.identity.store
         self._catalog = catalog
-        self._folder = folder
         self._ours = {catalog.identity.id, formerly}
         self._is_new = catalog.generation == 0  # nothing in the engine is nothing to report
         self._opened: Engine | None = None
@@ -246,7 +244,7 @@ class EngineKeeper:
     def _sole(self) -> Iterator[None]:
         """Be the only one who changes what is in the engine."""
         try:
-            with store_lock(self._folder, wait=_LOCK_SECONDS):
+            with self._catalog.turns.store(_LOCK_SECONDS):
                 yield
         except CollectionUnwritableError as error:
             raise StoreUnavailableError(

@@ -7,9 +7,10 @@ import os
 from contextlib import closing
 from dataclasses import replace
 
-from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
+from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.values import Identity
+from image_similarity_search.catalog.whereabouts import FILE_NAME, url_of
 from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
@@ -84,17 +85,20 @@ def spec_text(encoder: Encoder) -> str:
     return spec.to_json() if isinstance(spec, EncoderSpec) and spec.model else ""
 
 
-def created(folder: str, identity: Identity, *, thumbnails: bool) -> Catalog:
-    """The catalog of a new collection; the one that another process made just before, if so."""
+def created(folder: str, identity: Identity, url: str = "", *, thumbnails: bool) -> Catalog:
+    """The catalog of a new collection; the one that another process made just before, if so.
+
+    It is a shared one at ``url``, if that is given.
+    """
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
     with writer_lock(folder, wait=_CREATION_SECONDS):
         try:
-            return Catalog(folder)
+            return Catalog(folder, url)
         except CollectionNotFoundError:
-            catalog = Catalog.create(folder, identity)
+            catalog = Catalog.create(folder, identity, url)
             if not thumbnails:
                 with catalog.transaction():
                     catalog.switches.set_thumbnails(on=False)
@@ -110,7 +114,7 @@ def refuse_lost(folder: str, *, create: bool) -> None:
     if not is_ours(os.path.join(folder, STORE_FILE_NAME)):
         return
     lost = CollectionCorruptError(
-        os.path.join(folder, FILE_NAME),
+        url_of(folder) or os.path.join(folder, FILE_NAME),
         "it is missing or empty, though its store is there",
         "put a copy of it back if there is one, or index again",
     )

@@ -19,7 +19,7 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.values import Picture
+from image_similarity_search.catalog.values import Picture, displaced_name
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded
@@ -96,9 +96,9 @@ class Indexer:
         twins = self._catalog.indexed_with_content(content_hash, _TWINS_LOOKED_AT)
         if not twins:
             return False
-        moved = self._vacated.take(content_hash, replaced=job.known_id is not None)
+        moved = self._taken(content_hash, replaced=job.known_id is not None)
         if moved is None:  # one from a folder that this run doesn't look at, perhaps
-            moved = next((twin.id for twin in twins if _is_gone(twin.path)), None)
+            moved = next((twin.id for twin in twins if self._is_gone(twin.path)), None)
         if moved is None:
             self._put(job, self._catalog.picture(twins[0].id))
             _log.debug("%s: a copy of %s", shown(job.path), shown(twins[0].path))
@@ -121,10 +121,28 @@ class Indexer:
             with self._catalog.transaction():
                 yield
         except BaseException:
-            if self._catalog.generation == generation:  # an interrupt may come just after the end
+            # an interrupt may come just after the end; of a shared one others count the generation
+            if self._catalog.is_shared or self._catalog.generation == generation:
                 for name in SyncReport.__slots__:
                     setattr(self._report, name, getattr(before, name))
             raise
+
+    def _taken(self, content_hash: str, *, replaced: bool) -> int | None:
+        """An image of this content that was vacated, and that no other computer found since."""
+        while (id_ := self._vacated.take(content_hash, replaced=replaced)) is not None:
+            if not self._catalog.is_shared:
+                return id_
+            image = self._catalog.record(id_)
+            if image and image.content_hash == content_hash and self._is_still_there(id_):
+                return id_
+        return None
+
+    def _is_still_there(self, id_: int) -> bool:
+        return bool(self._catalog.still_at({id_: self._vacated.seen[id_]}))
+
+    def _is_gone(self, path: str) -> bool:
+        """Whether an image's file is gone, as far as this computer can tell."""
+        return _is_gone(path) and self._catalog.places.are_here(path)
 
     def _was_touched(self, known_id: int, content_hash: str) -> bool:
         known = self._catalog.record(known_id) if known_id not in self._moved else None
@@ -134,7 +152,8 @@ class Indexer:
         displaced = self._catalog.move(id_, job.place, job.stat)
         record = self._catalog.record(displaced) if displaced is not None else None
         if record:
-            self._vacated.add_displaced(record.id, record.content_hash)
+            place = (job.place.folder_id, displaced_name(record.id))
+            self._vacated.add_displaced(record.id, record.content_hash, place)
 
     def _begin(
         self, items: list[Loaded | Bad | Gone], before: Iterable[_Batch], pool: Executor
@@ -155,6 +174,7 @@ class Indexer:
             return len(batch.items)
         with self.transaction():
             self._report.encoded += len(pictures)
+            self._catalog.look_ahead(pictures, (item.job.place for item in items))
             for item in items:
                 if isinstance(item, Bad):
                     self._skip(item)
@@ -227,7 +247,7 @@ class Indexer:
         job = bad.job
         _log.info("%s: skipped: %s", shown(job.path), bad.reason)
         moved = self._vacated.take_bad(bad.content_hash) if job.known_id is None else None
-        if moved is not None:
+        if moved is not None and self._is_still_there(moved):
             self._move(moved, job)
         self._catalog.put_skipped(job.place, job.stat, bad.content_hash, bad.reason)
         self._report.skipped += 1

@@ -11,5 +11,5 @@ from image_similarity_search.collection.store_keeper import StoreKeeper
 def keeper_for(catalog: Catalog, folder: str, *, formerly: str = "") -> Keeper:
     """The keeper of the store that the catalog names; ``formerly`` is an id it had before."""
     if catalog.identity.store:
-        return EngineKeeper(catalog, folder, formerly=formerly)
+        return EngineKeeper(catalog, formerly=formerly)
     return StoreKeeper(catalog, folder)

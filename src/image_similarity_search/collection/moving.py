@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import replace
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.lock import store_lock
 from image_similarity_search.collection.contradictions import engine_contradictions
 from image_similarity_search.collection.filling import caught_up, filled_store, label_of
 from image_similarity_search.collection.identity import check_index, store_url
@@ -50,7 +49,7 @@ def moved(
     if url == former:
         raise ConfigError("to", to, f"another place than where the embeddings are ({to})")
     kind = _kind_there(catalog, url, index)
-    with store_lock(folder, wait=float("inf")):
+    with catalog.turns.store(float("inf")):
         if url:
             _into_engine(catalog, url, kind, progress)
     if not url:

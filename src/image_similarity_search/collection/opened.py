@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Self
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection.asking import Asker
 from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.copies import with_copies
@@ -142,9 +141,9 @@ class OpenedCollection:
         return with_copies(load, time_limit)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the writer lock, of the collection that is open and no other."""
-        with writer_lock(self._folder, wait=self._wait):
+    def _writing(self, turn: AbstractContextManager[None] | None = None) -> Iterator[None]:
+        """Have a turn at changing the collection that is open, and no other; ``beside`` others."""
+        with turn or self._catalog.turns.beside(self._wait):
             self._catalog.check_in_place()
             self._keeper.distrust_the_future()
             self._thumbnails.prepare()

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import BinaryIO
 
-from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
+from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.inspection import inspect
 from image_similarity_search.catalog.lock import sole_use, writer_lock
 from image_similarity_search.catalog.salvage import NothingSavedError, Salvaged, salvage
+from image_similarity_search.catalog.whereabouts import FILE_NAME, url_of
 from image_similarity_search.collection.identity import refuse_lost
 from image_similarity_search.collection.keepers import keeper_for
 from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
@@ -50,6 +51,8 @@ def repaired(folder: str, *, wait: float = 0.0) -> RepairReport:
     report = RepairReport()
     path = os.path.join(folder, FILE_NAME)
     new, work = f"{path}.repaired.tmp", f"{path}.salvage.tmp"
+    if url := url_of(folder):
+        return _shared_repaired(folder, url, report, wait=wait)
     if not os.path.isfile(path):
         refuse_lost(folder, create=False)
         raise CollectionNotFoundError(folder)
@@ -66,6 +69,24 @@ def repaired(folder: str, *, wait: float = 0.0) -> RepairReport:
             ):
                 keeper.rebuild(None)
             report.store_rebuilt = True
+    return report
+
+
+def _shared_repaired(folder: str, url: str, report: RepairReport, *, wait: float) -> RepairReport:
+    """The same where the catalog is in a database: what is derived of it can be made anew."""
+    found = verified(folder)
+    if found.counts["catalog"]:
+        raise CollectionCorruptError(
+            url, "only its database can mend it", "restore it from a backup of the database"
+        )
+    if found.damaged:
+        with (
+            closing(Catalog(folder)) as catalog,
+            catalog.turns.whole(wait),
+            closing(keeper_for(catalog, folder)) as keeper,
+        ):
+            keeper.rebuild(None)
+        report.store_rebuilt = True
     return report
 
 

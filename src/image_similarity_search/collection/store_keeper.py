@@ -181,7 +181,8 @@ class StoreKeeper:
         except StoreUnavailableError as error:
             if self._catalog.counts().indexed:  # an empty collection has no file
                 missing = not os.path.exists(self.path)
-                first = missing and another_writes(self._folder)  # it is written at the end
+                # it is written at the end; a computer may use a shared one for the first time
+                first = missing and (self._catalog.is_shared or another_writes(self._folder))
                 level = logging.INFO if first else logging.WARNING
                 _log.log(level, "%s; it is made anew from the catalog", error)
             return self._new()

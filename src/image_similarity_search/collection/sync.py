@@ -100,6 +100,7 @@ class Sync:
     def _require_root(self) -> tuple[int, str]:
         root_id, start = self._catalog.places.locate(self._folder)
         if root_id in self._catalog.places.roots():
+            self._catalog.places.check_turn(root_id)
             return root_id, start
         if is_address(self._folder):
             check_folder(self._folder)
@@ -120,7 +121,7 @@ class Sync:
         """A folder that was moved as a whole is a root that is gone and one that is new."""
         places = self._catalog.places
         for root_id, root in places.roots().items():
-            if not is_address(root) and not os.path.isdir(root):
+            if places.is_missing(root):
                 for folder_id in places.folders_below(root_id, "").values():
                     for known in self._catalog.files.in_folder(folder_id).values():
                         self._vacated.add_gone(known, forget=False)
@@ -170,6 +171,7 @@ class Sync:
         moved = self._report.moved > 0 or self._vacated.bad_turned_up
         if gone or moved or not self._catalog.places.folders_below(self._root_id, ""):
             with self._catalog.transaction():
+                gone = self._catalog.still_at({id_: self._vacated.seen[id_] for id_ in gone})
                 self._catalog.remove(gone)
                 self._catalog.places.forget_empty()
         self._report.removed = len(gone)

@@ -57,7 +57,10 @@ def fill_traits(
     found = _read(catalog, lacking) if lacking else iter(())
     while part := list(islice(found, _AT_ONCE)):
         with catalog.transaction():
+            there = catalog.records(record.id for record, _ in part)
             for record, traits in part:
+                if there.get(record.id) != record:
+                    continue  # another computer changed or removed it meanwhile
                 colours = _colours(thumbnail(record))
                 catalog.traits.put(record.id, replace(traits, colours=colours))
         count += len(part)

@@ -14,12 +14,14 @@ class Vacated:
         sizes: of the files that are gone, in bytes: one that turns up has one of these.
         to_forget: the ids whose file is gone for good unless it turns up.
         bad_turned_up: whether a bad file of these turned up.
+        seen: where the images had been, by id: folder and name.
     """
 
     def __init__(self) -> None:
         self.sizes: set[int] = set()
         self.to_forget: set[int] = set()
         self.bad_turned_up = False
+        self.seen: dict[int, tuple[int, bytes]] = {}
         self._kept: set[int] = set()
         self._gone: defaultdict[str, list[int]] = defaultdict(list)
         self._replaced: defaultdict[str, list[int]] = defaultdict(list)
@@ -28,19 +30,22 @@ class Vacated:
     def add_gone(self, known: Known, *, forget: bool = True) -> None:
         """Nothing is at this image's place any more; ``forget`` it if it doesn't turn up."""
         self.sizes.add(known.stat.size)
+        self.seen[known.id] = known.place
         if forget:
             self.to_forget.add(known.id)
         if known.content_hash:
             (self._bad if known.skipped else self._gone)[known.content_hash].append(known.id)
 
-    def add_displaced(self, id_: int, content_hash: str | None) -> None:
-        """Another image has taken this one's place."""
+    def add_displaced(self, id_: int, content_hash: str | None, place: tuple[int, bytes]) -> None:
+        """Another image has taken this one's place; it has ``place`` until it is found."""
         self.to_forget.add(id_)
+        self.seen[id_] = place
         if content_hash:
             self._gone[content_hash].append(id_)
 
     def add_replaced(self, known: Known) -> None:
         """Another file, or the same but touched, is at this image's place."""
+        self.seen[known.id] = known.place
         if known.content_hash and not known.skipped:
             self._replaced[known.content_hash].append(known.id)
 

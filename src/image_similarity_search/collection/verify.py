@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 
-from image_similarity_search.catalog.catalog import FILE_NAME, Catalog
-from image_similarity_search.catalog.inspection import inspect
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.inspection import inspect, inspect_shared
+from image_similarity_search.catalog.whereabouts import FILE_NAME, url_of
 from image_similarity_search.collection import originals
 from image_similarity_search.collection.contradictions import (
     Held,
@@ -48,7 +49,7 @@ def verified(folder: str, *, files: bool = False) -> VerifyReport:
     started = time.perf_counter()
     report = VerifyReport()
     try:
-        for problem in inspect(os.path.join(folder, FILE_NAME), report.checked):
+        for problem in _catalog_problems(folder, report.checked):
             report.add("catalog", problem)
     except CollectionNotFoundError:
         refuse_lost(folder, create=False)
@@ -61,6 +62,12 @@ def verified(folder: str, *, files: bool = False) -> VerifyReport:
                 report.add("files", problem)
     report.seconds = time.perf_counter() - started
     return report
+
+
+def _catalog_problems(folder: str, checked: dict[str, int]) -> Iterator[str]:
+    if url_of(folder):
+        return inspect_shared(folder, checked)
+    return inspect(os.path.join(folder, FILE_NAME), checked)
 
 
 def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:

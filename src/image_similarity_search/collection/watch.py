@@ -14,6 +14,7 @@ from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.folder_events import FolderEvents
 from image_similarity_search.errors import (
     CollectionLockedError,
+    CollectionUnavailableError,
     CollectionUnwritableError,
     FolderNotFoundError,
     SourceUnavailableError,
@@ -145,7 +146,11 @@ class Watch:
         except (FolderNotFoundError, SourceUnavailableError) as error:
             watched.available, watched.visited = False, self._visits
             return WatchEvent(watched.path, "unavailable", str(error)) if was_available else None
-        except (StoreUnavailableError, CollectionUnwritableError) as error:
+        except (
+            StoreUnavailableError,
+            CollectionUnavailableError,
+            CollectionUnwritableError,
+        ) as error:
             if before is None:
                 raise
             watched.available, watched.due = False, True

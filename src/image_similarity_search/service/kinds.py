@@ -35,6 +35,9 @@ KINDS: dict[type[ImageSearchError], Kind] = {
     errors.CollectionLockedError: Kind(423, "locked", "The collection is being changed", 5),
     errors.CollectionUnwritableError: Kind(507, "unwritable", "The collection can't be changed"),
     errors.CollectionNotFoundError: Kind(503, "collection-gone", "The collection is gone", 60),
+    errors.CollectionUnavailableError: Kind(
+        503, "no-catalog", "The collection can't be reached", 60
+    ),
     errors.CollectionCorruptError: Kind(500, "corrupt", "The collection is damaged"),
     errors.CollectionError: Kind(500, "collection", "The collection can't be used as asked"),
     errors.StoreError: Kind(500, "store", "The index of embeddings can't be used"),

@@ -45,6 +45,7 @@ Examples:
     "--index", "kind", metavar="KIND", help=f"The kind of store [default: auto]: {options.KINDS}."
 )
 @options.store
+@options.catalog
 @options.recall
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")
@@ -72,6 +73,7 @@ def command(
     device: Device | None,
     kind: str | None,
     store: str | None,
+    catalog: str | None,
     recall: float | Literal["default"] | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -105,6 +107,7 @@ def command(
         metric=metric,
         index=kind,
         store=store,
+        catalog=catalog,
         device=device or "auto",
         thumbnails=thumbnails,
         create=True,

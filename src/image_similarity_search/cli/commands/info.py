@@ -82,6 +82,7 @@ def _in_words(info: CollectionInfo) -> dict[str, str]:
     sizes |= {"thumbnails": info.thumbnail_bytes} if info.thumbnail_bytes else {}
     return {
         "collection": info.index_dir,
+        **({"catalog": info.catalog} if info.catalog else {}),
         "images": f"{info.indexed:,} indexed, {info.skipped:,} skipped",
         "folders": ", ".join(info.roots) or "none",
         "model": f"{info.encoder}, {info.dim} dimensions{taken_over}",

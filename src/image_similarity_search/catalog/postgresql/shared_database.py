@@ -1,0 +1,311 @@
+"""One catalog in PostgreSQL: opened, asked and changed, with its errors turned into ours."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql as composed
+from psycopg.pq import TransactionStatus
+
+from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
+from image_similarity_search.catalog.dialect import POSTGRESQL
+from image_similarity_search.catalog.parts import Row, in_parts
+from image_similarity_search.catalog.postgresql.address import Address
+from image_similarity_search.catalog.postgresql.connection import connected
+from image_similarity_search.catalog.postgresql.locks import Locks
+from image_similarity_search.catalog.postgresql.problems import translated
+from image_similarity_search.catalog.postgresql.schema import (
+    APPLICATION,
+    FORMAT_VERSION,
+    SCHEMA,
+)
+from image_similarity_search.catalog.schema import LOOSE_ROOT
+from image_similarity_search.errors import (
+    CollectionCorruptError,
+    CollectionNewerError,
+    CollectionNotFoundError,
+    CollectionUnavailableError,
+    ConfigError,
+)
+
+# whoever changes something holds this row until that is committed: so generations are committed in
+# their order, and what a transaction reads was changed by nobody since it began. One whose
+# computer sleeps in its midst is ended by the server
+_BEGIN = """
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SET LOCAL idle_in_transaction_session_timeout = '60s';
+SELECT 1 FROM meta WHERE key = 'generation' FOR UPDATE
+"""
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+_FORMAT = "SELECT to_regclass('format') IS NULL, pg_is_in_recovery()"
+_RESERVE = "SELECT nextval(pg_get_serial_sequence('images', 'id')) FROM generate_series(1, 32)"
+_CREATING = "creating"  # what is locked while a catalog is made
+
+
+class SharedDatabase:
+    """A connection that several threads may share, one statement or transaction at a time.
+
+    Where it was lost, the next one is made when something is asked, but never amid a transaction,
+    or while a lock is held, which ended with it.
+    """
+
+    sql = POSTGRESQL
+
+    def __init__(self, url: str) -> None:
+        """Open the existing catalog at ``url``.
+
+        Raises:
+            CollectionNotFoundError: there is none.
+            CollectionNewerError: a newer version of this package made it.
+            CollectionCorruptError: it is another program's.
+            CollectionUnavailableError: the server can't be reached, or is a copy of another.
+            ConfigError: that is no such URL.
+        """
+        self._address = Address.parse(url)
+        self.path = str(self._address)
+        self._lock = threading.RLock()
+        self._connection = connected(self._address)
+        self.locks = Locks(self, self._address.schema)
+        self._is_ours = ""  # the id of what was opened
+        self._is_left = False  # by its user
+        self._reserved: list[int] = []
+        self._is_interrupted = False  # amid a turn, whose locks went with the connection
+        try:
+            self._check_format()
+            self._is_ours = self._id()
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, url: str, meta: dict[str, str]) -> SharedDatabase:
+        """Make the catalog at ``url`` with ``meta``, in one transaction, and open it.
+
+        Where another process made one just before, that is opened.
+
+        Raises:
+            CollectionUnwritableError: that is not allowed.
+        """
+        address = Address.parse(url)
+        connection = connected(address)
+        try:
+            with translated(str(address)), connection.transaction():
+                _make(connection, address, meta)
+        finally:
+            connection.close()
+        return cls(url)
+
+    def close(self) -> None:
+        """Close the connection; closing twice is fine."""
+        self._is_left = True
+        self._connection.close()
+
+    def check_in_place(self) -> None:
+        """Raise CollectionNotFoundError where another catalog is at its place."""
+        if self._id() != self._is_ours:
+            raise CollectionNotFoundError(self.path)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a query."""
+        with self._lock:
+            return self._executed(sql, parameters).fetchall()
+
+    def parts(self, sql: str, *parameters: Any, after: int = -1) -> Iterator[list[Row]]:
+        """The rows of a query, some thousands at a time; see ``in_parts``."""
+        return in_parts(self.rows, self.path, sql, *parameters, after=after)
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        """The first row of a query, or None."""
+        with self._lock:
+            return self._executed(sql, parameters).fetchone()
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """The first column of the first row of a query, which must have one."""
+        row = self.row(sql, parameters)
+        if row is None:
+            raise CollectionCorruptError(self.path, f"no row for: {sql}")
+        return row[0]
+
+    def write(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run a statement that changes rows."""
+        with self._lock:
+            self._executed(sql, parameters)
+
+    def insert(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement that adds a row; returns its id."""
+        return int(self.value(f"{sql} RETURNING id", parameters))
+
+    def reserved_id(self) -> int:
+        """An id for a new image. Some are reserved at once, not to ask for each."""
+        with self._lock:
+            if not self._reserved:
+                self._reserved = [id_ for (id_,) in self.rows(_RESERVE)]
+            return int(self._reserved.pop(0))
+
+    def write_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run a statement that changes rows once for each item of ``parameters``."""
+        with (
+            self._lock,
+            translated(self.path),
+            self._dropped_by_interrupts(),
+            self._connection.cursor() as cursor,
+        ):
+            cursor.executemany(_in_its_words(sql), parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, after those of others; other threads wait.
+
+        What is written is on its way while the next statement is sent: only what is read, and the
+        end, waits for the server.
+        """
+        with self._within(_BEGIN):
+            with (
+                translated(self.path),
+                self._connection.pipeline(),
+                self._dropped_by_interrupts(),
+            ):
+                yield
+            with translated(self.path), self._dropped_by_interrupts():
+                self._connection.execute("COMMIT")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment; other threads wait."""
+        with self._lock:
+            if self._is_within:
+                yield
+                return
+            with self._within(_BEGIN_SNAPSHOT):
+                yield
+
+    def make_durable(self) -> None:
+        """What was committed is durable, unless the server was told not to care."""
+
+    def bytes_used(self) -> int:
+        """How much room its tables take."""
+        used = self.value(
+            "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = (?::text)::regnamespace",
+            (self._address.schema,),
+        )
+        return int(used)
+
+    @contextmanager
+    def _within(self, begin: LiteralString) -> Iterator[None]:
+        """In a transaction, which is undone unless it was committed."""
+        with self._lock:
+            if self._is_interrupted and self.locks and begin == _BEGIN:
+                raise CollectionUnavailableError(self.path, "its locks went with an interrupt")
+            try:
+                self._executed(begin)
+                yield
+            finally:
+                if self._is_within:
+                    with translated(self.path), self._dropped_by_interrupts():
+                        self._connection.execute("ROLLBACK")
+
+    @property
+    def _is_within(self) -> bool:
+        return self._connection.info.transaction_status not in (
+            TransactionStatus.IDLE,
+            TransactionStatus.UNKNOWN,  # the connection is lost
+        )
+
+    @contextmanager
+    def _dropped_by_interrupts(self) -> Iterator[None]:
+        """Drop the connection at an interrupt: nobody knows what it was amid.
+
+        What is still read then, while the turn comes to its end, is read by another.
+        """
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException:
+            self._connection.close()
+            self._is_interrupted = bool(self.locks)
+            raise
+
+    def _executed(self, sql: str, parameters: Sequence[Any] = ()) -> psycopg.Cursor[Row]:
+        """Run a statement; once more where only the connection was lost."""
+        with translated(self.path), self._dropped_by_interrupts():
+            self._is_interrupted = self._is_interrupted and bool(self.locks)
+            in_turn = bool(self.locks) and not self._is_interrupted
+            engaged = self._is_left or self._is_within or in_turn
+            if self._connection.closed and not engaged:
+                self._connection = connected(self._address)
+            try:
+                return self._run(sql, parameters)
+            except psycopg.OperationalError:
+                if engaged or not self._connection.closed:
+                    raise
+            self._connection = connected(self._address)
+            return self._run(sql, parameters)
+
+    def _run(self, sql: str, parameters: Sequence[Any]) -> psycopg.Cursor[Row]:
+        if not parameters:
+            return self._connection.execute(sql)
+        values = [_without_nul(value) for value in parameters]
+        return self._connection.execute(_in_its_words(sql), values, binary=True)
+
+    def _id(self) -> str:
+        row = self.row("SELECT value FROM meta WHERE key = 'id'")
+        return str(row[0]) if row else ""
+
+    def _check_format(self) -> None:
+        row = self.row(_FORMAT)
+        missing, is_copy = row or (True, False)
+        if is_copy:
+            raise CollectionUnavailableError(
+                self.path, "that server follows another one", "give the address of that one"
+            )
+        if missing:
+            raise CollectionNotFoundError(self.path)
+        found = self.row("SELECT version FROM format WHERE application = ?", (APPLICATION,))
+        if found is None:
+            remedy = "give another schema: ?schema=NAME"
+            raise CollectionCorruptError(self.path, "it is another program's", remedy)
+        if found[0] > FORMAT_VERSION:
+            raise CollectionNewerError(self.path, found[0], FORMAT_VERSION)
+
+
+def _without_nul(value: Any) -> Any:
+    """A value for a statement: text here has no NUL, so what is sought with one is not found."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=256)
+def _in_its_words(sql: str) -> LiteralString:
+    """A statement with its values where psycopg looks for them; it has no other ``?``."""
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+def _make(connection: psycopg.Connection[Row], address: Address, meta: dict[str, str]) -> None:
+    """Make the tables, unless somebody did; within a transaction."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise ConfigError("catalog", str(address), f"a database in UTF8, not in {encoding}")
+    key = f"{address.schema} {_CREATING}"
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
+    there = "SELECT 1 FROM pg_namespace WHERE nspname = %s"  # else it takes a right to make one
+    if connection.execute(there, (address.schema,)).fetchone() is None:
+        schema = composed.Identifier(address.schema)
+        connection.execute(composed.SQL("CREATE SCHEMA {}").format(schema))
+    if connection.execute("SELECT to_regclass('format')").fetchone() != (None,):
+        return
+    connection.execute(SCHEMA)
+    connection.execute("INSERT INTO format VALUES (%s, %s)", (APPLICATION, FORMAT_VERSION))
+    sealed = meta | {"crc32": checksum_of_meta(meta)}
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO meta VALUES (%s, %s)", [*sealed.items()])
+    connection.execute(
+        "INSERT INTO roots VALUES (%s, '', %s)",
+        (LOOSE_ROOT, Checksums(meta["id"]).of("roots", LOOSE_ROOT, b"")),
+    )

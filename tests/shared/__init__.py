@@ -1,0 +1,1 @@
+"""Tests of a catalog that is in a real PostgreSQL server."""
