@@ -18,7 +18,7 @@ from image_similarity_search.cli.app import app
 
 # those that print no data, and those that test_watching, test_legacy_import and test_engine run
 WITHOUT = {"serve", "mcp", "demo", "completion"}
-ELSEWHERE = {"watch", "import-legacy", "move", "join"}
+ELSEWHERE = {"watch", "import-legacy", "move", "join", "map"}
 
 # field: it is an object whose names are data, such as the paths of files
 BY_DATA = {"figures", "tried", "unreadable", "tags", "thresholds", "checked", "problem_counts"}
