@@ -39,6 +39,7 @@ from image_similarity_search.cli.commands import (
     duplicates,
     evaluate,
     explain,
+    map_,
     models,
     outliers,
 )
@@ -327,6 +328,7 @@ def test_every_json_field_is_described() -> None:
         "outliers": outliers.report_as_json(OutlierReport())
         | outliers.outlier_as_json(Outlier(record, 1.0, 1.0, (Hit(record, 0.0, 1.0),)))
         | {"score": ""},
+        "map": map_.place_as_json(1, "", 0.0, 0.0),
         "evaluate": evaluate.report_as_json(EvaluationReport(), 1)
         | evaluate.query_as_json(QueryQuality(record, "", 1, 1, {}))
         | asdict(GroupQuality("", 1, 1, {}))

@@ -1,6 +1,6 @@
 """Make the pictures of ``docs/understand.md`` anew, of the free photographs of the demo.
 
-pip install -e ".[browser]" && pip install --no-deps scikit-image==0.26.0 scikit-learn==1.9.1
+pip install -e ".[browser,map]" && pip install --no-deps scikit-image==0.26.0 scikit-learn==1.9.1
 python tools/understanding.py
 """
 
@@ -39,6 +39,9 @@ def main() -> None:
         html = f"{folder}/clusters.html"
         iss.invoke(app, ["clusters", "--index-dir", f"{folder}/index", "--html", html])
         photograph(html, "clusters")
+        html = f"{folder}/map.html"
+        iss.invoke(app, ["map", "--index-dir", f"{folder}/index", "--html", html])
+        photograph(html, "map")
 
 
 def explain(collection: Collection, paths: list[str]) -> None:
@@ -56,6 +59,7 @@ def photograph(html: str, name: str) -> None:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=flags)
         page = browser.new_page(viewport={"width": 1200, "height": 860})
         page.goto(Path(html).as_uri())
+        page.wait_for_timeout(3000)  # the pictures of a map are decoded when it is there
         save(Image.open(io.BytesIO(page.screenshot())), name)
         browser.close()
 

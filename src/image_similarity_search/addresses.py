@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 
 from image_similarity_search.errors import ConfigError
 
@@ -43,7 +44,9 @@ def checked_address(address: str) -> str:
     if "@" in bucket or ":" in bucket:
         expected = "one without credentials: these come from the environment"
         raise ConfigError("address", f"{scheme}://…@…", expected)
-    if not bucket and not (scheme == PARQUET and key):
+    if scheme == PARQUET and (bucket or not key):
+        raise ConfigError("address", address, "an absolute path after parquet://, with three '/'")
+    if scheme != PARQUET and not bucket:
         raise ConfigError("address", f"{scheme}://", _EXPECTED)
     if is_odd(key):
         raise ConfigError("address", address, f"{_EXPECTED}, with no part of it empty")
@@ -68,24 +71,57 @@ def bucket_of(address: str) -> tuple[str, str]:
 
 
 def address_of(path: str) -> str | None:
-    """The address that ``path`` is, in its one form, or that a Parquet file has; None for others.
+    """The address that ``path`` is, or that a Parquet file or a folder so called has; else None.
+
+    In its one form: of rows on this machine links to their folder are followed, as of files.
 
     Raises:
         ConfigError: as ``checked_address``.
     """
     if is_address(path):
-        return checked_address(path)
-    if path.endswith(f".{PARQUET}") and os.path.isfile(path):
-        return parquet_address(path)
-    return None
+        address = checked_address(path)
+        return _resolved(address, _canonical) if scheme_of(address) == PARQUET else address
+    return _resolved(rows_at(path), _canonical) if path.endswith(f".{PARQUET}") else None
 
 
-def parquet_address(path: str) -> str:
-    """The address of a Parquet file, or of a folder of such."""
-    return f"{PARQUET}:///{os.path.realpath(path).replace(os.sep, '/').lstrip('/')}"
+def real_address(address: str) -> str:
+    """The same with all links followed, so that it can be told what a row lies in.
+
+    Raises:
+        ConfigError: as ``checked_address``.
+    """
+    address = checked_address(address)
+    return _resolved(address, os.path.realpath) if scheme_of(address) == PARQUET else address
+
+
+def rows_at(path: str) -> str:
+    """The address of a Parquet file at ``path``, or of a folder of such.
+
+    Raises:
+        ConfigError: it lies on another computer, by a path of Windows that names it.
+    """
+    path = os.path.abspath(path).replace(os.sep, "/")
+    if path.startswith("//"):
+        raise ConfigError("path", path, "one that begins with the letter of a drive")
+    return f"{PARQUET}:///{path.lstrip('/')}"
 
 
 def file_of(address: str) -> str:
-    """The path that ``parquet_address`` was made of."""
+    """The path that ``rows_at`` was given, and below it a row, if it is the address of one."""
     path = bucket_of(address)[1]
     return path if os.name == "nt" else f"/{path}"
+
+
+def _canonical(path: str) -> str:
+    if os.path.isdir(path):
+        return os.path.realpath(path)
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def _resolved(address: str, resolve: Callable[[str], str]) -> str:
+    path = file_of(address)
+    file, row = os.path.split(path)
+    if file.endswith(f".{PARQUET}") and not os.path.isdir(file):
+        return f"{rows_at(resolve(file))}/{row}"
+    return rows_at(resolve(path))

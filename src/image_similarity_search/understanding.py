@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from image_similarity_search.types import Hit, IdArray, ImageRecord
+from image_similarity_search.types import FloatArray, Hit, IdArray, ImageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +83,16 @@ class OutlierReport:
     median: float = 0.0
     images: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where images lie on a plane on which alike ones are near one another.
+
+    Attributes:
+        ids: of the images, in order.
+        positions: of each, ``(n, 2)`` float32 of 0..1: from the left, and from above.
+    """
+
+    ids: IdArray
+    positions: FloatArray

@@ -21,7 +21,7 @@ WITHOUT = {"serve", "mcp", "demo", "completion"}
 ELSEWHERE = {"watch", "import-legacy", "move"}
 
 # field: it is an object whose names are data, such as the paths of files
-BY_DATA = {"figures", "unreadable", "tags", "thresholds", "checked", "problem_counts"}
+BY_DATA = {"figures", "tried", "unreadable", "tags", "thresholds", "checked", "problem_counts"}
 
 # the section of one names that of another
 ALSO = {"info": "add", "rebuild": "info"}
@@ -29,6 +29,9 @@ ALSO = {"info": "add", "rebuild": "info"}
 RUNS = {
     "index": ["folder --model colour-texture", "folder --recall 0.9"],
     "search": ["folder/0.png", "--id 1 --like folder/below/1.png --fold"],
+    "explain": ["folder/0.png folder/below/1.png"],
+    "clusters": ["", "--count 2"],
+    "outliers": ["--count 2 -k 2"],
     "duplicates": [
         "",
         "--action move --to away",

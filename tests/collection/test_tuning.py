@@ -126,11 +126,17 @@ def test_auto_says_why(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert info.tuning.recall == 1
     monkeypatch.setattr(costs, "FLAT_LIMIT", 500)
     monkeypatch.setattr(costs, "_FLAT_BYTES", 0)
+    times = iter([2.0, 1.9, 0.5, 0.6])  # in full, of that comparing, by bits, as it was
+    monkeypatch.setattr(costs, "_ms", lambda act: next(times))
+    words = "1-bit scan + exact re-rank, since"
     with _opened(index) as collection:
         collection.rebuild()
-        why = collection.info().why
-    assert why.startswith("1-bit scan + exact re-rank, since 2,600 images take ")
-    assert why.endswith(" ms so (measured here)")
+        taken = "2,600 images take 2.0 ms in full and 0.6 ms so (measured here)"
+        assert collection.info().why == f"{words} {taken}"
+        times = iter([0.2, 0.1, 0.5, 0.6])
+        collection.rebuild()
+        memory = "more than 500 images in full take too much memory"
+        assert collection.info().why == f"{words} {memory}"
 
 
 def test_auto_takes_what_is_quicker(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:

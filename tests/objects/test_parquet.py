@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from s3_server import picture
 from image_similarity_search.cli.app import app
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import (
+    ConfigError,
     FolderNotFoundError,
     ImageNotFoundError,
     SourceUnavailableError,
 )
+from image_similarity_search.objects import parquet_rows, storage
+from image_similarity_search.service.files import read_inside
+from image_similarity_search.service.roots import Roots
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
@@ -103,6 +108,86 @@ def test_nothing_is_forgotten_when_a_file_can_t_be_read(
     assert collection.search(picture(2), k=1)[0].score == 1.0
 
 
+def test_the_command_line_takes_a_parquet_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    address = _write(file, {"image": [picture(seed) for seed in range(3)]})
+    index = ["--index-dir", str(tmp_path / "index")]
+    done = CliRunner().invoke(app, ["index", str(file), "--model", "colour-texture", *index])
+    assert done.output.splitlines()[-1].startswith("indexed 3,")
+    found = CliRunner().invoke(app, ["search", f"{address}/00000002", "--paths", "-k", "1", *index])
+    assert found.output == f"{address}/00000002\n"
+    file.unlink()
+    assert CliRunner().invoke(app, ["remove", str(file), *index]).exit_code == 0
+
+
+def test_rows_keep_their_names_where_links_lead_to_them(
+    collection: Collection, tmp_path: Path
+) -> None:
+    _write(tmp_path / "blobs" / "abc", {"image": [picture(seed) for seed in range(3)]})
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    (snapshot / "x.parquet").symlink_to(tmp_path / "blobs" / "abc")
+    (tmp_path / "link").symlink_to(snapshot)
+    report = collection.sync(f"parquet://{tmp_path}/link")
+    assert report.indexed == 3
+    assert _paths(collection)[0] == f"parquet://{snapshot}/x.parquet/00000000"
+    snapshot.rename(tmp_path / "moved")
+    snapshot.symlink_to(tmp_path / "moved")
+    report = collection.sync(f"parquet://{tmp_path}/link")
+    assert (report.indexed, report.encoded, report.removed) == (3, 0, 0)
+
+
+def test_what_can_t_be_listed_is_not_gone(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / "d" / "a.parquet", {"image": [picture(0)]})
+    _write(tmp_path / "d" / "sub" / "b.parquet", {"image": [picture(1)]})
+    _write(tmp_path / "d" / ".trash" / "c.parquet", {"image": [b"never read"]})
+    (tmp_path / "d" / "left out.parquet").write_bytes(b"damaged")
+    folder = f"parquet://{tmp_path}/d"
+    assert collection.sync(folder, exclude=["left out*"]).indexed == 2
+    listed = os.scandir
+
+    def refused(path: str) -> object:
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(SourceUnavailableError, match="Permission denied"):
+        collection.sync(folder, exclude=["left out*"])
+    assert len(collection) == 2
+
+
+def test_a_row_that_failed_once_is_there_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [picture(seed) for seed in range(5)]
+    address = _write(tmp_path / "a.parquet", {"image": pictures})
+    assert storage.stat(f"{address}/00000000").size == len(pictures[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(parquet_rows, "_leaf", lambda *_: 1 / 0)
+        with pytest.raises(SourceUnavailableError, match="ZeroDivisionError"):
+            storage.stat(f"{address}/00000003")
+    for row in (3, 4, 4, 1):
+        assert storage.stat(f"{address}/{row:08}").size == len(pictures[row])
+
+
+def test_nothing_outside_a_folder_of_rows_is_handed_out(tmp_path: Path) -> None:
+    inside = _write(tmp_path / "d" / "a.parquet", {"image": [picture(0)]})
+    outside = _write(tmp_path / "out" / "s.parquet", {"image": [picture(1)]})
+    (tmp_path / "d" / "l.parquet").symlink_to(tmp_path / "out" / "s.parquet")
+    roots = Roots([f"parquet://{tmp_path}/d"])
+    assert read_inside(f"{inside}/00000000", roots) == picture(0)
+    for path in (
+        f"{outside}/00000000",
+        f"parquet://{tmp_path}/d/../out/s.parquet/00000000",
+        f"parquet://{tmp_path}/d/l.parquet/00000000",
+    ):
+        with pytest.raises(ImageNotFoundError, match="not inside an indexed folder"):
+            read_inside(path, roots)
+
+
 def test_damage_in_the_midst_is_told(collection: Collection, tmp_path: Path) -> None:
     file = tmp_path / "a.parquet"
     _write(file, {"image": [picture(seed) for seed in range(12)]}, compression="gzip")
@@ -122,8 +207,13 @@ def test_what_is_no_row_is_refused(collection: Collection, tmp_path: Path) -> No
     for one in (tmp_path / "a.parquet", f"{address}/00000001", f"{address}/x"):
         with pytest.raises(ImageNotFoundError, match="nothing was added"):
             collection.add(one)
-    with pytest.raises(FolderNotFoundError):
+    with pytest.raises(SourceUnavailableError, match="No such file"):
         collection.sync(f"parquet://{tmp_path}/nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FolderNotFoundError):
+        collection.sync(f"parquet://{tmp_path}/empty")
+    with pytest.raises(ConfigError, match="three '/'"):
+        collection.sync("parquet://data/a.parquet")
 
 
 def test_the_paths_of_a_parquet_file_are_added(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ _COMMANDS = {
     "duplicates": "duplicates",
     "clusters": "clusters",
     "outliers": "outliers",
+    "map": "map_",
     "evaluate": "evaluate",
     "add": "add",
     "remove": "remove",

@@ -140,8 +140,8 @@ class ChangeableCollection(OpenedCollection):
                 self._thumbnails.drop(sync.vacated_contents)
                 raise
             self._keeper.refresh()
-            weigh_once(self._catalog, self._keeper)
             self._thumbnails.drop(sync.vacated_contents)
+            weigh_once(self._catalog, self._keeper)
             return report
 
     def add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from time import perf_counter
 
@@ -12,8 +13,11 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.collection.keeping import Keeper, KeptStore
 from image_similarity_search.collection.ranking import Ranker
+from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.stores.faiss_store import FLAT_LIMIT, FaissStore
 from image_similarity_search.types import FloatArray
+
+_log = logging.getLogger(__name__)
 
 _K = 10
 _SAMPLE = 8192  # embeddings that are searched both ways, to know what all would take
@@ -25,12 +29,15 @@ _QUICKER_FROM = 300_000  # images: with so many, lists in front of the bits are 
 def weigh_once(catalog: Catalog, keeper: Keeper) -> None:
     """``weigh``, where that was never done and there are not so many images that it is settled.
 
-    So it is done when ``auto`` has just ceased to compare in full.
+    So a sync does it when ``auto`` has just ceased to compare in full.
     """
     if catalog.identity.index != "auto" or catalog.identity.store or catalog.costs():
         return
     if FLAT_LIMIT < catalog.counts().indexed <= _most(catalog):
-        weigh(catalog, keeper)
+        try:
+            weigh(catalog, keeper)
+        except CollectionCorruptError as error:
+            _log.warning("%s", error)  # what was changed is kept all the same
 
 
 def weigh(catalog: Catalog, keeper: Keeper) -> None:
@@ -98,6 +105,8 @@ def why(catalog: Catalog, store: KeptStore) -> str:
         )
     if not costs:
         return f"{words}, since there are more than {FLAT_LIMIT:,} images"
+    if costs["full_ms"] < costs["search_ms"]:
+        return f"{words}, since more than {_most(catalog):,} images in full take too much memory"
     text = (
         f"{words}, since {costs['images']:,} images take {costs['full_ms']:.1f} ms in full and"
         f" {costs['search_ms']:.1f} ms so (measured here)"

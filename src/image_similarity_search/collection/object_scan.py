@@ -41,7 +41,12 @@ def scan_objects(scan: Scan, root_id: int, start: str) -> None:
     folder = f"{root}/{start}" if start else root
     known = places.folders_below(root_id, start)
     seen, empty, count = _Seen(), True, 0
-    for page in storage.pages(folder):
+    rules = _rules(scan)
+
+    def passed_over(address: str) -> bool:
+        return _passed_over(rules, relative(address, root) or "", start)
+
+    for page in storage.pages(folder, passed_over):
         empty = empty and not page
         found = _pictures(scan, root, start, page)
         _compare(scan, root_id, found, seen)
@@ -57,10 +62,14 @@ def scan_objects(scan: Scan, root_id: int, start: str) -> None:
             scan.vanish(image for image in images if image.id not in seen)
 
 
+def _rules(scan: Scan) -> Rules:
+    options = scan.options
+    return Rules(options.include, options.exclude, options.all_files, ())
+
+
 def _pictures(scan: Scan, root: str, start: str, page: list[Stored]) -> list[_Found]:
     """The pictures of a page; what no name tells is told by the first bytes."""
-    options = scan.options
-    rules = Rules(options.include, options.exclude, options.all_files, ())
+    rules = _rules(scan)
     pictures, unsure = [], []
     for stored in page:
         inner = relative(stored.address, root)

@@ -27,6 +27,7 @@ from image_similarity_search.collection.recall import measured_recall
 from image_similarity_search.collection.thresholds import score_of
 from image_similarity_search.collection.thumbnails import Make
 from image_similarity_search.collection.understanding.clustering import clustered
+from image_similarity_search.collection.understanding.laying_out import laid_out
 from image_similarity_search.collection.understanding.outlying import outlying
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
 from image_similarity_search.collection.verify import verified
@@ -56,7 +57,7 @@ from image_similarity_search.types import (
     Traits,
     VerifyReport,
 )
-from image_similarity_search.understanding import ClusterReport, OutlierReport
+from image_similarity_search.understanding import ClusterReport, Layout, OutlierReport
 
 
 class ReadableCollection(OpenedCollection):
@@ -393,6 +394,19 @@ class ReadableCollection(OpenedCollection):
         """
         ids = self._filtering.ids(where or Filter())
         return outlying(self._catalog, ids, count, k, progress)
+
+    def layout(
+        self, *, where: Filter | None = None, progress: ProgressCallback | None = None
+    ) -> Layout:
+        """Where images lie on a plane, alike ones near one another; with the extra ``map``.
+
+        Distances far apart mean nothing; the same images give the same layout.
+
+        Raises:
+            ConfigError: what the extra installs is missing.
+            FolderNotFoundError: as ``search`` does of ``where``.
+        """
+        return laid_out(self._catalog, self._filtering.ids(where or Filter()), progress)
 
     def verify(self, *, files: bool = False) -> VerifyReport:
         """Check all that is stored, and with ``files`` that the image files are as indexed."""

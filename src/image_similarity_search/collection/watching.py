@@ -11,7 +11,7 @@ from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.changing import ChangeableCollection
 from image_similarity_search.collection.folder_events import FolderEvents, check_watcher
 from image_similarity_search.collection.originals import check_folder
-from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.queries import checked_source
 from image_similarity_search.collection.watch import Watch
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import (
@@ -66,7 +66,7 @@ class WatchingCollection(ChangeableCollection):
                 missing, which the message says how to install.
             SyncInterrupted: Ctrl-C during a sync; what was done is kept.
         """
-        paths = [checked_path(folder) for folder in folders]
+        paths = [checked_source(folder) for folder in folders]
         if not paths:
             raise ConfigError("folders", (), "a folder or more")
         if every is not None and not every > 0:

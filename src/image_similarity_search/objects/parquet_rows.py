@@ -13,18 +13,19 @@ import hashlib
 import os
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
-from image_similarity_search.addresses import file_of, parquet_address
+from image_similarity_search.addresses import file_of, rows_at
 from image_similarity_search.errors import ImageNotFoundError, SourceUnavailableError
 from image_similarity_search.objects.stored import Stored
 
 SUFFIX = ".parquet"
 
 _AT_ONCE = 16  # rows read together: a picture may have megabytes
+_PAGE = 1_000
 _BUFFER = 1 << 20  # bytes read at once, or pyarrow takes a column of a row group into memory
 _BEGIN = 4096  # bytes of a picture that tell what it is
 
@@ -46,15 +47,17 @@ class _Row(NamedTuple):
     mtime_ns: int  # of the file
 
 
-def pages(folder: str) -> Iterator[list[Stored]]:
-    """The rows of a Parquet file, or of all in a folder and below it, some at a time, in order.
+def pages(folder: str, passed_over: Callable[[str], bool]) -> Iterator[list[Stored]]:
+    """The rows of a Parquet file, or of all in a folder and below it, a page at a time, in order.
+
+    Files and folders are left out by their address, where they are to be ``passed_over``.
 
     Raises:
-        SourceUnavailableError: a file can't be read to its end.
+        SourceUnavailableError: a folder can't be listed, or a file read to its end.
     """
-    for path in _files(folder):
-        rows, address = _opened(path).rows(), parquet_address(path)
-        while page := [_stored(address, row) for row in islice(rows, _AT_ONCE)]:
+    for path in _files(folder, passed_over):
+        rows, address = _opened(path).rows(), rows_at(path)
+        while page := [_stored(address, row) for row in islice(rows, _PAGE)]:
             yield page
 
 
@@ -90,7 +93,7 @@ class _File:
     """
 
     def __init__(self, path: str, mtime_ns: int) -> None:
-        self._address = parquet_address(path)
+        self._address = rows_at(path)
         self._mtime_ns = mtime_ns
         try:
             from pyarrow import parquet
@@ -107,8 +110,10 @@ class _File:
         groups = range(self._file.metadata.num_row_groups)
         counts = [int(self._file.metadata.row_group(at).num_rows) for at in groups]
         self._ends = list(accumulate(counts))
+        self._end = self._ends[-1] if self._ends else 0
         self._running: Iterator[_Row] = iter(())
-        self._next = self._end = self._ends[-1] if self._ends else 0
+        self._last: _Row | None = None
+        self._next = self._end  # the row that comes next, where some were asked for
 
     def rows(self, start: int = 0) -> Iterator[_Row]:
         """The rows from the beginning of the row group on that has row ``start``."""
@@ -128,17 +133,28 @@ class _File:
             raise _problem(self._address, error) from None
 
     def row(self, number: int) -> _Row | None:
-        """One of the rows; those that follow it are quicker than others."""
+        """One of the rows; the same again and those that follow it are quicker than others."""
+        if self._last and self._last.number == number:
+            return self._last
         if number < self._next or bisect_right(self._ends, number) > bisect_right(
             self._ends, self._next
         ):
             self._running = self.rows(number)
-        for row in self._running:
-            self._next = row.number + 1
-            if row.number == number:
-                return row
-        self._next = self._end
+        try:
+            for row in self._running:
+                self._next = row.number + 1
+                if row.number == number:
+                    self._last = row
+                    return row
+        except BaseException:
+            self._rest()  # or what failed would seem to have ended
+            raise
+        self._rest()
         return None
+
+    def _rest(self) -> None:
+        """Have the next row looked for anew."""
+        self._running, self._next, self._last = iter(()), self._end, None
 
 
 def _columns(schema: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -178,16 +194,23 @@ def _stored(file: str, row: _Row) -> Stored:
     return Stored(f"{file}/{name}", len(row.data), row.mtime_ns, digest, row.data[:_BEGIN])
 
 
-def _files(folder: str) -> list[str]:
+def _files(folder: str, passed_over: Callable[[str], bool]) -> Iterator[str]:
     path = file_of(folder)
-    if path.endswith(SUFFIX):
-        return [path]
-    return sorted(
-        os.path.join(parent, name)
-        for parent, _, names in os.walk(path)
-        for name in names
-        if name.endswith(SUFFIX) and not name.startswith(".")
-    )
+    if path.endswith(SUFFIX) and not os.path.isdir(path):
+        yield path
+        return
+
+    def refuse(error: OSError) -> None:
+        raise _problem(folder, error) from None
+
+    for parent, folders, names in os.walk(path, onerror=refuse):
+
+        def is_wanted(name: str, parent: str = parent) -> bool:
+            return not passed_over(rows_at(os.path.join(parent, name)))
+
+        folders[:] = sorted(filter(is_wanted, folders))
+        files = sorted(name for name in names if name.endswith(SUFFIX))
+        yield from (os.path.join(parent, name) for name in filter(is_wanted, files))
 
 
 def _row(address: str) -> _Row:
@@ -209,7 +232,7 @@ def _opened(path: str) -> _File:
     try:
         status = os.stat(path)
     except OSError as error:
-        raise _problem(parquet_address(path), error) from None
+        raise _problem(rows_at(path), error) from None
     return _kept(path, status.st_mtime_ns, status.st_size)
 
 
@@ -228,4 +251,6 @@ def _reader() -> ThreadPoolExecutor:
 def _problem(file: str, error: Exception) -> SourceUnavailableError:
     if isinstance(error, OSError) and error.strerror:
         return SourceUnavailableError(file, f"can't be read: {error.strerror}")
-    return SourceUnavailableError(file, "a damaged Parquet file, or none at all")
+    if type(error).__name__ in ("ArrowInvalid", "OSError"):
+        return SourceUnavailableError(file, "a damaged Parquet file, or none at all")
+    return SourceUnavailableError(file, f"can't be read as Parquet ({type(error).__name__})")

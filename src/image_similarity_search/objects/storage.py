@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
@@ -36,16 +36,19 @@ _ETAGS = ("ETag", "etag")
 _TIMES = ("LastModified", "last_modified", "mtime", "updated")
 
 
-def pages(folder: str) -> Iterator[list[Stored]]:
+def pages(
+    folder: str, passed_over: Callable[[str], bool] = lambda address: False
+) -> Iterator[list[Stored]]:
     """The objects at and below an address, a page at a time, in no order that counts.
 
-    Of S3 a page is what the server gives at once, 1,000; of other kinds, what is in one folder.
+    Of S3 a page is what the server gives at once, 1,000; of Parquet files as many rows; of other
+    kinds what is in one folder. Parquet files of which it is said so are ``passed_over``, unread.
 
     Raises:
         SourceUnavailableError: it can't be listed; ``pages`` may have given some already.
     """
     if scheme_of(folder) == PARQUET:
-        yield from parquet_rows.pages(folder)
+        yield from parquet_rows.pages(folder, passed_over)
         return
     fs = file_system_of(folder)
     listing = _s3_pages(fs, folder) if scheme_of(folder) == "s3" else _folders(fs, folder)
@@ -152,6 +155,8 @@ def problem_with(address: str, error: BaseException) -> ImageError:
     ``SourceUnavailableError`` where it does not answer, and ``ImageUnreadableError`` where it does.
     """
     problem = problem_of(address, error)
+    if scheme_of(address) == PARQUET:
+        return problem
     if isinstance(problem, SourceUnavailableError) and _answers(address):
         return ImageUnreadableError(address, problem.reason)
     return problem

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from image_similarity_search.addresses import is_address
+from image_similarity_search.addresses import is_address, real_address
 from image_similarity_search.collection import originals
 from image_similarity_search.errors import (
     CollectionUnwritableError,
@@ -71,7 +71,7 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
         SourceUnavailableError: the object storage that it lies in can't be reached.
     """
     stored = is_address(path)
-    real = path if stored else os.path.realpath(path) if "\0" not in path else ""
+    real = _real(path)
     root = roots.holds(real)
     if root is None:
         raise ImageNotFoundError(path, "its file is not inside an indexed folder")
@@ -111,8 +111,17 @@ def read_inside(path: str, roots: Roots) -> bytes:
 
 def is_inside(path: str, roots: Roots) -> bool:
     """Whether a file lies within the roots, links followed."""
-    real = path if is_address(path) or "\0" in path else os.path.realpath(path)
-    return "\0" not in path and roots.holds(real) is not None
+    return roots.holds(_real(path)) is not None
+
+
+def _real(path: str) -> str:
+    """Where a file or object lies, links followed; empty where that is no place."""
+    if "\0" in path:
+        return ""
+    try:
+        return real_address(path) if is_address(path) else os.path.realpath(path)
+    except ConfigError:
+        return ""
 
 
 def _opened(root: str, real: str) -> IO[bytes]:

@@ -88,15 +88,16 @@ def command(
 ) -> int:
     """Make the pictures in FOLDER searchable; run it again to bring the collection up to date.
 
-    FOLDER is on this machine, or in object storage: s3://bucket/folder (docs/object-storage.md).
+    FOLDER is on this machine, a Parquet file with pictures, or in object storage:
+    s3://bucket/folder (docs/object-storage.md).
     New and changed pictures are encoded, moved ones recognised, vanished ones forgotten. It may
     be interrupted at any time and goes on from there when it is run again.
     """
     from image_similarity_search.collection import Collection
     from image_similarity_search.collection.originals import check_folder
-    from image_similarity_search.collection.queries import checked_path
+    from image_similarity_search.collection.queries import checked_source
 
-    check_folder(checked_path(folder))  # a misspelt one must not leave an empty collection behind
+    check_folder(checked_source(folder))  # a misspelt one must not leave an empty collection behind
     status = exits.OK
     with Collection.open(
         index_dir,

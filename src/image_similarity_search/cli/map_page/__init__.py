@@ -1,0 +1,1 @@
+"""The page of ``iss map``: one file that needs nothing else."""
