@@ -3,13 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from image_similarity_search.objects import storage
 from image_similarity_search.objects.storage import _while_it_comes
 
 _PATIENCE = 1.5
+
+
+class Selector(selectors.SelectSelector):
+    """Where it would wait, its clock goes on instead."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        return super().select(0)
+
+
+class Hurried(asyncio.SelectorEventLoop):
+    """A loop in which nothing takes time but waiting, and that only by its clock."""
+
+    def __init__(self) -> None:
+        self._clock = Selector()
+        super().__init__(self._clock)
+
+    def time(self) -> float:
+        return self._clock.now
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hurried]:
+    """A loop by whose clock the copies are waited for."""
+    loop = Hurried()
+    monkeypatch.setattr(storage, "time", SimpleNamespace(monotonic=loop.time))
+    yield loop
+    loop.close()
 
 
 async def _copy(target: Path, waits: list[float]) -> None:
@@ -20,7 +54,9 @@ async def _copy(target: Path, waits: list[float]) -> None:
             file.write(b"x")
 
 
-def test_copies_that_share_a_link_have_the_time_that_they_take_together(tmp_path: Path) -> None:
+def test_copies_that_share_a_link_have_the_time_that_they_take_together(
+    loop: Hurried, tmp_path: Path
+) -> None:
     async def both() -> None:
         steady = _copy(tmp_path / "steady", [0.2] * 18)
         late = _copy(tmp_path / "late", [3.5])  # for which the other had the link
@@ -28,15 +64,18 @@ def test_copies_that_share_a_link_have_the_time_that_they_take_together(tmp_path
             *(_while_it_comes(one, str(tmp_path), _PATIENCE) for one in (steady, late))
         )
 
-    asyncio.run(both())
+    loop.run_until_complete(both())
     assert (tmp_path / "late").read_bytes() == b"x"
+    assert loop.time() == pytest.approx(3.6)
 
 
-def test_one_of_which_nothing_more_comes_is_given_up(tmp_path: Path) -> None:
+def test_one_of_which_nothing_more_comes_is_given_up(loop: Hurried, tmp_path: Path) -> None:
+    copying = _copy(tmp_path / "one", [0.1, 600.0])
     with pytest.raises(TimeoutError):
-        asyncio.run(_while_it_comes(_copy(tmp_path / "one", [0.1, 60.0]), str(tmp_path), 0.3))
+        loop.run_until_complete(_while_it_comes(copying, str(tmp_path), _PATIENCE))
+    assert _PATIENCE < loop.time() < 2 * _PATIENCE
 
 
-def test_what_goes_wrong_is_told(tmp_path: Path) -> None:
+def test_what_goes_wrong_is_told(loop: Hurried, tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
-        asyncio.run(_while_it_comes(_copy(tmp_path, []), str(tmp_path), _PATIENCE))
+        loop.run_until_complete(_while_it_comes(_copy(tmp_path, []), str(tmp_path), _PATIENCE))
