@@ -52,7 +52,7 @@ _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding s
 # codes. Measured for a recall@k above 0.99, k from 1 to 100. ``auto`` stays exact for other
 # metrics: RaBitQ has no l1, and of the largest inner products of vectors of unlike lengths it
 # misses too many.
-_ONE_BIT_RERANK, _ONE_BIT_PER_HIT = 150, 6  # so many, and so many more per neighbour asked for
+_ONE_BIT_RERANK, _ONE_BIT_PER_HIT = 180, 6  # so many, and so many more per neighbour asked for
 _RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}  # or, if more
 _RERANK_MEASURED_AT = 100_000  # vectors; more of them need more, by this power
 _RERANK_GROWTH = 0.4
