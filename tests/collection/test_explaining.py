@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,11 @@ from image_similarity_search.types import Region
 
 
 @pytest.fixture(scope="module")
-def lite0(tmp_path_factory: pytest.TempPathFactory) -> Collection:
-    """An empty collection of the bundled encoder: pictures need not be in it."""
-    return Collection.open(tmp_path_factory.mktemp("lite0") / "index", create=True)
+def lite0(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
+    """An empty collection of the network that averages: pictures need not be in it."""
+    folder = tmp_path_factory.mktemp("lite0") / "index"
+    with Collection.open(folder, encoder="efficientnet-lite0", create=True) as collection:
+        yield collection
 
 
 def pasted(at: tuple[int, int], ground: int) -> Image.Image:
@@ -126,7 +129,12 @@ def test_a_place_counts_as_much_as_the_score_falls_without_it(
 
 @pytest.mark.parametrize("metric", ["l2", "l1", "ip"])
 def test_other_metrics(tmp_path: Path, metric: str) -> None:
-    with Collection.open(tmp_path / "index", create=True, metric=metric) as collection:  # type: ignore[arg-type]
+    with Collection.open(
+        tmp_path / "index",
+        encoder="efficientnet-lite0",
+        metric=metric,  # type: ignore[arg-type]  # a parameter's type
+        create=True,
+    ) as collection:
         compared = collection.explain(pasted((0, 0), 200), pasted((140, 140), 90)).compared
     assert compared.metric == metric
     if metric == "ip":

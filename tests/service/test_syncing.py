@@ -52,7 +52,7 @@ def test_a_sync_can_be_stopped_and_another_waits_its_turn(
 ) -> None:
     client = serve()
     large = BytesIO()
-    draw(60, (1600, 1200)).save(large, "PNG", compress_level=1)
+    draw(60, (2400, 1800)).save(large, "PNG")  # which takes long to be decoded
     for number in range(200):  # what follows the picture makes each another file
         (place / f"photos/{number}.png").write_bytes(large.getvalue() + b"%d" % number)
     id_ = client.post(f"{here}/sync", json={}).json()["id"]
