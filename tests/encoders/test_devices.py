@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -140,3 +141,14 @@ def test_a_gpu_gives_the_embeddings_of_the_processor() -> None:
     one, other = gpu.encode(views), cpu.encode(views)
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     assert ((one * other).sum(axis=1) / lengths).min() > 0.999
+
+
+def test_nobody_is_told_that_a_network_is_used(tmp_path: Path) -> None:
+    code = "from image_similarity_search import create_encoder; create_encoder()"
+    surroundings = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env=surroundings | {"HOME": str(tmp_path), "XDG_CACHE_HOME": ""},
+        check=True,
+    )
+    assert list(tmp_path.iterdir()) == []  # nor a number kept for this computer

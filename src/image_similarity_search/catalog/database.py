@@ -171,7 +171,8 @@ class Database:
     def snapshot(self) -> Iterator[None]:
         """What is read inside is of one moment; other threads wait."""
         with self._lock:
-            within_another = self._connection.in_transaction
+            with self._translated():
+                within_another = self._connection.in_transaction
             if not within_another:
                 self._thaw()
                 self.write("BEGIN")

@@ -40,9 +40,8 @@ def previews(collection: Collection, *, wanted: bool) -> Preview:
         from textual_image.renderable import Image as Shown
     except ImportError as error:
         install = "pip install 'image-similarity-search[preview]'"
-        raise ConfigError(
-            "--preview", error.name, f"the extra to be installed: {install}"
-        ) from None
+        said = f"--preview needs {error.name}, which is not installed: {install}"
+        raise ConfigError("--preview", error.name, install, said) from None
     console = Console()
 
     def show(record: ImageRecord) -> None:

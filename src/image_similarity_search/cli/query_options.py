@@ -43,7 +43,9 @@ class GivenPicture:
 
 
 _PICTURES = (
-    click.argument("images", nargs=-1, metavar="[IMAGE]", type=click.Path(allow_dash=True)),
+    click.argument(
+        "images", nargs=-1, metavar="[IMAGE]", type=click.Path(allow_dash=True, readable=False)
+    ),
     click.option(
         "--id", "ids", type=int, multiple=True, metavar="N", help="Like image N of the collection."
     ),

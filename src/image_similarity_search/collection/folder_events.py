@@ -29,9 +29,8 @@ def check_watcher() -> None:
         importlib.import_module("watchfiles")
     except ImportError as error:
         install = "pip install 'image-similarity-search[watch]'"
-        raise ConfigError(
-            "poll", False, f"True (--poll), since nothing tells of changes here; or: {install}"
-        ) from error
+        said = f"nothing tells of changes here: say --poll (poll=True), or {install}"
+        raise ConfigError("poll", False, "True", said) from error
 
 
 class FolderEvents:

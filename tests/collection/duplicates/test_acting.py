@@ -117,6 +117,43 @@ def test_one_of_each_group_stays_and_the_rest_is_gone(
         collection.undo_duplicates()
 
 
+def test_what_could_not_be_undone_is_tried_again(
+    collection: Collection, pictures: Path, tmp_path: Path
+) -> None:
+    before = _state(pictures)
+    _resolve(collection, "move", tmp_path / "first")
+    (pictures / "again.png").write_bytes((pictures / "a.png").read_bytes())
+    collection.sync(pictures)
+    _resolve(collection, "move", tmp_path / "second")
+    (tmp_path / "second").rename(tmp_path / "unplugged")
+    (deed,) = collection.undo_duplicates().left
+    assert deed.problem == f"{tmp_path / 'second' / 'again.png'}: no such file"
+    (tmp_path / "unplugged").rename(tmp_path / "second")
+    (deed,) = collection.undo_duplicates().done
+    assert Path(deed.path).name == "again.png"
+    (tmp_path / "first" / "copy.png").rename(tmp_path / "copy.png")
+    report = collection.undo_duplicates()
+    assert (len(report.done), len(report.left)) == (2, 1)
+    (tmp_path / "copy.png").rename(tmp_path / "first" / "copy.png")
+    assert len(collection.undo_duplicates().done) == 1
+    (pictures / "again.png").unlink()
+    assert _state(pictures) == before
+    with pytest.raises(ConfigError, match="nothing to undo"):
+        collection.undo_duplicates()
+
+
+def test_what_can_never_be_undone_is_given_up(
+    collection: Collection, pictures: Path, tmp_path: Path
+) -> None:
+    _resolve(collection, "move", tmp_path / "first")
+    for moved in (tmp_path / "first").iterdir():
+        moved.unlink()
+    for _ in range(2):
+        assert len(collection.undo_duplicates().left) == 3
+    with pytest.raises(ConfigError, match="nothing to undo"):
+        collection.undo_duplicates()
+
+
 @pytest.mark.parametrize("action", _LINKS)
 def test_only_the_same_bytes_become_links(
     collection: Collection, pictures: Path, action: DuplicateAction
@@ -235,7 +272,7 @@ def test_undo_goes_back_run_by_run_and_never_over_a_file(
     assert sorted(_state(pictures)) == ["a.png", "other.png", "small.jpg"]
     (pictures / "copy.png").write_bytes(b"something new")
     (problem,) = collection.undo_duplicates().left
-    assert problem.problem == "there is a file"
+    assert problem.problem == f"there is a file; what was moved is {problem.to}"
     assert (pictures / "copy.png").read_bytes() == b"something new"
     assert (pictures / "below" / "copy.png").exists()
     assert len(os.listdir(tmp_path / "to")) == 1

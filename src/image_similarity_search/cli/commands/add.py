@@ -24,7 +24,7 @@ Examples:
   find inbox -name '*.jpg' -print0 | iss add -0 --files-from -
 """,
 )
-@click.argument("images", nargs=-1, type=click.Path())
+@click.argument("images", nargs=-1, type=click.Path(readable=False))
 @options.files_from
 @options.null
 @options.index_dir

@@ -40,8 +40,8 @@ Examples:
   iss explain query.jpg id:23 --region 0.5,0,0.5,1 --json
 """,
 )
-@click.argument("query", type=click.Path(allow_dash=True))
-@click.argument("hit", type=click.Path())
+@click.argument("query", type=click.Path(allow_dash=True, readable=False))
+@click.argument("hit", type=click.Path(readable=False))
 @options.region
 @click.option(
     "--method",

@@ -36,7 +36,7 @@ Examples:
   iss index scans/ --resize 512 --crop 448 --interpolation bicubic
 """,
 )
-@click.argument("folder", type=click.Path())
+@click.argument("folder", type=click.Path(readable=False))
 @options.index_dir
 @options.encoder
 @options.metric

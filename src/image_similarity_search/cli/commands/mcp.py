@@ -38,5 +38,6 @@ def command(index_dir: str, folders: tuple[str, ...], allow_changes: bool) -> No
         if error.name is None or error.name.startswith("image_similarity_search"):
             raise
         install = "pip install 'image-similarity-search[mcp]'"
-        raise ConfigError("mcp", error.name, f"the extra to be installed: {install}") from None
+        said = f"iss mcp needs {error.name}, which is not installed: {install}"
+        raise ConfigError("mcp", error.name, install, said) from None
     serve(index_dir, folders, changes=allow_changes)

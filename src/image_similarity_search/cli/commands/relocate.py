@@ -16,8 +16,8 @@ Examples:
   iss relocate ~/Pictures /srv/pictures
 """,
 )
-@click.argument("old", type=click.Path())
-@click.argument("new", type=click.Path())
+@click.argument("old", type=click.Path(readable=False))
+@click.argument("new", type=click.Path(readable=False))
 @click.option("--force", is_flag=True, help="Do it though the files are not there.")
 @options.index_dir
 @options.wait

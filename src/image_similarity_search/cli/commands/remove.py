@@ -19,7 +19,7 @@ Examples:
   iss remove --id 17 --id 18
 """,
 )
-@click.argument("images", nargs=-1, type=click.Path())
+@click.argument("images", nargs=-1, type=click.Path(readable=False))
 @click.option("--id", "ids", type=int, multiple=True, metavar="N", help="An image by its id.")
 @options.files_from
 @options.null

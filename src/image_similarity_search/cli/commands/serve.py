@@ -111,9 +111,8 @@ def command(
             if error.name is None or error.name.startswith("image_similarity_search"):
                 raise
             install = "pip install 'image-similarity-search[serve]'"
-            raise ConfigError(
-                "serve", error.name, f"the extra to be installed: {install}"
-            ) from None
+            said = f"iss serve needs {error.name}, which is not installed: {install}"
+            raise ConfigError("serve", error.name, install, said) from None
         from image_similarity_search.service.settings import Limits, Settings, named
 
         settings = Settings(

@@ -27,7 +27,7 @@ Examples:
 )
 @click.argument("action", type=click.Choice(["add", "remove", "list"]))
 @click.argument("tag", required=False)
-@click.argument("images", nargs=-1, type=click.Path())
+@click.argument("images", nargs=-1, type=click.Path(readable=False))
 @click.option("--id", "ids", type=int, multiple=True, metavar="N", help="An image by its id.")
 @options.files_from
 @options.null

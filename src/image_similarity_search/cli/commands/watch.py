@@ -33,7 +33,7 @@ Examples:
   iss watch ~/Pictures --json | while read -r line; do ...; done
 """,
 )
-@click.argument("folders", nargs=-1, required=True, type=click.Path())
+@click.argument("folders", nargs=-1, required=True, type=click.Path(readable=False))
 @options.index_dir
 @options.encoder
 @options.metric

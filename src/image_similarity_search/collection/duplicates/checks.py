@@ -20,7 +20,7 @@ def problem_with(image: ImageRecord) -> str:
     """
     path = image.path
     if is_address(path):
-        return "it is in object storage, where nothing is changed"
+        return "it is in object storage or a Parquet file, where nothing is changed"
     try:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from image_similarity_search.errors import CollectionUnwritableError
@@ -21,8 +22,8 @@ class Entry:
 
     ``run`` tells those that were done together; ``mtime_ns`` and ``mode`` are those of the file
     before. ``tags`` are those of its image, ``handed`` those of them that ``kept`` had not.
-    The action ``undone`` says of a run that it was undone, ``tagged`` that the user has put
-    ``tags`` to ``kept`` since.
+    The action ``undone`` says that the run was undone, or of it what was at ``path``; ``tried``
+    that nothing of it could be, once; ``tagged`` that the user has put ``tags`` to ``kept`` since.
     """
 
     run: str
@@ -60,14 +61,34 @@ class UndoLog:
 
     def last_run(self) -> list[Entry]:
         """The actions of the last run that was not undone, the last first."""
-        left = [entry for entry in self.not_undone() if entry.action != "tagged"]
+        left = [one for one in self.not_undone() if one.action not in ("tagged", "tried")]
         return [entry for entry in reversed(left) if entry.run == left[-1].run]
 
     def not_undone(self) -> list[Entry]:
-        """The lines of all runs that were not undone, the first first."""
+        """The lines of all that was not undone, the first first."""
         entries = self._read()
-        undone = {entry.run for entry in entries if entry.action == "undone"}
-        return [entry for entry in entries if entry.run not in undone]
+        undone = {(entry.run, entry.path) for entry in entries if entry.action == "undone"}
+        return [
+            entry
+            for entry in entries
+            if not undone.intersection([(entry.run, ""), (entry.run, entry.path)])
+        ]
+
+    def end(self, run: str, undone: Sequence[Entry], left: Sequence[Entry]) -> None:
+        """Write down what came of undoing a run: what is ``left`` is tried again the next time.
+
+        But if nothing could be undone for the second time, the run is given up.
+
+        Raises:
+            CollectionUnwritableError: that can't be done.
+        """
+        tried = any(one.action == "tried" and one.run == run for one in self._read())
+        if not left or (tried and not undone):
+            self.write(Entry(run, "undone"))
+        elif not undone:
+            self.write(Entry(run, "tried"))
+        for entry in undone if left else ():
+            self.write(Entry(run, "undone", entry.path))
 
     def _read(self) -> list[Entry]:
         entries = []

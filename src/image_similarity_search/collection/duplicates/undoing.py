@@ -28,32 +28,48 @@ def undone(log: UndoLog) -> Iterator[Deed]:
     if not entries:
         expected = "something that was done, and not undone since"
         raise ConfigError("undo", log.path, expected, f"there is nothing to undo in {log.path}")
+    ended: list[Entry] = []
     for entry in entries:
         try:
             problem = _undo(entry)
+            ended.append(entry)
+        except _LeftError as error:
+            problem = str(error)
         except ImageError as error:
-            problem = error.reason
+            problem = f"{error.path}: {error.reason}"
         except OSError as error:
             problem = error.strerror or str(error)
         yield Deed(entry.path, "undo", entry.kept, entry.size, entry.to, problem)
-    log.write(Entry(entries[0].run, "undone"))
+    log.end(entries[0].run, ended, [entry for entry in entries if entry not in ended])
+
+
+class _LeftError(Exception):
+    """It can't be undone as things are: the message says why."""
 
 
 def _undo(entry: Entry) -> str:
-    """Undo one action; returns why not, or nothing."""
+    """Undo one action; returns what else there is to say.
+
+    Raises:
+        _LeftError, ImageError, OSError: it could not be done now.
+    """
     there = os.path.lexists(entry.path)
     if entry.action in ("hardlink", "symlink"):
         if not there:
-            return "there is nothing any more"
-        return _unlink(entry)
-    if there:
-        return "there is a file"
+            raise _LeftError("there is nothing any more")
+        _unlink(entry)
+        return ""
     if entry.action == "delete":
         return "it was deleted for good"
+    if there:
+        where = f"; what was moved is {entry.to}" if entry.to else ""
+        raise _LeftError(f"there is a file{where}")
     if entry.action == "trash":
-        return out_of_trash(entry.path, entry.content_hash)
+        if problem := out_of_trash(entry.path, entry.content_hash):
+            raise _LeftError(problem)
+        return ""
     if not _is(entry.to, entry.content_hash):
-        return f"{entry.to} is not the file that was moved"
+        raise _LeftError(f"{entry.to} is not the file that was moved")
     os.makedirs(os.path.dirname(entry.path), exist_ok=True)
     folder, name = os.path.split(entry.path)
     place = free_name(folder, name)
@@ -61,17 +77,16 @@ def _undo(entry: Entry) -> str:
     return "" if place == entry.path else f"it is {place} now"
 
 
-def _unlink(entry: Entry) -> str:
+def _unlink(entry: Entry) -> None:
     """Make a file of its own of a link again."""
     is_link = os.path.islink(entry.path)
     if not is_link and not os.path.samefile(entry.path, entry.kept):
-        return "it is no link"
+        raise _LeftError("it is no link")
     if is_link and os.readlink(entry.path) != entry.kept:
-        return "it leads elsewhere by now"
+        raise _LeftError("it leads elsewhere by now")
     if not _is(entry.kept, entry.content_hash):
-        return f"{entry.kept} was changed since"
+        raise _LeftError(f"{entry.kept} was changed since")
     put_in_place(entry.path, copy_to(entry.kept, entry.mtime_ns, entry.mode))
-    return ""
 
 
 def _is(path: str, content_hash: str) -> bool:

@@ -64,9 +64,9 @@ def _library() -> Any:
         import openTSNE.affinity
         import openTSNE.nearest_neighbors
     except ImportError as error:
-        raise ConfigError(
-            "layout", str(error), "openTSNE: pip install 'image-similarity-search[map]'"
-        ) from error
+        install = "pip install 'image-similarity-search[map]'"
+        said = f"a layout needs openTSNE, which is not installed ({error}): {install}"
+        raise ConfigError("layout", str(error), install, said) from error
     return openTSNE
 
 
