@@ -61,7 +61,7 @@ def test_a_sync_can_be_stopped_and_another_waits_its_turn(
     until(lambda: bool(client.get(here).json()["indexed"] > 12))
     assert client.post(f"/v1/jobs/{id_}/cancel").status_code == 202
     job = ended(client, id_)
-    assert job["state"] == "cancelled"
+    assert job["state"] == "cancelled", job
     assert 0 < job["report"]["indexed"] < 200
     assert client.get(here).json()["indexed"] == 12 + job["report"]["indexed"]
 
