@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import subprocess
 import sys
@@ -161,6 +162,8 @@ def test_the_error_says_the_file_and_what_else_there_is(tmp_path: Path) -> None:
 def test_a_file_that_is_none_is_refused_with_its_path(
     tmp_path: Path, kind: str, problem: str, recwarn: pytest.WarningsRecorder
 ) -> None:
+    gc.collect()
+    recwarn.clear()  # what others left open is not of this
     path = tmp_path / f"weights.{kind}"
     if problem == "a folder":
         path.mkdir()

@@ -53,6 +53,12 @@ def _is_ready(client: httpx.Client) -> bool:
         return False
 
 
+def _at_work(client: httpx.Client) -> float:
+    found = re.search(r"^iss_requests_at_work (\S+)", client.get("/metrics").text, re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
 def test_it_ends_when_what_is_under_way_is_done(place: Path, here: str) -> None:
     large = BytesIO()
     draw(60, (1200, 900)).save(large, "PNG", compress_level=1)
@@ -60,6 +66,7 @@ def test_it_ends_when_what_is_under_way_is_done(place: Path, here: str) -> None:
         (place / f"photos/{number}.png").write_bytes(large.getvalue() + b"%d" % number)
     uploads: list[httpx.Response] = []
     events: list[str] = []
+    begun, told = threading.Semaphore(0), threading.Event()
     with process(place) as (client, service):
         job = client.post(f"{here}/sync", json={}).json()["id"]
         until(lambda: bool(client.get(here).json()["indexed"] > 12))
@@ -68,19 +75,27 @@ def test_it_ends_when_what_is_under_way_is_done(place: Path, here: str) -> None:
             with httpx.stream("GET", f"{client.base_url}/v1/jobs/{job}/events") as stream:
                 events.extend(line for line in stream.iter_lines() if line)
 
+        def body() -> Iterator[bytes]:
+            yield large.getvalue()[:1000]
+            begun.release()
+            told.wait(20)
+            yield large.getvalue()[1000:]
+
         def upload() -> None:
-            sent = httpx.post(
-                f"{client.base_url}{here}/search", content=large.getvalue(), timeout=30
-            )
-            uploads.append(sent)
+            size = {"Content-Length": str(len(large.getvalue()))}
+            url = f"{client.base_url}{here}/search"
+            uploads.append(httpx.post(url, content=body(), headers=size, timeout=30))
 
         threads = [threading.Thread(target=follow)]
         threads += [threading.Thread(target=upload) for _ in range(3)]
         for thread in threads:
             thread.start()
         until(lambda: bool(events))
-        until(lambda: "iss_requests_at_work 0.0" not in client.get("/metrics").text)
+        for _ in range(3):
+            assert begun.acquire(timeout=20)
+        until(lambda: _at_work(client) >= 3)
         service.send_signal(signal.SIGTERM)
+        told.set()
         for thread in threads:
             thread.join(20)
         assert service.wait(20) == 0
