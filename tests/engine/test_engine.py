@@ -302,7 +302,7 @@ def test_a_copied_index_of_another_model_is_named(
     with Collection.open(tmp_path / "j", create=True, store=url) as other:
         other.sync(photos)
     with Collection.open(tmp_path / "i") as collection:
-        with pytest.raises(StoreMismatchError, match="efficientnet-lite0, 1280"):
+        with pytest.raises(StoreMismatchError, match="efficientnet-lite0-whole, 1280"):
             collection.search(1)
         assert "holds another collection" in collection.verify().problems[0].text
         collection.move(server.url())
