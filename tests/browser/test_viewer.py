@@ -40,7 +40,7 @@ def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?like=1&view=2")
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Why").click()
-    dialog.get_by_text("Bright: what makes them alike").wait_for()
+    dialog.get_by_text("Bright: without it they are less alike").wait_for()
     for picture in ("#query-image", "#viewer-image"):
         image, heat = (dialog.locator(name) for name in (picture, f"{picture} ~ .heat"))
         assert heat.bounding_box() == image.bounding_box()
@@ -49,7 +49,7 @@ def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
         assert max(shades) > 120, "and dark elsewhere"
     with page.expect_response("**/explanation?query=1"):
         dialog.get_by_role("button", name="Next picture").click()
-    dialog.get_by_text("Bright: what makes them alike").wait_for()
+    dialog.get_by_text("Bright: without it they are less alike").wait_for()
     dialog.get_by_role("button", name="Why").click()
     assert dialog.locator(".heat:visible").count() == 0
 
@@ -66,7 +66,7 @@ def test_why_an_upload_is_alike(site: Site, visitor: Visitor) -> None:
     page.locator(".cell").first.get_by_role("button", name="Look at it").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Why").click()
-    dialog.get_by_text("Bright: what makes them alike").wait_for()
+    dialog.get_by_text("Bright: without it they are less alike").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Look at Flower.jpg").click()
     assert dialog.get_by_role("button", name="Why").is_hidden(), "there is nothing beside it"
