@@ -31,7 +31,7 @@ _WARNING, _FATAL = 2, 4  # ONNX Runtime's levels of logging
 _log = logging.getLogger(__name__)
 
 # or ONNX Runtime, once imported, keeps a number for this computer and tells Microsoft of its use
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.putenv("ORT_DISABLE_TELEMETRY", "1")
 
 
 def check_device(device: str) -> None:
