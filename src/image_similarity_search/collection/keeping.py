@@ -46,6 +46,10 @@ class Keeper(Protocol):
         """Where the store is kept."""
         ...
 
+    def import_after(self, module: str) -> None:
+        """Begin to import what the store needs, as soon as ``module`` is imported."""
+        ...
+
     def current(self) -> AbstractContextManager[KeptStore]:
         """The store, which reflects the catalog.
 

@@ -15,11 +15,16 @@ from image_similarity_search.collection.copies import with_copies
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.explaining.explainer import Explainer
 from image_similarity_search.collection.filtering import Filtering
-from image_similarity_search.collection.identity import checked_encoder, text_encoder
+from image_similarity_search.collection.identity import (
+    checked_encoder,
+    stored_spec,
+    text_encoder,
+)
 from image_similarity_search.collection.keepers import keeper_for
 from image_similarity_search.collection.pipeline import Decoders, Load
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.thumbnails import Thumbnails
+from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.preprocessing import Preprocessing
@@ -89,6 +94,8 @@ class OpenedCollection:
     def _embedder(self, *, writing: bool = False) -> Embedder:
         with self._making:
             if self._embedding is None:
+                if registry.runs_by_onnx(stored_spec(self._catalog.identity), self._device):
+                    self._keeper.import_after("onnxruntime")
                 self._embedding = Embedder(checked_encoder(self._catalog.identity, self._device))
             self._binding.confirm(self._embedding, writing=writing)
             return self._embedding

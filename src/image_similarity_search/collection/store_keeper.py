@@ -24,6 +24,7 @@ from image_similarity_search.errors import (
     StoreUnavailableError,
 )
 from image_similarity_search.stores import index_file
+from image_similarity_search.stores.faiss_library import import_after
 from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.stores.kinds import NAMED
 
@@ -53,6 +54,10 @@ class StoreKeeper:
         self._changes = 0  # since the file was written
         self._uncounted = 0  # changes since the images were counted
         self._lock = threading.RLock()
+
+    def import_after(self, module: str) -> None:
+        """Begin to import FAISS, as soon as ``module`` is imported."""
+        import_after(module)
 
     @contextmanager
     def current(self) -> Iterator[FaissStore]:
