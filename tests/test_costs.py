@@ -198,7 +198,7 @@ print(*started, *(name.removeprefix(own) for name in sys.modules))
 
 
 def test_a_first_search_waits_for_little_that_it_does_not_need(tmp_path: Path) -> None:
-    """And for FAISS while ONNX Runtime builds its session, which takes about as long."""
+    """And for the store while ONNX Runtime builds its session, which takes about as long."""
     (tmp_path / "images").mkdir()
     draw(1).save(tmp_path / "images" / "a.png")
     with Collection.open(tmp_path / "i", create=True) as collection:
@@ -211,5 +211,5 @@ def test_a_first_search_waits_for_little_that_it_does_not_need(tmp_path: Path) -
         check=True,
     )
     seen = done.stdout.split()
-    assert "iss-faiss" in seen
+    assert "iss-store" in seen
     assert not {"asyncio", "evaluation", "understanding", "fsspec", "click"}.intersection(seen)

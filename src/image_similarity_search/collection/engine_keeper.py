@@ -59,8 +59,8 @@ class EngineKeeper:
         self._doubts = (-1, 0)  # in which generation a search found a contradiction, how often
         self._lock = threading.RLock()
 
-    def import_after(self, module: str) -> None:
-        """Nothing: its library was imported to open it."""
+    def begin_to_load(self, after: str) -> None:
+        """Nothing: an engine has it loaded."""
 
     @contextmanager
     def current(self) -> Iterator[KeptStore]:

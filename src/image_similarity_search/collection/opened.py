@@ -66,7 +66,7 @@ class OpenedCollection:
         self._keeper = keeper_for(self._catalog, self._folder)
         self._searcher = Searcher(self._catalog, self._keeper, self._filtering)
         self._asker = Asker(
-            self._catalog, self._searcher, self._thumbnails, self._embedder, self._texts
+            self._catalog, self._searcher, self._thumbnails, self._embedder_to_search, self._texts
         )
 
     def close(self) -> None:
@@ -94,11 +94,16 @@ class OpenedCollection:
     def _embedder(self, *, writing: bool = False) -> Embedder:
         with self._making:
             if self._embedding is None:
-                if registry.runs_by_onnx(stored_spec(self._catalog.identity), self._device):
-                    self._keeper.import_after("onnxruntime")
                 self._embedding = Embedder(checked_encoder(self._catalog.identity, self._device))
             self._binding.confirm(self._embedding, writing=writing)
             return self._embedding
+
+    def _embedder_to_search(self) -> Embedder:
+        """The encoder, for who needs the store next: that is loaded meanwhile."""
+        spec = stored_spec(self._catalog.identity)
+        if self._embedding is None and registry.runs_by_onnx(spec, self._device):
+            self._keeper.begin_to_load(after="onnxruntime")  # whose session is built without Python
+        return self._embedder()
 
     def _texts(self, texts: Sequence[str]) -> FloatArray:
         """The embeddings ``(n, dim)`` of texts.

@@ -441,6 +441,7 @@ class ReadableCollection(OpenedCollection):
         if ids:
             out[by_id] = self._searcher.stored(ids)
         if pictures:
+            self._embedder_to_search()
             rows = self.embed(pictures)
             if not np.isfinite(rows).all():
                 raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")

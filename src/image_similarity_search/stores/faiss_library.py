@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -32,22 +30,6 @@ def faiss_library() -> Any:
         raise StoreUnavailableError(
             f"FAISS can't be imported ({error}): pip install faiss-cpu"
         ) from error
-
-
-def import_after(module: str) -> None:
-    """Begin to import FAISS on another thread, as soon as ``module`` is imported.
-
-    For who imports that and then waits for it to do what leaves Python free: both take a while.
-    What goes wrong is told when FAISS is asked for.
-    """
-
-    def both() -> None:
-        with suppress(ImportError):
-            import_module(module)  # whoever comes second waits for the first
-            import_module("faiss")
-
-    if "faiss" not in sys.modules:
-        threading.Thread(target=both, name="iss-faiss").start()
 
 
 def faiss_metric(metric: Metric) -> int:
