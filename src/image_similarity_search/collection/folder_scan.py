@@ -57,6 +57,12 @@ def _compare(scan: Scan, root: str, found: FoundFolder, folder_id: int | None) -
         stat = FileStat(file.size, file.mtime_ns)
         path = os.path.join(root, found.path, file.name)
         scan.compare(found.path, file.name, path, stat, known.pop(file.name, None))
+    for link in found.passed_over:
+        path = os.path.join(root, found.path, link.name)
+        _log.debug("%s: passed over: %s", shown(path), link.why)
+        if link.counted_as and link.name in known:
+            counted_as = os.path.join(root, *link.counted_as.split("/"))
+            scan.vacated.add_alias(known[link.name].id, counted_as)
     scan.vanish(known.values())
 
 
