@@ -183,6 +183,7 @@ class ChangeableCollection(OpenedCollection):
                 self._catalog.remove(vacated.to_forget & still)
         self._keeper.refresh()
         self._thumbnails.drop(before | vacated.contents)
+        weigh_once(self._catalog, self._keeper)
 
     def remove(self, *images: str | os.PathLike[str] | int) -> int:
         """Forget images, given by path or id, or all that lie in a folder given by path.
@@ -315,6 +316,7 @@ class ChangeableCollection(OpenedCollection):
             self._catalog.make_durable()
             self._keeper.close()
             self._search_by_store()
+            weigh_once(self._catalog, self._keeper)
 
     def relocate(
         self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False
