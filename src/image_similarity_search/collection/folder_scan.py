@@ -47,7 +47,7 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
             _log.info("%s: what is known of it is kept", shown(unreadable))
             unvisited = _without(unvisited, found.path)
             continue
-        known, missing = _compare(scan, path, found, unvisited.pop(found.path, None))
+        known, missing = _compare(scan, root, found, unvisited.pop(found.path, None))
         disks.meet(path, found, known)
         if missing:
             gone[path] = missing
@@ -60,9 +60,10 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
 
 
 def _compare(
-    scan: Scan, path: str, found: FoundFolder, folder_id: int | None
+    scan: Scan, root: str, found: FoundFolder, folder_id: int | None
 ) -> tuple[int, list[Known]]:
-    """How many known files are in a folder, which is at ``path``, and those that are not."""
+    """How many known files are in a folder below ``root``, and those that are not."""
+    path = os.path.join(root, found.path)
     scan.report.others += found.others
     files, known = _to_look_at(scan, found, folder_id)
     there = len(found.files) - len(files)
@@ -70,6 +71,11 @@ def _compare(
         stat, old = FileStat(file.size, file.mtime_ns), known.pop(file.name, None)
         there += old is not None
         scan.compare(found.path, file.name, os.path.join(path, file.name), stat, old)
+    for link in found.passed_over:
+        _log.debug("%s: passed over: %s", shown(os.path.join(path, link.name)), link.why)
+        if link.counted_as and link.name in known:
+            counted_as = os.path.join(root, *link.counted_as.split("/"))
+            scan.vacated.add_alias(known[link.name].id, counted_as)
     return there, list(known.values())
 
 

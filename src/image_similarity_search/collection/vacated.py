@@ -15,6 +15,7 @@ class Vacated:
         to_forget: the ids whose file is gone for good unless it turns up.
         bad_turned_up: whether a bad file of these turned up.
         seen: where the images had been, by id: folder and name.
+        aliases: by id, the path by which a file counts that a link still leads to.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,7 @@ class Vacated:
         self.to_forget: set[int] = set()
         self.bad_turned_up = False
         self.seen: dict[int, tuple[int, bytes]] = {}
+        self.aliases: dict[int, str] = {}
         self._kept: set[int] = set()
         self._gone: defaultdict[str, list[int]] = defaultdict(list)
         self._replaced: defaultdict[str, list[int]] = defaultdict(list)
@@ -42,6 +44,10 @@ class Vacated:
         self.seen[id_] = place
         if content_hash:
             self._gone[content_hash].append(id_)
+
+    def add_alias(self, id_: int, counted_as: str) -> None:
+        """What is at this image's place is a link that does not count, for its file does."""
+        self.aliases[id_] = counted_as
 
     def add_replaced(self, known: Known) -> None:
         """Another file, or the same but touched, is at this image's place."""
