@@ -23,11 +23,9 @@ from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.queries import Picture, Query, pixels_of
 from image_similarity_search.collection.questions import Answered, Question, answered
-from image_similarity_search.collection.recall import measured_recall
 from image_similarity_search.collection.thresholds import score_of
 from image_similarity_search.collection.thumbnails import Make
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
-from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import EncoderOutputError
 from image_similarity_search.filters import Filter
 from image_similarity_search.galleries import (
@@ -303,6 +301,8 @@ class ReadableCollection(OpenedCollection):
         Raises:
             ConfigError: ``k`` or ``sample`` is less than 1.
         """
+        from image_similarity_search.collection.recall import measured_recall
+
         return measured_recall(self._catalog, self._searcher, k, sample)
 
     def evaluate(
@@ -417,6 +417,8 @@ class ReadableCollection(OpenedCollection):
 
     def verify(self, *, files: bool = False) -> VerifyReport:
         """Check all that is stored, and with ``files`` that the image files are as indexed."""
+        from image_similarity_search.collection.verify import verified
+
         return verified(self._folder, files=files)
 
     def _repr_html_(self) -> str:

@@ -10,10 +10,8 @@ from threading import Event
 from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.changing import ChangeableCollection
 from image_similarity_search.collection.disks import disks_below
-from image_similarity_search.collection.folder_events import FolderEvents, check_watcher
 from image_similarity_search.collection.originals import check_folder
 from image_similarity_search.collection.queries import checked_source
-from image_similarity_search.collection.watch import Watch
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
@@ -67,6 +65,9 @@ class WatchingCollection(ChangeableCollection):
                 missing, which the message says how to install.
             SyncInterrupted: Ctrl-C during a sync; what was done is kept.
         """
+        from image_similarity_search.collection.folder_events import FolderEvents, check_watcher
+        from image_similarity_search.collection.watch import Watch
+
         paths = [checked_source(folder) for folder in folders]
         if not paths:
             raise ConfigError("folders", (), "a folder or more")
