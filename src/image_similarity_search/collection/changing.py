@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.costs import weigh, weigh_once
+from image_similarity_search.collection.disks import forget_emptied
 from image_similarity_search.collection.duplicates.handing import note_own_tags
 from image_similarity_search.collection.duplicates.undo_log import UndoLog
 from image_similarity_search.collection.indexing import Indexer
@@ -201,6 +202,7 @@ class ChangeableCollection(OpenedCollection):
             with self._catalog.transaction():
                 self._catalog.remove(ids)
                 self._catalog.places.forget_empty()
+                forget_emptied(self._catalog)
             self._keeper.refresh()
             self._thumbnails.drop(before)
         return len(ids)

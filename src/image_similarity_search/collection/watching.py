@@ -9,6 +9,7 @@ from threading import Event
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.changing import ChangeableCollection
+from image_similarity_search.collection.disks import disks_below
 from image_similarity_search.collection.folder_events import FolderEvents, check_watcher
 from image_similarity_search.collection.originals import check_folder
 from image_similarity_search.collection.queries import checked_source
@@ -84,6 +85,9 @@ class WatchingCollection(ChangeableCollection):
         def sync(path: str, forget: bool) -> SyncReport:
             return sync_all(path, forget=forget)
 
+        def disks(path: str) -> set[str]:
+            return set() if is_address(path) else disks_below(self._catalog, os.path.realpath(path))
+
         sync_all = partial(
             self.sync,
             include=include,
@@ -93,4 +97,7 @@ class WatchingCollection(ChangeableCollection):
             time_limit=time_limit,
             progress=progress,
         )
-        return Watch(sync, paths, events, every, stop).run()
+        servers = (
+            url for url in (self._catalog.path, self._catalog.identity.store) if "://" in url
+        )
+        return Watch(sync, disks, paths, events, every, stop, servers).run()

@@ -57,6 +57,7 @@ class FoundFolder:
         files: its pictures, by name.
         others: how many of its files are no pictures; hidden, junk and excluded ones don't count.
         error: why it couldn't be listed (then ``files`` is empty), or None.
+        is_disk: whether it is on another device than the folder above it.
         passed_over: its links that don't count.
     """
 
@@ -64,6 +65,7 @@ class FoundFolder:
     files: list[FoundFile]
     others: int
     error: str | None
+    is_disk: bool = False
     passed_over: Sequence[PassedOver] = ()
 
 
@@ -100,6 +102,14 @@ def walk(
     return _Walk(root, start, rules, follow_symlinks).folders()
 
 
+def device_above(path: str) -> int | None:
+    """The device that the folder above ``path`` is on; None where there is none."""
+    try:
+        return os.stat(os.path.dirname(os.path.abspath(path))).st_dev
+    except OSError:
+        return None
+
+
 def _first_bytes(path: str) -> bytes:
     # without waiting, should a pipe have taken the file's place meanwhile
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -131,21 +141,29 @@ class _Walk:
         first = _Folder(path, os.path.realpath(os.path.join(root, path)))
         if self._path_of(first.real) is None:
             self._bases.append(first)
-        self._pending = [first]
+        # with the device of the folder that each was found in
+        self._pending = [(first, device_above(os.path.join(root, path)))]
 
     def folders(self) -> Iterator[FoundFolder]:
         while self._pending:
-            yield self._visit(self._pending.pop())
+            yield self._visit(*self._pending.pop())
 
-    def _visit(self, folder: _Folder) -> FoundFolder:
+    def _visit(self, folder: _Folder, above: int | None) -> FoundFolder:
+        path = os.path.join(self._root, folder.path)
         try:
-            with os.scandir(os.path.join(self._root, folder.path)) as listing:
+            device = os.stat(path).st_dev
+            with os.scandir(path) as listing:
                 entries = sorted(listing, key=attrgetter("name"))
-            return self._sort_out(folder, entries)
+            found, below = self._sort_out(folder, entries, is_disk=device != above)
         except OSError as error:
             return FoundFolder(folder.path, [], 0, (error.strerror or str(error)).lower())
+        self._pending.extend((inner, device) for inner in reversed(below))
+        return found
 
-    def _sort_out(self, folder: _Folder, entries: list[os.DirEntry[str]]) -> FoundFolder:
+    def _sort_out(
+        self, folder: _Folder, entries: list[os.DirEntry[str]], *, is_disk: bool
+    ) -> tuple[FoundFolder, list[_Folder]]:
+        """What a folder holds, and the folders in it."""
         files, rest = self._plain_pictures(entries) if self._simple else ([], entries)
         below: list[_Folder] = []
         passed_over: list[PassedOver] = []
@@ -172,8 +190,7 @@ class _Walk:
                     files.append(FoundFile(entry.name, found.st_size, found.st_mtime_ns))
         if plain < len(files):
             files.sort()  # the names are in order again
-        self._pending.extend(reversed(below))
-        return FoundFolder(folder.path, files, others, None, passed_over)
+        return FoundFolder(folder.path, files, others, None, is_disk, passed_over), below
 
     def _plain_pictures(
         self, entries: list[os.DirEntry[str]]

@@ -6,7 +6,6 @@ our words.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -115,6 +114,8 @@ def fetch(address: str, target: str, seconds: float, *, in_all: bool = False) ->
     """
     if is_row(address):
         return parquet_rows.fetch(address, target)
+    import asyncio  # here, or every search waits for it
+
     fs = file_system_of(address)
     copying = fs._get_file(_path(address), target)
     if in_all:
@@ -126,6 +127,8 @@ def fetch(address: str, target: str, seconds: float, *, in_all: bool = False) ->
 
 async def _while_it_comes(copying: Coroutine[Any, Any, None], folder: str, seconds: float) -> None:
     """Wait for a copy for as long as files in the folder grow: on a slow link all share it."""
+    import asyncio
+
     task = asyncio.ensure_future(copying)
     try:
         size, since = -1, time.monotonic()
