@@ -164,6 +164,17 @@ def test_a_moved_folder_is_recognised_as_a_whole(
     assert collection.roots() == [str(pictures)]
 
 
+def test_copies_that_move_together_are_not_mixed_up(collection: Collection, photos: Path) -> None:
+    names = ["picture 0.jpg", "copy.jpg", "another.jpg"]
+    for name in names[1:]:
+        shutil.copy(photos / names[0], photos / name)
+    collection.sync(photos)
+    before = {name: collection.get(photos / name).id for name in names}
+    pictures = photos.rename(photos.parent / "pictures")
+    assert counts(collection.sync(pictures)) == {"moved": 14}
+    assert {name: collection.get(pictures / name).id for name in names} == before
+
+
 def test_vanished_files_leave(collection: Collection, photos: Path) -> None:
     collection.sync(photos)
     (photos / "picture 0.jpg").unlink()

@@ -102,6 +102,12 @@ def test_a_parameter_is_told_by_its_value_and_what_was_expected(
     assert (answer.status_code, answer.json()["detail"]) == (422, told)
 
 
+def test_a_threshold_in_a_body_is_told_once(shared: httpx.Client, here: str) -> None:
+    answer = shared.post(f"{here}/search", json={"examples": [{"id": 1}], "threshold": "abc"})
+    what = "Input should be a number, or one of same-picture, same-object, same-kind"
+    assert answer.json()["errors"] == [{"where": "body.threshold", "what": what}]
+
+
 def test_what_is_told_of_a_parameter_is_short(shared: httpx.Client, here: str) -> None:
     answer = shared.get(f"{here}/images", params={"limit": "9" * 5_000})
     (fault,) = answer.json()["errors"]
