@@ -62,8 +62,7 @@ def command(
                 collection.move_catalog(catalog, progress=progress)
         info = collection.info()
     if as_json:
-        where = {} if catalog is None else {"catalog": info.catalog}
-        output.write_json(output.store_as_json(info) | where)
+        output.write_json(output.moved_as_json(info))
         return
     place = info.store if catalog is None else f"catalog {info.catalog or 'in the index folder'}"
     output.write(f"moved: {output.count(info.indexed, 'image')}, {place}")
