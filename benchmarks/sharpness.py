@@ -117,7 +117,7 @@ def _write(photos: str, folder: Path, most: int) -> int:
 
 
 def _of_one(collection: Collection, folder: Path, name: str) -> dict[str, int]:
-    report = collection.duplicates(between=(folder / "original", folder / name), thorough=True)
+    report = collection.duplicates(between=(folder / "original", folder / name))
     kept: Counter[tuple[str, bool]] = Counter()
     for group in report.groups:
         original = Path(group.keep.path).parent.name == "original"
