@@ -20,7 +20,7 @@ from image_similarity_search.collection import Collection
 from image_similarity_search.collection.disks import disks_below
 from image_similarity_search.types import SyncReport
 
-_AWAY = "its disk is not mounted ('iss remove' forgets what it held)"
+_AWAY = "its disk is not mounted; what is known of it is kept ('iss remove' forgets it)"
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
     unvisited = places.folders_below(root_id, start)
     if unvisited and _is_empty(folder):
         scan.report.unreadable_folders.append(
-            f"{folder}: it is empty, as where a disk is not mounted"
-            " ('iss remove' forgets what it held)"
+            f"{folder}: it is empty, as where a disk is not mounted; what is known of it is kept"
+            " ('iss remove' forgets it)"
         )
         return
     disks, gone = Disks(scan.catalog, folder), dict[str, list[Known]]()
@@ -42,10 +42,7 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
         path = os.path.join(root, found.path) if found.path else root
         if found.error is not None:
             disks.meet(path, found, 0)
-            unreadable = f"{path}: {found.error}"
-            scan.report.unreadable_folders.append(unreadable)
-            _log.info("%s: what is known of it is kept", shown(unreadable))
-            unvisited = _without(unvisited, found.path)
+            unvisited = _kept(scan, f"{path}: {found.error}", unvisited, found.path)
             continue
         known, missing = _compare(scan, root, found, unvisited.pop(found.path, None))
         disks.meet(path, found, known)
@@ -57,6 +54,16 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
         path = os.path.join(root, inner) if inner else root
         gone[path] = list(scan.catalog.files.in_folder(folder_id).values())
     _vanish(scan, disks, gone)
+
+
+def _kept(scan: Scan, unreadable: str, unvisited: dict[str, int], inner: str) -> dict[str, int]:
+    """Tell of a folder that can't be read; the ``unvisited`` ones that are not at or below it."""
+    others = _without(unvisited, inner)
+    if len(others) < len(unvisited):
+        unreadable += "; what is known of it is kept"
+    scan.report.unreadable_folders.append(unreadable)
+    _log.info("%s", shown(unreadable))
+    return others
 
 
 def _compare(
@@ -87,7 +94,8 @@ def _vanish(scan: Scan, disks: Disks, gone: dict[str, list[Known]]) -> None:
     for disk in sorted(away):
         if not is_on(os.path.dirname(disk), away):
             scan.report.unreadable_folders.append(
-                f"{disk}: its disk is not mounted ('iss remove' forgets what it held)"
+                f"{disk}: its disk is not mounted; what is known of it is kept"
+                " ('iss remove' forgets it)"
             )
 
 

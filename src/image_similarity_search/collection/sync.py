@@ -69,7 +69,7 @@ class Sync:
         """Bring the catalog up to date.
 
         Raises:
-            FolderNotFoundError: the folder is not there; nothing was changed.
+            FolderNotFoundError: the folder is not there, or can't be listed; nothing was changed.
             SourceUnavailableError: the object storage can't be listed, and nothing was changed;
                 or it can't be read any more, and what was done is kept.
             SyncInterrupted: Ctrl-C; what was done is kept.
