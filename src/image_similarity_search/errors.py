@@ -65,7 +65,7 @@ class ImageNotFoundError(ImageError):
 
 
 class FolderNotFoundError(ImageError):
-    """No such folder. What the collection holds of it is left as it is."""
+    """No such folder, or none that can be listed. What is known of it is left as it is."""
 
 
 class ImageUnreadableError(ImageError):

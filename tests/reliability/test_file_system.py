@@ -219,10 +219,46 @@ def test_a_folder_below_that_can_not_be_listed_any_more_is_kept(
     (root / "nas").chmod(0)
     try:
         report = index_of_anybody(root, index)
-        assert (report["removed"], len(report["unreadable_folders"])) == (0, 1)
+        assert report["removed"] == 0
+        (said,) = report["unreadable_folders"]
+        assert said == f"{root / 'nas'}: permission denied; what is known of it is kept"
         assert len(whole.committed(index)) == 2
     finally:
         (root / "nas").chmod(0o755)
+
+
+def test_a_folder_that_can_not_be_listed_and_never_was_is_not_said_to_be_kept(
+    tmp_path: Path, make_picture: MakePicture
+) -> None:
+    root, index = tmp_path / "p", tmp_path / "i"
+    make_picture(root / "a.png", 1)
+    make_picture(root / "nas" / "b.png", 2)
+    (root / "nas").chmod(0)
+    try:
+        report = index_of_anybody(root, index)
+        assert report["unreadable_folders"] == [f"{root / 'nas'}: permission denied"]
+        assert report["indexed"] == 1
+    finally:
+        (root / "nas").chmod(0o755)
+
+
+def test_a_folder_that_can_not_be_listed_itself_is_refused(
+    tmp_path: Path, make_picture: MakePicture
+) -> None:
+    root, index = tmp_path / "p", tmp_path / "i"
+    make_picture(root / "a.png", 1)
+    command = [*as_anybody(), *ISS, *_indexing(root, index, [])]
+    for known in (0, 1):
+        root.chmod(0)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        finally:
+            root.chmod(0o755)
+        assert (done.returncode, done.stdout) == (3, "")
+        assert f"{root}: can't be read: permission denied; nothing was changed" in done.stderr
+        assert index.exists() == bool(known)
+        index_of_anybody(root, index)
+        assert len(whole.committed(index)) == 1
 
 
 @pytest.mark.parametrize("given", ["{}/", "{}/.", "{0}/../p", "{}//", "{}/sub/.."])

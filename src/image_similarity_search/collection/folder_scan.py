@@ -23,8 +23,8 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
     unvisited = places.folders_below(root_id, start)
     if unvisited and _is_empty(folder):
         scan.report.unreadable_folders.append(
-            f"{folder}: it is empty, as where a disk is not mounted"
-            " ('iss remove' forgets what it held)"
+            f"{folder}: it is empty, as where a disk is not mounted; what is known of it is kept"
+            " ('iss remove' forgets it)"
         )
         return
     seen = 0
@@ -39,9 +39,12 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
     ):
         if found.error is not None:
             unreadable = f"{os.path.join(root, found.path)}: {found.error}"
+            others = _without(unvisited, found.path)
+            if len(others) < len(unvisited):
+                unreadable += "; what is known of it is kept"
             scan.report.unreadable_folders.append(unreadable)
-            _log.info("%s: what is known of it is kept", shown(unreadable))
-            unvisited = _without(unvisited, found.path)
+            _log.info("%s", shown(unreadable))
+            unvisited = others
             continue
         _compare(scan, root, found, unvisited.pop(found.path, None))
         seen += len(found.files)

@@ -54,7 +54,8 @@ def scan_objects(scan: Scan, root_id: int, start: str) -> None:
         scan.progress(Progress("scanning", count, None))
     if empty and known:
         scan.report.unreadable_folders.append(
-            f"{folder}: nothing is there any more ('iss remove' forgets what it held)"
+            f"{folder}: nothing is there any more; what is known of it is kept"
+            " ('iss remove' forgets it)"
         )
         return
     for folder_id in known.values():

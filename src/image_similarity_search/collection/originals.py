@@ -80,16 +80,21 @@ def stat(path: str) -> FileStat:
 
 
 def check_folder(folder: str) -> None:
-    """Refuse a folder, or bucket, that is not there or holds nothing at all.
+    """Refuse a folder that is not there or can't be listed, or a bucket that holds nothing at all.
 
     Raises:
-        FolderNotFoundError: it is not; nothing was changed.
+        FolderNotFoundError: it is so; nothing was changed.
         SourceUnavailableError: the object storage can't be read.
     """
     if not is_address(folder):
         if not os.path.isdir(folder):
             reason = "a file: add it with 'iss add'" if os.path.isfile(folder) else "no such folder"
             raise FolderNotFoundError(folder, f"{reason}; nothing was changed")
+        try:
+            os.scandir(folder).close()
+        except OSError as error:
+            reason = f"can't be read: {(error.strerror or str(error)).lower()}"
+            raise FolderNotFoundError(folder, f"{reason}; nothing was changed") from error
         return
     from image_similarity_search.objects import storage
 

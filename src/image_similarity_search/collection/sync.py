@@ -21,7 +21,6 @@ from image_similarity_search.collection.originals import check_folder, content_h
 from image_similarity_search.collection.pipeline import Job, Load
 from image_similarity_search.collection.scanning import Scan, WalkOptions
 from image_similarity_search.collection.trait_filling import Kept, fill_traits
-from image_similarity_search.errors import FolderNotFoundError
 from image_similarity_search.types import (
     Progress,
     ProgressCallback,
@@ -69,15 +68,15 @@ class Sync:
         """Bring the catalog up to date.
 
         Raises:
-            FolderNotFoundError: the folder is not there; nothing was changed.
+            FolderNotFoundError: the folder is not there, or can't be listed; nothing was changed.
             SourceUnavailableError: the object storage can't be listed, and nothing was changed;
                 or it can't be read any more, and what was done is kept.
             SyncInterrupted: Ctrl-C; what was done is kept.
         """
         started = time.perf_counter()
         try:
-            if not is_address(self._folder) and not os.path.isdir(self._folder):
-                raise FolderNotFoundError(self._folder, "no such folder; nothing was changed")
+            if not is_address(self._folder):
+                check_folder(self._folder)
             self._root_id, self._start = self._require_root()
             scan = scan_objects if is_address(self._folder) else scan_folder
             scan(self._scan, self._root_id, self._start)

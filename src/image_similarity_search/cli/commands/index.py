@@ -161,7 +161,7 @@ def _tuned(collection: Collection, recall: float | Literal["default"] | None) ->
 
 def _tell(report: SyncReport, as_json: bool, *, interrupted: bool) -> None:
     for folder in report.unreadable_folders:
-        output.say(f"can't be read, and kept as it was: {folder}")
+        output.say(f"can't be read: {folder}")
     if as_json:
         output.write_json(output.report_as_json(report, interrupted=interrupted))
         return

@@ -105,7 +105,7 @@ def command(
 def _tell(event: WatchEvent, as_json: bool) -> None:
     if event.report:
         for folder in event.report.unreadable_folders:
-            output.say(f"can't be read, and kept as it was: {folder}")
+            output.say(f"can't be read: {folder}")
         output.say(f"{event.folder}: {output.report_in_words(event.report)}")
     else:
         output.say(f"{event.reason}; its images are kept, and it is waited for")
