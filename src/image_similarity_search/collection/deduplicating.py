@@ -119,7 +119,7 @@ class DeduplicatedCollection(ChangeableCollection):
             groups: groups of ``duplicates``, or some of them.
             action: ``trash`` (the desktop's), ``move`` (to the folder ``to``), ``hardlink`` or
                 ``symlink`` (to the image that stays; only of the same bytes), or ``delete``.
-            to: the folder to move to; it is made if need be.
+            to: the folder to move to; it is made if need be. Not one that is indexed.
             dry_run: say False to do it.
 
         Raises:

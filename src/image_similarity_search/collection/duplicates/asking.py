@@ -9,6 +9,7 @@ import numpy as np
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.duplicates.acting import Actor
+from image_similarity_search.collection.duplicates.checks import check_not_indexed
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.finding import Finder
 from image_similarity_search.collection.duplicates.handing import hand_on_tags, with_tags_of_now
@@ -66,7 +67,8 @@ def found_duplicates(
 def dismissed_pairs(catalog: Catalog, folder: str, images: Sequence[Folder | int]) -> int:
     """As ``Collection.dismiss_duplicates``; the caller holds the writer lock."""
     if len(images) < 2:
-        raise ConfigError("images", images, "two or more, that are no duplicates of one another")
+        expected = "two or more, that are no duplicates of one another"
+        raise ConfigError("images", [str(image) for image in images], expected)
     records = [record_of(catalog, image) for image in images]
     return Dismissals(folder).add(one.content_hash for one in records if one.content_hash)
 
@@ -79,9 +81,12 @@ def resolved(
     to: str | None,
 ) -> ActionReport:
     """As ``Collection.resolve_duplicates``; without ``log`` nothing is done."""
+    actor = Actor(action, to, log)
+    if to is not None:
+        check_not_indexed(to, catalog.places.roots().values())
     report = ActionReport(dry_run=log is None)
     try:
-        report.deeds.extend(Actor(action, to, log).run(with_tags_of_now(catalog, groups)))
+        report.deeds.extend(actor.run(with_tags_of_now(catalog, groups)))
     finally:
         gone = [deed.path for deed in report.done if not os.path.lexists(deed.path)]
         records = [record for path in gone if (record := catalog.record_at(path))]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 
 from image_similarity_search.addresses import is_address
-from image_similarity_search.errors import ImageError
+from image_similarity_search.catalog.places import relative
+from image_similarity_search.errors import ConfigError, ImageError
 from image_similarity_search.images import decode
+from image_similarity_search.images.rules import Rules
 from image_similarity_search.types import ImageRecord
 
 _CHUNK = 1 << 20
@@ -37,6 +40,23 @@ def problem_with(image: ImageRecord) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def check_not_indexed(folder: str, roots: Iterable[str]) -> None:
+    """Refuse a folder in which the next sync would find what was moved there.
+
+    Raises:
+        ConfigError: it is one of ``roots``, which are indexed, or lies in one, not hidden there.
+    """
+    real, rules = os.path.realpath(folder), Rules((), (), all_files=False, skip=())
+    for root in roots:
+        inner = relative(real, root)
+        if inner is not None and not any(rules.passes_over(n, n) for n in inner.split("/")):
+            expected = (
+                f"a folder outside of {root}: that is indexed, so 'iss index' would find again what"
+                " was moved there. In it, only folders whose names begin with a dot are passed over"
+            )
+            raise ConfigError("to", folder, expected)
 
 
 def same_file(path: str, other: str) -> bool:
