@@ -32,11 +32,10 @@ from command_line import run_here
 from conftest import MakePicture, draw
 
 from image_similarity_search.catalog import schema
-from image_similarity_search.cli import exits, output
+from image_similarity_search.cli import duplicate_groups, exits, output
 from image_similarity_search.cli.app import app
 from image_similarity_search.cli.commands import (
     clusters,
-    duplicates,
     evaluate,
     explain,
     map_,
@@ -318,8 +317,8 @@ def test_every_json_field_is_described() -> None:
         "explain": explain.explanation_as_json(_explanation(), "", "")
         | explain.explanation_as_json(_explanation(), "", "")["query"]
         | asdict(Match((0, 0), (0, 0), 0.0)),
-        "duplicates": duplicates.report_as_json(DuplicateReport())
-        | duplicates.duplicate_as_json(Duplicate(record, "exact", 1.0))
+        "duplicates": duplicate_groups.report_as_json(DuplicateReport())
+        | duplicate_groups.duplicate_as_json(Duplicate(record, "exact", 1.0))
         | asdict(Deed("", "", "", 0))
         | {"keep": "", "others": "", "why": "", "deeds": "", "done": "", "remembered": ""},
         "clusters": clusters.report_as_json(ClusterReport())

@@ -27,6 +27,8 @@ class Duplicate:
         likeness: how its pixels correlate with those, -1.0 to 1.0; None where only embeddings
             were compared.
         change: ``mirrored``, ``turned``, ``mirrored and turned``, ``cut``, or empty.
+        sharpness: how much fine detail it shows, beside the other copies in its group; None where
+            it was not measured, for nothing depends on it or the file can't be read.
     """
 
     image: ImageRecord
@@ -34,18 +36,26 @@ class Duplicate:
     score: float
     likeness: float | None = None
     change: str = ""
+    sharpness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
     """An image that stays, and images that are each like it, and like one another.
 
-    ``why`` says what makes ``keep`` the one to keep: ``most pixels``, ``largest file`` …
+    Those of a group are all copies, which could go, or all ``similar``, and then they stay too.
+
+    Attributes:
+        keep: the image that stays.
+        why: what makes it the one to keep: ``most pixels``, ``sharpest``, ``largest file`` …
+        others: the other images.
+        sharpness: of ``keep``, as that of the others.
     """
 
     keep: ImageRecord
     why: str
     others: list[Duplicate]
+    sharpness: float | None = None
 
     @property
     def level(self) -> DuplicateLevel:
@@ -62,6 +72,7 @@ class DuplicateReport:
         images: how many images were compared.
         unreadable: files whose pixels could not be compared, by path, with the reason.
         dismissed: pairs that were left out, for they were dismissed before.
+        unmeasured: images whose sharpness was not measured, for it would have taken too long.
         seconds: wall time.
     """
 
@@ -69,7 +80,18 @@ class DuplicateReport:
     images: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
     dismissed: int = 0
+    unmeasured: int = 0
     seconds: float = 0.0
+
+    @property
+    def copies(self) -> list[DuplicateGroup]:
+        """The groups of copies, of which all others could go."""
+        return [group for group in self.groups if group.level != "similar"]
+
+    @property
+    def similar(self) -> list[DuplicateGroup]:
+        """The groups of what only looks alike, of which nothing is to go."""
+        return [group for group in self.groups if group.level == "similar"]
 
 
 @dataclass(frozen=True, slots=True)

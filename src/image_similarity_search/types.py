@@ -173,6 +173,7 @@ class Progress:
         "thumbnails",
         "comparing",
         "looking",
+        "measuring",
         "evaluating",
         "clustering",
         "laying out",
@@ -198,7 +199,8 @@ class SyncReport:
         skipped: bad files met in this run or remembered from before.
         encoded: how many pictures went through the encoder (copies and moves do not).
         others: files that are no pictures.
-        unreadable_folders: folders that couldn't be listed; what is known of them was kept.
+        unreadable_folders: folders that couldn't be listed, each with the reason; what was known
+            of them is kept.
         seconds: wall time.
         encode_seconds: wall time of decoding and encoding alone.
     """

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import Iss, lines
 from conftest import MakePicture, draw
+from PIL import Image, ImageFilter
 
 from image_similarity_search.cli import exits
 
@@ -69,6 +70,7 @@ def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
     assert keep.split()[0] == "keep"
     assert str(photos / "picture 0.jpg") in keep
     assert other.split()[:2] == ["exact", "1.0000"]
+    assert "sharpness" not in keep  # of the same bytes there is nothing to measure
     assert str(copy) in other
     assert b"1 group, 1 image that could go" in done.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -81,11 +83,69 @@ def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
     indexed("duplicates", "--between", photos / "holiday", "nowhere", status=exits.BAD_IMAGE)
     found = json.loads(indexed("duplicates", "--json", "--in", photos / "holiday").stdout)
     assert (found["groups"], found["images"]) == ([], 7)
-    indexed("duplicates", "--dismiss", copy, status=exits.USAGE)
+    alone = indexed("duplicates", "--dismiss", copy, status=exits.USAGE)
+    assert b"--dismiss takes two images or more" in alone.stderr
     indexed("duplicates", "--dismiss", copy, "--dismiss", photos / "picture 0.jpg")
     done = indexed("duplicates")
     assert done.stdout == b""
     assert b"dismissed before: 1 pair" in done.stderr
+
+
+def test_the_sharper_copy_is_kept_and_it_is_said_why(
+    indexed: Iss, photos: Path, tmp_path: Path
+) -> None:
+    noise = Image.effect_noise((400, 300), 60).convert("RGB")
+    picture = Image.blend(draw(1, (400, 300)), noise, 0.3)
+    folder = photos / "two"
+    folder.mkdir()
+    picture.save(folder / "sharp.jpg", quality=80)
+    picture.filter(ImageFilter.GaussianBlur(1)).save(folder / "blurred.png")
+    indexed("index", photos)
+    done = indexed("duplicates", "--in", folder, "--html", "page.html")
+    keep, other, _ = lines(done)
+    assert "sharp.jpg" in keep
+    assert keep.endswith(", sharpest)")
+    assert ", sharpness 0." in other
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "kept as sharpest" in page
+    (group,) = json.loads(indexed("duplicates", "--json", "--in", folder).stdout)["groups"]
+    assert group["keep"]["why"] == "sharpest"
+    assert group["keep"]["sharpness"] > group["others"][0]["sharpness"] > 0
+
+
+def test_what_is_similar_stays_and_is_counted_apart(
+    indexed: Iss, photos: Path, tmp_path: Path
+) -> None:
+    copy = photos / "holiday" / "copy.jpg"
+    shutil.copy(photos / "picture 0.jpg", copy)
+    indexed("index", photos)
+    similar = ("duplicates", "--level", "similar", "--score", "0.5")
+    done = indexed(*similar, "--html", "page.html")
+    assert b"1 group, 1 image that could go" in done.stderr
+    assert b"of what only looks alike, with 11 more images that stay" in done.stderr
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("Looks alike, and stays") == page.count("more pictures that stay") >= 1
+    done = indexed(*similar, "--action", "delete", "--yes")
+    assert b"done: 1 file " in done.stderr
+    assert b"left as it is" not in done.stderr
+    assert not copy.exists()
+    assert (photos / "picture 0.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--undo", "--level", "same"), "--undo does nothing else, so --level does not go with it"),
+        (("--undo", "--action", "delete", "--yes"), "so --action does not go with it"),
+        (("--undo", "--in", "x"), "so --in does not go with it"),
+        (("--undo", "--dismiss", "a", "--dismiss", "b"), "so --dismiss does not go with it"),
+        (("--dismiss", "a", "--dismiss", "b", "--html", "x.html"), "so --html does not go with it"),
+    ],
+)
+def test_what_does_something_else_takes_no_other_options(
+    indexed: Iss, arguments: tuple[str, ...], told: str
+) -> None:
+    assert told in indexed("duplicates", *arguments, status=exits.USAGE).stderr.decode()
 
 
 def test_duplicates_can_be_moved_and_brought_back(

@@ -170,6 +170,9 @@ class DuplicateOut(ImageOut):
     score: float
     likeness: float | None = Field(description="Of the pixels; null where these were not compared.")
     change: str = Field(description="`mirrored`, `turned`, `cut` ..., or empty.")
+    sharpness: float | None = Field(
+        description="Beside other copies; null where nothing depends on it."
+    )
 
     @classmethod
     def of_one(cls, other: Duplicate) -> DuplicateOut:
@@ -180,6 +183,7 @@ class DuplicateOut(ImageOut):
             score=other.score,
             likeness=other.likeness,
             change=other.change,
+            sharpness=other.sharpness,
         )
 
 
@@ -189,6 +193,7 @@ class GroupOut(BaseModel):
     level: DuplicateLevel
     keep: ImageOut
     why: str
+    sharpness: float | None = Field(description="Of the one to keep.")
     others: list[DuplicateOut]
     more: int = Field(description="How many others are left out here.")
 
@@ -199,6 +204,7 @@ class GroupOut(BaseModel):
             level=group.level,
             keep=ImageOut.of(group.keep),
             why=group.why,
+            sharpness=group.sharpness,
             others=[DuplicateOut.of_one(one) for one in group.others[:most]],
             more=max(0, len(group.others) - most),
         )

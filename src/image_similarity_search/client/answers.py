@@ -174,6 +174,8 @@ class Duplicate:
         score: of the embeddings, 1.0 for the same picture.
         likeness: of the pixels; None where these were not compared.
         change: ``mirrored``, ``turned``, ``cut`` and so on, or empty.
+        sharpness: how much fine detail it shows, beside the other copies; None where nothing
+            depends on it, or the service does not say.
     """
 
     image: Image
@@ -181,6 +183,7 @@ class Duplicate:
     score: float
     likeness: float | None
     change: str
+    sharpness: float | None = None
 
     @classmethod
     def of(cls, answer: Json) -> Self:
@@ -192,7 +195,8 @@ class Duplicate:
 class Group:
     """Images that are alike: the one to ``keep``, ``why`` that one, and the others.
 
-    ``more`` others were left out: ask for ``groups`` with as many ``others``.
+    ``more`` others were left out: ask for ``groups`` with as many ``others``. ``sharpness`` is of
+    ``keep``, as of the others.
     """
 
     keep: Image
@@ -200,6 +204,7 @@ class Group:
     level: DuplicateLevel
     others: list[Duplicate]
     more: int
+    sharpness: float | None = None
 
     @classmethod
     def of(cls, answer: Json) -> Self:

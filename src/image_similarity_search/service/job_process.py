@@ -117,10 +117,12 @@ def _counted(report: DuplicateReport) -> dict[str, Any]:
     """What was found, as ``schemas.DuplicateReportOut`` has it."""
     return {
         "groups": len(report.groups),
-        "duplicates": sum(len(group.others) for group in report.groups),
+        "duplicates": sum(len(group.others) for group in report.copies),
+        "similar": sum(len(group.others) for group in report.similar),
         "images": report.images,
         "unreadable": len(report.unreadable),
         "dismissed": report.dismissed,
+        "unmeasured": report.unmeasured,
         "seconds": round(report.seconds, 3),
     }
 
@@ -132,6 +134,7 @@ def _groups(report: DuplicateReport) -> list[dict[str, Any]]:
             "keep": group.keep.id,
             "why": group.why,
             "level": group.level,
+            "sharpness": group.sharpness,
             "others": [
                 {
                     "id": other.image.id,
@@ -139,6 +142,7 @@ def _groups(report: DuplicateReport) -> list[dict[str, Any]]:
                     "score": other.score,
                     "likeness": other.likeness,
                     "change": other.change,
+                    "sharpness": other.sharpness,
                 }
                 for other in group.others
             ],

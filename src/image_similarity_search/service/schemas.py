@@ -282,10 +282,12 @@ class DuplicateReportOut(BaseModel):
     """What a search for duplicates found, in numbers."""
 
     groups: int
-    duplicates: int = Field(description="Images beside those that stay.")
+    duplicates: int = Field(description="Copies beside those that stay.")
+    similar: int = Field(default=0, description="That only look like one that stays, and stay too.")
     images: int = Field(description="That were compared.")
     unreadable: int = Field(description="Files that could not be compared.")
     dismissed: int = Field(description="Pairs left out, for they were dismissed before.")
+    unmeasured: int = Field(default=0, description="Whose sharpness would have taken too long.")
     seconds: float
 
 
@@ -297,6 +299,9 @@ class DuplicateOut(BaseModel):
     score: float
     likeness: float | None = Field(description="Of the pixels; null where these were not compared.")
     change: str = Field(description="`mirrored`, `turned`, `cut` …, or empty.")
+    sharpness: float | None = Field(
+        default=None, description="Beside other copies; null where nothing depends on it."
+    )
 
 
 class GroupOut(BaseModel):
@@ -305,6 +310,7 @@ class GroupOut(BaseModel):
     keep: Image
     why: str = Field(description="What makes it the one to keep.")
     level: DuplicateLevel
+    sharpness: float | None = Field(default=None, description="Of the one to keep.")
     others: list[DuplicateOut]
     more: int = Field(description="How many others are left out, as `others` of the request says.")
 

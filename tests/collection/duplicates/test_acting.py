@@ -252,9 +252,9 @@ def test_similar_images_are_never_touched(collection: Collection, pictures: Path
     before = _state(pictures)
     groups = collection.duplicates("similar", score=0.5).groups
     report = collection.resolve_duplicates(groups, "delete", dry_run=False)
-    assert any(deed.problem.startswith("it is no copy") for deed in report.left)
-    for name in ("a.png", "other.png"):
-        assert _state(pictures)[name] == before[name]
+    (deed,) = report.left
+    assert deed.problem.startswith("it is no copy")
+    assert _state(pictures) == {name: before[name] for name in ("a.png", "other.png")}
 
 
 def test_undo_goes_back_run_by_run_and_never_over_a_file(
@@ -360,6 +360,30 @@ def test_what_can_not_be_a_folder_to_move_to_is_refused_before_it_is_promised(
     file = pictures / "other.png"
     with pytest.raises(ConfigError, match=r"other\.png is none"):
         _resolve(collection, "move", file / "folder" if below else file, dry=True)
+
+
+@pytest.mark.parametrize("inner", ["", "below", "below/new"])
+def test_nothing_is_moved_to_where_it_would_be_found_again(
+    collection: Collection, pictures: Path, inner: str
+) -> None:
+    before = _state(pictures)
+    for dry in (True, False):
+        with pytest.raises(ConfigError, match="outside of") as caught:
+            _resolve(collection, "move", pictures / inner, dry=dry)
+        assert str(pictures) in caught.value.expected
+    assert _state(pictures) == before
+    (pictures.parent / "link").symlink_to(pictures)
+    with pytest.raises(ConfigError, match="outside of"):
+        _resolve(collection, "move", pictures.parent / "link" / inner)
+
+
+@pytest.mark.parametrize("name", ["pictures/.twice", "pictures and more", "pictures/.a/b"])
+def test_what_a_sync_passes_over_may_be_moved_to(
+    collection: Collection, pictures: Path, name: str
+) -> None:
+    assert len(_resolve(collection, "move", pictures.parent / name).done) == 3
+    collection.sync(pictures)
+    assert {Path(image.path).name for image in collection} == {"a.png", "other.png"}
 
 
 def _tags(collection: Collection, *files: Path) -> list[list[str]]:

@@ -96,12 +96,33 @@ def test_similar_pictures_are_told_from_copies(collection: Collection, pictures:
     shutil.copy(pictures / "1.png", pictures / "1 copy.png")
     collection.sync(pictures)
     report = collection.duplicates("similar", score=0.5)
-    assert {group.level for group in report.groups} == {"similar"}
-    assert len({group.keep.id for group in report.groups}) == 1  # at such a score all are similar
-    others = [one for group in report.groups for one in group.others]
-    assert len(others) == 6
+    assert report.copies == collection.duplicates().groups
+    assert report.groups == report.copies + report.similar
+    assert {group.level for group in report.similar} == {"similar"}
+    assert len({group.keep.id for group in report.similar}) == 1  # at such a score all are similar
+    others = [one for group in report.similar for one in group.others]
+    assert len(others) == 5  # of six, each once: a copy of one of them is not similar as well
     assert all(0.5 <= one.score < 1 and one.likeness is None for one in others)
     assert collection.duplicates("similar", score=0.99).groups == collection.duplicates().groups
+
+
+def test_copies_of_what_is_similar_are_copies_all_the_same(
+    collection: Collection, pictures: Path
+) -> None:
+    """Though all of them look like a better one, which would take them into its group."""
+    for path in pictures.iterdir():
+        if path.name != "0.png":
+            path.unlink()
+    draw(1, (800, 600)).save(pictures / "best.png")
+    with Image.open(pictures / "0.png") as original:
+        original.save(pictures / "0 poor.jpg", quality=60)
+        original.crop((20, 15, 400, 300)).save(pictures / "0 cut.png")
+    collection.sync(pictures)
+    report = collection.duplicates("similar", score=0.5, thorough=True)
+    assert report.copies == collection.duplicates(thorough=True).groups
+    going = {name for group in report.copies for name in _others(group)}
+    assert going == {"0 poor.jpg", "0 cut.png"}
+    assert _groups(report)[len(report.copies) :] == [("best.png", {"0.png": ("similar", "")})]
 
 
 def test_a_thorough_search_finds_what_was_turned(collection: Collection, pictures: Path) -> None:

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from image_similarity_search.cli import exits, options, output
+from image_similarity_search.cli.duplicate_groups import report_as_json, sum_up, tell, write_groups
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
@@ -16,17 +18,14 @@ from image_similarity_search.duplicates import (
     DUPLICATE_LEVELS,
     ActionReport,
     Deed,
-    Duplicate,
     DuplicateAction,
-    DuplicateGroup,
     DuplicateLevel,
-    DuplicateReport,
 )
-from image_similarity_search.types import ImageRecord
 
 if TYPE_CHECKING:
-    from image_similarity_search.collection import Collection
     from image_similarity_search.filters import Filter
+
+_WITH_ALL = ("--index-dir", "--wait", "--json")  # what goes with --undo and --dismiss
 
 
 @click.command(
@@ -53,7 +52,9 @@ Examples:
     help="The least alike that counts.",
 )
 @click.option("--likeness", type=float, metavar="N", help="Of pixels, for near [default: 0.93].")
-@click.option("--score", type=float, metavar="N", help="Of embeddings, for similar [default: 0.8].")
+@click.option(
+    "--score", type=float, metavar="N", help="Of embeddings, for similar [default: 0.75]."
+)
 @click.option("--thorough", is_flag=True, help="Read all files: finds turned, tiny, blurred ones.")
 @click.option(
     "--reference",
@@ -120,6 +121,12 @@ def command(
 
     Without --yes nothing is changed. The first line of each group is the image to keep.
     """
+    if undo:
+        _check_alone("--undo")
+    if dismissed:
+        _check_alone("--dismiss")
+    if len(dismissed) == 1:
+        raise click.UsageError("--dismiss takes two images or more, each after a --dismiss")
     if action == "report" and (yes or to):
         raise click.UsageError("say with --action what to do")
     if (action == "move") != bool(to):
@@ -152,21 +159,32 @@ def command(
                 progress=progress,
             )
         if html:
-            _write_page(html, report)
+            write_groups(html, report)
         if as_json and action == "report":
             output.write_json(report_as_json(report))
         elif not as_json:
-            _tell(collection, report.groups, preview=preview)
-        _sum_up(report)
+            tell(collection, report.groups, preview=preview)
+        sum_up(report)
         if action == "report":
             return exits.OK
-        deeds = collection.resolve_duplicates(report.groups, action, to=to, dry_run=not yes)
+        deeds = collection.resolve_duplicates(report.copies, action, to=to, dry_run=not yes)
     if as_json:
         output.write_json(report_as_json(report) | {"deeds": _deeds_as_json(deeds)})
     elif not yes:
         for deed in deeds.done:
             output.say(f"would {_in_words(deed, to)}")
     return _tell_of_deeds(deeds, as_json=False)
+
+
+def _check_alone(option: str) -> None:
+    """Refuse what was typed beside an option that does something else than to compare."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if typed and parameter.opts[-1] not in (option, *_WITH_ALL):
+            raise click.UsageError(
+                f"{option} does nothing else, so {parameter.opts[-1]} does not go with it"
+            )
 
 
 def _in_words(deed: Deed, to: str | None) -> str:
@@ -195,100 +213,3 @@ def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:
 
 def _deeds_as_json(report: ActionReport) -> list[dict[str, Any]]:
     return [asdict(deed) | {"done": not (deed.problem or report.dry_run)} for deed in report.deeds]
-
-
-def _tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool) -> None:
-    """The groups for a person."""
-    from image_similarity_search.cli.previews import previews
-
-    show = previews(collection, wanted=preview)
-    for group in groups:
-        show(group.keep)
-        output.write(f"keep     {'':6}  {group.keep.path}  ({_size(group.keep)}, {group.why})")
-        for other in group.others:
-            show(other.image)
-            output.write(
-                f"{other.level:8} {_value(other):6}  {other.image.path}  ({_words(other)})"
-            )
-        output.write("")
-
-
-def _sum_up(report: DuplicateReport) -> None:
-    others = sum(len(group.others) for group in report.groups)
-    size = sum(other.image.size for group in report.groups for other in group.others)
-    output.say(
-        f"{output.count(len(report.groups), 'group')},"
-        f" {output.count(others, 'image')} that could go ({size / 1e6:,.1f} MB),"
-        f" of {report.images:,} in {report.seconds:.1f} s"
-    )
-    if report.unreadable:
-        files = output.count(len(report.unreadable), "file")
-        output.say(f"the pixels of {files} can't be compared")
-    if report.dismissed:
-        output.say(f"dismissed before: {output.count(report.dismissed, 'pair')}")
-
-
-def _value(other: Duplicate) -> str:
-    return f"{other.score if other.likeness is None else other.likeness:.4f}"
-
-
-def _words(other: Duplicate) -> str:
-    return ", ".join(part for part in (_size(other.image), other.change) if part)
-
-
-def _size(image: ImageRecord) -> str:
-    pixels = f"{image.width} x {image.height}, " if image.width else ""
-    return f"{pixels}{image.size:,} bytes"
-
-
-def report_as_json(report: DuplicateReport) -> dict[str, Any]:
-    """What was found, as ``--json`` prints it."""
-    return {
-        "groups": [
-            {
-                "level": group.level,
-                "keep": output.record_as_json(group.keep) | {"why": group.why},
-                "others": [duplicate_as_json(other) for other in group.others],
-            }
-            for group in report.groups
-        ],
-        "images": report.images,
-        "unreadable": report.unreadable,
-        "dismissed": report.dismissed,
-        "seconds": round(report.seconds, 3),
-    }
-
-
-def duplicate_as_json(other: Duplicate) -> dict[str, Any]:
-    """An image that could go, as ``--json`` prints it."""
-    return output.record_as_json(other.image) | {
-        "level": other.level,
-        "score": other.score,
-        "likeness": other.likeness,
-        "change": other.change,
-    }
-
-
-def _write_page(file: str, report: DuplicateReport) -> None:
-    from image_similarity_search.cli.gallery import GalleryQuery
-    from image_similarity_search.cli.page import write_page
-    from image_similarity_search.cli.thumbnails import thumbnail
-    from image_similarity_search.types import Hit
-
-    sections = []
-    for group in report.groups:
-        hits = [
-            Hit(one.image, 1 / one.score - 1 if one.score else 1.0, one.likeness or one.score)
-            for one in group.others
-        ]
-        note = f"{group.level}; kept as {group.why}: {_size(group.keep)}"
-        path = group.keep.path
-        sections.append(
-            GalleryQuery(path, hits, thumbnail(path), path, note, label="Keep", heading="Could go")
-        )
-    count = sum(len(group.others) for group in report.groups)
-    summary = (
-        f"{output.count(len(sections), 'group')}, {output.count(count, 'picture')} that could go"
-    )
-    write_page(file, sections, title="Duplicates", summary=summary)
-    output.say(f"the page is in {file}")

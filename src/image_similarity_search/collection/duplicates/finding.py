@@ -3,14 +3,15 @@
 Copies are known by the hashes in the catalog. Of the rest, pairs whose embeddings are close come
 from a store; then their files are decoded, small, and the pixels decide. So only those files are
 read that something is like; a thorough search reads them all, and finds what embeddings miss:
-pictures that are turned, blurred or very small.
+pictures that are turned, blurred or very small. At last copies of one size are read in full, to
+tell which is the sharpest.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -20,8 +21,9 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.duplicates.candidates import Pairs, close_pairs
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.grouping import Edge
-from image_similarity_search.collection.duplicates.keeping import grouped
+from image_similarity_search.collection.duplicates.keeping import group
 from image_similarity_search.collection.duplicates.levels import Levels
+from image_similarity_search.collection.duplicates.measuring import measured
 from image_similarity_search.collection.duplicates.pixel_pairs import pairs_by_pixels
 from image_similarity_search.collection.duplicates.scope import Contents, Scope
 from image_similarity_search.collection.duplicates.signatures import Signatures, read_signatures
@@ -63,9 +65,11 @@ class Finder:
             for one, other, edge in self._edges(contents, thorough, time_limit):
                 edges[one][other] = edges[other][one] = edge
         images = self._images(contents, edges)
-        self.report.groups, self.report.dismissed = grouped(
-            contents, edges, images, self._dismissals
-        )
+
+        def measure(some: Collection[ImageRecord]) -> Mapping[int, float]:
+            return measured(some, time_limit, self._steps("measuring", len(some)))
+
+        group(self.report, contents, edges, images, self._dismissals, measure)
         self.report.seconds = time.perf_counter() - begin
         return self.report
 
@@ -114,7 +118,9 @@ class Finder:
         for record in self._records(ids):
             self.report.unreadable[record.path] = seen.unreadable[record.id]
 
-    def _steps(self, phase: Literal["comparing", "looking"], total: int) -> Callable[[int], None]:
+    def _steps(
+        self, phase: Literal["comparing", "looking", "measuring"], total: int
+    ) -> Callable[[int], None]:
         """What tells of progress: it is called with how many images more are done."""
         done = 0
 

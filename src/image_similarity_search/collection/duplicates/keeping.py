@@ -1,62 +1,134 @@
-"""Which of the images that are alike is the one to keep, and what is to be said of the others."""
+"""Which of the images that are alike is the one to keep, and what is to be said of the others.
+
+Copies come first. Then only those images that stay are grouped by what is similar: so a copy can
+go whatever else looks like it, and nothing is to go because it looks alike.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Container, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
 
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
-from image_similarity_search.collection.duplicates.grouping import Edge, stars
-from image_similarity_search.collection.duplicates.scope import Contents
-from image_similarity_search.duplicates import DUPLICATE_LEVELS, Duplicate, DuplicateGroup
+from image_similarity_search.collection.duplicates.grouping import Edge, Edges, stars
+from image_similarity_search.collection.duplicates.ordering import (
+    NO_RANK,
+    Measure,
+    Order,
+    Ranks,
+    order,
+    ranked,
+    reason,
+)
+from image_similarity_search.collection.duplicates.scope import Contents, Scope
+from image_similarity_search.duplicates import (
+    DUPLICATE_LEVELS,
+    Duplicate,
+    DuplicateGroup,
+    DuplicateReport,
+)
 from image_similarity_search.types import ImageRecord
 
-_REASONS = ("in a reference folder", "most pixels", "largest file", "oldest", "shortest path")
+_SAME_BYTES = Edge("exact", 0.0, 1.0, "")
 
 
-def grouped(
+def group(
+    report: DuplicateReport,
     contents: Contents,
     edges: MutableMapping[int, dict[int, Edge]],
     images: Mapping[int, ImageRecord],
     dismissals: Dismissals,
-) -> tuple[list[DuplicateGroup], int]:
-    """The groups, the most alike first, and how many pairs were dismissed.
+    measure: Measure,
+) -> None:
+    """Put the groups into ``report``, the most alike first, and what else is to be said of them.
 
     Args:
+        report: where they are put.
         contents: what was compared.
         edges: which contents are alike; those that were dismissed are taken out.
         images: the records of all images of these contents; one that is gone by now is left out.
         dismissals: what is not to be shown.
+        measure: measures the sharpness of images.
     """
+    scope = contents.scope
     members = {}
     for one in {*contents.copies, *edges}:
         there = [images[id_] for id_ in contents.members(one) if id_ in images]
         if there:
-            members[one] = sorted(there, key=lambda image: _order(image, contents))
-    dismissed = _dismiss(edges, members, dismissals)
-    groups: list[DuplicateGroup] = []
-    begun: set[int] = set()
-    for keep, others in stars(members, edges, lambda one: _order(members[one][0], contents)):
-        best, *copies = members[keep]
-        # in one group only, where there are several around the same image
-        going = [] if keep in begun else [Duplicate(image, "exact", 1.0, 1.0) for image in copies]
-        begun.add(keep)
-        going += _described(others, edges[keep] if others else {}, members)
-        going = [one for one in going if contents.scope.may_go(one.image.id, best.id)]
-        if going:
-            second = min(_order(one.image, contents) for one in going)
-            groups.append(DuplicateGroup(best, _reason(_order(best, contents), second), going))
-    return sorted(groups, key=lambda group: DUPLICATE_LEVELS.index(group.level)), dismissed
+            members[one] = sorted(there, key=lambda image: order(image, scope.references))
+    report.dismissed = _dismiss(edges, members, dismissals)
+    copies = _edges(edges, members, similar=False)
+    best = {one: there[0] for one, there in members.items()}
+    ranks = ranked(best, copies, scope.references, measure)
+    report.unmeasured = ranks.unmeasured
+    groups = list(_Grouping(scope, members, copies, ranks).groups())
+    gone = {other.image.id for one in groups for other in one.others}
+    staying = {
+        one: [image]
+        for one, there in members.items()
+        if (image := next((image for image in there if image.id not in gone), None))
+    }
+    groups += _Grouping(scope, staying, _edges(edges, staying, similar=True)).groups()
+    report.groups = sorted(groups, key=lambda one: DUPLICATE_LEVELS.index(one.level))
 
 
-def _described(
-    others: list[int], edges: Mapping[int, Edge], members: Mapping[int, list[ImageRecord]]
-) -> Iterator[Duplicate]:
-    for other in others:
-        edge = edges[other]
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    """Makes groups of files of the same bytes, and of contents that are alike by ``edges``."""
+
+    scope: Scope
+    members: Mapping[int, list[ImageRecord]]
+    edges: Edges
+    ranks: Ranks = field(default_factory=Ranks)
+
+    def groups(self) -> Iterator[DuplicateGroup]:
+        """The groups, those of the best images first."""
+        begun: set[int] = set()
+        for keep, others in stars(self.members, self.edges, self._content_order):
+            best, *copies = self.members[keep]
+            # in one group only, where there are several around the same image
+            going = [] if keep in begun else [(keep, image, _SAME_BYTES) for image in copies]
+            begun.add(keep)
+            going += [
+                (other, image, self.edges[keep][other])
+                for other in others
+                for image in self.members[other]
+            ]
+            going = [one for one in going if self.scope.may_go(one[1].id, best.id)]
+            if going:
+                second = min(self._order(content, image) for content, image, _ in going)
+                why = reason(self._content_order(keep), second)
+                yield DuplicateGroup(
+                    best, why, [self._described(*one) for one in going], self._sharpness(keep)
+                )
+
+    def _content_order(self, content: int) -> Order:
+        return self._order(content, self.members[content][0])
+
+    def _order(self, content: int, image: ImageRecord) -> Order:
+        rank = self.ranks.by_content.get(content, NO_RANK)
+        return order(image, self.scope.references, rank)
+
+    def _described(self, content: int, image: ImageRecord, edge: Edge) -> Duplicate:
         score = 1 / (1 + edge.distance)
-        for image in members[other]:
-            yield Duplicate(image, edge.level, score, edge.likeness, edge.change)
+        sharpness = self._sharpness(content)
+        return Duplicate(image, edge.level, score, edge.likeness, edge.change, sharpness)
+
+    def _sharpness(self, content: int) -> float | None:
+        return self.ranks.sharpness.get(content)
+
+
+def _edges(edges: Edges, among: Container[int], *, similar: bool) -> Edges:
+    """Those between some contents that are similar, or that are copies."""
+    return {
+        one: {
+            other: edge
+            for other, edge in around.items()
+            if other in among and (edge.level == "similar") == similar
+        }
+        for one, around in edges.items()
+        if one in among
+    }
 
 
 def _dismiss(
@@ -78,16 +150,3 @@ def _dismiss(
             members[one] = images[:1]
             count += 1
     return count
-
-
-def _order(image: ImageRecord, contents: Contents) -> tuple[Any, ...]:
-    """What to sort by, the best to keep first; ``_REASONS`` says what each value is."""
-    pixels = (image.width or 0) * (image.height or 0)
-    elsewhere = image.id not in contents.scope.references
-    return (elsewhere, -pixels, -image.size, image.mtime_ns, len(image.path), image.id)
-
-
-def _reason(best: tuple[Any, ...], second: tuple[Any, ...]) -> str:
-    """Why the first of two comes first."""
-    pairs = zip(best, second, _REASONS, strict=False)
-    return next((words for one, other, words in pairs if one != other), "found first")

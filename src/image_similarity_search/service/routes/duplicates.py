@@ -96,7 +96,14 @@ def _group(served: Served, roots: Roots, group: dict[str, Any], most: int) -> Gr
     if keep is None or not others:
         return None
     more = max(0, len(group["others"]) - most)
-    return GroupOut(keep=keep, why=group["why"], level=group["level"], others=others, more=more)
+    return GroupOut(
+        keep=keep,
+        why=group["why"],
+        level=group["level"],
+        sharpness=group.get("sharpness"),  # of a job of an older version there is none
+        others=others,
+        more=more,
+    )
 
 
 def _image(served: Served, roots: Roots, id_: int) -> Image | None:

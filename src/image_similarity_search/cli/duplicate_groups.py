@@ -1,0 +1,143 @@
+"""Groups of duplicates in words, as JSON and as a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from image_similarity_search.cli import output
+from image_similarity_search.duplicates import Duplicate, DuplicateGroup, DuplicateReport
+from image_similarity_search.types import ImageRecord
+
+if TYPE_CHECKING:
+    from image_similarity_search.collection import Collection
+
+
+def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool) -> None:
+    """The groups for a person, on standard output."""
+    from image_similarity_search.cli.previews import previews
+
+    show = previews(collection, wanted=preview)
+    for group in groups:
+        show(group.keep)
+        words = ", ".join([_looks(group.keep, group.sharpness), group.why])
+        output.write(f"keep     {'':6}  {group.keep.path}  ({words})")
+        for other in group.others:
+            show(other.image)
+            output.write(
+                f"{other.level:8} {_value(other):6}  {other.image.path}  ({_words(other)})"
+            )
+        output.write("")
+
+
+def sum_up(report: DuplicateReport) -> None:
+    """How much could go, and how much can't be said of it, on standard error."""
+    size = sum(other.image.size for group in report.copies for other in group.others)
+    output.say(
+        f"{_could_go(report, 'image')} ({size / 1e6:,.1f} MB),"
+        f" of {report.images:,} in {report.seconds:.1f} s"
+    )
+    if report.similar:
+        output.say(_stays(report, "image"))
+    if report.unreadable:
+        files = output.count(len(report.unreadable), "file")
+        output.say(f"the pixels of {files} can't be compared")
+    if report.dismissed:
+        output.say(f"dismissed before: {output.count(report.dismissed, 'pair')}")
+    if report.unmeasured:
+        images = output.count(report.unmeasured, "image")
+        output.say(
+            f"the sharpness of {images} was not compared: ask for fewer, as with --in FOLDER"
+        )
+
+
+def _could_go(report: DuplicateReport, kind: str) -> str:
+    """How much of a kind of thing could go."""
+    groups = report.copies
+    others = sum(len(group.others) for group in groups)
+    return f"{output.count(len(groups), 'group')}, {output.count(others, kind)} that could go"
+
+
+def _stays(report: DuplicateReport, kind: str) -> str:
+    """How much of it only looks alike."""
+    groups = output.count(len(report.similar), "group")
+    others = sum(len(group.others) for group in report.similar)
+    return (
+        f"{groups} of what only looks alike, with {output.count(others, f'more {kind}')} that stay"
+    )
+
+
+def _value(other: Duplicate) -> str:
+    return f"{other.score if other.likeness is None else other.likeness:.4f}"
+
+
+def _words(other: Duplicate) -> str:
+    looks = _looks(other.image, other.sharpness)
+    return ", ".join(part for part in (looks, other.change) if part)
+
+
+def _looks(image: ImageRecord, sharpness: float | None) -> str:
+    pixels = f"{image.width} x {image.height}, " if image.width else ""
+    measured = "" if sharpness is None else f", sharpness {sharpness:.4f}"
+    return f"{pixels}{image.size:,} bytes{measured}"
+
+
+def report_as_json(report: DuplicateReport) -> dict[str, Any]:
+    """What was found, as ``--json`` prints it."""
+    return {
+        "groups": [
+            {
+                "level": group.level,
+                "keep": output.record_as_json(group.keep)
+                | {"why": group.why, "sharpness": group.sharpness},
+                "others": [duplicate_as_json(other) for other in group.others],
+            }
+            for group in report.groups
+        ],
+        "images": report.images,
+        "unreadable": report.unreadable,
+        "dismissed": report.dismissed,
+        "unmeasured": report.unmeasured,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def duplicate_as_json(other: Duplicate) -> dict[str, Any]:
+    """An image beside the one to keep, as ``--json`` prints it."""
+    return output.record_as_json(other.image) | {
+        "level": other.level,
+        "score": other.score,
+        "likeness": other.likeness,
+        "change": other.change,
+        "sharpness": other.sharpness,
+    }
+
+
+def write_groups(file: str, report: DuplicateReport) -> None:
+    """Write a page of the groups.
+
+    Raises:
+        ImageError: it can't be written.
+    """
+    from image_similarity_search.cli.gallery import GalleryQuery
+    from image_similarity_search.cli.page import write_page
+    from image_similarity_search.cli.thumbnails import thumbnail
+    from image_similarity_search.types import Hit
+
+    sections = []
+    for group in report.groups:
+        hits = [
+            Hit(one.image, 1 / one.score - 1 if one.score else 1.0, one.likeness or one.score)
+            for one in group.others
+        ]
+        note = f"{group.level}; kept as {group.why}: {_looks(group.keep, group.sharpness)}"
+        notes = [f"{other.level}: {_words(other)}" for other in group.others]
+        heading = "Looks alike, and stays" if group.level == "similar" else "Could go"
+        path = group.keep.path
+        sections.append(
+            GalleryQuery(path, hits, thumbnail(path), path, note, "Keep", heading, notes)
+        )
+    summary = _could_go(report, "picture")
+    if report.similar:
+        summary += f"; {_stays(report, 'picture')}"
+    write_page(file, sections, title="Duplicates", summary=summary)
+    output.say(f"the page is in {file}")
