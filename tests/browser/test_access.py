@@ -129,3 +129,30 @@ def test_on_a_phone(site: Site, visitor: Visitor) -> None:
         assert box["y"] + box["height"] <= PHONE[1]
     dialog.get_by_role("button", name="More like this").tap()
     until(lambda: example_count(page) == 2)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hits_are_judged_by_fingers(site: Site, visitor: Visitor, scheme: str) -> None:
+    page = visitor.visit(f"{site.url}/?like=1", PHONE, scheme=scheme)
+    wait_for_search(page)
+    cell = page.locator(".cell").nth(5)
+    meant, other = names(page, 6)[5], names(page, 6)[3]
+    picture, name = (cell.locator(part).bounding_box() for part in ("a", ".name"))
+    assert picture
+    assert name
+    for label in ("That is what I mean", "That is not what I mean"):
+        box = cell.get_by_role("button", name=label).bounding_box()
+        assert box
+        assert min(box["width"], box["height"]) >= 44
+        assert box["y"] >= picture["y"] + picture["height"]  # nothing of the picture is covered
+        assert box["x"] >= name["x"] + name["width"]
+        assert box["x"] + box["width"] <= PHONE[0]
+    cell.get_by_role("button", name="That is what I mean").tap()
+    page.wait_for_url("**/?like=1&liked=*")
+    wait_for_search(page)
+    pressed = page.locator(".cell", has=page.locator("[data-act=like][aria-pressed=true]"))
+    assert pressed.get_by_role("link", name=f"Search by {meant}").count() == pressed.count() == 1
+    unlike = page.locator(".cell", has=page.get_by_role("link", name=f"Search by {other},"))
+    unlike.get_by_role("button", name="That is not what I mean").tap()
+    page.wait_for_url("**/?like=1&liked=*&disliked=*")
+    until(lambda: other not in names(page, 64))

@@ -53,7 +53,7 @@ def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
     page.wait_for_url("**/?like=1&liked=*")
     wait_for_search(page)
     until(lambda: names(page, 64).index(liked) < 8)  # it stays, and is nearer
-    meant = page.locator(".cell.liked")
+    meant = page.locator(".cell", has=page.locator("[data-act=like][aria-pressed=true]"))
     assert meant.get_by_role("link", name=f"Search by {liked}").count() == meant.count() == 1
     judge(disliked, "That is not what I mean")
     page.wait_for_url("**/?like=1&liked=*&disliked=*")

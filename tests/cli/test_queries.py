@@ -114,7 +114,8 @@ def test_by_an_address(iss: Iss) -> None:
         url = f"http://127.0.0.1:{server.server_port}/holiday/picture%203.png"
         refused = iss("search", url, status=exits.USAGE)
         assert b"--allow-url" in refused.stderr
-        assert b"public" in iss("search", url, "--allow-url", status=exits.USAGE).stderr
+        private = iss("search", url, "--allow-url", status=exits.USAGE).stderr
+        assert b"a public address, not to 127.0.0.1; --allow-private-url (" in private
         found = lines(iss("search", url, "--allow-private-url", "-k", "1"))
         gone = url.replace("picture", "nothing")
         iss("search", gone, "--allow-private-url", status=exits.BAD_IMAGE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import pytest
 from camera_files import exif
 from click.testing import CliRunner
 from conftest import draw
+from privileges import as_anybody
 
+from image_similarity_search.cli import exits
 from image_similarity_search.cli.app import app
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
@@ -104,6 +108,64 @@ def test_what_there_is_instead_of_an_unknown_tag_or_camera(
     assert answer.startswith("nothing found\n")
     assert all(part in answer for part in parts)
     assert answer.count("there are") == (parts != ["nothing found\n"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "alike"),
+    [("serach", "'search'"), ("duplicate", "'duplicates'"), ("import-legac", "'import-legacy'")],
+)
+def test_a_command_that_there_is_not(said: Said, typed: str, alike: str) -> None:
+    answer = said(typed)
+    assert f"No such command '{typed}'. Did you mean {alike}" in answer
+    assert "No such command 'xyzzy'.\n" in said("xyzzy")
+
+
+def test_an_option_that_there_is_not(said: Said) -> None:
+    answer = said("search", "a.jpg", "--thershold", "1")
+    assert "--threshold" in answer.partition("Did you mean ")[2]
+
+
+@pytest.mark.parametrize(
+    ("command", "nothing"),
+    [("clusters", "no clusters: "), ("outliers", "no outliers: "), ("map", "no map: ")],
+)
+def test_what_there_is_nothing_to_tell_of(
+    said: Said, home: Path, command: str, nothing: str
+) -> None:
+    page = home / f"{command}.html"
+    answer = said(command, "--html", str(page), index="empty.index")
+    assert answer == f"{nothing}the collection has no images; 'iss index FOLDER' adds some\n"
+    answer = said(command, "--html", str(page), "--name", "no*")
+    assert answer.endswith(f"{nothing}no image meets the conditions\n")
+    assert not page.exists()
+
+
+def test_one_image_is_one_cluster_and_no_outlier(said: Said) -> None:
+    answer = said("clusters", "--name", "0.jpg")
+    assert "1 cluster of 1 image in " in answer
+    assert "silhouette" not in answer
+    assert "no outliers: there is one image only\n" in said("outliers", "--name", "0.jpg")
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "below").mkdir(parents=True)
+    draw(1).save(closed / "q.png")
+    closed.chmod(0)
+    iss = [*as_anybody(), sys.executable, "-m", "image_similarity_search"]
+    try:
+        for command, what in (("add", "q.png"), ("index", "below")):
+            done = subprocess.run(
+                [*iss, command, closed / what, "--index-dir", tmp_path / "i"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == exits.BAD_IMAGE
+            assert f"{closed / what}: it can't be looked at: permission denied;" in done.stderr
+    finally:
+        closed.chmod(0o700)
+    assert not (tmp_path / "i").exists()
 
 
 def test_several_images_are_given_with_like(said: Said) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,9 +38,11 @@ def coloured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collection]:
 
 
 def test_without_the_extra_it_says_how_to_get_it(
-    collection: Collection, monkeypatch: pytest.MonkeyPatch
+    collection: Collection, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "openTSNE", None)
+    assert not len(collection.layout().ids)  # which takes none
+    collection.sync(photos)
     with pytest.raises(ConfigError, match=r"pip install 'image-similarity-search\[map\]'"):
         collection.layout()
 

@@ -12,7 +12,10 @@ from conftest import draw
 from PIL import Image, ImageOps
 
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.duplicates.levels import NEAR_LIKENESS
+from image_similarity_search.collection.duplicates.likeness import normalised, orientations
 from image_similarity_search.collection.examples import Example, refined
+from image_similarity_search.collection.folding import _homes
 from image_similarity_search.collection.orientations import seen_in
 from image_similarity_search.errors import ConfigError, ImageNotFoundError
 from image_similarity_search.search_options import SearchOptions
@@ -107,6 +110,26 @@ def test_folding_goes_on_until_there_are_enough(filled: Collection, tmp_path: Pa
     found = filled.search(tmp_path / "photos" / "1.png", k=3, options=SearchOptions(fold=True))
     assert len(found) == 3
     assert len(found[0].folded) == 60
+
+
+def test_copies_are_those_that_a_look_at_every_pair_finds() -> None:
+    rng = np.random.default_rng(0)
+    blocks = rng.random((40, 4, 4), dtype=np.float32).repeat(8, axis=1).repeat(8, axis=2)
+    seen = []
+    for number in range(200):  # upright, turned and mirrored, with more noise or less
+        one = np.rot90(blocks[rng.integers(40)], int(rng.integers(4)))
+        one = one if rng.integers(2) else one[:, ::-1]
+        noise = rng.random((32, 32), dtype=np.float32) * rng.choice([0.05, 0.3, 0.4, 2.0])
+        seen.append(np.zeros((32, 32)) if number % 50 == 7 else normalised(one + noise))
+    signatures = np.array(seen, dtype=np.float32)
+    products = np.stack([orientations(one).reshape(8, -1) for one in signatures])
+    likeness = (products @ signatures.reshape(200, -1).T).max(axis=1)
+    expected: list[int] = []
+    for at in range(200):
+        alike = (at_ for at_ in range(at) if expected[at_] == at_)
+        expected.append(next((o for o in alike if likeness[at, o] >= NEAR_LIKENESS), at))
+    assert _homes(signatures) == expected
+    assert 40 < len(set(expected)) < 180
 
 
 def test_without_thumbnails_the_same_bytes_are_folded(filled: Collection, tmp_path: Path) -> None:

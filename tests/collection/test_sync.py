@@ -164,6 +164,17 @@ def test_a_moved_folder_is_recognised_as_a_whole(
     assert collection.roots() == [str(pictures)]
 
 
+def test_copies_that_move_together_are_not_mixed_up(collection: Collection, photos: Path) -> None:
+    names = ["picture 0.jpg", "copy.jpg", "another.jpg"]
+    for name in names[1:]:
+        shutil.copy(photos / names[0], photos / name)
+    collection.sync(photos)
+    before = {name: collection.get(photos / name).id for name in names}
+    pictures = photos.rename(photos.parent / "pictures")
+    assert counts(collection.sync(pictures)) == {"moved": 14}
+    assert {name: collection.get(pictures / name).id for name in names} == before
+
+
 def test_vanished_files_leave(collection: Collection, photos: Path) -> None:
     collection.sync(photos)
     (photos / "picture 0.jpg").unlink()
@@ -314,6 +325,41 @@ def test_images_in_linked_folders_are_reached_by_that_path(
     assert collection.add(path) == [collection.get(path)]
     assert len(collection) == 13
     assert collection.remove(path) == 1
+
+
+def test_tags_of_a_link_go_to_the_file_that_counts(
+    collection: Collection, photos: Path, tmp_path: Path, make_picture: MakePicture
+) -> None:
+    collection.sync(photos)
+    real, below = photos / "picture 0.jpg", photos / "holiday" / "alias.jpg"
+    outside = make_picture(tmp_path / "elsewhere" / "outside.png", 90)
+    first, again = photos / "a.png", photos / "b.png"
+    below.symlink_to(real)
+    first.symlink_to(outside)
+    again.symlink_to(outside)
+    collection.add(below, first, again)
+    collection.add_tags([real], "known")
+    collection.add_tags([below], "beach")
+    collection.add_tags([again], "sea")
+    for _ in range(2):
+        collection.sync(photos, forget=False)
+        assert len(collection) == 15
+    collection.sync(photos / "holiday")
+    assert collection.get(real).metadata["tags"] == ["beach", "known"]
+    assert counts(collection.sync(photos)) == {"unchanged": 13, "removed": 1}
+    assert collection.get(first).metadata["tags"] == ["sea"]
+    assert collection.tags() == {"beach": 1, "known": 1, "sea": 1}
+
+
+def test_tags_stay_when_a_copy_is_replaced_by_a_link(collection: Collection, photos: Path) -> None:
+    real, copy = photos / "picture 0.jpg", photos / "copy.jpg"
+    shutil.copy(real, copy)
+    collection.sync(photos)
+    collection.add_tags([copy], "beach")
+    copy.unlink()
+    copy.symlink_to(real)
+    assert counts(collection.sync(photos)) == {"unchanged": 12, "removed": 1}
+    assert collection.get(real).metadata["tags"] == ["beach"]
 
 
 def shift(folder: Path, numbers: list[int], by: int) -> None:

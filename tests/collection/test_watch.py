@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from conftest import MakePicture, until
 
 from image_similarity_search.catalog.lock import writer_lock
-from image_similarity_search.collection import Collection, watch
+from image_similarity_search.collection import Collection, outage, watch
 from image_similarity_search.collection.folder_events import FolderEvents
 from image_similarity_search.errors import (
     CollectionLockedError,
@@ -209,6 +210,10 @@ def test_a_picture_that_moves_between_watched_folders_keeps_its_tags(
     assert sum(event.report.removed for event in follower.events if event.report) == 1
 
 
+def no_disks(folder: str) -> set[str]:
+    return set()
+
+
 class Hurried(threading.Event):
     """Ends a watch at its fourth wait, and waits for nothing."""
 
@@ -249,7 +254,7 @@ def test_what_vanished_is_not_looked_for_in_a_hurry_where_that_fails(
 
     stop, looks = Hurried(), list[str]()
     monkeypatch.setattr(watch, "_identity", looked_at)
-    list(watch.Watch(sync, [first, other], None, 3600.0, stop).run())
+    list(watch.Watch(sync, no_disks, [first, other], None, 3600.0, stop).run())
     assert stop.waits == 4
 
 
@@ -281,8 +286,48 @@ def test_a_table_or_bucket_is_not_looked_through_for_each_picture_that_vanishes(
             stop.set()
         return SyncReport(vanished=int(path == folder and not forget))
 
-    list(watch.Watch(sync, [bucket, folder, other], None, 40.0, stop).run())
+    list(watch.Watch(sync, no_disks, [bucket, folder, other], None, 40.0, stop).run())
     assert synced == [
         *((path, False, 0.0) for path in (bucket, folder, other)),
         *((path, path == folder, 40.0) for path in (bucket, other, folder)),
     ]
+
+
+def test_a_server_that_is_away_is_asked_ever_more_seldom_and_at_once_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, stop = Clock(), threading.Event()
+    monkeypatch.setattr(watch, "time", clock)
+    monkeypatch.setattr(outage, "time", clock)
+    monkeypatch.setattr(stop, "wait", clock.wait)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = server.getsockname()
+    folders = [str(tmp_path / "first"), str(tmp_path / "other")]
+    tried: list[tuple[float, str]] = []
+
+    def sync(path: str, forget: bool) -> SyncReport:
+        tried.append((clock.now - 1000.0, path))
+        if len(tried) > 2 and not listening:
+            raise StoreUnavailableError("no answer")
+        return SyncReport()
+
+    listening: list[socket.socket] = []
+    url = f"milvus://{place[0]}:{place[1]}/pictures"
+    events = watch.Watch(sync, no_disks, folders, None, 40.0, stop, [url]).run()
+    assert [next(events).event for _ in range(2)] == ["synced", "synced"]
+    assert next(events).event == "unavailable"  # it is said once: the next is that it is back
+
+    def wait_until_back(timeout: float) -> None:
+        clock.wait(timeout)
+        if clock.now >= 1300.0 and not listening:
+            listening.append(socket.create_server(place))
+
+    monkeypatch.setattr(stop, "wait", wait_until_back)
+    back = next(events)
+    assert (back.folder, back.event) == (folders[0], "synced")
+    times = [time for time, path in tried if path == folders[0]]
+    assert times == [0, 40, 41, 43, 47, 55, 71, 103, 163, 223, 283, 300]
+    listening[0].close()
+    stop.set()
+    assert not list(events)
+    assert tried[-1][0] == 300

@@ -228,6 +228,29 @@ def test_broken_links_and_links_in_a_circle_are_passed_over(root: Path) -> None:
     assert (folder.files, folder.others, folder.error) == ([], 0, None)
 
 
+def test_it_is_told_why_links_are_passed_over(root: Path, tmp_path: Path) -> None:
+    outside = put(tmp_path / "elsewhere" / "x.jpg")
+    put(root / "z" / "real.jpg")
+    link(root / "again.jpg", root / "first.jpg")
+    link(root / "broken.jpg", "nowhere.jpg")
+    link(root / "first.jpg", outside)
+    link(root / "folder", tmp_path / "elsewhere")
+    link(root / "real.jpg", "z/real.jpg")
+    link(root / "round", "z")
+    told = {one.name: (one.why, one.counted_as) for one in folders(root)[""].passed_over}
+    assert told == {
+        "broken.jpg": ("a link that leads nowhere (no such file or directory)", ""),
+        "first.jpg": ("the same file as again.jpg", "again.jpg"),
+        "folder": ("a link to a folder, and these are not followed", ""),
+        "real.jpg": ("a link to z/real.jpg, which counts itself", "z/real.jpg"),
+        "round": ("a link to the folder z, which counts itself", ""),
+    }
+    (root / "again.jpg").unlink()
+    followed = folders(root, follow_symlinks=True)
+    assert [one.name for one in followed[""].passed_over] == ["broken.jpg", "real.jpg", "round"]
+    assert [one.counted_as for one in followed["folder"].passed_over] == ["first.jpg"]
+
+
 @posix
 def test_hard_links_are_separate_images(root: Path) -> None:
     os.link(put(root / "a.jpg"), root / "b.jpg")

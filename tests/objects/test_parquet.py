@@ -88,6 +88,83 @@ def test_only_what_changed_is_encoded(
     assert len(collection) == 2
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["the file", "its folder"])
+def test_the_rows_of_a_renamed_file_are_the_images_they_were(
+    collection: Collection,
+    encoder: CountingEncoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bool,
+) -> None:
+    folder = tmp_path / "d"
+    address = _write(folder / "a.parquet", {"image": [picture(seed) for seed in range(4)]})
+    indexed = f"parquet://{folder}" if whole else str(folder / "a.parquet")
+    collection.sync(indexed)
+    collection.add_tags([f"{address}/00000002"], "beach")
+    before = [image.id for image in collection]
+    (folder / "a.parquet").rename(folder / "b.parquet")
+    monkeypatch.setattr(storage, "fetch", None)  # none is read again to be decoded
+    report = collection.sync(indexed if whole else folder / "b.parquet")
+    assert (report.moved, report.indexed, report.removed, encoder.count) == (4, 0, 0, 4)
+    assert [image.id for image in collection] == before
+    address = f"parquet://{folder}/b.parquet"
+    assert _paths(collection) == [f"{address}/{row:08}" for row in range(4)]
+    assert collection.get(f"{address}/00000002").metadata["tags"] == ["beach"]
+    assert collection.roots() == [f"parquet://{folder}" if whole else address]
+
+
+def test_a_file_that_is_gone_is_told_once_and_the_rest_is_verified(
+    collection: Collection, tmp_path: Path
+) -> None:
+    for name, seeds in (("a", range(3)), ("b", range(3, 6)), ("c", range(6, 9))):
+        _write(tmp_path / "d" / f"{name}.parquet", {"image": [picture(seed) for seed in seeds]})
+    plain = tmp_path / "p" / "plain.png"
+    plain.parent.mkdir()
+    draw(20).save(plain)
+    collection.sync(f"parquet://{tmp_path}/d")
+    collection.sync(plain.parent)
+    assert not collection.verify(files=True).problems
+    (tmp_path / "d" / "a.parquet").unlink()
+    (tmp_path / "d" / "b.parquet").write_bytes(b"damaged")
+    _write(tmp_path / "d" / "c.parquet", {"image": [picture(seed) for seed in (6, 10)]})
+    plain.unlink()
+    report = collection.verify(files=True)
+    assert report.checked["files"] == 10
+    rows = f"parquet://{tmp_path}/d"
+    assert sorted(problem.text for problem in report.problems) == sorted(
+        [
+            f"{rows}/a.parquet: can't be read: No such file or directory",
+            f"{rows}/b.parquet: a damaged Parquet file, or none at all",
+            f"{rows}/c.parquet/00000001: changed since it was indexed",
+            f"{rows}/c.parquet/00000002: the file has no such row",
+            f"{plain}: no such file",
+        ]
+    )
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="there is no /proc")
+def test_a_file_is_closed_when_it_was_read(collection: Collection, tmp_path: Path) -> None:
+    address = _write(tmp_path / "a.parquet", {"image": [picture(seed) for seed in range(4)]})
+    row = f"{address}/00000001"
+
+    def is_open() -> bool:
+        found = [f"/proc/self/fd/{one}" for one in os.listdir("/proc/self/fd")]
+        return str(tmp_path / "a.parquet") in [os.path.realpath(one) for one in found]
+
+    for act in (
+        lambda: collection.sync(tmp_path / "a.parquet"),
+        lambda: collection.verify(files=True),
+        lambda: collection.search(row),
+        lambda: collection.add(row),
+    ):
+        act()
+        assert not is_open()
+    with parquet_rows.reading():
+        collection.search(row)
+        assert is_open()
+    assert not is_open()
+
+
 @pytest.mark.parametrize("what", ["damaged", "gone", "no pictures"])
 def test_nothing_is_forgotten_when_a_file_can_t_be_read(
     collection: Collection, tmp_path: Path, what: str

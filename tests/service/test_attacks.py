@@ -176,6 +176,7 @@ def test_cross_site_requests(shared: httpx.Client, here: str) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         sent = shared.post(f"{here}/search", content=b"a=b", headers={"content-type": kind})
         assert sent.status_code == 415
+        assert "-H 'Content-Type: image/jpeg', or -F image=@q.jpg" in sent.json()["detail"]
     assert "access-control-allow-origin" not in shared.get(here, headers=from_here).headers
 
 

@@ -63,6 +63,59 @@ def test_no_path_is_told(error: ImageSearchError) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (
+            "images/1/similar?threshold=abc",
+            "query.threshold: 'abc' is not allowed; expected a number,"
+            " or one of same-picture, same-object, same-kind",
+        ),
+        ("images?limit=0", "query.limit: '0' is not allowed; expected a whole number, 1 to 1,000"),
+        (
+            "images?gps_box=1&gps_box=x",
+            "query.gps_box: 'x' is not allowed; expected 4 values, each a number",
+        ),
+        (
+            "images?orientation=up&min_aspect=-1",
+            "query.orientation: 'up' is not allowed; expected one of landscape, portrait, square;"
+            " query.min_aspect: '-1' is not allowed; expected a number, 0 or more",
+        ),
+        (
+            "images/1/similar?fold=maybe",
+            "query.fold: 'maybe' is not allowed; expected true or false",
+        ),
+        ("images?name=", "query.name: '' is not allowed; expected text of 1 to 1,000 characters"),
+        (
+            "images/x",
+            "path.id: 'x' is not allowed; expected a whole number, 1 to 9,223,372,036,854,775,807",
+        ),
+        (
+            "images/1/explanation",
+            "query.query: it is missing; expected a whole number, 1 to 9,223,372,036,854,775,807",
+        ),
+    ],
+)
+def test_a_parameter_is_told_by_its_value_and_what_was_expected(
+    shared: httpx.Client, here: str, path: str, told: str
+) -> None:
+    answer = shared.get(f"{here}/{path}")
+    assert (answer.status_code, answer.json()["detail"]) == (422, told)
+
+
+def test_a_threshold_in_a_body_is_told_once(shared: httpx.Client, here: str) -> None:
+    answer = shared.post(f"{here}/search", json={"examples": [{"id": 1}], "threshold": "abc"})
+    what = "Input should be a number, or one of same-picture, same-object, same-kind"
+    assert answer.json()["errors"] == [{"where": "body.threshold", "what": what}]
+
+
+def test_what_is_told_of_a_parameter_is_short(shared: httpx.Client, here: str) -> None:
+    answer = shared.get(f"{here}/images", params={"limit": "9" * 5_000})
+    (fault,) = answer.json()["errors"]
+    assert fault["where"] == "query.limit"
+    assert len(fault["what"]) < 300
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         ("GET", "/nowhere", 404),

@@ -41,6 +41,8 @@ def test_only_pictures_may_be_large(shared: httpx.Client, here: str, kind: str) 
     for path in ("/v1/session", f"{here}/search", f"{here}/images", f"{here}/sync"):
         answer = shared.post(path, content=body, headers=sent)
         assert (answer.status_code, slug_of(answer)) == (413, "body-too-large"), path
+        is_upload = path.endswith(("/search", "/images"))
+        assert ("-H 'Content-Type: image/jpeg'" in answer.json()["detail"]) == is_upload, path
 
 
 def test_a_body_without_a_key_is_small(serve: Starter) -> None:

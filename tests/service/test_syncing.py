@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from conftest import children_of, draw, until
 from running import Starter
 from test_searching import hits_of, picture
+
+from image_similarity_search.service import job_runs
 
 
 def ended(client: httpx.Client, id_: str) -> dict[str, Any]:
@@ -85,6 +89,26 @@ def test_a_job_whose_process_was_killed_has_failed(serve: Starter, place: Path, 
     assert (job["state"], job["error"]["type"]) == ("failed", "urn:iss:problem:job-lost")
     again = ended(client, client.post(f"{here}/sync", json={}).json()["id"])
     assert again["state"] == "done"
+
+
+def test_a_job_that_was_to_stop_and_is_killed_was_stopped(
+    serve: Starter, place: Path, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that gives it no time in which to stop by itself."""
+    monkeypatch.setattr(job_runs, "STOP_SECONDS", 0.1)
+    client = serve()
+    (place / "photos/new.png").write_bytes(picture(60))
+    before = children_of(os.getpid())
+    id_ = client.post(f"{here}/sync", json={}).json()["id"]
+    until(lambda: bool(children_of(os.getpid()) - before))
+    for pid in children_of(os.getpid()) - before:
+        os.kill(pid, signal.SIGSTOP)
+    assert client.post(f"/v1/jobs/{id_}/cancel").status_code == 202
+    job = ended(client, id_)
+    assert (job["state"], job["error"], job["report"]) == ("cancelled", None, None)
+    again = ended(client, client.post(f"{here}/sync", json={}).json()["id"])
+    assert (again["state"], again["report"]["unchanged"]) == ("done", 12)
+    assert again["report"]["indexed"] == 1
 
 
 def test_there_is_no_such_job(shared: httpx.Client, here: str) -> None:

@@ -10,6 +10,13 @@ from pathlib import Path
 
 import pytest
 from conftest import CountingEncoder
+from test_disks import (  # noqa: F401 - collected here
+    disk,
+    plugged,
+    test_a_disk_is_known_where_its_root_was_moved,
+    test_a_disk_that_is_truly_gone_is_removed,
+    test_what_an_unplugged_disk_held_is_kept,
+)
 from test_filtering import (  # noqa: F401 - collected here
     test_many_queries_share_a_filter,
     test_pages_of_images,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import CountingEncoder, MakePicture
+from conftest import CountingEncoder, MakePicture, until
 from postgres_server import PostgresServer
+from test_watch import following
 
 from image_similarity_search import Filter
 from image_similarity_search.catalog.catalog import Catalog
@@ -222,3 +224,22 @@ def test_a_catalog_that_was_replaced_is_not_written_to(
         filled.sync(photos)
     with contextlib.closing(Catalog(str(tmp_path / "new"))) as catalog:
         assert catalog.is_empty()
+
+
+def test_a_watch_goes_on_when_the_server_is_back(
+    filled: Collection, server: PostgresServer, photos: Path, make_picture: MakePicture
+) -> None:
+    with following(filled, photos, poll=True, every=0.2) as follower:
+        server.stop()
+        try:
+            until(lambda: follower.events[-1].event == "unavailable")
+            make_picture(photos / "new.png", 60)
+            time.sleep(3)  # for some attempts
+        finally:
+            server.start()
+        started = time.monotonic()
+        until(lambda: follower.events[-1].event == "synced")
+        assert time.monotonic() - started < 30  # it did not wait for its pause to end
+    said = [event.event for event in follower.events]
+    assert said == ["synced", "unavailable", "synced"]
+    assert len(filled) == 13

@@ -19,6 +19,7 @@ from image_similarity_search.catalog.arrangement import arranged, rows_of
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.contents import Contents
 from image_similarity_search.catalog.dialect import POSTGRESQL
+from image_similarity_search.catalog.disks import Disks
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.etags import with_etag
 from image_similarity_search.catalog.files import Files
@@ -90,6 +91,7 @@ class Catalog:
             self.tags = Tags(self._database, self._rows)
             self.traits = TraitTable(self._database, checksums)
             self.switches = Switches(self._meta)
+            self.disks = Disks(self._meta)
         except BaseException:
             self.close()
             raise

@@ -13,7 +13,8 @@ KEYS = ("id", "encoder", "fingerprint", "dim", "metric", "index", "generation")
 DROPPED = "removals_dropped"
 TUNING = "tuning"
 COSTS = "costs"
-PROGRESS = ("generation", DROPPED, TUNING, COSTS)
+DISKS = "disks"
+PROGRESS = ("generation", DROPPED, TUNING, COSTS, DISKS)
 """The keys that say how far a collection is, not what it was made with."""
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from image_similarity_search.addresses import checked_address, is_address
+from image_similarity_search.addresses import checked_address, file_of, is_address, is_row
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.rows import Rows
 from image_similarity_search.catalog.schema import LOOSE_ROOT
@@ -119,8 +119,13 @@ class Places:
         return True
 
     def is_missing(self, root: str) -> bool:
-        """Whether the folder of a root is gone, and with it what was in there."""
-        return not is_address(root) and not os.path.isdir(root)
+        """Whether the folder, or Parquet file, of a root is gone, and with it what was in there.
+
+        Of object storage nobody can tell.
+        """
+        if is_address(root):
+            return is_row(root) and not os.path.exists(file_of(root))
+        return not os.path.isdir(root)
 
     def require_folder(self, root_id: int, folder: str) -> int:
         """The id of a folder, made when it is new."""

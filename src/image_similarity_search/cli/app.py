@@ -65,6 +65,18 @@ class _LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; of a command that there is not, those with a like name are told."""
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            alike = " or ".join(map(repr, get_close_matches(name, _COMMANDS)))
+            ctx.fail(f"No such command {name!r}.{f' Did you mean {alike}?' if alike else ''}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """As click does; what is not allowed is told by the option that was typed."""
         try:

@@ -98,6 +98,9 @@ on_change: Callable[[_Command], _Command] = click.option(
     help="Have the shell run COMMAND when something changed, with the report as JSON on its"
     " standard input.",
 )
+html: Callable[[_Command], _Command] = click.option(
+    "--html", metavar="FILE", type=click.Path(), help="Write a page of them, too."
+)
 wait: Callable[[_Command], _Command] = click.option(
     "--wait",
     type=click.FloatRange(min=0),
@@ -207,6 +210,28 @@ threshold: Callable[[_Command], _Command] = click.option(
     type=_ThresholdType(),
     metavar="SCORE",
     help="No hits with a lower score; same-picture, same-object, same-kind: see 'iss info'.",
+)
+
+
+def which_images(command: _Command) -> _Command:
+    """A decorator: images by path and by id, as one argument ``images``; there may be none."""
+
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **options: Any) -> Any:
+        paths, ids = options.pop("images"), options.pop("ids")
+        listed = all_paths(paths, options.pop("files_from"), options.pop("null"))
+        return command(*arguments, images=[*listed, *ids], **options)
+
+    for option in reversed(_WHICH_IMAGES):
+        gathered = option(gathered)
+    return cast("_Command", gathered)
+
+
+_WHICH_IMAGES = (
+    click.argument("images", nargs=-1, type=click.Path(readable=False)),
+    click.option("--id", "ids", type=int, multiple=True, metavar="N", help="An image by its id."),
+    files_from,
+    null,
 )
 
 

@@ -23,6 +23,7 @@ from image_similarity_search.types import (
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.base import Encoder
+    from image_similarity_search.filters import Filter
 
 _DEVICES = {"cuda": "the GPU (CUDA)", "openvino": "the processor (OpenVINO)"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -65,6 +66,13 @@ def tuning_in_words(tuning: Tuning) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """So many of something: 1 image, 2,000 images."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def no_images(where: Filter | None) -> str:
+    """Why there is nothing to tell of."""
+    if where is not None:
+        return "no image meets the conditions"
+    return "the collection has no images; 'iss index FOLDER' adds some"
 
 
 def write_paths(paths: Iterable[str], *, null: bool) -> None:

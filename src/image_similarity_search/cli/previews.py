@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable
 from io import BytesIO
 
+from image_similarity_search.cli.extras import extra
 from image_similarity_search.cli.output import say
 from image_similarity_search.collection import Collection
-from image_similarity_search.errors import ConfigError, ImageError
+from image_similarity_search.errors import ImageError
 from image_similarity_search.types import ImageRecord
 
 _COLUMNS = 32
@@ -35,13 +36,9 @@ def previews(collection: Collection, *, wanted: bool) -> Preview:
     if not _is_terminal():
         say("no previews: standard input and output are not both a terminal")
         return _nothing
-    try:
+    with extra("preview", "--preview"):
         from rich.console import Console
         from textual_image.renderable import Image as Shown
-    except ImportError as error:
-        install = "pip install 'image-similarity-search[preview]'"
-        said = f"--preview needs {error.name}, which is not installed: {install}"
-        raise ConfigError("--preview", error.name, install, said) from None
     console = Console()
 
     def show(record: ImageRecord) -> None:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from io import BytesIO
+from collections.abc import Sequence
 
 import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.duplicates.levels import NEAR_LIKENESS
-from image_similarity_search.collection.duplicates.likeness import (
-    is_plain,
-    normalised,
-    orientations,
-)
-from image_similarity_search.collection.duplicates.signing import SIDE, grey_signature
+from image_similarity_search.collection.folding import Folding
 from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.types import (
     FloatArray,
     Hit,
-    ImageRecord,
     Metric,
 )
 
-Kept = Callable[[ImageRecord], bytes | None]
-"""The kept thumbnail of an image, if there is one."""
-
 _SPARE = 3  # times as many hits as are wanted are looked at,
 _LEAST_SPARE, _MOST_SPARE = 30, 1_000  # within these bounds
+_DEEPEST, _MOST = 32, 4_000  # so many times as many, and so many, where most are folded
 
 
 def depth(k: int, options: SearchOptions) -> int:
@@ -37,56 +26,24 @@ def depth(k: int, options: SearchOptions) -> int:
     return k + min(max(_SPARE * k, _LEAST_SPARE), _MOST_SPARE) if options.arranges else k
 
 
+def deepest(k: int) -> int:
+    """How many hits are looked at, at the most, where those that were are too few.
+
+    Each is a thumbnail to be decoded.
+    """
+    return max(min(_DEEPEST * k, _MOST), 2 * k)
+
+
 def arranged(
-    hits: Sequence[Hit], k: int, options: SearchOptions, catalog: Catalog, thumbnail: Kept
+    hits: Sequence[Hit], k: int, options: SearchOptions, catalog: Catalog, folding: Folding
 ) -> list[Hit]:
     """``k`` of the hits, the most alike first; what is folded into one is with it."""
     chosen = list(hits)
     if len(chosen) > 1 and options.fold:
-        chosen = _folded(chosen, thumbnail)
+        chosen = folding.folded(chosen)
     if len(chosen) > k and options.diverse:
         chosen = _diverse(chosen, k, options.diverse, catalog)
     return chosen[:k]
-
-
-def _folded(hits: list[Hit], thumbnail: Kept) -> list[Hit]:
-    """The hits without those that are copies of a better one, which are put to it.
-
-    The same bytes are copies, and what ``iss duplicates`` calls near by the pixels of the whole
-    picture, whichever way up. Pixels are those of the thumbnails that are kept.
-    """
-    seen = np.zeros((len(hits), SIDE * SIDE), dtype=np.float32)  # of the better ones alone
-    first: list[int] = []
-    contents: dict[str, int] = {}
-    folded: dict[int, list[ImageRecord]] = {}
-    for at, hit in enumerate(hits):
-        home = contents.get(hit.image.content_hash or "")
-        signature = _signature(thumbnail(hit.image)) if home is None else None
-        if signature is not None:
-            likeness = (orientations(signature).reshape(-1, SIDE * SIDE) @ seen.T).max(axis=0)
-            alike = np.flatnonzero(likeness >= NEAR_LIKENESS)
-            home = int(alike[0]) if len(alike) else None
-        if home is not None:
-            folded.setdefault(home, []).append(hit.image)
-            continue
-        first.append(at)
-        if signature is not None:
-            seen[at] = signature.reshape(-1)
-        if hit.image.content_hash:
-            contents[hit.image.content_hash] = at
-    return [replace(hits[at], folded=tuple(folded.get(at, ()))) for at in first]
-
-
-def _signature(jpeg: bytes | None) -> FloatArray | None:
-    """The signature of a thumbnail, normalised; None where it shows nothing to compare."""
-    if not jpeg:
-        return None
-    from PIL import Image
-
-    with Image.open(BytesIO(jpeg), formats=["JPEG"]) as image:
-        image.draft(None, (2 * SIDE, 2 * SIDE))
-        grey = np.asarray(grey_signature(image.convert("RGB")))
-    return None if is_plain(grey[None])[0] else normalised(grey.astype(np.float32))
 
 
 def _diverse(hits: list[Hit], k: int, share: float, catalog: Catalog) -> list[Hit]:

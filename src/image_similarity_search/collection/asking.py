@@ -10,7 +10,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.arranging import arranged, depth
+from image_similarity_search.collection.arranging import arranged, deepest, depth
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.examples import (
     Example,
@@ -18,6 +18,7 @@ from image_similarity_search.collection.examples import (
     combined,
     refined,
 )
+from image_similarity_search.collection.folding import Folding
 from image_similarity_search.collection.lookup import path_of
 from image_similarity_search.collection.orientations import UPRIGHT, Way, seen_in
 from image_similarity_search.collection.pipeline import BATCH
@@ -28,8 +29,6 @@ from image_similarity_search.errors import ConfigError, EncoderOutputError
 from image_similarity_search.filters import Filter
 from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.types import FloatArray, Hit, PixelArray, Text
-
-_DEEPEST = 16  # times as many hits as are wanted are looked at, where most are folded
 
 
 class Asker:
@@ -67,14 +66,14 @@ class Asker:
         hidden = own.union(leave_out, options.disliked)
         if options.liked or options.disliked:
             rows = self._refined(rows, options)
-        looked_at = depth(k, options)
+        looked_at, folding = depth(k, options), Folding(self._thumbnails.kept)
         while True:
             found = self._nearest(rows, looked_at + len(hidden), threshold, where, outside)
             hits = [hit for hit in found if hit.id not in hidden][:looked_at]
-            chosen = arranged(hits, k, options, self._catalog, self._thumbnails.kept)
-            if len(chosen) == k or len(hits) < looked_at or looked_at >= _DEEPEST * k:
+            chosen = arranged(hits, k, options, self._catalog, folding)
+            if len(chosen) == k or len(hits) < looked_at or looked_at >= deepest(k):
                 return chosen
-            looked_at *= 2
+            looked_at = min(2 * looked_at, deepest(k))
 
     def row(self, examples: Sequence[Example], k: int) -> FloatArray:
         """The comparable vector ``(dim,)`` of examples that are seen as they are.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.costs import weigh, weigh_once
+from image_similarity_search.collection.disks import forget_emptied
 from image_similarity_search.collection.duplicates.handing import note_own_tags
 from image_similarity_search.collection.duplicates.undo_log import UndoLog
 from image_similarity_search.collection.indexing import Indexer
@@ -20,7 +21,7 @@ from image_similarity_search.collection.lookup import (
 )
 from image_similarity_search.collection.moving import moved
 from image_similarity_search.collection.opened import OpenedCollection
-from image_similarity_search.collection.originals import check_file
+from image_similarity_search.collection.originals import check_files, reading
 from image_similarity_search.collection.queries import checked_path, checked_source
 from image_similarity_search.collection.relocate import gone_to, relocated
 from image_similarity_search.collection.scanning import WalkOptions
@@ -163,15 +164,15 @@ class ChangeableCollection(OpenedCollection):
             WorkerUnavailableError: no process can be started to decode in.
         """
         files = [path_of(self._catalog, path) for path in paths]
-        for path in files:
-            check_file(path)
+        check_files(files)
         with self._writing(self._catalog.turns.adding(files, self._wait)):
             self._index(files, time_limit)
         return [required(self._catalog.record_at(path), path) for path in files]
 
     def _index(self, files: Sequence[str], time_limit: float = DEFAULT_TIME_LIMIT) -> None:
         """Add files that are there, or update them; for the one writer."""
-        jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
+        with reading():
+            jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
         embedder, load = self._prepared(time_limit)
         vacated, keep = Vacated(), self._thumbnails.keep
         before = self._thumbnails.contents_of(job.known_id for job in jobs if job.known_id)
@@ -183,6 +184,7 @@ class ChangeableCollection(OpenedCollection):
                 self._catalog.remove(vacated.to_forget & still)
         self._keeper.refresh()
         self._thumbnails.drop(before | vacated.contents)
+        weigh_once(self._catalog, self._keeper)
 
     def remove(self, *images: str | os.PathLike[str] | int) -> int:
         """Forget images, given by path or id, or all that lie in a folder given by path.
@@ -200,6 +202,7 @@ class ChangeableCollection(OpenedCollection):
             with self._catalog.transaction():
                 self._catalog.remove(ids)
                 self._catalog.places.forget_empty()
+                forget_emptied(self._catalog)
             self._keeper.refresh()
             self._thumbnails.drop(before)
         return len(ids)
@@ -315,6 +318,7 @@ class ChangeableCollection(OpenedCollection):
             self._catalog.make_durable()
             self._keeper.close()
             self._search_by_store()
+            weigh_once(self._catalog, self._keeper)
 
     def relocate(
         self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False

@@ -21,7 +21,6 @@ from image_similarity_search.collection.identity import (
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
 from image_similarity_search.collection.pipeline import Decoders
 from image_similarity_search.collection.reading import ReadableCollection
-from image_similarity_search.collection.repair import repaired
 from image_similarity_search.collection.sharing import joined, shared_url
 from image_similarity_search.collection.watching import WatchingCollection
 from image_similarity_search.encoders import registry
@@ -138,4 +137,6 @@ class Collection(ReadableCollection, WatchingCollection, DeduplicatedCollection)
             CollectionLockedError: another process is writing, or has the damaged catalog open.
             CollectionUnwritableError: there is no room for it, or it is read-only.
         """
+        from image_similarity_search.collection.repair import repaired
+
         return repaired(os.path.realpath(index_dir), wait=wait)

@@ -7,11 +7,11 @@ import tempfile
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 
 from image_similarity_search.addresses import is_address
-from image_similarity_search.collection.originals import check_size, problem_of_copy
+from image_similarity_search.collection.originals import check_size, problem_of_copy, reading
 from image_similarity_search.collection.pipeline import Bad, Gone, Job, Load, Loaded
 from image_similarity_search.errors import (
     CollectionError,
@@ -63,6 +63,7 @@ class Copies:
         self._time_limit = time_limit
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._coming: deque[_Coming] = deque()
+        self._reading = ExitStack()
         self._count = 0
 
     def of(self, jobs: Iterable[Job | Bad | Gone]) -> Iterator[Job | Bad | Gone]:
@@ -91,6 +92,7 @@ class Copies:
         for coming in self._coming:
             if coming.copied:
                 coming.copied.cancel()
+        self._reading.close()
         if self._folder:
             self._folder.cleanup()
 
@@ -105,9 +107,9 @@ class Copies:
             check_size(job.path, job.stat.size)
         except ImageError as error:
             return _Coming(Bad(job, None, error.reason))
-        self._folder = self._folder or tempfile.TemporaryDirectory(
-            prefix="iss-", ignore_cleanup_errors=True
-        )
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="iss-", ignore_cleanup_errors=True)
+            self._reading.enter_context(reading())
         self._count += 1
         job = replace(job, copy=os.path.join(self._folder.name, str(self._count)))
         return _Coming(job, storage.fetch(job.path, job.copy, self._time_limit))

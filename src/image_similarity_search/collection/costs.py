@@ -29,7 +29,7 @@ _QUICKER_FROM = 300_000  # images: with so many, lists in front of the bits are 
 def weigh_once(catalog: Catalog, keeper: Keeper) -> None:
     """``weigh``, where that was never done and there are not so many images that it is settled.
 
-    So a sync does it when ``auto`` has just ceased to compare in full.
+    So all that makes a collection grow does it when ``auto`` has just ceased to compare in full.
     """
     if catalog.identity.index != "auto" or catalog.identity.store or catalog.costs():
         return

@@ -7,14 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from image_similarity_search.collection.changing import ChangeableCollection
-from image_similarity_search.collection.duplicates.asking import (
-    dismissed_pairs,
-    found_duplicates,
-    resolved,
-)
 from image_similarity_search.collection.duplicates.handing import gave_back, still_theirs
 from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
-from image_similarity_search.collection.duplicates.undoing import undone
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.queries import checked_path
 from image_similarity_search.duplicates import (
@@ -70,6 +64,8 @@ class DeduplicatedCollection(ChangeableCollection):
             ConfigError: an argument has a value that is not allowed.
             WorkerUnavailableError: no process can be started to decode in.
         """
+        from image_similarity_search.collection.duplicates.asking import found_duplicates
+
         return found_duplicates(
             self._catalog,
             self._filtering,
@@ -96,6 +92,8 @@ class DeduplicatedCollection(ChangeableCollection):
             ConfigError: fewer than two are given.
             CollectionLockedError: another process is writing.
         """
+        from image_similarity_search.collection.duplicates.asking import dismissed_pairs
+
         with self._writing():
             return dismissed_pairs(self._catalog, self._folder, images)
 
@@ -127,6 +125,8 @@ class DeduplicatedCollection(ChangeableCollection):
             CollectionLockedError: another process is writing.
             CollectionUnwritableError: it can't be written down, or forgotten.
         """
+        from image_similarity_search.collection.duplicates.asking import resolved
+
         where = None if to is None else checked_path(to)
         if dry_run:
             return resolved(self._catalog, None, groups, action, where)
@@ -145,6 +145,8 @@ class DeduplicatedCollection(ChangeableCollection):
             ConfigError: there is nothing to undo.
             CollectionLockedError: another process is writing.
         """
+        from image_similarity_search.collection.duplicates.undoing import undone
+
         log = UndoLog(self._folder)
         with self._writing(self._catalog.turns.whole(self._wait)):
             entries, run = log.last_run(), log.not_undone()

@@ -59,6 +59,9 @@ class EngineKeeper:
         self._doubts = (-1, 0)  # in which generation a search found a contradiction, how often
         self._lock = threading.RLock()
 
+    def begin_to_load(self, after: str) -> None:
+        """Nothing: an engine has it loaded."""
+
     @contextmanager
     def current(self) -> Iterator[KeptStore]:
         """The store, brought up to date with the catalog; several threads may use it at once.

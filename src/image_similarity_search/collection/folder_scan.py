@@ -7,6 +7,7 @@ import logging
 import os
 
 from image_similarity_search.catalog.values import FileStat, Known
+from image_similarity_search.collection.disks import Disks, is_on
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.scanning import Scan
 from image_similarity_search.images.walk import FoundFile, FoundFolder, walk
@@ -27,6 +28,7 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
             " ('iss remove' forgets it)"
         )
         return
+    disks, gone = Disks(scan.catalog, folder), dict[str, list[Known]]()
     seen = 0
     for found in walk(
         root,
@@ -37,30 +39,59 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
         all_files=options.all_files,
         skip=options.skip,
     ):
+        path = os.path.join(root, found.path) if found.path else root
         if found.error is not None:
-            unreadable = f"{os.path.join(root, found.path)}: {found.error}"
-            others = _without(unvisited, found.path)
+            disks.meet(path, found, 0)
+            unreadable, others = f"{path}: {found.error}", _without(unvisited, found.path)
             if len(others) < len(unvisited):
                 unreadable += "; what is known of it is kept"
             scan.report.unreadable_folders.append(unreadable)
             _log.info("%s", shown(unreadable))
             unvisited = others
             continue
-        _compare(scan, root, found, unvisited.pop(found.path, None))
+        known, missing = _compare(scan, root, found, unvisited.pop(found.path, None))
+        disks.meet(path, found, known)
+        if missing:
+            gone[path] = missing
         seen += len(found.files)
         scan.progress(Progress("scanning", seen, None))
-    for folder_id in unvisited.values():
-        scan.vanish(scan.catalog.files.in_folder(folder_id).values())
+    for inner, folder_id in unvisited.items():
+        path = os.path.join(root, inner) if inner else root
+        gone[path] = list(scan.catalog.files.in_folder(folder_id).values())
+    _vanish(scan, disks, gone)
 
 
-def _compare(scan: Scan, root: str, found: FoundFolder, folder_id: int | None) -> None:
+def _compare(
+    scan: Scan, root: str, found: FoundFolder, folder_id: int | None
+) -> tuple[int, list[Known]]:
+    """How many known files are in a folder below ``root``, and those that are not."""
+    path = os.path.join(root, found.path)
     scan.report.others += found.others
     files, known = _to_look_at(scan, found, folder_id)
+    there = len(found.files) - len(files)
     for file in files:
-        stat = FileStat(file.size, file.mtime_ns)
-        path = os.path.join(root, found.path, file.name)
-        scan.compare(found.path, file.name, path, stat, known.pop(file.name, None))
-    scan.vanish(known.values())
+        stat, old = FileStat(file.size, file.mtime_ns), known.pop(file.name, None)
+        there += old is not None
+        scan.compare(found.path, file.name, os.path.join(path, file.name), stat, old)
+    for link in found.passed_over:
+        _log.debug("%s: passed over: %s", shown(os.path.join(path, link.name)), link.why)
+        if link.counted_as and link.name in known:
+            counted_as = os.path.join(root, *link.counted_as.split("/"))
+            scan.vacated.add_alias(known[link.name].id, counted_as)
+    return there, list(known.values())
+
+
+def _vanish(scan: Scan, disks: Disks, gone: dict[str, list[Known]]) -> None:
+    """Note what is gone from each folder, and keep what is on disks that are not there."""
+    away = disks.away({folder: len(files) for folder, files in gone.items()})
+    for folder, files in gone.items():
+        scan.vanish(files, forget=not is_on(folder, away))
+    for disk in sorted(away):
+        if not is_on(os.path.dirname(disk), away):
+            scan.report.unreadable_folders.append(
+                f"{disk}: its disk is not mounted; what is known of it is kept"
+                " ('iss remove' forgets it)"
+            )
 
 
 def _to_look_at(

@@ -96,7 +96,7 @@ class Indexer:
         twins = self._catalog.indexed_with_content(content_hash, _TWINS_LOOKED_AT)
         if not twins:
             return False
-        moved = self._taken(content_hash, replaced=job.known_id is not None)
+        moved = self._taken(content_hash, job)
         if moved is None:  # one from a folder that this run doesn't look at, perhaps
             moved = next((twin.id for twin in twins if self._is_gone(twin.path)), None)
         if moved is None:
@@ -127,9 +127,10 @@ class Indexer:
                     setattr(self._report, name, getattr(before, name))
             raise
 
-    def _taken(self, content_hash: str, *, replaced: bool) -> int | None:
+    def _taken(self, content_hash: str, job: Job) -> int | None:
         """An image of this content that was vacated, and that no other computer found since."""
-        while (id_ := self._vacated.take(content_hash, replaced=replaced)) is not None:
+        name, replaced = job.place.name, job.known_id is not None
+        while (id_ := self._vacated.take(content_hash, name, replaced=replaced)) is not None:
             if not self._catalog.is_shared:
                 return id_
             image = self._catalog.record(id_)

@@ -46,6 +46,14 @@ class Keeper(Protocol):
         """Where the store is kept."""
         ...
 
+    def begin_to_load(self, after: str) -> None:
+        """Begin to load the store on another thread, once the module ``after`` is imported.
+
+        For who imports that module, and waits for it to do what leaves Python free. What goes
+        wrong is told by ``current``.
+        """
+        ...
+
     def current(self) -> AbstractContextManager[KeptStore]:
         """The store, which reflects the catalog.
 

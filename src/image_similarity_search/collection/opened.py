@@ -15,11 +15,16 @@ from image_similarity_search.collection.copies import with_copies
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.explaining.explainer import Explainer
 from image_similarity_search.collection.filtering import Filtering
-from image_similarity_search.collection.identity import checked_encoder, text_encoder
+from image_similarity_search.collection.identity import (
+    checked_encoder,
+    stored_spec,
+    text_encoder,
+)
 from image_similarity_search.collection.keepers import keeper_for
 from image_similarity_search.collection.pipeline import Decoders, Load
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.thumbnails import Thumbnails
+from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.preprocessing import Preprocessing
@@ -61,7 +66,7 @@ class OpenedCollection:
         self._keeper = keeper_for(self._catalog, self._folder)
         self._searcher = Searcher(self._catalog, self._keeper, self._filtering)
         self._asker = Asker(
-            self._catalog, self._searcher, self._thumbnails, self._embedder, self._texts
+            self._catalog, self._searcher, self._thumbnails, self._embedder_to_search, self._texts
         )
 
     def close(self) -> None:
@@ -92,6 +97,13 @@ class OpenedCollection:
                 self._embedding = Embedder(checked_encoder(self._catalog.identity, self._device))
             self._binding.confirm(self._embedding, writing=writing)
             return self._embedding
+
+    def _embedder_to_search(self) -> Embedder:
+        """The encoder, for who needs the store next: that is loaded meanwhile."""
+        spec = stored_spec(self._catalog.identity)
+        if self._embedding is None and registry.runs_by_onnx(spec, self._device):
+            self._keeper.begin_to_load(after="onnxruntime")  # whose session is built without Python
+        return self._embedder()
 
     def _texts(self, texts: Sequence[str]) -> FloatArray:
         """The embeddings ``(n, dim)`` of texts.

@@ -6,11 +6,12 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from stat import S_ISDIR, S_ISREG
 from typing import IO
 
-from image_similarity_search.addresses import is_address
+from image_similarity_search.addresses import is_address, is_row
 from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.errors import (
     CollectionUnwritableError,
@@ -59,8 +60,17 @@ def checked_hash(path: str) -> str:
     """The same, without holding it in memory; raises as ``read``."""
     from image_similarity_search.images import decode
 
+    if is_row(path):
+        return stat(path).etag  # which that is
     with local(path) as file:
         return decode.hash_file(file)
+
+
+def reading() -> AbstractContextManager[None]:
+    """While many are read: what holds several pictures stays open to the end of the block."""
+    from image_similarity_search.objects import parquet_rows
+
+    return parquet_rows.reading()
 
 
 def stat(path: str) -> FileStat:
@@ -87,8 +97,12 @@ def check_folder(folder: str) -> None:
         SourceUnavailableError: the object storage can't be read.
     """
     if not is_address(folder):
-        if not os.path.isdir(folder):
-            reason = "a file: add it with 'iss add'" if os.path.isfile(folder) else "no such folder"
+        try:
+            mode = _mode(folder)
+        except OSError as error:
+            raise FolderNotFoundError(folder, f"{_refused(error)}; nothing was changed") from error
+        if not S_ISDIR(mode):
+            reason = "a file: add it with 'iss add'" if S_ISREG(mode) else "no such folder"
             raise FolderNotFoundError(folder, f"{reason}; nothing was changed")
         try:
             os.scandir(folder).close()
@@ -102,21 +116,49 @@ def check_folder(folder: str) -> None:
         raise FolderNotFoundError(folder, "there are no objects; nothing was changed")
 
 
-def check_file(path: str) -> None:
+def check_files(paths: Iterable[str]) -> None:
     """Refuse what is no file or object.
 
     Raises:
-        ImageNotFoundError: it is none; nothing was added.
-        ImageUnreadableError, SourceUnavailableError: the object can't be looked at.
+        ImageNotFoundError: one is none; nothing was added.
+        ImageUnreadableError, SourceUnavailableError: one can't be looked at; the same.
     """
+    with reading():
+        for path in paths:
+            _check_file(path)
+
+
+def _check_file(path: str) -> None:
     if is_address(path):
         try:
             stat(path)
         except ImageNotFoundError as error:
             raise ImageNotFoundError(path, f"{error.reason}; nothing was added") from None
-    elif not os.path.isfile(path):
-        reason = "a folder: use 'iss index'" if os.path.isdir(path) else "no such file"
+        return
+    try:
+        mode = _mode(path)
+    except OSError as error:
+        raise ImageUnreadableError(path, f"{_refused(error)}; nothing was added") from error
+    if not S_ISREG(mode):
+        reason = "no regular file" if mode else "no such file"
+        reason = "a folder: use 'iss index'" if S_ISDIR(mode) else reason
         raise ImageNotFoundError(path, f"{reason}; nothing was added")
+
+
+def _mode(path: str) -> int:
+    """What is at a path, as the system has it; 0 where there is nothing.
+
+    Raises:
+        OSError: that can't be seen, as in a folder that this user may not enter.
+    """
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def _refused(error: OSError) -> str:
+    return f"it can't be looked at: {(error.strerror or str(error)).lower()}"
 
 
 @contextmanager
@@ -132,8 +174,9 @@ def local(path: str) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="iss-") as folder:
         copy = os.path.join(folder, "object")
-        check_size(path, stat(path).size)
-        _copy(path, copy)
+        with reading():
+            check_size(path, stat(path).size)
+            _copy(path, copy)
         yield copy
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from image_similarity_search import markup, vectors
 from image_similarity_search.collection.description import described
-from image_similarity_search.collection.evaluation.asking import evaluated
 from image_similarity_search.collection.examples import Example
 from image_similarity_search.collection.explaining.explanation import (
     Compared,
@@ -23,16 +23,10 @@ from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.queries import Picture, Query, pixels_of
 from image_similarity_search.collection.questions import Answered, Question, answered
-from image_similarity_search.collection.recall import measured_recall
 from image_similarity_search.collection.thresholds import score_of
 from image_similarity_search.collection.thumbnails import Make
-from image_similarity_search.collection.understanding.clustering import clustered
-from image_similarity_search.collection.understanding.laying_out import laid_out
-from image_similarity_search.collection.understanding.outlying import outlying
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
-from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import EncoderOutputError
-from image_similarity_search.evaluation import EvaluationReport, Truth
 from image_similarity_search.filters import Filter
 from image_similarity_search.galleries import (
     Gallery,
@@ -57,7 +51,10 @@ from image_similarity_search.types import (
     Traits,
     VerifyReport,
 )
-from image_similarity_search.understanding import ClusterReport, Layout, OutlierReport
+
+if TYPE_CHECKING:  # what few processes need, they import when they do
+    from image_similarity_search.evaluation import EvaluationReport, Truth
+    from image_similarity_search.understanding import ClusterReport, Layout, OutlierReport
 
 
 class ReadableCollection(OpenedCollection):
@@ -304,6 +301,8 @@ class ReadableCollection(OpenedCollection):
         Raises:
             ConfigError: ``k`` or ``sample`` is less than 1.
         """
+        from image_similarity_search.collection.recall import measured_recall
+
         return measured_recall(self._catalog, self._searcher, k, sample)
 
     def evaluate(
@@ -337,6 +336,8 @@ class ReadableCollection(OpenedCollection):
                 images; or a number is less than 1.
             FolderNotFoundError: as ``search`` does of ``where``.
         """
+        from image_similarity_search.collection.evaluation.asking import evaluated
+
         return evaluated(
             self._catalog,
             self._searcher,
@@ -370,6 +371,8 @@ class ReadableCollection(OpenedCollection):
             FolderNotFoundError: as ``search`` does of ``where``.
         """
         ids = self._filtering.ids(where or Filter())
+        from image_similarity_search.collection.understanding.clustering import clustered
+
         return clustered(self._catalog, ids, count, shown, progress)
 
     def outliers(
@@ -393,6 +396,8 @@ class ReadableCollection(OpenedCollection):
             FolderNotFoundError: as ``search`` does of ``where``.
         """
         ids = self._filtering.ids(where or Filter())
+        from image_similarity_search.collection.understanding.outlying import outlying
+
         return outlying(self._catalog, ids, count, k, progress)
 
     def layout(
@@ -406,10 +411,14 @@ class ReadableCollection(OpenedCollection):
             ConfigError: what the extra installs is missing.
             FolderNotFoundError: as ``search`` does of ``where``.
         """
+        from image_similarity_search.collection.understanding.laying_out import laid_out
+
         return laid_out(self._catalog, self._filtering.ids(where or Filter()), progress)
 
     def verify(self, *, files: bool = False) -> VerifyReport:
         """Check all that is stored, and with ``files`` that the image files are as indexed."""
+        from image_similarity_search.collection.verify import verified
+
         return verified(self._folder, files=files)
 
     def _repr_html_(self) -> str:
@@ -434,6 +443,7 @@ class ReadableCollection(OpenedCollection):
         if ids:
             out[by_id] = self._searcher.stored(ids)
         if pictures:
+            self._embedder_to_search()
             rows = self.embed(pictures)
             if not np.isfinite(rows).all():
                 raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")

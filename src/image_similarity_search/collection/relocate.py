@@ -10,6 +10,7 @@ from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import relative
 from image_similarity_search.catalog.schema import LOOSE_ROOT
+from image_similarity_search.collection.disks import disks_below
 from image_similarity_search.errors import ConfigError, FolderNotFoundError
 
 _FOLDERS_LOOKED_IN, _FILES_LOOKED_FOR = 32, 4  # in each of these folders
@@ -46,6 +47,9 @@ def relocated(catalog: Catalog, old: str, new: str, *, force: bool) -> int:
         _look_there(catalog, new, folders)
     with catalog.transaction():
         catalog.places.relocate(moved_roots, moved_loose)
+        disks = disks_below(catalog, name)
+        there = (os.path.join(new, relative(disk, name) or "").rstrip(os.sep) for disk in disks)
+        catalog.disks.change(forget=disks, remember=there)
     return sum(len(catalog.files.in_folder(id_)) for id_ in folders)
 
 

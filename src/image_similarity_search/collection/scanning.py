@@ -68,10 +68,10 @@ class Scan:
             self.report.unchanged += 1
             _log.debug("%s: unchanged", shown(path))
 
-    def vanish(self, files: Iterable[Known]) -> None:
-        """Note that these files are not there any more."""
+    def vanish(self, files: Iterable[Known], *, forget: bool = True) -> None:
+        """Note that these files are not there any more; ``forget`` them if they don't turn up."""
         for known in files:
-            self.vacated.add_gone(known)
+            self.vacated.add_gone(known, forget=forget)
 
     def _why_to_look(self, path: str, stat: FileStat, old: Known | None) -> str | None:
         """Why a file is looked into, if it is."""

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from image_similarity_search.collection.costs import flat_limit
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionError,
+    ImageSearchError,
     StoreError,
     StoreTrainingError,
     StoreUnavailableError,
@@ -50,9 +52,25 @@ class StoreKeeper:
         self._folder = folder
         # a new collection has no file yet, and that is nothing to report
         self._store = self._new() if catalog.is_empty() else None
+        self._read: FaissStore | None = None  # from the file, and not looked at since
+        self._reading: threading.Thread | None = None
         self._changes = 0  # since the file was written
         self._uncounted = 0  # changes since the images were counted
         self._lock = threading.RLock()
+
+    def begin_to_load(self, after: str) -> None:
+        """Begin to read the file on another thread, once the module ``after`` is imported."""
+
+        def read() -> None:
+            with contextlib.suppress(ImportError, ImageSearchError):
+                import_module(after)  # whoever comes second waits for the first
+                with self._lock:
+                    if self._store is None:
+                        self._read = self._from_file()
+
+        if self._store is None and self._reading is None:
+            self._reading = threading.Thread(target=read, name="iss-store")
+            self._reading.start()
 
     @contextmanager
     def current(self) -> Iterator[FaissStore]:
@@ -100,7 +118,8 @@ class StoreKeeper:
             _log.warning("%s is ahead of the catalog: it is made anew", self.path)
             with contextlib.suppress(OSError):
                 os.remove(self.path)
-            self._store = None
+            with self._lock:
+                self._store = self._read = None
 
     def refresh(self) -> None:
         """Bring store and file up to date after a change, or after a run that was killed.
@@ -148,7 +167,9 @@ class StoreKeeper:
             self._save(store)
 
     def close(self) -> None:
-        """Let go of it: nothing is open."""
+        """Let go of it."""
+        if self._reading:
+            self._reading.join()
 
     def _new(self, kind: str | None = None) -> FaissStore:
         identity = self._catalog.identity
@@ -167,17 +188,23 @@ class StoreKeeper:
         if count < needed:
             raise StoreTrainingError(kind, needed, count)
 
-    def _load(self) -> FaissStore:
+    def _from_file(self) -> FaissStore:
         identity = self._catalog.read_identity()  # another process may have changed the kind
+        return index_file.load(
+            self.path,
+            dim=identity.dim,
+            metric=identity.metric,
+            kind=identity.index,
+            identity=identity.id,
+            flat_limit=flat_limit(self._catalog),
+        )
+
+    def _load(self) -> FaissStore:
+        read, self._read = self._read, None
+        if read:
+            return read
         try:
-            return index_file.load(
-                self.path,
-                dim=identity.dim,
-                metric=identity.metric,
-                kind=identity.index,
-                identity=identity.id,
-                flat_limit=flat_limit(self._catalog),
-            )
+            return self._from_file()
         except StoreUnavailableError as error:
             if self._catalog.counts().indexed:  # an empty collection has no file
                 missing = not os.path.exists(self.path)

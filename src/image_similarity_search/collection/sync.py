@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from itertools import islice
 
-from image_similarity_search.addresses import is_address
+from image_similarity_search.addresses import is_address, is_row
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import Place
 from image_similarity_search.catalog.rows import joined
+from image_similarity_search.collection.duplicates.handing import hand_on_tags
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.folder_scan import scan_folder
 from image_similarity_search.collection.indexing import Indexer, KeepThumbnails
@@ -140,13 +141,14 @@ class Sync:
     def _known_content(self, job: Job) -> str | None:
         """The hash of a file that may be known by its content, if it is.
 
-        An object is not asked for twice: that it is known is seen when it was decoded.
+        An object is not asked for twice: that it is known is seen when it was decoded. Of a row
+        of a Parquet file, the listing has it.
         """
-        if is_address(job.path):
+        if is_address(job.path) and not is_row(job.path):
             return None
         if job.known_id is None and job.stat.size not in self._vacated.sizes:
             return None
-        digest = content_hash(job.path)
+        digest = job.stat.etag if is_row(job.path) else content_hash(job.path)
         return digest if digest and self._indexer.knows(digest) else None
 
     def _jobs(self) -> Iterator[Job]:
@@ -165,12 +167,25 @@ class Sync:
         if not self._scan.options.forget:
             self._report.vanished, gone = len(gone), set()
         if _log.isEnabledFor(logging.DEBUG):
-            for record in self._catalog.records(gone).values():
+            for record in self._catalog.records(gone - self._vacated.aliases.keys()).values():
                 _log.debug("%s: forgotten, its file is gone", shown(record.path))
         moved = self._report.moved > 0 or self._vacated.bad_turned_up
         if gone or moved or not self._catalog.places.folders_below(self._root_id, ""):
             with self._catalog.transaction():
                 gone = self._catalog.still_at({id_: self._vacated.seen[id_] for id_ in gone})
+                self._hand_on_tags(gone)
                 self._catalog.remove(gone)
                 self._catalog.places.forget_empty()
         self._report.removed = len(gone)
+
+    def _hand_on_tags(self, gone: Set[int]) -> None:
+        """Let a file that counts have the tags that were put to a link to it."""
+        for id_ in gone & self._vacated.aliases.keys():
+            path, link = self._vacated.aliases[id_], self._catalog.record(id_)
+            if link:
+                hand_on_tags(self._catalog, link, path)
+                _log.info(
+                    "%s: forgotten, a link to %s, which has its tags now",
+                    shown(link.path),
+                    shown(path),
+                )

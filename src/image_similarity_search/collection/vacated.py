@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 
 from image_similarity_search.catalog.values import Known
+
+_COPIES_LOOKED_AT = 16  # for one of the same name; there may be thousands
 
 
 class Vacated:
@@ -15,6 +18,7 @@ class Vacated:
         to_forget: the ids whose file is gone for good unless it turns up.
         bad_turned_up: whether a bad file of these turned up.
         seen: where the images had been, by id: folder and name.
+        aliases: by id, the path by which a file counts that a link still leads to.
     """
 
     def __init__(self) -> None:
@@ -22,6 +26,7 @@ class Vacated:
         self.to_forget: set[int] = set()
         self.bad_turned_up = False
         self.seen: dict[int, tuple[int, bytes]] = {}
+        self.aliases: dict[int, str] = {}
         self._kept: set[int] = set()
         self._gone: defaultdict[str, list[int]] = defaultdict(list)
         self._replaced: defaultdict[str, list[int]] = defaultdict(list)
@@ -43,6 +48,10 @@ class Vacated:
         if content_hash:
             self._gone[content_hash].append(id_)
 
+    def add_alias(self, id_: int, counted_as: str) -> None:
+        """What is at this image's place is a link that does not count, for its file does."""
+        self.aliases[id_] = counted_as
+
     def add_replaced(self, known: Known) -> None:
         """Another file, or the same but touched, is at this image's place."""
         self.seen[known.id] = known.place
@@ -58,19 +67,25 @@ class Vacated:
         """This image's file was only touched: it is where it was."""
         self._kept.add(id_)
 
-    def take(self, content_hash: str, *, replaced: bool) -> int | None:
+    def take(self, content_hash: str, name: str, *, replaced: bool) -> int | None:
         """An image of this content whose file is gone, or may have been ``replaced``.
 
-        It is given out once, and will not be forgotten.
+        One whose file had this name, too, if there is such a one among the last few: of copies
+        that are moved together, each keeps what is known of it. It is given out once, and will
+        not be forgotten.
         """
         for images in (self._gone, self._replaced) if replaced else (self._gone,):
             ids = images.get(content_hash, [])
             while ids:
-                id_ = ids.pop()
+                id_ = ids.pop(self._place_of_one_called(os.fsencode(name), ids))
                 if id_ not in self._kept:
                     self.to_forget.discard(id_)
                     return id_
         return None
+
+    def _place_of_one_called(self, name: bytes, ids: list[int]) -> int:
+        last = range(-1, -1 - min(len(ids), _COPIES_LOOKED_AT), -1)
+        return next((at for at in last if self.seen[ids[at]][1] == name), -1)
 
     def take_bad(self, content_hash: str | None) -> int | None:
         """A bad file of this content that is gone; given out once, and not forgotten."""

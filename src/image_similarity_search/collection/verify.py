@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 
+from image_similarity_search.addresses import is_row
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.inspection import inspect, inspect_shared
 from image_similarity_search.catalog.whereabouts import FILE_NAME, url_of
@@ -44,7 +45,8 @@ def verified(folder: str, *, files: bool = False) -> VerifyReport:
         CollectionNotFoundError: there is none.
         CollectionCorruptError: its catalog is missing, though a store is there.
         CollectionNewerError: it was made by a newer version.
-        SourceUnavailableError: object storage in which files lie can't be reached.
+        SourceUnavailableError: object storage in which files lie can't be reached. A Parquet file
+            that can't be read is a problem of ``files``, as a picture is.
     """
     started = time.perf_counter()
     report = VerifyReport()
@@ -106,24 +108,38 @@ def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> I
 
 def _file_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
     checked["files"] = 0
-    with ThreadPoolExecutor(available_processors(), thread_name_prefix="verify") as pool:
+    unreadable: set[str] = set()  # Parquet files: told once, and not for each row
+    with (
+        originals.reading(),
+        ThreadPoolExecutor(available_processors(), thread_name_prefix="verify") as pool,
+    ):
         records = catalog.all_records()
         while part := list(islice(records, _FILES_AT_ONCE)):
             checked["files"] += len(part)
-            yield from filter(None, pool.map(_file_problem, part))
+            files = pool.map(_file_problem, [one for one in part if not is_row(one.path)])
+            rows = (one for one in part if is_row(one.path))
+            readable = (one for one in rows if os.path.dirname(one.path) not in unreadable)
+            # rows one after the other: in their order they are quick
+            for problem in filter(None, chain(files, map(_file_problem, readable))):
+                if isinstance(problem, SourceUnavailableError):
+                    unreadable.add(str(problem.path))
+                yield str(problem)
 
 
-def _file_problem(record: ImageRecord) -> str | None:
+def _file_problem(record: ImageRecord) -> str | SourceUnavailableError | None:
+    """What is wrong with the file of an image; the error where it is a Parquet file's."""
     try:
-        content_hash = originals.checked_hash(record.path)
+        content_hash = None if is_row(record.path) else originals.checked_hash(record.path)
         stat = originals.stat(record.path)
-    except SourceUnavailableError:
+    except SourceUnavailableError as error:
+        if is_row(record.path):
+            return error
         raise
     except ImageError as error:
         return f"{record.path}: {error.reason}"
     except OSError as error:  # it went just now
         return f"{record.path}: {(error.strerror or str(error)).lower()}"
-    if content_hash == record.content_hash:
+    if (content_hash or stat.etag) == record.content_hash:  # of a row they are the same
         return None
     if stat_of(record).agrees_with(stat):
         return f"{record.path}: other content, though of the same size and time"

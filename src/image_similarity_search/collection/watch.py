@@ -6,12 +6,14 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from threading import Event
 
 from image_similarity_search.addresses import is_address
+from image_similarity_search.collection.disks import is_mounted
 from image_similarity_search.collection.folder_events import FolderEvents
+from image_similarity_search.collection.outage import Outage
 from image_similarity_search.errors import (
     CollectionLockedError,
     CollectionUnavailableError,
@@ -42,6 +44,7 @@ class _Watched:
     Attributes:
         path: as it was given.
         identity: which folder lies there now; None where there is none, and for an address.
+        disks: those that are mounted in it, by path: whether they are there now.
         due: whether it is to be synced.
         next_sync: when it is in any case, by the monotonic clock.
         visited: at which visit of the watch it was last looked at; 0 before the first.
@@ -53,6 +56,7 @@ class _Watched:
 
     path: str
     identity: _Identity | None = None
+    disks: dict[str, bool] = field(default_factory=dict)
     due: bool = True
     next_sync: float = 0.0
     visited: int = 0
@@ -67,22 +71,29 @@ class Watch:
     def __init__(
         self,
         sync: Callable[[str, bool], SyncReport],
+        disks: Callable[[str], Iterable[str]],
         folders: Sequence[str],
         events: FolderEvents | None,
         every: float | None,
         stop: Event,
+        servers: Iterable[str] = (),
     ) -> None:
         """``sync`` brings the collection up to date with a folder, under the writer lock.
 
         It is told whether to forget images whose file is gone: where several folders are watched,
-        that waits for a look at the others, which they may have moved to.
-        Without ``events``, and in object storage, only the clock says when.
+        that waits for a look at the others, which they may have moved to. ``disks`` says which
+        are known to be mounted in a folder.
+        Without ``events``, and in object storage, only the clock says when. ``servers`` are the
+        URLs of those without which nothing can be synced.
         """
         self._sync = sync
+        self._disks = disks
         self._watched = [_Watched(folder) for folder in dict.fromkeys(folders)]
         self._events = events
         self._every = every
         self._stop = stop
+        self._servers = list(servers)
+        self._outage: Outage | None = None  # while there is one
         self._waits_for_lock = False
         self._visits = 0
         self._at_once = False  # whether what vanished is to be looked for without a wait
@@ -94,6 +105,8 @@ class Watch:
                 self._look()
                 self._at_once = False
                 for watched in list(self._watched):
+                    if self._outage and not self._outage.is_time():
+                        break
                     if self._is_time(watched) and (event := self._visit(watched)):
                         yield event
                     if self._stop.is_set():
@@ -106,8 +119,10 @@ class Watch:
         other = False
         for watched in local:
             identity = _identity(watched.path)
-            if identity != watched.identity:
-                watched.identity, watched.due, other = identity, True, True
+            disks = {path: is_mounted(path) for path in watched.disks}
+            if (identity, disks) != (watched.identity, watched.disks):
+                watched.identity, watched.disks = identity, disks
+                watched.due = other = True
         if self._events and self._events.work:
             there = tuple(sorted({watched.identity[0] for watched in local if watched.identity}))
             if other or there != self._events.folders:
@@ -134,10 +149,12 @@ class Watch:
         watched.due = False
         self._visits += 1
         before, was_available = watched.report, watched.available
+        outage, self._outage = self._outage, None
         may_forget, vanished = self._may_forget(watched), watched.vanished
         watched.vanished = None  # where it can't be synced, the next time tells it again
         try:
             report = self._sync(watched.path, may_forget)
+            watched.disks = {path: is_mounted(path) for path in self._disks(watched.path)}
         except CollectionLockedError as error:
             if not self._waits_for_lock:
                 _log.warning("%s is writing to %s: waiting for it", error.holder, error.path)
@@ -154,7 +171,11 @@ class Watch:
             if before is None:
                 raise
             watched.available, watched.due = False, True
-            return WatchEvent(watched.path, "unavailable", str(error)) if was_available else None
+            self._outage = outage or Outage(self._servers)
+            if outage:
+                outage.prolong()
+                return None
+            return WatchEvent(watched.path, "unavailable", str(error))
         finally:
             watched.next_sync = time.monotonic() + self._seconds_between(watched)
         if self._waits_for_lock:
@@ -197,7 +218,8 @@ class Watch:
                     watched.due = True
             if told:
                 return
-        soonest = min([until, *(watched.next_sync for watched in self._watched)])
+        times = [watched.next_sync for watched in self._watched] if not self._outage else []
+        soonest = min([until, *times])
         self._stop.wait(max(0.0, soonest - time.monotonic()))
 
 

@@ -9,10 +9,9 @@ from threading import Event
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.changing import ChangeableCollection
-from image_similarity_search.collection.folder_events import FolderEvents, check_watcher
+from image_similarity_search.collection.disks import disks_below
 from image_similarity_search.collection.originals import check_folder
 from image_similarity_search.collection.queries import checked_source
-from image_similarity_search.collection.watch import Watch
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
@@ -66,6 +65,9 @@ class WatchingCollection(ChangeableCollection):
                 missing, which the message says how to install.
             SyncInterrupted: Ctrl-C during a sync; what was done is kept.
         """
+        from image_similarity_search.collection.folder_events import FolderEvents, check_watcher
+        from image_similarity_search.collection.watch import Watch
+
         paths = [checked_source(folder) for folder in folders]
         if not paths:
             raise ConfigError("folders", (), "a folder or more")
@@ -84,6 +86,9 @@ class WatchingCollection(ChangeableCollection):
         def sync(path: str, forget: bool) -> SyncReport:
             return sync_all(path, forget=forget)
 
+        def disks(path: str) -> set[str]:
+            return set() if is_address(path) else disks_below(self._catalog, os.path.realpath(path))
+
         sync_all = partial(
             self.sync,
             include=include,
@@ -93,4 +98,7 @@ class WatchingCollection(ChangeableCollection):
             time_limit=time_limit,
             progress=progress,
         )
-        return Watch(sync, paths, events, every, stop).run()
+        servers = (
+            url for url in (self._catalog.path, self._catalog.identity.store) if "://" in url
+        )
+        return Watch(sync, disks, paths, events, every, stop, servers).run()

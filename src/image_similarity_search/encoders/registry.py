@@ -64,6 +64,15 @@ def create(encoder: str | EncoderSpec | None = None, device: Device = "auto") ->
     raise UnknownEncoderError(model, [*ENCODERS, *_OTHERS])
 
 
+def runs_by_onnx(spec: EncoderSpec, device: Device) -> bool:
+    """Whether ONNX Runtime runs the encoder of a spec on a device."""
+    if "openvino" in (spec.runtime, device):
+        return False
+    model = spec.model or DEFAULT_ENCODER
+    row = ENCODERS.get(model)
+    return is_onnx_file(model) if row is None else row.weights is not None
+
+
 def is_onnx_file(model: str) -> bool:
     """Whether a model, or its weights, are given by the path of an ONNX file."""
     return model.lower().endswith(".onnx")

@@ -33,6 +33,21 @@ class FoundFile(NamedTuple):
     mtime_ns: int
 
 
+class PassedOver(NamedTuple):
+    """A link, or a file that a link led to before, that does not count.
+
+    Attributes:
+        name: the name in its folder.
+        why: what it is, in a few words.
+        counted_as: the path, relative to the root, by which the same file counts; empty where
+            it does not.
+    """
+
+    name: str
+    why: str
+    counted_as: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundFolder:
     """What one folder holds.
@@ -42,12 +57,16 @@ class FoundFolder:
         files: its pictures, by name.
         others: how many of its files are no pictures; hidden, junk and excluded ones don't count.
         error: why it couldn't be listed (then ``files`` is empty), or None.
+        is_disk: whether it is on another device than the folder above it.
+        passed_over: its links that don't count.
     """
 
     path: str
     files: list[FoundFile]
     others: int
     error: str | None
+    is_disk: bool = False
+    passed_over: Sequence[PassedOver] = ()
 
 
 def walk(
@@ -83,6 +102,14 @@ def walk(
     return _Walk(root, start, rules, follow_symlinks).folders()
 
 
+def device_above(path: str) -> int | None:
+    """The device that the folder above ``path`` is on; None where there is none."""
+    try:
+        return os.stat(os.path.dirname(os.path.abspath(path))).st_dev
+    except OSError:
+        return None
+
+
 def _first_bytes(path: str) -> bytes:
     # without waiting, should a pipe have taken the file's place meanwhile
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -107,51 +134,63 @@ class _Walk:
         self._rules = rules
         self._follow = follow_symlinks
         self._simple = rules.by_extension and not follow_symlinks
-        self._linked_files: set[_Identity] = set()
+        self._linked_files: dict[_Identity, str] = {}  # and the path of the link that counts
         # the root and every linked folder that is entered: what is below them is come to
         self._bases = [_Folder("", os.path.realpath(root))]
         path = start.strip("/")
         first = _Folder(path, os.path.realpath(os.path.join(root, path)))
         if self._path_of(first.real) is None:
             self._bases.append(first)
-        self._pending = [first]
+        # with the device of the folder that each was found in
+        self._pending = [(first, device_above(os.path.join(root, path)))]
 
     def folders(self) -> Iterator[FoundFolder]:
         while self._pending:
-            yield self._visit(self._pending.pop())
+            yield self._visit(*self._pending.pop())
 
-    def _visit(self, folder: _Folder) -> FoundFolder:
+    def _visit(self, folder: _Folder, above: int | None) -> FoundFolder:
+        path = os.path.join(self._root, folder.path)
         try:
-            with os.scandir(os.path.join(self._root, folder.path)) as listing:
+            device = os.stat(path).st_dev
+            with os.scandir(path) as listing:
                 entries = sorted(listing, key=attrgetter("name"))
-            return self._sort_out(folder, entries)
+            found, below = self._sort_out(folder, entries, is_disk=device != above)
         except OSError as error:
             return FoundFolder(folder.path, [], 0, (error.strerror or str(error)).lower())
+        self._pending.extend((inner, device) for inner in reversed(below))
+        return found
 
-    def _sort_out(self, folder: _Folder, entries: list[os.DirEntry[str]]) -> FoundFolder:
+    def _sort_out(
+        self, folder: _Folder, entries: list[os.DirEntry[str]], *, is_disk: bool
+    ) -> tuple[FoundFolder, list[_Folder]]:
+        """What a folder holds, and the folders in it."""
         files, rest = self._plain_pictures(entries) if self._simple else ([], entries)
         below: list[_Folder] = []
+        passed_over: list[PassedOver] = []
         others, plain = 0, len(files)
         for entry in rest:
             path = _join(folder.path, entry.name)
             if self._rules.passes_over(entry.name, path):
                 continue
-            found: _Folder | os.stat_result | None
+            found: _Folder | os.stat_result | PassedOver | None
             if _is_link(entry):
                 found = self._behind_link(entry, path)
             else:
                 found = self._itself(entry, path, os.path.join(folder.real, entry.name))
             if isinstance(found, _Folder):
                 below.append(found)
+            elif isinstance(found, PassedOver):
+                passed_over.append(found)
             elif found is not None and self._rules.includes(entry.name, path):
                 if not self._is_picture(entry.name, entry.path):
                     others += 1
-                elif self._is_new(entry, found):
+                elif first := self._counted_before(entry, path, found):
+                    passed_over.append(PassedOver(entry.name, f"the same file as {first}", first))
+                else:
                     files.append(FoundFile(entry.name, found.st_size, found.st_mtime_ns))
         if plain < len(files):
             files.sort()  # the names are in order again
-        self._pending.extend(reversed(below))
-        return FoundFolder(folder.path, files, others, None)
+        return FoundFolder(folder.path, files, others, None, is_disk, passed_over), below
 
     def _plain_pictures(
         self, entries: list[os.DirEntry[str]]
@@ -192,47 +231,59 @@ class _Walk:
         except FileNotFoundError:  # gone since it was listed
             return None
 
-    def _behind_link(self, entry: os.DirEntry[str], path: str) -> _Folder | os.stat_result | None:
+    def _behind_link(
+        self, entry: os.DirEntry[str], path: str
+    ) -> _Folder | os.stat_result | PassedOver:
         """The folder to enter, or the status of the regular file, that a link points to.
 
-        None where the walk comes to it by itself, or to none.
+        Passed over where the walk comes to it by itself, or to none.
         """
         try:
             status = os.stat(entry.path)
-        except OSError:  # it points nowhere, or to itself
-            return None
+        except OSError as error:
+            why = f"a link that leads nowhere ({(error.strerror or str(error)).lower()})"
+            return PassedOver(entry.name, why)
         real = os.path.realpath(entry.path)
         by_itself = self._path_of(real)
         if stat.S_ISDIR(status.st_mode):
-            if not self._follow or by_itself is not None or not self._rules.enters(real):
-                return None
-            linked = _Folder(path, real)
-            self._bases.append(linked)
-            return linked
+            return self._linked_folder(entry.name, _Folder(path, real), by_itself)
         if not stat.S_ISREG(status.st_mode):
-            return None
+            return PassedOver(entry.name, "a link to what is no file")
         name = os.path.basename(real)
         if (
             by_itself is not None
             and self._rules.includes(name, by_itself)
             and self._is_picture(name, real)
         ):
-            return None
+            return PassedOver(entry.name, f"a link to {by_itself}, which counts itself", by_itself)
         return status
+
+    def _linked_folder(
+        self, name: str, linked: _Folder, by_itself: str | None
+    ) -> _Folder | PassedOver:
+        if by_itself is not None:
+            return PassedOver(name, f"a link to the folder {by_itself or '.'}, which counts itself")
+        if not self._follow:
+            return PassedOver(name, "a link to a folder, and these are not followed")
+        if not self._rules.enters(linked.real):
+            return PassedOver(name, "a link to a folder that is left out")
+        self._bases.append(linked)
+        return linked
 
     def _is_picture(self, name: str, full_path: str) -> bool:
         said = self._rules.says_picture(name)
         return looks_like_picture(_first_bytes(full_path)) if said is None else said
 
-    def _is_new(self, entry: os.DirEntry[str], status: os.stat_result) -> bool:
-        """Whether no link met before led to this file; of a link, remember where it leads."""
+    def _counted_before(
+        self, entry: os.DirEntry[str], path: str, status: os.stat_result
+    ) -> str | None:
+        """The link met before that led to this file; of the first, remember where it leads."""
         identity = (status.st_dev, status.st_ino)
         if _is_link(entry):
-            is_new = identity not in self._linked_files
-            self._linked_files.add(identity)
-            return is_new
+            first = self._linked_files.setdefault(identity, path)
+            return None if first == path else first
         # a file in a folder that was entered by a link may have been linked to before
-        return not self._follow or identity not in self._linked_files
+        return self._linked_files.get(identity) if self._follow else None
 
     def _path_of(self, real: str) -> str | None:
         """The path by which the walk comes to a real path without more links, or None."""

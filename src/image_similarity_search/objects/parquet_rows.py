@@ -2,8 +2,8 @@
 
 The address of a row is that of its file and a name that begins with its number:
 ``parquet:///data/train.parquet/00000012-cat.jpg``. A folder's address is that of all such files in
-it. What a row holds is told by a hash of it, so a file that is written again changes only the rows
-that are others.
+it. What a row holds is told by a hash of it, the content hash of a file with the same bytes, so a
+file that is written again changes only the rows that are others.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
@@ -56,9 +57,18 @@ def pages(folder: str, passed_over: Callable[[str], bool]) -> Iterator[list[Stor
         SourceUnavailableError: a folder can't be listed, or a file read to its end.
     """
     for path in _files(folder, passed_over):
-        rows, address = _opened(path).rows(), rows_at(path)
-        while page := [_stored(address, row) for row in islice(rows, _PAGE)]:
-            yield page
+        with closing(_File(path, _status(path).st_mtime_ns)) as file:
+            rows, address = file.rows(), rows_at(path)
+            while page := [_stored(address, row) for row in islice(rows, _PAGE)]:
+                yield page
+
+
+def reading() -> AbstractContextManager[None]:
+    """Let the file that a row was read from stay open, for the next one, to the end of the block.
+
+    Rows that are read in their order are quick so. Outside, a file is closed after each row.
+    """
+    return _kept.reading()
 
 
 def stat(address: str) -> Stored:
@@ -106,6 +116,7 @@ class _File:
         except Exception as error:
             raise _problem(self._address, error) from None
         if not self._picture:
+            self._file.close()
             raise SourceUnavailableError(self._address, _COLUMNS)
         groups = range(self._file.metadata.num_row_groups)
         counts = [int(self._file.metadata.row_group(at).num_rows) for at in groups]
@@ -114,6 +125,11 @@ class _File:
         self._running: Iterator[_Row] = iter(())
         self._last: _Row | None = None
         self._next = self._end  # the row that comes next, where some were asked for
+
+    def close(self) -> None:
+        """Close it, so that it can be replaced."""
+        self._rest()
+        self._file.close()
 
     def rows(self, start: int = 0) -> Iterator[_Row]:
         """The rows from the beginning of the row group on that has row ``start``."""
@@ -218,28 +234,59 @@ def _row(address: str) -> _Row:
     number = name.partition("-")[0]
     if not file.endswith(SUFFIX) or not number.isdecimal():
         raise ImageNotFoundError(address, "no row of a Parquet file; 'iss index' takes all")
-    with _one_at_a_time:
-        row = _opened(file_of(file)).row(int(number))
+    row = _kept.row(file_of(file), int(number))
     if row is None:
         raise ImageNotFoundError(address, "the file has no such row")
     return row
 
 
-_one_at_a_time = threading.Lock()
+class _Kept:
+    """The file that was opened last: the next row that is asked for is likely its."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._file: _File | None = None
+        self._opened = ("", 0, 0)  # its path, time and size
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        with self._lock:
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= 1
+                if not self._readers:
+                    self._close()
+
+    def row(self, path: str, number: int) -> _Row | None:
+        with self.reading(), self._lock:
+            return self._open(path).row(number)
+
+    def _open(self, path: str) -> _File:
+        status = _status(path)
+        wanted = (path, status.st_mtime_ns, status.st_size)
+        if self._file is None or self._opened != wanted:
+            self._close()
+            self._file, self._opened = _File(path, status.st_mtime_ns), wanted
+        return self._file
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file:
+            file.close()
 
 
-def _opened(path: str) -> _File:
+_kept = _Kept()
+
+
+def _status(path: str) -> os.stat_result:
     try:
-        status = os.stat(path)
+        return os.stat(path)
     except OSError as error:
         raise _problem(rows_at(path), error) from None
-    return _kept(path, status.st_mtime_ns, status.st_size)
-
-
-@functools.lru_cache(maxsize=1)
-def _kept(path: str, mtime_ns: int, size: int) -> _File:
-    """The file that was opened last: the next row that is asked for is likely its."""
-    return _File(path, mtime_ns)
 
 
 @functools.cache

@@ -6,7 +6,6 @@ our words.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -15,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from image_similarity_search.addresses import PARQUET, bucket_of, scheme_of
+from image_similarity_search.addresses import bucket_of, is_row, scheme_of
 from image_similarity_search.errors import (
     ImageError,
     ImageUnreadableError,
@@ -47,7 +46,7 @@ def pages(
     Raises:
         SourceUnavailableError: it can't be listed; ``pages`` may have given some already.
     """
-    if scheme_of(folder) == PARQUET:
+    if is_row(folder):
         yield from parquet_rows.pages(folder, passed_over)
         return
     fs = file_system_of(folder)
@@ -68,7 +67,7 @@ def stat(address: str) -> Stored:
     Raises:
         ImageNotFoundError, ImageUnreadableError, SourceUnavailableError: as ``problem_with`` says.
     """
-    if scheme_of(address) == PARQUET:
+    if is_row(address):
         return parquet_rows.stat(address)
     try:
         info = file_system_of(address).info(_path(address))
@@ -113,8 +112,10 @@ def fetch(address: str, target: str, seconds: float, *, in_all: bool = False) ->
     Raises:
         SourceUnavailableError: what reads this kind of object storage is not installed.
     """
-    if scheme_of(address) == PARQUET:
+    if is_row(address):
         return parquet_rows.fetch(address, target)
+    import asyncio  # here, or every search waits for it
+
     fs = file_system_of(address)
     copying = fs._get_file(_path(address), target)
     if in_all:
@@ -126,6 +127,8 @@ def fetch(address: str, target: str, seconds: float, *, in_all: bool = False) ->
 
 async def _while_it_comes(copying: Coroutine[Any, Any, None], folder: str, seconds: float) -> None:
     """Wait for a copy for as long as files in the folder grow: on a slow link all share it."""
+    import asyncio
+
     task = asyncio.ensure_future(copying)
     try:
         size, since = -1, time.monotonic()
@@ -155,7 +158,7 @@ def problem_with(address: str, error: BaseException) -> ImageError:
     ``SourceUnavailableError`` where it does not answer, and ``ImageUnreadableError`` where it does.
     """
     problem = problem_of(address, error)
-    if scheme_of(address) == PARQUET:
+    if is_row(address):
         return problem
     if isinstance(problem, SourceUnavailableError) and _answers(address):
         return ImageUnreadableError(address, problem.reason)

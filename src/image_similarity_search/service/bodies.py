@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from starlette.types import Message, Receive
 
@@ -25,9 +26,18 @@ KEY_BYTES = 4 * 1024
 OVERHEAD = 64 * 1024
 """Bytes that a form may take beside its pictures."""
 
+AS_PICTURE = "with curl: --data-binary @q.jpg -H 'Content-Type: image/jpeg', or -F image=@q.jpg"
+"""How a picture is sent that came as something else."""
+
 _UPLOADS = re.compile(r"/v1/collections/[^/]+/(search|images)")
 _FORM = "multipart/form-data"
 _RAW = ("", "application/octet-stream")  # what has no type may be anything, says HTTP
+
+
+class _Room(NamedTuple):
+    most: int  # bytes that a body may have
+    beside: int = 0  # and those that it may have beside them
+    remedy: str = ""  # what is said of it where they are too many
 
 
 class Bodies:
@@ -43,25 +53,25 @@ class Bodies:
         Raises:
             Refusal: it says to have too many bytes.
         """
-        most, overhead = self._room(path, headers.get("content-type", ""))
-        body = Body(self, receive, most, overhead, self._limits.body_seconds)
+        room = self._room(path, headers.get("content-type", ""))
+        body = Body(self, receive, room, self._limits.body_seconds)
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit():
             body.check(int(length))
         return body
 
-    def _room(self, path: str, content_type: str) -> tuple[int, int]:
-        """Bytes that a body may have, and those that it may have beside them."""
+    def _room(self, path: str, content_type: str) -> _Room:
         kind = content_type.partition(";")[0].strip().lower()
         most = self._limits.upload_bytes
         if path == "/v1/session":
-            return min(KEY_BYTES, most), 0
-        if _UPLOADS.fullmatch(path):
-            if kind == _FORM:
-                return most, OVERHEAD
-            if kind in _RAW or kind.startswith("image/"):
-                return most, 0
-        return min(JSON_BYTES, most), 0
+            return _Room(min(KEY_BYTES, most))
+        if not _UPLOADS.fullmatch(path):
+            return _Room(min(JSON_BYTES, most))
+        if kind == _FORM:
+            return _Room(most, beside=OVERHEAD)
+        if kind in _RAW or kind.startswith("image/"):
+            return _Room(most)
+        return _Room(min(JSON_BYTES, most), remedy=f" of this type; a picture is sent {AS_PICTURE}")
 
     def take(self, size: int) -> None:
         """Hold so many bytes more.
@@ -77,14 +87,11 @@ class Bodies:
 class Body:
     """One body: what ``receive`` gives, counted. Close it when the request is done."""
 
-    def __init__(
-        self, bodies: Bodies, receive: Receive, most: int, overhead: int, seconds: float
-    ) -> None:
+    def __init__(self, bodies: Bodies, receive: Receive, room: _Room, seconds: float) -> None:
         self.abandoned = False  # the client went away before all of it had arrived
         self._bodies = bodies
         self._receive = receive
-        self._most = most
-        self._overhead = overhead
+        self._room = room
         self._until = asyncio.get_running_loop().time() + seconds
         self._size = 0
         self._complete = False
@@ -114,8 +121,8 @@ class Body:
 
     def check(self, size: int) -> None:
         """Refuse a body of so many bytes if they are too many."""
-        if size > self._most + self._overhead:
-            raise Refusal(TOO_LARGE, f"at most {self._most:,} bytes")
+        if size > self._room.most + self._room.beside:
+            raise Refusal(TOO_LARGE, f"at most {self._room.most:,} bytes{self._room.remedy}")
 
     def close(self) -> None:
         """Let go of the bytes."""

@@ -76,14 +76,16 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
     if root is None:
         raise ImageNotFoundError(path, "its file is not inside an indexed folder")
     try:
-        file = originals.opened(path) if stored else _opened(root, real)
+        with originals.reading():
+            stored_ns = originals.stat(path).mtime_ns if stored else None
+            file = originals.opened(path) if stored else _opened(root, real)
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise ImageNotFoundError(path, "its file is not there") from None
         raise ImageUnreadableError(path, "its file can't be read") from error
     try:
         status = os.fstat(file.fileno())
-        mtime_ns = originals.stat(path).mtime_ns if stored else status.st_mtime_ns
+        mtime_ns = status.st_mtime_ns if stored_ns is None else stored_ns
         picture_format = format_of(file.read(SNIFF_BYTES))
         if picture_format is None:
             raise ImageUnreadableError(path, "its file is no picture")

@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.images.formats import FORMATS
+from image_similarity_search.service.bodies import AS_PICTURE
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import MOST_EXAMPLES
@@ -52,7 +53,7 @@ async def incoming(request: Request, *, pictures: int = MOST_EXAMPLES) -> Incomi
     if content_type == "multipart/form-data":
         return await _form(request, pictures)
     if content_type.startswith("text/") or content_type == "application/x-www-form-urlencoded":
-        raise Refusal(_MEDIA, _TAKEN)
+        raise Refusal(_MEDIA, f"{_TAKEN}; {AS_PICTURE}")
     data = await request.body()
     if not data:
         raise ConfigError("body", "", "the bytes of a picture")

@@ -164,7 +164,7 @@ class Jobs:
 
     def _run(self, job: Job, task: dict[str, Any], claim: Claim) -> None:
         """Do it, and note what it says until it ends, whatever becomes of the state's file."""
-        end: dict[str, Any] = {"state": "failed", "error": _lost()}
+        end: dict[str, Any] = {}
         written = False
         try:
             with closing(lines_of(task, lambda: self._is_unwanted(job.id))) as lines:
@@ -178,11 +178,17 @@ class Jobs:
             _log.exception("job %s", job.id)
         finally:
             try:
-                written = self._note(self._ended(job, end))
+                written = self._note(self._ended(job, end or self._unsaid_end(job)))
             finally:
                 claim.release()
                 self._forget(job, state=written)
         self._prune()
+
+    def _unsaid_end(self, job: Job) -> dict[str, Any]:
+        """What became of a job whose process ended without a word, as where it was killed."""
+        if self._is_unwanted(job.id):  # it was asked to stop, and had no time left to say so
+            return {"state": "cancelled"}
+        return {"state": "failed", "error": _lost()}
 
     def _is_unwanted(self, id_: str) -> bool:
         return self.stopping or id_ in self._unwanted or os.path.exists(self._path(id_, ".stop"))

@@ -15,14 +15,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from image_similarity_search.errors import ConfigError, ImageSearchError
+from image_similarity_search.service.faults import faults
 from image_similarity_search.service.kinds import KINDS, Kind, detail_of, kind_of, problem
 
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-
-_MOST_FAULTS = 10  # told of one request
-_MOST_LETTERS = 200  # of each
 
 TITLES = {
     400: ("bad-request", "The request can't be understood"),
@@ -66,13 +64,10 @@ def add_handlers(app: FastAPI) -> None:
         return response(kind, detail_of(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        faults = [
-            {"where": _cut(".".join(map(str, fault["loc"]))), "what": _cut(fault["msg"])}
-            for fault in error.errors()[:_MOST_FAULTS]
-        ]
-        detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in faults[:5])
-        return response(KINDS[ConfigError], detail, errors=faults)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        found = faults(request, error.errors())
+        detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in found[:5])
+        return response(KINDS[ConfigError], detail, errors=found)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
@@ -90,10 +85,6 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unknown(_: Request, error: Exception) -> Response:
         return internal()
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_LETTERS else text[:_MOST_LETTERS] + "…"
 
 
 def _methods(request: Request) -> set[str]:

@@ -10,16 +10,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import COLOURS, Colour, Filter, Orientation
 from image_similarity_search.search_options import DIVERSE, SearchOptions
 from image_similarity_search.service.roots import Roots
-from image_similarity_search.types import Region, ScoreWord
+from image_similarity_search.types import SCORE_WORDS, Region, ScoreWord
 
 MOST_HITS = 1_000
 MOST_EXAMPLES = 32
@@ -31,7 +35,19 @@ _MOST_JUDGED = 100  # images that are liked, and that are not
 _MOST_UNKNOWN = 10  # fields, of each of which the client is told
 
 THRESHOLD = "Leave out hits with a lower score. A word where the collection's thresholds have it."
-Least = Annotated[float, Field(allow_inf_nan=False)] | ScoreWord
+
+
+def _least(given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Say once what it may be, and not by each kind of it why it is not that."""
+    try:
+        return validate(given)
+    except ValidationError:
+        words = ", ".join(SCORE_WORDS)
+        expected = "Input should be a number, or one of {words}"
+        raise PydanticCustomError("score", expected, {"words": words}) from None
+
+
+Least = Annotated[Annotated[float, Field(allow_inf_nan=False)] | ScoreWord, WrapValidator(_least)]
 """A score, or a word for one."""
 
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]

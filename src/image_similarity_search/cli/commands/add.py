@@ -48,14 +48,13 @@ def command(
 ) -> int:
     """Add single picture files, or update them; they may lie anywhere."""
     from image_similarity_search.collection import Collection
-    from image_similarity_search.collection.originals import check_file
+    from image_similarity_search.collection.originals import check_files
     from image_similarity_search.collection.queries import checked_source
 
     paths = options.all_paths(images, files_from, null)
     if not paths:
         raise click.UsageError("say which: paths or --files-from FILE")
-    for path in paths:
-        check_file(checked_source(path))  # a misspelt one must not leave an empty collection behind
+    check_files(map(checked_source, paths))  # or a misspelt one would leave an empty collection
     with (
         Collection.open(
             index_dir,

@@ -39,7 +39,7 @@ Examples:
 @filtered
 @options.index_dir
 @options.as_json
-@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of them, too.")
+@options.html
 def command(
     count: int | None,
     shown: int,
@@ -56,7 +56,7 @@ def command(
 
     with Collection.open(index_dir) as collection, ProgressBar() as progress:
         report = collection.clusters(count, where=where, shown=shown, progress=progress)
-    if html:
+    if html and report.clusters:
         _write_page(html, report)
     if as_json:
         output.write_json(report_as_json(report))
@@ -64,11 +64,16 @@ def command(
         for cluster in report.clusters:
             size = f"{len(cluster.ids):,}"
             output.write(f"{size:>7}  {cluster.cohesion:.4f}  {cluster.typical.path}")
-    how = "" if count else f", as the silhouette is best there, {report.silhouette:.2f}"
-    output.say(
-        f"{len(report.clusters):,} clusters of {report.images:,} images"
-        f" in {report.seconds:.1f} s{how}"
-    )
+    if not report.clusters:
+        output.say(f"no clusters: {output.no_images(where)}")
+        return
+    how = f", as the silhouette is best there, {report.silhouette:.2f}" if report.tried else ""
+    output.say(f"{_counted(report)} in {report.seconds:.1f} s{how}")
+
+
+def _counted(report: ClusterReport) -> str:
+    clusters = output.count(len(report.clusters), "cluster")
+    return f"{clusters} of {output.count(report.images, 'image')}"
 
 
 def report_as_json(report: ClusterReport) -> dict[str, Any]:
@@ -117,6 +122,5 @@ def _write_page(file: str, report: ClusterReport) -> None:
                 heading="Others of it, the most typical first",
             )
         )
-    summary = f"{len(report.clusters):,} clusters of {report.images:,} images"
-    write_page(file, sections, title="Clusters", summary=summary)
+    write_page(file, sections, title="Clusters", summary=_counted(report))
     output.say(f"the page is in {file}")

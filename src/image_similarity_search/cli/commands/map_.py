@@ -51,12 +51,16 @@ def command(where: Filter | None, index_dir: str, html: str, as_json: bool) -> N
     with Collection.open(index_dir) as collection, codecs_silenced(), ProgressBar() as progress:
         layout = collection.layout(where=where, progress=progress)
         paths = dict(_paths(collection, layout.ids))
-        if not as_json:
+        if paths and not as_json:
             _write_page(html, collection, layout, paths, progress)
     if as_json:
         places = zip(layout.ids.tolist(), layout.positions.tolist(), strict=True)
         output.write_json([place_as_json(id_, paths[id_], x, y) for id_, (x, y) in places])
-    output.say(f"{len(layout.ids):,} images" + ("" if as_json else f"; the page is in {html}"))
+    if not paths:
+        output.say(f"no map: {output.no_images(where)}")
+        return
+    page = "" if as_json else f"; the page is in {html}"
+    output.say(output.count(len(paths), "image") + page)
 
 
 def place_as_json(id_: int, path: str, x: float, y: float) -> dict[str, Any]:

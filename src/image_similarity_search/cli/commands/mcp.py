@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from image_similarity_search.cli import options
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.cli.extras import extra
 
 
 @click.command(
@@ -32,12 +32,6 @@ def command(index_dir: str, folders: tuple[str, ...], allow_changes: bool) -> No
     For the configuration of a program that has agents: it starts this, and talks to it over
     standard input and output. No picture file is ever changed.
     """
-    try:
+    with extra("mcp", "iss mcp"):
         from image_similarity_search.agents.server import serve
-    except ImportError as error:
-        if error.name is None or error.name.startswith("image_similarity_search"):
-            raise
-        install = "pip install 'image-similarity-search[mcp]'"
-        said = f"iss mcp needs {error.name}, which is not installed: {install}"
-        raise ConfigError("mcp", error.name, install, said) from None
     serve(index_dir, folders, changes=allow_changes)

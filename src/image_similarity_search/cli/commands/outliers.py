@@ -39,7 +39,7 @@ Examples:
 @options.as_json
 @click.option("--paths", is_flag=True, help="Print the paths of the images and nothing else.")
 @options.null
-@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of them, too.")
+@options.html
 def command(
     count: int,
     k: int,
@@ -58,7 +58,7 @@ def command(
 
     with Collection.open(index_dir) as collection, ProgressBar() as progress:
         report = collection.outliers(count, k=k, where=where, progress=progress)
-    if html:
+    if html and report.outliers:
         _write_page(html, report)
     if as_json:
         output.write_json(report_as_json(report))
@@ -67,6 +67,10 @@ def command(
     else:
         for one in report.outliers:
             output.write(f"{one.distance:.4f}  {one.times:5.1f} x  {one.image.path}")
+    if report.images < 2:  # which a single image has none to be compared with
+        nothing = "there is one image only" if report.images else output.no_images(where)
+        output.say(f"no outliers: {nothing}")
+        return
     output.say(
         f"{len(report.outliers):,} of {report.images:,} images, by the {report.k} nearest;"
         f" the median is {report.median:.4f}; {report.seconds:.1f} s"

@@ -8,7 +8,7 @@ from typing import IO
 
 import click
 
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.cli.extras import extra
 
 _MIB = 1024**2
 
@@ -105,14 +105,8 @@ def command(
             metrics_dir = os.path.join(state_dir, "metrics")
             os.mkdir(metrics_dir)
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
-        try:
+        with extra("serve", "iss serve"):
             from image_similarity_search.service.serving import serve
-        except ImportError as error:
-            if error.name is None or error.name.startswith("image_similarity_search"):
-                raise
-            install = "pip install 'image-similarity-search[serve]'"
-            said = f"iss serve needs {error.name}, which is not installed: {install}"
-            raise ConfigError("serve", error.name, install, said) from None
         from image_similarity_search.service.settings import Limits, Settings, named
 
         settings = Settings(

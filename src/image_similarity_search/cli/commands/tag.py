@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,20 +27,14 @@ Examples:
 )
 @click.argument("action", type=click.Choice(["add", "remove", "list"]))
 @click.argument("tag", required=False)
-@click.argument("images", nargs=-1, type=click.Path(readable=False))
-@click.option("--id", "ids", type=int, multiple=True, metavar="N", help="An image by its id.")
-@options.files_from
-@options.null
+@options.which_images
 @options.index_dir
 @options.wait
 @options.as_json
 def command(
     action: str,
     tag: str | None,
-    images: tuple[str, ...],
-    ids: tuple[int, ...],
-    files_from: IO[bytes] | None,
-    null: bool,
+    images: list[str | int],
     index_dir: str,
     wait: float,
     as_json: bool,
@@ -51,18 +45,17 @@ def command(
     """
     from image_similarity_search.collection import Collection
 
-    paths = options.all_paths(images, files_from, null)
     if action == "list":
-        if tag is not None or paths or ids:
+        if tag is not None or images:
             raise click.UsageError("'list' takes nothing: it lists all tags")
         with Collection.open(index_dir) as collection:
             _list(collection, as_json=as_json)
         return
-    if tag is None or not (paths or ids):
+    if tag is None or not images:
         raise click.UsageError("say which tag, and to what: paths, --id N or --files-from FILE")
     with Collection.open(index_dir, wait=wait) as collection:
         change = collection.add_tags if action == "add" else collection.remove_tags
-        count = change([*paths, *ids], tag)
+        count = change(images, tag)
     if as_json:
         output.write_json({"changed": count})
     else:

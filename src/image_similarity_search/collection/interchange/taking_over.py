@@ -10,6 +10,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.new_catalog import NewCatalog
 from image_similarity_search.catalog.values import Identity, Rows
+from image_similarity_search.collection.costs import weigh_once
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import (
@@ -64,7 +65,9 @@ def take_over(
             new.put_in_place()
         # it is whole now: what is interrupted here is made when it is first searched
         with suppress(KeyboardInterrupt), closing(Catalog(folder)) as catalog:
-            StoreKeeper(catalog, folder).rebuild(None)
+            keeper = StoreKeeper(catalog, folder)
+            keeper.rebuild(None)
+            weigh_once(catalog, keeper)
 
 
 def refuse_existing(folder: str) -> None:

@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 def laid_out(catalog: Catalog, ids: IdArray, progress: ProgressCallback | None) -> Layout:
     """As ``Collection.layout``, of the images ``ids``, in order."""
+    if not len(ids):
+        return Layout(ids, np.empty((0, 2), dtype=np.float32))
     tsne = _library()
     found, start = _along_two(catalog, ids)
     if len(found) < _FEWEST:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from image_similarity_search.stores.engines.access import access
 from image_similarity_search.stores.engines.address import Address
 from image_similarity_search.stores.engines.base import Engine
-from image_similarity_search.stores.engines.milvus_connection import MilvusConnection
-from image_similarity_search.stores.engines.milvus_engine import MilvusEngine
 
 
 def open_engine(address: Address) -> Engine:
@@ -15,4 +13,7 @@ def open_engine(address: Address) -> Engine:
     Raises:
         StoreUnavailableError: it can't be reached, or its client is not installed.
     """
+    from image_similarity_search.stores.engines.milvus_connection import MilvusConnection
+    from image_similarity_search.stores.engines.milvus_engine import MilvusEngine
+
     return MilvusEngine(MilvusConnection(address, access()))

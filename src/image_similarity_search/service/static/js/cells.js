@@ -19,14 +19,18 @@ export function makeCell() {
   const picture = make("img", { alt: "", decoding: "async", draggable: false });
   picture.addEventListener("load", () => showThere(picture));
   picture.addEventListener("error", () => picture.hasAttribute("src") && showGone(picture));
-  const tools = make("div", { className: "tools" });
-  for (const [act, name, label] of [...TOOLS, ...JUDGING]) {
+  const figures = make("p", { className: "figures" }, make("span", { className: "score" }), make("span", { className: "name" }));
+  const [tools, judging] = [buttons("tools", TOOLS), buttons("judging", JUDGING)];
+  return make("li", { className: "cell" }, make("a", { tabIndex: -1 }, picture), tools, figures, judging);
+}
+
+function buttons(className, kinds) {
+  const all = kinds.map(([act, name, label]) => {
     const button = make("button", { type: "button", title: label, tabIndex: -1 }, icon(name), unseen(label));
     button.dataset.act = act;
-    tools.append(button);
-  }
-  const figures = make("p", { className: "figures" }, make("span", { className: "score" }), make("span", { className: "name" }));
-  return make("li", { className: "cell" }, make("a", { tabIndex: -1 }, picture), tools, figures);
+    return button;
+  });
+  return make("div", { className }, ...all);
 }
 
 /** Put an image (and its score) into a cell; whether there was one. */
@@ -35,8 +39,7 @@ export function fillCell(cell, item, addressOf, liked = []) {
   cell.querySelector(".gone")?.remove();
   cell.classList.toggle("scored", item?.score !== undefined);
   cell.querySelector(".tools").hidden = !item;
-  for (const [act] of JUDGING) cell.querySelector(`[data-act="${act}"]`).hidden = item?.score === undefined;
-  cell.querySelector(".figures").hidden = item?.score === undefined;
+  for (const name of [".figures", ".judging"]) cell.querySelector(name).hidden = item?.score === undefined;
   if (!item) {
     link.removeAttribute("href");
     link.ariaLabel = "Loading";
@@ -46,7 +49,7 @@ export function fillCell(cell, item, addressOf, liked = []) {
     return false;
   }
   const { image, score, folded } = item;
-  cell.classList.toggle("liked", score !== undefined && liked.includes(image.id));
+  cell.querySelector("[data-act=like]").ariaPressed = liked.includes(image.id);
   const said = score === undefined ? "" : `, score ${score.toFixed(3)}`;
   cell.dataset.id = image.id;
   link.href = addressOf(image);

@@ -56,7 +56,7 @@ export class Grid {
     const scored = Boolean(this.source?.scored);
     const least = narrow ? (scored ? 150 : 105) : scored ? 190 : 150;
     const columns = Math.max(2, Math.floor((width + gap) / (least + gap)));
-    const caption = scored ? this.captionHeight : 0;
+    const caption = scored ? this.captionHeight() : 0;
     const side = (width - gap * (columns - 1)) / columns;
     const before = [this.columns, this.side, this.caption].join();
     Object.assign(this, { columns, gap, side, caption, rowHeight: side + caption + gap });

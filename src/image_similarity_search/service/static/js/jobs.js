@@ -122,6 +122,7 @@ function summary({ state, report }) {
   if (report?.moved) parts.push(`${number(report.moved)} moved`);
   if (report?.removed) parts.push(`${number(report.removed)} gone`);
   if (report?.skipped) parts.push(`${number(report.skipped)} unreadable`);
+  if (!report) return "Stopped. What was done is kept"; // it had no time left to say what
   const what = parts.length ? parts.join(", ") : "nothing has changed";
   return state === "cancelled" ? `Stopped. What was done is kept: ${what}` : `Up to date: ${what}`;
 }

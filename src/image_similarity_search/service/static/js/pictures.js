@@ -6,7 +6,8 @@ import { Grid } from "./grid.js";
 import { Library, Results } from "./sources.js";
 import { fileOf } from "./uploads.js";
 
-const CAPTION = 34; // pixels, as in grid.css
+const FOR_FINGERS = matchMedia("(hover: none)");
+const captionHeight = () => (FOR_FINGERS.matches ? 44 : 34); // pixels, as in grid.css
 
 /** Shows the library or the hits of a search. */
 export class Pictures {
@@ -22,7 +23,7 @@ export class Pictures {
     this.grid = new Grid(host, list, {
       makeCell,
       fill: (cell, item) => fillCell(cell, item, addressOf, this.source?.liked),
-      captionHeight: CAPTION,
+      captionHeight,
       act: (key, index) => act.key(key, this.source.at(index)?.image),
     });
     list.addEventListener("click", (event) => this.#click(event, act));

@@ -1,0 +1,98 @@
+"""Disks that are mounted at or below an indexed folder: while they are away, all is kept."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.places import relative
+from image_similarity_search.images.walk import FoundFolder, device_above
+
+
+class Disks:
+    """The disks of one scan: those that are known from earlier ones, and those that it meets."""
+
+    def __init__(self, catalog: Catalog, folder: str) -> None:
+        """``folder`` is the absolute path of what is scanned."""
+        self._catalog = catalog
+        self._known = disks_below(catalog, folder)
+        self._above = catalog.disks.known().intersection(_upwards(os.path.dirname(folder)))
+        self._away = self._not_mounted()
+        self._there: Counter[str] = Counter()  # known files of those that seem to be away
+        self._with_pictures: set[str] = set()
+        self._unread: set[str] = set()
+        self._around: list[str] = []  # disks that the folder met last is on
+
+    def meet(self, path: str, found: FoundFolder, known: int) -> None:
+        """Note a folder, in the order of the walk, in which ``known`` of the known files are."""
+        if found.error is not None:
+            self._unread.add(path)
+            return
+        while self._around and relative(path, self._around[-1]) is None:
+            self._around.pop()
+        if found.is_disk:
+            self._around.append(path)
+        if found.files:
+            self._with_pictures.update(self._around)
+        if self._away:
+            for disk in self._away.intersection(_upwards(path)):
+                self._there[disk] += known
+
+    def away(self, gone: Mapping[str, int]) -> set[str]:
+        """The disks that are not there, after the walk, and remember which there are.
+
+        ``gone`` says of how many images of each folder, by its absolute path, there is no file.
+        Where more of a disk's files are there than gone, they were copied to its place.
+        """
+        self._away |= self._not_mounted()
+        missing: Counter[str] = Counter()
+        for folder, count in gone.items():
+            for disk in self._away.intersection(_upwards(folder)):
+                missing[disk] += count
+        away = {disk for disk, count in missing.items() if count > self._there[disk]}
+        unseen = away | self._unread
+        kept = {disk for disk in self._known if not unseen.isdisjoint(_upwards(disk))}
+        present = kept | self._with_pictures
+        if present != self._known:
+            with self._catalog.transaction():
+                self._catalog.disks.change(forget=self._known, remember=present)
+        return away
+
+    def _not_mounted(self) -> set[str]:
+        return {disk for disk in self._known | self._above if not is_mounted(disk)}
+
+
+def disks_below(catalog: Catalog, folder: str) -> set[str]:
+    """The absolute paths of the disks that are known at and below a folder."""
+    return {path for path in catalog.disks.known() if relative(path, folder) is not None}
+
+
+def is_mounted(path: str) -> bool:
+    """Whether the disk seems to be there that is mounted at ``path``: another device, not empty."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is not None and os.stat(path).st_dev != device_above(path)
+    except OSError:
+        return False
+
+
+def is_on(folder: str, disks: set[str]) -> bool:
+    """Whether the folder at an absolute path is one of these disks, or lies on one."""
+    return not disks.isdisjoint(_upwards(folder))
+
+
+def forget_emptied(catalog: Catalog) -> None:
+    """Know no more of disks without images; call within a transaction."""
+    emptied = {disk for disk in catalog.disks.known() if not catalog.places.folder_ids_below(disk)}
+    if emptied:
+        catalog.disks.change(forget=emptied)
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """An absolute path, and those of all folders above it."""
+    yield path
+    while (above := os.path.dirname(path)) != path:
+        yield above
+        path = above

@@ -1,0 +1,220 @@
+"""Disks below an indexed folder that are unplugged, and plugged in again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import MakePicture, until
+from test_sync import counts, paths
+from test_watch import following
+
+from image_similarity_search.collection import Collection
+from image_similarity_search.collection.disks import disks_below
+from image_similarity_search.types import SyncReport
+
+_AWAY = "its disk is not mounted; what is known of it is kept ('iss remove' forgets it)"
+
+
+@pytest.fixture
+def disk(tmp_path: Path, make_picture: MakePicture) -> Iterator[Path]:
+    """A folder of two pictures, and one below it, on another device than ``tmp_path``."""
+    device = tmp_path.stat().st_dev
+    for place in ("/dev/shm", tempfile.gettempdir(), "/var/tmp", os.getcwd()):
+        if os.access(place, os.W_OK) and os.stat(place).st_dev != device:
+            with tempfile.TemporaryDirectory(dir=place) as folder:
+                for number in range(2):
+                    make_picture(Path(folder) / f"{number}.png", 20 + number)
+                make_picture(Path(folder) / "below" / "2.png", 22)
+                yield Path(folder)
+                return
+    pytest.skip("all folders that can be written to are on one device")
+
+
+class Plugged:
+    """A disk that is reached by a link in an indexed folder: that is another device, too."""
+
+    def __init__(self, collection: Collection, photos: Path, disk: Path) -> None:
+        self.collection = collection
+        self.photos = photos
+        self.disk = disk
+        self.place = photos / "disk"
+        self.plug()
+
+    def plug(self) -> None:
+        """Plug it in."""
+        if self.place.is_dir():
+            shutil.rmtree(self.place)
+        self.place.symlink_to(self.disk)
+
+    def unplug(self, left: str) -> None:
+        """Unplug it; its place is "gone", "empty", or holds something else than it did."""
+        self.place.unlink()
+        if left != "gone":
+            self.place.mkdir()
+        if left == "other":
+            shutil.copy(self.photos / "picture 0.jpg", self.place / "camera.jpg")
+
+    def sync(self) -> SyncReport:
+        """Sync all."""
+        return self.collection.sync(self.photos, follow_symlinks=True)
+
+    @property
+    def known(self) -> set[str]:
+        """The disks that are remembered."""
+        return disks_below(self.collection._catalog, str(self.photos))
+
+
+@pytest.fixture
+def plugged(collection: Collection, photos: Path, disk: Path) -> Plugged:
+    """A disk whose pictures were indexed, beside twelve others."""
+    made = Plugged(collection, photos, disk)
+    assert counts(made.sync()) == {"indexed": 15}
+    return made
+
+
+@pytest.mark.parametrize("left", ["gone", "empty", "other"])
+def test_what_an_unplugged_disk_held_is_kept(plugged: Plugged, left: str) -> None:
+    before = paths(plugged.collection)
+    plugged.unplug(left)
+    for known in (12, 12 + (left == "other")):
+        report = plugged.sync()
+        assert (report.unchanged, report.removed) == (known, 0)
+        assert report.unreadable_folders == [f"{plugged.place}: {_AWAY}"]
+        assert paths(plugged.collection) >= before
+    plugged.plug()
+    report = plugged.sync()
+    assert (report.unchanged, report.removed) == (15, int(left == "other"))
+    assert not report.unreadable_folders
+    assert paths(plugged.collection) == before
+
+
+def test_what_is_deleted_on_a_disk_that_is_there_is_forgotten(plugged: Plugged) -> None:
+    (plugged.disk / "0.png").unlink()
+    assert counts(plugged.sync()) == {"unchanged": 14, "removed": 1}
+    shutil.rmtree(plugged.photos / "holiday")
+    plugged.unplug("gone")
+    assert counts(plugged.sync()) == {"unchanged": 6, "removed": 6}  # what lies beside it
+    assert len(plugged.collection) == 6 + 2
+
+
+def test_a_disk_that_is_truly_gone_is_removed(plugged: Plugged) -> None:
+    assert plugged.known == {str(plugged.place)}
+    plugged.unplug("empty")
+    plugged.sync()
+    assert plugged.collection.remove(plugged.place) == 3
+    assert plugged.known == set()
+    assert counts(plugged.sync()) == {"unchanged": 12}
+    shutil.copy(plugged.disk / "0.png", plugged.place)
+    assert counts(plugged.sync()) == {"unchanged": 12, "indexed": 1}
+    (plugged.place / "0.png").unlink()  # now it is a folder as any other
+    assert counts(plugged.sync()) == {"unchanged": 12, "removed": 1}
+
+
+def test_a_disk_whose_files_were_copied_to_its_place_is_none(plugged: Plugged) -> None:
+    plugged.place.unlink()
+    shutil.copytree(plugged.disk, plugged.place)
+    (plugged.place / "1.png").unlink()
+    assert counts(plugged.sync()) == {"unchanged": 14, "removed": 1}
+    assert plugged.known == set()
+
+
+def test_a_disk_that_is_mounted_elsewhere_is_recognised(plugged: Plugged) -> None:
+    plugged.unplug("gone")
+    plugged.place = plugged.photos / "other place"
+    plugged.plug()
+    assert counts(plugged.sync()) == {"unchanged": 12, "moved": 3}
+    assert not plugged.sync().unreadable_folders
+    assert plugged.known == {str(plugged.place)}
+
+
+def test_a_disk_is_known_where_its_root_was_moved(plugged: Plugged) -> None:
+    plugged.photos = plugged.photos.rename(plugged.photos.with_name("moved"))
+    plugged.collection.relocate(plugged.place.parent, plugged.photos)
+    plugged.place = plugged.photos / "disk"
+    assert plugged.known == {str(plugged.place)}
+    plugged.unplug("empty")
+    assert counts(plugged.sync()) == {"unchanged": 12}
+
+
+@pytest.mark.slow
+def test_a_disk_below_a_watched_folder_comes_back(plugged: Plugged) -> None:
+    with following(plugged.collection, plugged.photos, follow_symlinks=True) as follower:
+        plugged.unplug("empty")
+        until(lambda: any(e.report and e.report.unreadable_folders for e in follower.events))
+        (plugged.disk / "0.png").unlink()
+        assert len(plugged.collection) == 15
+        plugged.plug()
+        until(lambda: len(plugged.collection) == 14)
+
+
+_MOUNTS = """
+import json, subprocess, sys
+from image_similarity_search.collection import Collection
+
+root, disk, index = sys.argv[1:]
+
+def run(*command):
+    if subprocess.run(command).returncode:
+        sys.exit(77)
+
+def mount():
+    run("mount", "-t", "tmpfs", "tmpfs", disk)
+    for name in ("1.png", "2.png"):
+        run("cp", "-p", root + "/../" + name, disk)
+
+def told(report):
+    counts = report.indexed, report.unchanged, report.removed
+    return [*counts, len(report.unreadable_folders)]
+
+with Collection.open(index, encoder="colour-texture", create=True) as collection:
+    mount()
+    said = [told(collection.sync(root))]
+    run("umount", disk)
+    said.append(told(collection.sync(root)))
+    run("cp", root + "/0.png", disk + "/other.png")
+    said.append(told(collection.sync(root)))
+    said.append(told(collection.sync(disk)))
+    run("rm", disk + "/other.png")
+    mount()
+    said.append(told(collection.sync(root)))
+with Collection.open(index + "2", encoder="colour-texture", create=True) as collection:
+    said.append(told(collection.sync(disk)))
+    run("umount", disk)
+    run("cp", root + "/0.png", disk + "/other.png")
+    said.append(told(collection.sync(disk)))
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there are other ways to mount a disk")
+def test_a_disk_that_is_really_mounted(tmp_path: Path, make_picture: MakePicture) -> None:
+    disk = make_picture(tmp_path / "root" / "0.png", 0).parent / "disk"
+    disk.mkdir()
+    for number in (1, 2):
+        make_picture(tmp_path / f"{number}.png", number)
+    arguments = [str(tmp_path / "root"), str(disk), str(tmp_path / "index")]
+    of_nobody = [] if os.geteuid() == 0 else ["--map-root-user"]
+    command = ["unshare", "--mount", *of_nobody, sys.executable, "-c", _MOUNTS, *arguments]
+    if not shutil.which("unshare"):
+        pytest.skip("there is no unshare")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 77 or done.stderr.startswith("unshare"):
+        pytest.skip(f"nothing can be mounted here: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        [3, 0, 0, 0],
+        [0, 1, 0, 1],  # it is empty
+        [1, 1, 0, 1],  # something else is there
+        [0, 1, 0, 1],
+        [0, 3, 1, 0],
+        [2, 0, 0, 0],  # of a root that is a disk itself
+        [1, 0, 0, 1],
+    ]
