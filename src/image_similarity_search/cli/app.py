@@ -70,7 +70,7 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does; of a command that there is not, those with a like name are told."""
         name = args[0]
-        if name not in _COMMANDS and not name.startswith("-"):
+        if not (name in _COMMANDS or name.startswith("-") or ctx.resilient_parsing):
             from difflib import get_close_matches
 
             alike = " or ".join(map(repr, get_close_matches(name, _COMMANDS)))

@@ -90,8 +90,8 @@ class StoreKeeper:
         """Another store instead of the current one, which contradicts the catalog."""
         with self._lock:
             _log.warning("%s contradicts the catalog (%s): it is made anew", self.path, why)
-            self._store = store = self._rebuilt()
-            self.look_as_tuned(store)
+            store = self._rebuilt()
+            self._hold(store)
             self._save(store)
             return store
 
@@ -99,9 +99,13 @@ class StoreKeeper:
         """The store, brought to the generation of the catalog."""
         store = self._load() if self._store is None else self._store
         if self._store is None or store.generation != self._catalog.generation:
-            self._store = store = self._checked(store)
-            self.look_as_tuned(store)
+            store = self._checked(store)
+            self._hold(store)
         return store
+
+    def _hold(self, store: FaissStore) -> None:
+        self._store, self._read = store, None
+        self.look_as_tuned(store)
 
     def look_as_tuned(self, store: FaissStore) -> None:
         """Let searches look at as much as the catalog says."""
@@ -162,8 +166,7 @@ class StoreKeeper:
                     self._catalog.set_index(kind)
                 self._catalog.forget_removals()
             self._catch_up(store, self._catalog.generation)
-            self._store = store
-            self.look_as_tuned(store)
+            self._hold(store)
             self._save(store)
 
     def close(self) -> None:

@@ -172,19 +172,22 @@ class Sync:
         if gone or moved or not self._catalog.places.folders_below(self._root_id, ""):
             with self._catalog.transaction():
                 gone = self._catalog.still_at({id_: self._vacated.seen[id_] for id_ in gone})
-                self._hand_on_tags(gone)
+                gone -= self._without_heir(gone)
                 self._catalog.remove(gone)
                 self._catalog.places.forget_empty()
         self._report.removed = len(gone)
 
-    def _hand_on_tags(self, gone: Set[int]) -> None:
-        """Let a file that counts have the tags that were put to a link to it."""
+    def _without_heir(self, gone: Set[int]) -> set[int]:
+        """Let a file that counts have the tags that were put to a link to it.
+
+        Returns the links whose files are not known, as where only a part of a folder is synced.
+        """
+        without = set()
         for id_ in gone & self._vacated.aliases.keys():
             path, link = self._vacated.aliases[id_], self._catalog.record(id_)
-            if link:
-                hand_on_tags(self._catalog, link, path)
-                _log.info(
-                    "%s: forgotten, a link to %s, which has its tags now",
-                    shown(link.path),
-                    shown(path),
-                )
+            if link and hand_on_tags(self._catalog, link, path):
+                told = "%s: forgotten, a link to %s, which has its tags now"
+                _log.info(told, shown(link.path), shown(path))
+            else:
+                without.add(id_)
+        return without

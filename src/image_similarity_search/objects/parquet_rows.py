@@ -245,20 +245,23 @@ class _Kept:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._counting = threading.Lock()  # another one: to read a row may take long
         self._readers = 0
         self._file: _File | None = None
         self._opened = ("", 0, 0)  # its path, time and size
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        with self._lock:
+        with self._counting:
             self._readers += 1
         try:
             yield
         finally:
-            with self._lock:
+            with self._counting:
                 self._readers -= 1
-                if not self._readers:
+                last = not self._readers
+            if last:
+                with self._lock:
                     self._close()
 
     def row(self, path: str, number: int) -> _Row | None:

@@ -22,13 +22,15 @@ def with_tags_of_now(
         yield replace(group, keep=_with_tags(catalog, group.keep), others=others)
 
 
-def hand_on_tags(catalog: Catalog, gone: ImageRecord, kept: str) -> None:
+def hand_on_tags(catalog: Catalog, gone: ImageRecord, kept: str) -> bool:
     """Put the tags of an image that goes to the one that stays, so that no word is lost.
 
-    Call within a transaction.
+    Call within a transaction. Returns whether there is one that stays.
     """
-    if keep := catalog.record_at(kept):
+    keep = catalog.record_at(kept)
+    if keep:
         catalog.tags.change([keep.id], tags_in(gone.metadata), ())
+    return keep is not None
 
 
 def note_own_tags(
