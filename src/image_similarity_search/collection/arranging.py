@@ -18,7 +18,7 @@ from image_similarity_search.types import (
 
 _SPARE = 3  # times as many hits as are wanted are looked at,
 _LEAST_SPARE, _MOST_SPARE = 30, 1_000  # within these bounds
-_DEEPEST, _MOST = 32, 4_000  # so many times as many, and so many, where most are folded
+_DEEPEST, _MOST = 32, 2_000  # so many times as many, and so many, where most are folded
 
 
 def depth(k: int, options: SearchOptions) -> int:

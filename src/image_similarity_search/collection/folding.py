@@ -83,10 +83,12 @@ def _homes(signatures: FloatArray) -> list[int]:
     flat = signatures.reshape(-1, SIDE * SIDE)
     homes: list[int] = []
     for at, maybe in enumerate(_maybe_near(signatures)):
-        firsts = [other for other in maybe if homes[other] == other]
-        views = orientations(signatures[at]).reshape(-1, SIDE * SIDE)
-        near = (views @ flat[firsts].T).max(axis=0, initial=-1) >= NEAR_LIKENESS
-        homes.append(firsts[int(near.argmax())] if near.any() else at)
+        home = at
+        if firsts := [other for other in maybe if homes[other] == other]:
+            views = orientations(signatures[at]).reshape(-1, SIDE * SIDE)
+            near = (views @ flat[firsts].T).max(axis=0) >= NEAR_LIKENESS
+            home = firsts[int(near.argmax())] if near.any() else at
+        homes.append(home)
     return homes
 
 
@@ -101,7 +103,7 @@ def _maybe_near(signatures: FloatArray) -> Iterator[NDArray[np.intp]]:
     left = np.sqrt(np.maximum(0, np.square(signatures).sum(axis=(1, 2)) - np.square(flat).sum(1)))
     for start in range(0, len(signatures), _AT_ONCE):
         some = slice(start, min(start + _AT_ONCE, len(signatures)))
-        views = np.stack([orientations(one) for one in coarse[some]], axis=1)
+        views = orientations(coarse[some])
         products = views.reshape(-1, flat.shape[1]) @ flat[: some.stop].T
         most = products.reshape(len(views), -1, some.stop).max(axis=0)
         most += np.outer(left[some], left[: some.stop])

@@ -42,15 +42,14 @@ def normalised(grey: FloatArray) -> FloatArray:
 
 
 def orientations(grey: FloatArray) -> FloatArray:
-    """A signature ``(32, 32)`` in the eight ways to turn and mirror it, upright first."""
-    return np.concatenate(_views(grey[None]))
+    """Signatures ``(..., 32, 32)`` in the eight ways to turn and mirror them, upright first."""
+    return np.stack(_views(grey))
 
 
 def _views(grey: FloatArray) -> list[FloatArray]:
-    """Signatures ``(n, 32, 32)`` in each of eight orientations, upright first."""
-    return [
-        np.rot90(one, turn, axes=(1, 2)) for one in (grey, grey[:, :, ::-1]) for turn in range(4)
-    ]
+    """The same, not copied."""
+    both = (grey, grey[..., ::-1])
+    return [np.rot90(one, turn, axes=(-2, -1)) for one in both for turn in range(4)]
 
 
 def oriented_likeness(one: PixelArray, other: PixelArray) -> tuple[FloatArray, list[str]]:
