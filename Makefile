@@ -18,6 +18,11 @@ ENGINE_PACKAGES := milvus==2.3.5 pymilvus==3.0.2 "tenacity>=8.2"
 # A real S3 server in Python, which answers a second after it is started.
 S3_PACKAGES := "moto[server]==5.2.5"
 
+# Servers that speak as Google Cloud Storage and as Azure Blob Storage do; the second is npm's.
+GS_PACKAGES := "gcp-storage-emulator==2026.7.19"
+AZURITE := azurite@3.35.0
+AZURITE_PROGRAM := $(CURDIR)/.venv-s3/npm/node_modules/.bin/azurite-blob
+
 # Two nodes of it run beside the tests.
 RAY_PACKAGES := "ray[client,data]==2.60.0"
 
@@ -104,7 +109,12 @@ test-engine: $(VENV)/.installed-dev  ## the tests against a real Milvus server, 
 test-s3: $(VENV)/.installed-dev  ## the tests of object storage against a real S3 server, where that can be installed
 	$(call beside,.venv-s3)
 	@if .venv-s3/bin/pip install --quiet --editable ".[s3]" && .venv-s3/bin/pip install --quiet $(S3_PACKAGES); then \
-		.venv-s3/bin/python -m pytest tests/objects; \
+		.venv-s3/bin/pip install --quiet --editable ".[gs,az]" $(GS_PACKAGES) \
+			|| echo "gcsfs, adlfs or a server for gs:// can't be installed here."; \
+		[ -x $(AZURITE_PROGRAM) ] \
+			|| npm install --silent --no-audit --no-fund --ignore-scripts --prefix .venv-s3/npm $(AZURITE) \
+			|| echo "A server for az:// can't be installed here."; \
+		ISS_AZURITE=$$(ls $(AZURITE_PROGRAM) 2> /dev/null) .venv-s3/bin/python -m pytest -rs tests/objects; \
 	else \
 		echo "s3fs or moto can't be installed here: the tests that need them are skipped."; \
 	fi

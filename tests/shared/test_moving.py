@@ -314,6 +314,15 @@ def test_killed_on_the_way_it_is_whole_and_moves_again(
     assert _said_by(index_data) == before
 
 
+def test_a_file_that_kept_its_name_is_written_to_no_more(index_data: Path, url: str) -> None:
+    with Collection.open(index_data) as other:
+        _killed(index_data, url, "told")
+        assert (index_data / FILE_NAME).exists()
+        assert len(other.search(1, k=3)) == 3
+        with pytest.raises(CollectionNotFoundError):
+            other.add_tags([1], "lost")
+
+
 def test_what_was_changed_since_by_others_is_not_taken_for_the_same(
     index_data: Path, url: str, tmp_path: Path
 ) -> None:
