@@ -303,6 +303,8 @@ def test_near_duplicates_are_found_among_objects(collection: Collection, bucket:
         "a.png",
         "a again.jpg",
     }
+    assert group.sharpness
+    assert group.others[0].sharpness
 
 
 def test_an_export_comes_back(collection: Collection, bucket: Bucket, tmp_path: Path) -> None:
