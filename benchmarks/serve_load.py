@@ -1,6 +1,7 @@
 """``iss serve`` under load: many searches while a sync runs, uploads, memory, and a graceful stop.
 
     python benchmarks/serve_load.py PHOTOS     # a folder of some hundred photographs
+    python benchmarks/serve_load.py PHOTOS searches_while_syncing seconds=600 by=locust
 
 Everything is on one machine: the service, its sync, and what sends the requests share its
 processors.
@@ -72,54 +73,57 @@ def service(index: Path, workers: int = 1) -> Iterator[tuple[str, subprocess.Pop
 
 
 def searches_while_syncing(
-    photos: str, images: str = "20000", seconds: str = "60", connections: str = "64"
+    photos: str,
+    images: str = "20000",
+    seconds: str = "60",
+    connections: str = "64",
+    by: str = "streams",
 ) -> dict[str, Any]:
-    """Searches by id over many connections, while syncs encode the photographs again and again."""
+    """Searches by id over many connections, while syncs encode the photographs again and again.
+
+    They are sent ``by`` ``http_load``'s streams, or by ``locust`` (``pip install locust``).
+    """
+    sent = {"streams": _by_streams, "locust": _by_locust}[by]
     with tempfile.TemporaryDirectory() as folder:
         index, root = _collection(Path(folder), photos, int(images))
         with service(index) as (url, process):
-            before = memory_mib(process.pid)
+            resident = [memory_mib(process.pid)]
             stop, counts = threading.Event(), {"syncs": 0, "encoded": 0}
-            syncing = threading.Thread(target=_sync_all_along, args=(url, root, stop, counts))
-            syncing.start()
-            load = send(url, _ids(int(images)), int(connections), float(seconds))
+            beside = [
+                threading.Thread(target=_sync_all_along, args=(url, root, stop, counts)),
+                threading.Thread(target=_note_memory, args=(process.pid, stop, resident)),
+            ]
+            for thread in beside:
+                thread.start()
+            told = sent(url, int(images), float(seconds), int(connections))
             stop.set()
-            syncing.join()
-            quiet = send(url, _ids(int(images)), int(connections), 5.0)
-            after = memory_mib(process.pid)
+            for thread in beside:
+                thread.join()
+            resident.append(memory_mib(process.pid))
+            quiet = _by_streams(url, int(images), 5.0, int(connections))
     return {
         "images": int(images),
-        **load.figures(),
+        **told,
         **counts,
-        "without_sync_requests_per_second": quiet.figures()["requests_per_second"],
-        "without_sync_p99_ms": quiet.figures()["p99_ms"],
-        "rss_before_mib": before,
-        "rss_after_mib": after,
+        "without_sync_requests_per_second": quiet["requests_per_second"],
+        "without_sync_p99_ms": quiet["p99_ms"],
+        "rss_mib_by_minute": resident,
     }
 
 
-def searches_by_locust(
-    photos: str, images: str = "20000", seconds: str = "60", connections: str = "64"
-) -> dict[str, Any]:
-    """The same, sent by locust, which must be found by ``locust`` (``pip install locust``)."""
-    with tempfile.TemporaryDirectory() as folder:
-        index, root = _collection(Path(folder), photos, int(images))
-        with service(index) as (url, process):
-            before = memory_mib(process.pid)
-            stop, counts = threading.Event(), {"syncs": 0, "encoded": 0}
-            syncing = threading.Thread(target=_sync_all_along, args=(url, root, stop, counts))
-            syncing.start()
-            told = _by_locust(url, int(images), seconds, connections)
-            stop.set()
-            syncing.join()
-            after = memory_mib(process.pid)
-    return {**told, **counts, "rss_before_mib": before, "rss_after_mib": after}
+def _note_memory(pid: int, stop: threading.Event, resident: list[float]) -> None:
+    while not stop.wait(60.0):
+        resident.append(memory_mib(pid))
 
 
-def _by_locust(url: str, images: int, seconds: str, connections: str) -> dict[str, Any]:
+def _by_streams(url: str, images: int, seconds: float, connections: int) -> dict[str, Any]:
+    return dict(send(url, _ids(images), connections, seconds).figures())
+
+
+def _by_locust(url: str, images: int, seconds: float, connections: int) -> dict[str, Any]:
     file = Path(__file__).with_name("locust_searches.py")
     command = ["locust", "-f", str(file), "--host", url, "--headless", "--json", "--only-summary"]
-    command += ["-u", connections, "-r", connections, "-t", f"{seconds}s"]
+    command += ["-u", str(connections), "-r", str(connections), "-t", f"{seconds:.0f}s"]
     environment = os.environ | {"IMAGES": str(images)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     [told] = json.loads(done.stdout[done.stdout.index("[") :])
@@ -132,7 +136,7 @@ def _by_locust(url: str, images: int, seconds: str, connections: str) -> dict[st
     return {
         "requests": told["num_requests"],
         "errors": told["num_failures"],
-        "requests_per_second": round(told["num_requests"] / float(seconds), 1),
+        "requests_per_second": round(told["num_requests"] / seconds, 1),
         "p99_ms": slowest,
         "max_ms": round(told["max_response_time"], 1),
     }
@@ -291,6 +295,7 @@ def _json(url: str, body: bytes | None = None) -> Any:
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[2:] or ["searches_while_syncing", "uploads", "memory", "graceful_stop"]
-    for name in chosen:
-        print(name, json.dumps(globals()[name](sys.argv[1]), indent=2))
+    options = dict(word.split("=", 1) for word in sys.argv[2:] if "=" in word)
+    chosen = [word for word in sys.argv[2:] if "=" not in word]
+    for name in chosen or ["searches_while_syncing", "uploads", "memory", "graceful_stop"]:
+        print(name, json.dumps(globals()[name](sys.argv[1], **options), indent=2))

@@ -50,10 +50,17 @@ def test_without_postgresql_its_tests_fail_there() -> None:
 def test_without_an_engine_its_tests_fail_there(tmp_path: Path) -> None:
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     assert "\tISS_ENGINE_NEEDED=1 make test-engine\n" in script
-    (tmp_path / ".venv-engine" / "bin").mkdir(parents=True)
-    pip = tmp_path / ".venv-engine" / "bin" / "pip"
-    pip.write_text('#!/bin/sh\ncase "$*" in *milvus*) exit 1;; esac\n')
-    pip.chmod(0o755)
+    for folder, program, lines in (
+        (".venv", "python", ""),
+        (".venv-engine", "python", f"echo {tmp_path}"),
+        (".venv-engine", "pip", 'case "$*" in *milvus*) exit 1;; esac'),
+    ):
+        path = tmp_path / folder / "bin" / program
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{lines}\n")
+        path.chmod(0o755)
+    for name in ("pyproject.toml", ".venv/.installed-dev"):  # in this order: it is installed
+        (tmp_path / name).touch()
     command = ["make", "-f", str(ROOT / "Makefile"), "test-engine", "PYTHON=true"]
     for needed, status in (("", 0), ("1", 2)):
         environment = os.environ | {"ISS_ENGINE_NEEDED": needed}

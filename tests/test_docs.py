@@ -337,7 +337,7 @@ def test_every_json_field_is_described() -> None:
         "add": output.record_as_json(record),
         "models": models.row_as_json(ENCODERS["resnet50"]),
         "import-legacy": asdict(LegacyImportReport("l2")),
-        "move": output.store_as_json(info),
+        "move": output.moved_as_json(info),
         "verify": output.verify_as_json(VerifyReport(), RepairReport())
         | asdict(Problem("store", ""))
         | asdict(RepairReport()),

@@ -244,12 +244,10 @@ class CollectionUnavailableError(CollectionError):
 class CollectionExistsError(CollectionError):
     """There is a collection at ``path`` already, where a new one was to be made."""
 
-    def __init__(self, path: object) -> None:
-        super().__init__(
-            f"there is a collection at {path} already: give another index folder; nothing was"
-            " changed"
-        )
+    def __init__(self, path: object, remedy: str = "give another index folder") -> None:
+        super().__init__(f"there is a collection at {path} already: {remedy}; nothing was changed")
         self.path = path
+        self.remedy = remedy
 
 
 class LegacyIndexError(CollectionError):

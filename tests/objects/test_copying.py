@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from s3_server import picture
 
+from image_similarity_search.catalog.places import Place
+from image_similarity_search.catalog.values import FileStat
+from image_similarity_search.collection.pipeline import Decoders, Job, Loaded
+from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.objects import storage
 from image_similarity_search.objects.storage import _while_it_comes
 
@@ -79,3 +85,26 @@ def test_one_of_which_nothing_more_comes_is_given_up(loop: Hurried, tmp_path: Pa
 def test_what_goes_wrong_is_told(loop: Hurried, tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         loop.run_until_complete(_while_it_comes(_copy(tmp_path, []), str(tmp_path), _PATIENCE))
+
+
+def test_copies_that_wait_for_a_decoder_have_so_many_bytes(tmp_path: Path) -> None:
+    (tmp_path / "copy.png").write_bytes(picture(1))
+    jobs = [
+        Job(f"s3://b/{n}", Place(0, f"{n}"), FileStat(size << 20, 0), None, f"{tmp_path}/copy.png")
+        for n, size in enumerate([100, 100, 100, 1, 400, 1, 1])
+    ]
+    taken = given = 0
+    most = []
+
+    def counted() -> Iterator[Job]:
+        nonlocal taken
+        for job in jobs:
+            taken += 1
+            yield job
+
+    with closing(Decoders(processes=1)) as decoders:
+        for item in decoders.load_all(counted(), Preprocessing(), 60.0):
+            assert isinstance(item, Loaded)
+            most.append(taken - given)
+            given += 1
+    assert most == [3, 4, 3, 2, 1, 2, 1]

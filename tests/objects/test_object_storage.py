@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from camera_files import exif
 from click.testing import CliRunner
 from conftest import CountingEncoder, MakePicture, until
 from running import Starter
@@ -305,6 +307,34 @@ def test_near_duplicates_are_found_among_objects(collection: Collection, bucket:
     }
     assert group.sharpness
     assert group.others[0].sharpness
+
+
+def test_what_objects_say_of_themselves_is_read_after_an_import(
+    collection: Collection, bucket: Bucket, relay: Relay, tmp_path: Path
+) -> None:
+    from image_similarity_search import export_collection, import_collection
+
+    shot = bucket.put("shot.jpg", picture(7, format="JPEG", exif=exif()))
+    collection.sync(bucket.address())
+    wanted = collection.traits(shot)
+    assert wanted
+    export_collection(tmp_path / "index", tmp_path / "all.parquet")
+    import_collection(tmp_path / "all.parquet", tmp_path / "imported")
+    with Collection.open(tmp_path / "imported", encoder=CountingEncoder()) as imported:
+        assert imported.traits(shot) is None
+        relay.asked.clear()
+        relay.failing.add("b.png")
+        assert imported.sync(bucket.address()).encoded == 0
+        assert sorted(set(relay.gets())) == sorted(
+            ["a.png", "b.png", "holiday/c.png", "holiday/beach/d é+%25.png", "shot.jpg"]
+        )
+        assert imported.traits(shot) == replace(wanted, colours=())
+        relay.reset()
+        imported.sync(bucket.address())
+        assert relay.gets() == ["b.png"]  # what could not be read is tried again
+        relay.reset()
+        imported.sync(bucket.address())
+        assert not relay.gets()
 
 
 def test_an_export_comes_back(collection: Collection, bucket: Bucket, tmp_path: Path) -> None:

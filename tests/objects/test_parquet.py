@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from camera_files import exif
 from click.testing import CliRunner
 from conftest import CountingEncoder, draw
 from PIL import Image, ImageFilter
@@ -21,9 +24,11 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
     SourceUnavailableError,
 )
+from image_similarity_search.filters import Filter
 from image_similarity_search.objects import parquet_rows, storage
 from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.roots import Roots
+from image_similarity_search.types import Progress
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
@@ -179,6 +184,23 @@ def test_a_file_is_closed_when_it_was_read(collection: Collection, tmp_path: Pat
         collection.search(row)
         assert is_open()
     assert not is_open()
+
+
+def test_what_rows_say_of_themselves_is_read_where_it_lacks(
+    collection: Collection, encoder: CountingEncoder, tmp_path: Path
+) -> None:
+    shots = [picture(seed, format="JPEG", exif=exif()) for seed in range(3)]
+    address = _write(tmp_path / "train.parquet", {"image": [*shots, picture(5)]})
+    collection.sync(address)
+    with closing(sqlite3.connect(tmp_path / "index" / "catalog.sqlite")) as file, file:
+        file.execute("DELETE FROM traits")
+    told: list[Progress] = []
+    report = collection.sync(address, progress=told.append)
+    steps = [(step.done, step.total) for step in told if step.phase == "reading EXIF"]
+    assert steps == [(0, 4), (4, 4)]
+    assert (report.unchanged, report.encoded, encoder.count) == (4, 0, 4)
+    assert len(collection.images(Filter(camera="canon"))) == 3
+    assert all(collection.traits(image.id) for image in collection)
 
 
 @pytest.mark.parametrize("what", ["damaged", "gone", "no pictures"])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, cast
 
+from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.any_database import AnyDatabase
+from image_similarity_search.catalog.arrival_in_file import ArrivalInFile
 from image_similarity_search.catalog.checksums import Checksums
+from image_similarity_search.catalog.copying import Arrival
 from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.places import Places
 from image_similarity_search.catalog.rows import Rows
@@ -34,3 +39,30 @@ def arranged(folder: str, database: AnyDatabase, rows: Rows) -> tuple[Places, Tu
     shared = cast("SharedDatabase", database)
     places = SharedPlaces(shared, rows)
     return places, SharedTurns(folder, shared.locks, places)
+
+
+def arrival(folder: str, url: str, meta: dict[str, str]) -> AbstractContextManager[Arrival]:
+    """A catalog to be filled, at ``url`` or in the file of ``folder``; as ``begun`` of either."""
+    if not url:
+        return ArrivalInFile.begun(folder, meta)
+    whereabouts.check_client(url)
+    from image_similarity_search.catalog.postgresql.shared_arrival import SharedArrival
+
+    return SharedArrival.begun(url, meta)
+
+
+@contextmanager
+def left(database: AnyDatabase, to: str) -> Iterator[None]:
+    """At the end of the block a shared catalog says that it is at ``to``, and is none any more.
+
+    One in a file needs to say nothing: its folder does.
+
+    Raises:
+        CollectionUnwritableError: nobody may say that here; raised before the block.
+    """
+    if database.sql is not POSTGRESQL:
+        yield
+        return
+    with database.transaction():
+        cast("SharedDatabase", database).leave(to)
+        yield

@@ -43,7 +43,7 @@ from image_similarity_search.catalog.values import (
     Picture,
     displaced_name,
 )
-from image_similarity_search.errors import CollectionCorruptError
+from image_similarity_search.errors import CollectionCorruptError, CollectionNotFoundError
 from image_similarity_search.types import IdArray, ImageRecord, Tuning
 
 DURABLE_SECONDS = 5.0
@@ -76,6 +76,7 @@ class Catalog:
 
     def _begin(self, folder: str, database: AnyDatabase) -> None:
         self._database = database
+        self._index_dir = folder
         self._durable_at = time.monotonic()
         self._writing = 0  # the generation that the transaction makes
         self._meta = Meta(self._database)
@@ -124,7 +125,9 @@ class Catalog:
         return {key: value for key, value in self._meta.read().items() if key not in PROGRESS}
 
     def check_in_place(self) -> None:
-        """Raise CollectionNotFoundError where the open file was deleted, moved or replaced."""
+        """Raise CollectionNotFoundError where what is open was deleted, moved or replaced."""
+        if not self.is_shared and whereabouts.url_of(self._index_dir):
+            raise CollectionNotFoundError(self._index_dir)
         self._database.check_in_place()
 
     def snapshot(self) -> AbstractContextManager[None]:

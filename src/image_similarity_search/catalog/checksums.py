@@ -28,7 +28,7 @@ class Checksums:
         begun = self._begun.get(table)
         if begun is None:
             begun = self._begun[table] = zlib.crc32(self._id + _encoded(table))
-        return zlib.crc32(b"".join(map(_encoded, values)), begun)
+        return zlib.crc32(encoded(values), begun)
 
     def of_embedding(self, id_: int, norm: float, unit: bytes) -> int:
         """The same for a row of ``embeddings``, quicker: a search reads hundreds."""
@@ -57,6 +57,11 @@ def checksum_of_meta(meta: Mapping[str, str]) -> str:
     """What ``meta`` has under ``crc32``: over all its other keys and values, in order of key."""
     rest = [text for key in sorted(meta) if key != "crc32" for text in (key, meta[key])]
     return str(Checksums(meta["id"]).of("meta", *rest))
+
+
+def encoded(values: Sequence[Value]) -> bytes:
+    """Bytes that stand for a row of these values only."""
+    return b"".join(map(_encoded, values))
 
 
 def _encoded(value: Value) -> bytes:

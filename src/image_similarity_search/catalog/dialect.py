@@ -19,6 +19,7 @@ class Dialect:
         in_ids: whether what stands before is among the ids in a list.
         in_names: whether it is among the names in a list, as bytes.
         next_folder: a statement that gives an id for a new folder.
+        last_id: a statement that gives the greatest id that an image ever had.
         joined_ids: all values of ``id`` as one text, with commas between.
         in_place: whether a row of ``images`` has its place: see ``values.displaced_name``.
         name_like: whether its name is like a pattern, in whichever case its ASCII letters are.
@@ -34,6 +35,7 @@ class Dialect:
     in_ids: str
     in_names: str
     next_folder: str
+    last_id: str
     joined_ids: str
     in_place: str
     name_like: str
@@ -50,6 +52,7 @@ SQLITE = Dialect(
     in_ids="IN (SELECT value FROM json_each(?))",
     in_names="IN (SELECT CAST(value AS BLOB) FROM json_each(?))",
     next_folder="SELECT coalesce(max(id), 0) + 1 FROM folders",
+    last_id="SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'images'",
     joined_ids="group_concat(id)",
     in_place="substr(images.name, 1, 1) != x'00'",
     name_like="CAST(images.name AS TEXT) LIKE ?",
@@ -78,6 +81,10 @@ POSTGRESQL = Dialect(
         "= ANY (ARRAY (SELECT convert_to(value, 'UTF8') FROM jsonb_array_elements_text(?::jsonb)))"
     ),
     next_folder="SELECT nextval(pg_get_serial_sequence('folders', 'id'))",
+    last_id=(
+        "SELECT coalesce("
+        "pg_sequence_last_value(pg_get_serial_sequence('images', 'id')::regclass), 0)"
+    ),
     joined_ids="string_agg(id::text, ',')",
     in_place="substr(images.name, 1, 1) != '\\x00'::bytea",
     name_like="encode(images.name, 'escape') ILIKE ?",

@@ -6,31 +6,25 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Self, cast
 
+from image_similarity_search.catalog import whereabouts
+from image_similarity_search.catalog.arrangement import arrival
+from image_similarity_search.catalog.aside import begun_aside, placed
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.copying import copied
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.rows import ImageRow
 from image_similarity_search.catalog.values import Identity, Rows
-from image_similarity_search.catalog.whereabouts import FILE_NAME
-from image_similarity_search.errors import (
-    CollectionError,
-    CollectionUnwritableError,
-    ConfigError,
-)
-
-ASIDE = "catalog.new"
-"""The folder, beside the catalog that is to be, where it is filled."""
-
-_FILES = tuple(FILE_NAME + end for end in ("", "-wal", "-shm", "-journal"))
+from image_similarity_search.errors import CollectionError, ConfigError
 
 
 class NewCatalog(Catalog):
     """A catalog of images that are known already, with their ids and embeddings.
 
-    Until ``put_in_place`` there is none in its folder; a process that is killed before leaves
-    files that the next ``begun`` removes. The caller holds the writer lock.
+    Until ``put_in_place`` (or ``put_at``) there is none in its folder; a process that is killed
+    before leaves files that the next ``begun`` removes. The caller holds the writer lock.
     """
 
     _folder: str
@@ -44,11 +38,7 @@ class NewCatalog(Catalog):
         Raises:
             CollectionUnwritableError: it can't be made there.
         """
-        aside = os.path.join(folder, ASIDE)
-        with _translated(folder):
-            _remove(aside)
-            os.mkdir(aside)
-        try:
+        with begun_aside(folder) as aside:
             new = cls.create(aside, identity)
             new._folder = folder
             new._folders = {}
@@ -56,9 +46,6 @@ class NewCatalog(Catalog):
                 yield new
             finally:
                 new.close()
-        finally:
-            with suppress(OSError):
-                _remove(aside)
 
     def put_roots(self, roots: Iterable[str]) -> None:
         """Record folders that were indexed; before the images."""
@@ -86,17 +73,19 @@ class NewCatalog(Catalog):
         Raises:
             CollectionUnwritableError: it can't be moved.
         """
-        cast("Database", self._database).settle()
-        self.close()
-        with _translated(self._folder):
-            # a log that belonged to a catalog that is gone would be taken for this one's
-            for name in _FILES[1:]:
-                with suppress(FileNotFoundError):
-                    os.remove(os.path.join(self._folder, name))
-            os.replace(
-                os.path.join(self._folder, ASIDE, FILE_NAME), os.path.join(self._folder, FILE_NAME)
-            )
-            _sync(self._folder)
+        placed(self._folder, cast("Database", self._database))
+
+    def put_at(self, url: str) -> None:
+        """Let it be the shared catalog at ``url``, and its folder remember that.
+
+        Raises:
+            CollectionExistsError: a collection is there.
+            CollectionUnavailableError, CollectionUnwritableError: it can't be made there.
+        """
+        with arrival(self._folder, url, self._meta.read()) as target:
+            copied(self._database, target, lambda *_: None)
+            target.put_in_place(self._database.value(self._database.sql.last_id))
+            whereabouts.remember(self._folder, url)
 
     def _put(self, rows: Rows) -> None:
         generation = self.generation
@@ -128,30 +117,3 @@ class NewCatalog(Catalog):
             known = self.places.require_folder(*self.places.locate(folder))
             self._folders[folder] = known
         return known
-
-
-def _remove(aside: str) -> None:
-    """Remove what was filled aside, and nothing that anybody else put there."""
-    for name in _FILES:
-        with suppress(FileNotFoundError):
-            os.remove(os.path.join(aside, name))
-    with suppress(FileNotFoundError):
-        os.rmdir(aside)
-
-
-def _sync(folder: str) -> None:
-    """Have the names in a folder on disk, where the system can be told so."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-@contextmanager
-def _translated(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error

@@ -1,7 +1,7 @@
 """The table ``traits``: what the EXIF of files says, and their colours.
 
 It is derived of the files: what is lacking, as in a catalog of an older format or after a repair,
-is read again by the next sync of its folder; of an object in storage, when that is encoded anew.
+is read again by the next sync of its folder.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,13 @@ FILE_NAME = "catalog.sqlite"
 POINTER = "catalog.url"
 """The file that says where a shared catalog is, in one line."""
 
+LEFT = f"{FILE_NAME}.moved"
+"""What the file is called when the catalog was moved to a database."""
+
 _MISSING = "what speaks to PostgreSQL is not installed ({})"
 _REMEDY = "pip install 'image-similarity-search[postgres]'"
+
+_log = logging.getLogger(__name__)
 
 
 def url_of(folder: str) -> str:
@@ -32,11 +38,16 @@ def url_of(folder: str) -> str:
 def remember(folder: str, url: str) -> None:
     """Have the existing ``folder`` be of the shared catalog at ``url``, which has no secrets.
 
+    Without a URL, it is of the one in its own file.
+
     Raises:
         CollectionUnwritableError: it can't be written there.
     """
     path = os.path.join(folder, POINTER)
     try:
+        if not url:
+            os.remove(path)
+            return
         with open(f"{path}.tmp", "w", encoding="utf-8") as file:
             file.write(f"{url}\n")
             file.flush()
@@ -44,6 +55,37 @@ def remember(folder: str, url: str) -> None:
         os.replace(f"{path}.tmp", path)
     except OSError as error:
         raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
+    finally:
+        names_on_disk(folder)
+
+
+def set_aside(folder: str) -> None:
+    """Call the file of a catalog that was moved away otherwise, as far as that can be done.
+
+    It is in nobody's way where it is: see ``opened``.
+    """
+    try:
+        for end in ("-wal", ""):  # the log first: it must not be read into another catalog
+            source = os.path.join(folder, f"{FILE_NAME}{end}")
+            target = os.path.join(folder, f"{LEFT}{end}")
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(target)
+            if os.path.exists(source):
+                os.replace(source, target)
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(folder, f"{FILE_NAME}-shm"))
+    except OSError as error:
+        _log.warning("%s keeps its name: %s", os.path.join(folder, FILE_NAME), error)
+
+
+def names_on_disk(folder: str) -> None:
+    """Have the names in a folder survive a power cut, where the system can be told so."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def opened(folder: str, url: str = "") -> AnyDatabase:
@@ -62,6 +104,11 @@ def made(folder: str, meta: dict[str, str], url: str = "") -> AnyDatabase:
     if shared := url or url_of(folder):
         return _shared_kind(shared).create(shared, meta)
     return Database.create(os.path.join(folder, FILE_NAME), meta)
+
+
+def check_client(url: str) -> None:
+    """Raise CollectionUnavailableError where what speaks to the server at ``url`` is missing."""
+    _shared_kind(url)
 
 
 def _shared_kind(url: str) -> type[SharedDatabase]:

@@ -147,6 +147,11 @@ def store_as_json(info: CollectionInfo) -> dict[str, Any]:
     return {"indexed": info.indexed, "index": info.index, "store": info.store}
 
 
+def moved_as_json(info: CollectionInfo) -> dict[str, Any]:
+    """Where things are now, as ``move --json`` prints it."""
+    return store_as_json(info) | {"catalog": info.catalog}
+
+
 def verify_as_json(report: VerifyReport, repair: RepairReport | None) -> dict[str, Any]:
     """What ``verify`` found, and what a repair saved, as ``--json`` prints it."""
     return {

@@ -7,6 +7,9 @@ import os
 from collections.abc import Iterable, Sequence
 
 from image_similarity_search.addresses import is_address
+from image_similarity_search.catalog import whereabouts
+from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.catalog_moving import catalog_moved
 from image_similarity_search.collection.costs import weigh, weigh_once
 from image_similarity_search.collection.disks import forget_emptied
 from image_similarity_search.collection.duplicates.handing import note_own_tags
@@ -319,6 +322,31 @@ class ChangeableCollection(OpenedCollection):
             self._keeper.close()
             self._search_by_store()
             weigh_once(self._catalog, self._keeper)
+
+    def move_catalog(self, to: str, *, progress: ProgressCallback | None = None) -> None:
+        """Keep the catalog elsewhere: in a database that computers share, or in a file again.
+
+        ``to`` is a URL as for ``open(catalog=)``, or ``"file"``: the one in the index folder. Ids,
+        tags, embeddings and scores stay. Every row is compared before anything else is changed;
+        until then all is as it was, however this ends. No other thread may use this object
+        meanwhile; other processes open the collection again.
+
+        Raises:
+            ConfigError: no such place, or the catalog is there already.
+            CollectionExistsError: another collection is there; nothing was changed.
+            CollectionCorruptError: the catalog is damaged; the same.
+            CollectionUnavailableError: the server can't be reached; the same.
+            CollectionUnwritableError: it can't be made there; the same.
+            CollectionLockedError: another process is writing.
+        """
+        with self._catalog.turns.whole(self._wait):
+            self._catalog.check_in_place()
+            catalog_moved(self._folder, to, progress)
+            if not self._catalog.is_shared:
+                self._catalog.close()  # a file that is open can't be renamed everywhere
+                whereabouts.set_aside(self._folder)
+        self._let_go()
+        self._use(Catalog(self._folder))
 
     def relocate(
         self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False

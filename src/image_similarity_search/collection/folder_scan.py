@@ -42,12 +42,7 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
         path = os.path.join(root, found.path) if found.path else root
         if found.error is not None:
             disks.meet(path, found, 0)
-            unreadable, others = f"{path}: {found.error}", _without(unvisited, found.path)
-            if len(others) < len(unvisited):
-                unreadable += "; what is known of it is kept"
-            scan.report.unreadable_folders.append(unreadable)
-            _log.info("%s", shown(unreadable))
-            unvisited = others
+            unvisited = _kept(scan, f"{path}: {found.error}", unvisited, found.path)
             continue
         known, missing = _compare(scan, root, found, unvisited.pop(found.path, None))
         disks.meet(path, found, known)
@@ -59,6 +54,16 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
         path = os.path.join(root, inner) if inner else root
         gone[path] = list(scan.catalog.files.in_folder(folder_id).values())
     _vanish(scan, disks, gone)
+
+
+def _kept(scan: Scan, unreadable: str, unvisited: dict[str, int], inner: str) -> dict[str, int]:
+    """Tell of a folder that can't be read; the ``unvisited`` ones that are not at or below it."""
+    others = _without(unvisited, inner)
+    if len(others) < len(unvisited):
+        unreadable += "; what is known of it is kept"
+    scan.report.unreadable_folders.append(unreadable)
+    _log.info("%s", shown(unreadable))
+    return others
 
 
 def _compare(

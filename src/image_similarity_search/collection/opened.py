@@ -49,15 +49,19 @@ class OpenedCollection:
         self._folder = folder
         self._device = device
         self._wait = wait
-        self._catalog = catalog
         self._embedding = Embedder(encoder) if encoder else None
         self._text: TextEncoder | None = None
         self._making_text = threading.Lock()  # which may be fetched: pictures do not wait for it
         self._making = threading.Lock()
         self._decoders = decoders
-        self._binding = Binding(catalog, folder)
+        self._use(catalog)
+
+    def _use(self, catalog: Catalog) -> None:
+        """Be the collection of this catalog."""
+        self._catalog = catalog
+        self._binding = Binding(catalog, self._folder)
         self._filtering = Filtering(catalog)
-        self._thumbnails = Thumbnails(catalog, folder)
+        self._thumbnails = Thumbnails(catalog, self._folder)
         self._explainer = Explainer(self._embedder, catalog.identity.metric)
         self._search_by_store()
 
@@ -72,6 +76,10 @@ class OpenedCollection:
     def close(self) -> None:
         """Close the files and end the processes; closing twice is fine."""
         self._decoders.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the catalog, and what follows it."""
         self._thumbnails.close()
         self._keeper.close()
         self._catalog.close()

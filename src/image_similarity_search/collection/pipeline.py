@@ -23,6 +23,9 @@ from image_similarity_search.workers.worker import Answer, Failure
 BATCH = 8
 """Pictures encoded, and kept, together."""
 
+WAITING_BYTES = 256 << 20
+"""How many bytes of copies of objects wait for a decoder, at most; one that is larger is alone."""
+
 DECODER = "image_similarity_search.collection.decoder:answer"
 """What the workers run."""
 
@@ -47,6 +50,11 @@ class Job:
     stat: FileStat
     known_id: int | None
     copy: str = ""
+
+    @property
+    def copied_bytes(self) -> int:
+        """How large the copy is; 0 where there is none."""
+        return self.stat.size if self.copy else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +138,25 @@ class Decoders:
         """
         pool, count = self._open(), 0
         most_ahead = BATCH * (1 + self._most())
-        ahead: deque[Callable[[], Loaded | Bad | Gone]] = deque()
+        ahead: deque[tuple[int, Callable[[], Loaded | Bad | Gone]]] = deque()
+        result: Callable[[], Loaded | Bad | Gone]
+        waiting = 0  # bytes of copies
         try:
             for count, job in enumerate(jobs, 1):  # noqa: B007 - it is used below
                 if isinstance(job, Job):
                     asked = request(job.copy or job.path, preprocessing, thumbnail=thumbnails)
                     future = pool.submit(asked, time_limit)
-                    ahead.append(partial(self._result, job, future, preprocessing, time_limit))
+                    result = partial(self._result, job, future, preprocessing, time_limit)
+                    ahead.append((job.copied_bytes, result))
+                    waiting += job.copied_bytes
                 else:
-                    ahead.append(partial(_as_it_is, job))
-                if len(ahead) >= most_ahead:
-                    yield ahead.popleft()()
+                    ahead.append((0, partial(_as_it_is, job)))
+                while len(ahead) >= most_ahead or waiting > WAITING_BYTES:
+                    size, result = ahead.popleft()
+                    yield result()
+                    waiting -= size
             while ahead:
-                yield ahead.popleft()()
+                yield ahead.popleft()[1]()
         except BaseException:
             self.close()  # nobody waits for what is under way
             raise

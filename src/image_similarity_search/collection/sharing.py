@@ -10,6 +10,7 @@ from image_similarity_search.collection.interchange.legacy_files import refuse_t
 from image_similarity_search.errors import CollectionMismatchError, CollectionUnwritableError
 
 _ELSEWHERE = "Give another index folder to use that one."
+_MOVE = f"Move it there with 'iss move --catalog URL'. {_ELSEWHERE}"
 
 
 def shared_url(folder: str, asked: str | None) -> str:
@@ -27,7 +28,7 @@ def shared_url(folder: str, asked: str | None) -> str:
     if known and known != url:
         raise CollectionMismatchError("catalog", known, url, _ELSEWHERE)
     if not known and os.path.exists(own):
-        raise CollectionMismatchError("catalog", own, url, _ELSEWHERE)
+        raise CollectionMismatchError("catalog", own, url, _MOVE)
     if not known:
         refuse_to_overwrite(folder)
     return url

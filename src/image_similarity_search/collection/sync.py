@@ -92,10 +92,9 @@ class Sync:
         return self._report
 
     def _fill(self) -> None:
-        """Read the traits that are lacking; of objects they are read when these are indexed."""
-        if not is_address(self._folder):
-            folders = self._catalog.places.folders_below(self._root_id, self._start)
-            fill_traits(self._catalog, folders.values(), self._kept_thumbnail, self._progress)
+        """Read the traits that are lacking, as where a collection was imported."""
+        folders = self._catalog.places.folders_below(self._root_id, self._start)
+        fill_traits(self._catalog, folders.values(), self._kept_thumbnail, self._progress)
 
     def _require_root(self) -> tuple[int, str]:
         root_id, start = self._catalog.places.locate(self._folder)

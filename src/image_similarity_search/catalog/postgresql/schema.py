@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+from image_similarity_search.catalog.parts import Row
+from image_similarity_search.errors import CollectionCorruptError, CollectionNewerError
+
 FORMAT_VERSION = 1
 
 APPLICATION = "image-similarity-search"
+
+MOVED = f"{APPLICATION}, moved to "
+"""What ``format`` has instead where the catalog is elsewhere now; then comes where."""
 
 # an embedding of up to 4,000 dimensions lies in its row, as it is: one of 1,280 halves would be cut
 # in two and put elsewhere otherwise, after an attempt to compress it
@@ -81,3 +87,17 @@ CREATE TABLE removals (
     PRIMARY KEY (generation, image_id)
 );
 """
+
+
+def refuse_foreign(path: str, found: Row | None) -> None:
+    """Refuse tables that this version does not know, by the row of ``format``.
+
+    Raises:
+        CollectionNewerError: a newer version of this package made them.
+        CollectionCorruptError: they are another program's.
+    """
+    if found is None or not (found[0] == APPLICATION or found[0].startswith(MOVED)):
+        remedy = "give another schema: ?schema=NAME"
+        raise CollectionCorruptError(path, "it is another program's", remedy)
+    if found[1] > FORMAT_VERSION:
+        raise CollectionNewerError(path, found[1], FORMAT_VERSION)

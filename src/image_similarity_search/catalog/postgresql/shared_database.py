@@ -9,28 +9,28 @@ from functools import lru_cache
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg import sql as composed
 from psycopg.pq import TransactionStatus
 
-from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
 from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.parts import Row, in_parts
 from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.postgresql.connection import connected
 from image_similarity_search.catalog.postgresql.locks import Locks
+from image_similarity_search.catalog.postgresql.making import (
+    made_tables,
+    put_loose_root,
+    put_meta,
+)
 from image_similarity_search.catalog.postgresql.problems import translated
 from image_similarity_search.catalog.postgresql.schema import (
     APPLICATION,
-    FORMAT_VERSION,
-    SCHEMA,
+    MOVED,
+    refuse_foreign,
 )
-from image_similarity_search.catalog.schema import LOOSE_ROOT
 from image_similarity_search.errors import (
     CollectionCorruptError,
-    CollectionNewerError,
     CollectionNotFoundError,
     CollectionUnavailableError,
-    ConfigError,
 )
 
 # whoever changes something holds this row until that is committed: so generations are committed in
@@ -44,8 +44,11 @@ SELECT 1 FROM meta WHERE key = 'generation' FOR UPDATE
 _BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 _FORMAT = "SELECT to_regclass('format') IS NULL, pg_is_in_recovery()"
+_ID = (
+    "SELECT value FROM meta WHERE key = 'id'"
+    " AND EXISTS (SELECT 1 FROM format WHERE application = ?)"
+)
 _RESERVE = "SELECT nextval(pg_get_serial_sequence('images', 'id')) FROM generate_series(1, 32)"
-_CREATING = "creating"  # what is locked while a catalog is made
 
 
 class SharedDatabase:
@@ -64,7 +67,8 @@ class SharedDatabase:
             CollectionNotFoundError: there is none.
             CollectionNewerError: a newer version of this package made it.
             CollectionCorruptError: it is another program's.
-            CollectionUnavailableError: the server can't be reached, or is a copy of another.
+            CollectionUnavailableError: the server can't be reached, or is a copy of another, or
+                the catalog was moved elsewhere.
             ConfigError: that is no such URL.
         """
         self._address = Address.parse(url)
@@ -96,7 +100,9 @@ class SharedDatabase:
         connection = connected(address)
         try:
             with translated(str(address)), connection.transaction():
-                _make(connection, address, meta)
+                if made_tables(connection, address):
+                    put_meta(connection, meta)
+                    put_loose_root(connection, meta["id"])
         finally:
             connection.close()
         return cls(url)
@@ -156,7 +162,7 @@ class SharedDatabase:
             self._dropped_by_interrupts(),
             self._connection.cursor() as cursor,
         ):
-            cursor.executemany(_in_its_words(sql), parameters)
+            cursor.executemany(in_its_words(sql), parameters)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -187,6 +193,16 @@ class SharedDatabase:
 
     def make_durable(self) -> None:
         """What was committed is durable, unless the server was told not to care."""
+
+    def leave(self, to: str) -> None:
+        """Say that the catalog is at ``to`` from now on; within a transaction, which may take long.
+
+        Raises:
+            CollectionUnwritableError: that is not allowed.
+        """
+        self.write("SET LOCAL idle_in_transaction_session_timeout = 0")
+        self.write("UPDATE format SET application = ?", (f"{MOVED}{to}",))
+        self.row("SELECT 1")  # waits for the server to say whether it can
 
     def bytes_used(self) -> int:
         """How much room its tables take."""
@@ -253,10 +269,10 @@ class SharedDatabase:
         if not parameters:
             return self._connection.execute(sql)
         values = [_without_nul(value) for value in parameters]
-        return self._connection.execute(_in_its_words(sql), values, binary=True)
+        return self._connection.execute(in_its_words(sql), values, binary=True)
 
     def _id(self) -> str:
-        row = self.row("SELECT value FROM meta WHERE key = 'id'")
+        row = self.row(_ID, (APPLICATION,))
         return str(row[0]) if row else ""
 
     def _check_format(self) -> None:
@@ -268,12 +284,11 @@ class SharedDatabase:
             )
         if missing:
             raise CollectionNotFoundError(self.path)
-        found = self.row("SELECT version FROM format WHERE application = ?", (APPLICATION,))
-        if found is None:
-            remedy = "give another schema: ?schema=NAME"
-            raise CollectionCorruptError(self.path, "it is another program's", remedy)
-        if found[0] > FORMAT_VERSION:
-            raise CollectionNewerError(self.path, found[0], FORMAT_VERSION)
+        found = self.row("SELECT application, version FROM format")
+        refuse_foreign(self.path, found)
+        if found and found[0].startswith(MOVED):
+            reason, remedy = f"it was moved to {found[0].removeprefix(MOVED)}", "use it there"
+            raise CollectionUnavailableError(self.path, reason, remedy)
 
 
 def _without_nul(value: Any) -> Any:
@@ -282,30 +297,6 @@ def _without_nul(value: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _in_its_words(sql: str) -> LiteralString:
+def in_its_words(sql: str) -> LiteralString:
     """A statement with its values where psycopg looks for them; it has no other ``?``."""
     return sql.replace("%", "%%").replace("?", "%s")
-
-
-def _make(connection: psycopg.Connection[Row], address: Address, meta: dict[str, str]) -> None:
-    """Make the tables, unless somebody did; within a transaction."""
-    encoding = connection.info.parameter_status("server_encoding")
-    if encoding != "UTF8":
-        raise ConfigError("catalog", str(address), f"a database in UTF8, not in {encoding}")
-    key = f"{address.schema} {_CREATING}"
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
-    there = "SELECT 1 FROM pg_namespace WHERE nspname = %s"  # else it takes a right to make one
-    if connection.execute(there, (address.schema,)).fetchone() is None:
-        schema = composed.Identifier(address.schema)
-        connection.execute(composed.SQL("CREATE SCHEMA {}").format(schema))
-    if connection.execute("SELECT to_regclass('format')").fetchone() != (None,):
-        return
-    connection.execute(SCHEMA)
-    connection.execute("INSERT INTO format VALUES (%s, %s)", (APPLICATION, FORMAT_VERSION))
-    sealed = meta | {"crc32": checksum_of_meta(meta)}
-    with connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO meta VALUES (%s, %s)", [*sealed.items()])
-    connection.execute(
-        "INSERT INTO roots VALUES (%s, '', %s)",
-        (LOOSE_ROOT, Checksums(meta["id"]).of("roots", LOOSE_ROOT, b"")),
-    )

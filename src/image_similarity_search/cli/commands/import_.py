@@ -13,13 +13,14 @@ from image_similarity_search.cli.progress import ProgressBar
     epilog="""\b
 Examples:
   iss import photos.parquet --index-dir photos.index
-  iss import photos.npy --index-dir photos.index
+  iss import photos.npy --catalog postgresql://photos@db.example/photos
 """,
 )
 @click.argument("file", type=click.Path())
 @options.index_dir
+@options.catalog
 @options.as_json
-def command(file: str, index_dir: str, as_json: bool) -> int:
+def command(file: str, index_dir: str, catalog: str | None, as_json: bool) -> int:
     """Make a collection of FILE, which 'iss export' wrote; there must be none yet.
 
     It has the same ids and embeddings. No picture is encoded, and the model need not be there.
@@ -28,7 +29,7 @@ def command(file: str, index_dir: str, as_json: bool) -> int:
 
     try:
         with ProgressBar() as progress:
-            count = import_collection(file, index_dir, progress=progress)
+            count = import_collection(file, index_dir, catalog=catalog, progress=progress)
     except KeyboardInterrupt:
         output.say("interrupted; nothing was made, run it again")
         return exits.INTERRUPTED

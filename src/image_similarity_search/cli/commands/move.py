@@ -15,31 +15,54 @@ from image_similarity_search.cli.progress import ProgressBar
 Examples:
   iss move --to milvus://vectors.example:19530/photos
   iss move --to embedded
+  iss move --catalog postgresql://photos@db.example/photos
+  iss move --catalog file
 """,
 )
 @click.option(
     "--to",
-    required=True,
     metavar="URL",
-    help="An engine, milvus://HOST:PORT/NAME, or embedded: the file beside the catalog.",
+    help="Where the embeddings are searched: an engine, milvus://HOST:PORT/NAME, or embedded: the"
+    " file beside the catalog.",
 )
 @click.option("--index", "kind", metavar="KIND", help="The kind of index there.")
+@click.option(
+    "--catalog",
+    metavar="URL",
+    help="Where the catalog is kept: postgresql://USER@HOST/DATABASE, which other computers can"
+    " join, or file: the one in the index folder.",
+)
 @options.index_dir
 @options.wait
 @options.as_json
-def command(to: str, kind: str | None, index_dir: str, wait: float, as_json: bool) -> None:
-    """Move the embeddings that are searched into an engine, or back. No picture is decoded.
+def command(
+    to: str | None,
+    kind: str | None,
+    catalog: str | None,
+    index_dir: str,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Move the embeddings that are searched, or the catalog, elsewhere. No picture is decoded.
 
-    They are compared with the catalog before anything else is changed. Run again, it goes on
-    where it was ended.
+    What was moved is compared before anything else is changed. Moving embeddings goes on where it
+    was ended when it is run again, moving the catalog begins anew.
     """
     from image_similarity_search.collection import Collection
 
+    if (to is None) == (catalog is None):
+        raise click.UsageError("give either --to or --catalog")
+    if kind is not None and to is None:
+        raise click.UsageError("--index needs --to")
     with Collection.open(index_dir, wait=wait) as collection:
         with ProgressBar() as progress:
-            collection.move(to, index=kind, progress=progress)
+            if to is not None:
+                collection.move(to, index=kind, progress=progress)
+            if catalog is not None:
+                collection.move_catalog(catalog, progress=progress)
         info = collection.info()
     if as_json:
-        output.write_json(output.store_as_json(info))
+        output.write_json(output.moved_as_json(info))
         return
-    output.write(f"moved: {output.count(info.indexed, 'image')}, {info.store}")
+    place = info.store if catalog is None else f"catalog {info.catalog or 'in the index folder'}"
+    output.write(f"moved: {output.count(info.indexed, 'image')}, {place}")

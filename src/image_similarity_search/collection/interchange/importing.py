@@ -15,6 +15,7 @@ from image_similarity_search.collection.interchange import exporting, npy_files,
 from image_similarity_search.collection.interchange.layout import ExportFile, Part
 from image_similarity_search.collection.interchange.taking_over import take_over
 from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.sharing import shared_url
 from image_similarity_search.errors import ConfigError, ImportSourceError
 from image_similarity_search.types import (
     FloatArray,
@@ -91,6 +92,7 @@ def import_collection(
     file: str | os.PathLike[str],
     index_dir: str | os.PathLike[str],
     *,
+    catalog: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> int:
     """Make a collection of an export; returns how many images it has.
@@ -102,19 +104,23 @@ def import_collection(
     Args:
         file: ``X.parquet``, or ``X.npy`` with ``X.json`` beside it.
         index_dir: where the collection is to be; there must be none.
+        catalog: the URL of a catalog that computers share, as for ``Collection.open``, to make it
+            there; there must be none, either.
         progress: called now and then.
 
     Raises:
         ImportSourceError: the file is missing, damaged or no export.
         CollectionExistsError: there is a collection in ``index_dir``.
         CollectionError: it can't be made there; see ``take_over``.
-        ConfigError: the name of the file says no format.
+        ConfigError: the name of the file says no format; or ``catalog`` is no URL of one.
     """
     folder = os.path.realpath(index_dir)
+    shared_url(folder, catalog)  # refuses what it can before the work
     with _opened(file) as export:
         header = export.header
         try:
-            take_over(folder, header.identity, header.roots, _rows(export, progress))
+            rows = _rows(export, progress)
+            take_over(folder, header.identity, header.roots, rows, catalog=catalog)
         except ConfigError as error:  # of what the file says
             raise ImportSourceError(file, str(error)) from error
     return header.count

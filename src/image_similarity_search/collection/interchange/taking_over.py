@@ -10,8 +10,10 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.new_catalog import NewCatalog
 from image_similarity_search.catalog.values import Identity, Rows
+from image_similarity_search.catalog.whereabouts import url_of
 from image_similarity_search.collection.costs import weigh_once
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
+from image_similarity_search.collection.sharing import shared_url
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import (
     CollectionExistsError,
@@ -27,6 +29,7 @@ def take_over(
     roots: Iterable[str],
     parts: Iterable[Rows],
     *,
+    catalog: str | None = None,
     make_room: Callable[[], None] | None = None,
 ) -> None:
     """Make the collection in ``folder`` of ``parts``, whole or not at all.
@@ -37,11 +40,14 @@ def take_over(
         roots: the folders that were indexed.
         parts: the images, some at a time, in order of id; each part is kept before the next is
             asked for.
+        catalog: the URL of the shared catalog that it is to have, if the folder knows none.
         make_room: called just before the collection appears, where another program's index is in
             its place.
 
     Raises:
         CollectionExistsError: there is a collection.
+        CollectionMismatchError: the folder is of another shared catalog.
+        CollectionUnavailableError: that one's server can't be reached.
         LegacyIndexError: another program's index is there, and there is no ``make_room``.
         CollectionLockedError: another process makes one.
         CollectionUnwritableError: it can't be written.
@@ -54,6 +60,7 @@ def take_over(
         raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
     with writer_lock(folder):
         refuse_existing(folder)
+        url = shared_url(folder, catalog) or url_of(folder)
         if make_room is None:
             refuse_to_overwrite(folder)
         with NewCatalog.begun(folder, identity) as new:
@@ -62,12 +69,15 @@ def take_over(
                 new.put_rows(part)
             if make_room is not None:
                 make_room()
+            if url:
+                new.put_at(url)
+                return  # each computer makes a store of its own, when it searches
             new.put_in_place()
         # it is whole now: what is interrupted here is made when it is first searched
-        with suppress(KeyboardInterrupt), closing(Catalog(folder)) as catalog:
-            keeper = StoreKeeper(catalog, folder)
+        with suppress(KeyboardInterrupt), closing(Catalog(folder)) as made:
+            keeper = StoreKeeper(made, folder)
             keeper.rebuild(None)
-            weigh_once(catalog, keeper)
+            weigh_once(made, keeper)
 
 
 def refuse_existing(folder: str) -> None:

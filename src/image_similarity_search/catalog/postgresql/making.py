@@ -1,0 +1,55 @@
+"""Making the tables of a shared catalog, within a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from psycopg import sql as composed
+
+from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
+from image_similarity_search.catalog.postgresql.address import Address
+from image_similarity_search.catalog.postgresql.connection import Connection
+from image_similarity_search.catalog.postgresql.schema import (
+    APPLICATION,
+    FORMAT_VERSION,
+    SCHEMA,
+)
+from image_similarity_search.catalog.schema import LOOSE_ROOT
+from image_similarity_search.errors import ConfigError
+
+_CREATING = "creating"  # what is locked while a catalog is made
+
+
+def made_tables(connection: Connection, address: Address) -> bool:
+    """Make the tables, unless somebody did; whether they are new, and empty.
+
+    Raises:
+        ConfigError: the database is not in UTF8.
+    """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise ConfigError("catalog", str(address), f"a database in UTF8, not in {encoding}")
+    key = f"{address.schema} {_CREATING}"
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
+    there = "SELECT 1 FROM pg_namespace WHERE nspname = %s"  # else it takes a right to make one
+    if connection.execute(there, (address.schema,)).fetchone() is None:
+        schema = composed.Identifier(address.schema)
+        connection.execute(composed.SQL("CREATE SCHEMA {}").format(schema))
+    if connection.execute("SELECT to_regclass('format')").fetchone() != (None,):
+        return False
+    connection.execute(SCHEMA)
+    connection.execute("INSERT INTO format VALUES (%s, %s)", (APPLICATION, FORMAT_VERSION))
+    return True
+
+
+def put_meta(connection: Connection, meta: Mapping[str, str]) -> None:
+    """Say what the collection is made with, in a table that is empty."""
+    sealed = {**meta, "crc32": checksum_of_meta(meta)}
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO meta VALUES (%s, %s)", [*sealed.items()])
+
+
+def put_loose_root(connection: Connection, identity: str) -> None:
+    """Add the root of images that have none."""
+    crc32 = Checksums(identity).of("roots", LOOSE_ROOT, b"")
+    connection.execute("INSERT INTO roots VALUES (%s, '', %s)", (LOOSE_ROOT, crc32))
