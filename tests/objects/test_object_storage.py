@@ -305,6 +305,8 @@ def test_near_duplicates_are_found_among_objects(collection: Collection, bucket:
         "a.png",
         "a again.jpg",
     }
+    assert group.sharpness
+    assert group.others[0].sharpness
 
 
 def test_what_objects_say_of_themselves_is_read_after_an_import(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from camera_files import exif
 from click.testing import CliRunner
 from conftest import CountingEncoder, draw
+from PIL import Image, ImageFilter
 from s3_server import picture
 
 from image_similarity_search.cli.app import app
@@ -72,6 +74,20 @@ def test_pictures_as_hugging_face_has_them(collection: Collection, tmp_path: Pat
     skipped = {image.path: image.reason for image in collection.skipped()}
     assert _paths(collection) == [f"{address}/00000000-cat.png", f"{address}/00000003"]
     assert sorted(skipped) == [f"{address}/00000001-none.png", f"{address}/00000002-bad.jpg"]
+
+
+def test_the_sharper_of_two_rows_is_kept(collection: Collection, tmp_path: Path) -> None:
+    noise = Image.effect_noise((400, 300), 60).convert("RGB")
+    sharp = Image.blend(draw(1, (400, 300)), noise, 0.3)
+    pictures = []
+    for image in (sharp.filter(ImageFilter.GaussianBlur(1)), sharp):
+        data = BytesIO()
+        image.save(data, "JPEG", quality=95)
+        pictures.append(data.getvalue())
+    address = _write(tmp_path / "two.parquet", {"image": pictures})
+    collection.sync(tmp_path / "two.parquet")
+    (group,) = collection.duplicates().groups
+    assert (group.keep.path, group.why) == (f"{address}/00000001", "sharpest")
 
 
 def test_only_what_changed_is_encoded(

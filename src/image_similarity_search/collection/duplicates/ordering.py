@@ -22,7 +22,7 @@ SHARPER = 1.3
 """By this factor the sharpness of two must differ: saving a file anew changes it by less."""
 
 MOST_PIXELS = 50_000_000_000
-"""As many pixels are looked at for sharpness, some ten minutes for two processors."""
+"""As many pixels are looked at for sharpness, some five minutes for two processors."""
 
 _REASONS = (
     "in a reference folder",
