@@ -47,9 +47,10 @@ def test_elsewhere_it_is_a_line_now_and_then(
         bar(Progress("indexing", 0, 70_000))
         now = 131.0
         bar(Progress("indexing", 2_000, 70_000))
-        now = 132.0
-        bar(Progress("indexing", 2_032, 70_000))
+        now = 141.0
+        bar(Progress("thumbnails", 900, 70_000))
     assert capsys.readouterr().err.splitlines() == [
         "scanning: 70,000 images",
         "indexing: 2,000 of 70,000 images, 100 images/s, 680 s left",
+        "thumbnails: 900 of 70,000 images",
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from camera_files import exif
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from conftest import draw
 from privileges import as_anybody
@@ -118,6 +119,11 @@ def test_a_command_that_there_is_not(said: Said, typed: str, alike: str) -> None
     answer = said(typed)
     assert f"No such command '{typed}'. Did you mean {alike}" in answer
     assert "No such command 'xyzzy'.\n" in said("xyzzy")
+
+
+def test_what_follows_a_mistyped_command_is_completed_in_silence() -> None:
+    complete = ShellComplete(app, {}, "iss", "_ISS_COMPLETE")
+    assert complete.get_completions(["serach"], "--") is not None
 
 
 def test_an_option_that_there_is_not(said: Said) -> None:

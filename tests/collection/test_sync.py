@@ -351,6 +351,21 @@ def test_tags_of_a_link_go_to_the_file_that_counts(
     assert collection.tags() == {"beach": 1, "known": 1, "sea": 1}
 
 
+def test_a_link_stays_while_the_file_that_counts_is_not_known(
+    collection: Collection, photos: Path, make_picture: MakePicture
+) -> None:
+    collection.sync(photos)
+    new, alias = make_picture(photos / "new.png", 91), photos / "holiday" / "alias.png"
+    alias.symlink_to(new)
+    collection.add(alias)
+    collection.add_tags([alias], "beach")
+    assert not collection.sync(photos / "holiday").removed
+    assert collection.get(alias).metadata["tags"] == ["beach"]
+    collection.sync(photos)
+    assert collection.get(new).metadata["tags"] == ["beach"]
+    assert collection.tags() == {"beach": 1}
+
+
 def test_tags_stay_when_a_copy_is_replaced_by_a_link(collection: Collection, photos: Path) -> None:
     real, copy = photos / "picture 0.jpg", photos / "copy.jpg"
     shutil.copy(real, copy)

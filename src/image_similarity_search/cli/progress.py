@@ -12,6 +12,7 @@ from image_similarity_search.cli.output import count, say
 from image_similarity_search.types import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_TO_TELL_A_RATE = 1.0
 
 
 class ProgressBar:
@@ -65,11 +66,9 @@ class ProgressBar:
     def _line(self, progress: Progress) -> str:
         if not progress.total:
             return f"{progress.phase}: {count(progress.done, 'image')}"
-        if not progress.done:
-            return f"{progress.phase}: 0 of {count(progress.total, 'image')}"
-        rate = progress.done / max(time.monotonic() - self._phase_started, 1e-9)
-        left = (progress.total - progress.done) / rate
-        return (
-            f"{progress.phase}: {progress.done:,} of {count(progress.total, 'image')},"
-            f" {rate:.0f} images/s, {left:.0f} s left"
-        )
+        line = f"{progress.phase}: {progress.done:,} of {count(progress.total, 'image')}"
+        seconds = time.monotonic() - self._phase_started
+        if not progress.done or seconds < _SECONDS_TO_TELL_A_RATE:
+            return line
+        rate = progress.done / seconds
+        return f"{line}, {rate:.0f} images/s, {(progress.total - progress.done) / rate:.0f} s left"

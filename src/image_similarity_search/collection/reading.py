@@ -11,6 +11,7 @@ import numpy as np
 
 from image_similarity_search import markup, vectors
 from image_similarity_search.collection.description import described
+from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.examples import Example
 from image_similarity_search.collection.explaining.explanation import (
     Compared,
@@ -200,13 +201,7 @@ class ReadableCollection(OpenedCollection):
 
     def embed(self, pictures: Sequence[Picture]) -> FloatArray:
         """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``."""
-        embedder = self._embedder()
-        encoder = embedder.encoder
-        parts = [np.empty((0, encoder.dim), dtype=np.float32)]
-        for start in range(0, len(pictures), BATCH):
-            part = pictures[start : start + BATCH]
-            parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
-        return np.concatenate(parts)
+        return _embedded(self._embedder(), pictures)
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """The embeddings ``(n, dim)``, float32, of words, which can be examples of a search.
@@ -370,9 +365,9 @@ class ReadableCollection(OpenedCollection):
             ConfigError: a number is less than 1, or there are fewer images than ``count``.
             FolderNotFoundError: as ``search`` does of ``where``.
         """
-        ids = self._filtering.ids(where or Filter())
         from image_similarity_search.collection.understanding.clustering import clustered
 
+        ids = self._filtering.ids(where or Filter())
         return clustered(self._catalog, ids, count, shown, progress)
 
     def outliers(
@@ -395,9 +390,9 @@ class ReadableCollection(OpenedCollection):
             ConfigError: a number is less than 1.
             FolderNotFoundError: as ``search`` does of ``where``.
         """
-        ids = self._filtering.ids(where or Filter())
         from image_similarity_search.collection.understanding.outlying import outlying
 
+        ids = self._filtering.ids(where or Filter())
         return outlying(self._catalog, ids, count, k, progress)
 
     def layout(
@@ -443,12 +438,20 @@ class ReadableCollection(OpenedCollection):
         if ids:
             out[by_id] = self._searcher.stored(ids)
         if pictures:
-            self._embedder_to_search()
-            rows = self.embed(pictures)
+            rows = _embedded(self._embedder_to_search(), pictures)
             if not np.isfinite(rows).all():
                 raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
             out[np.logical_not(by_id)] = vectors.comparable(rows, self._catalog.identity.metric)
         return out
+
+
+def _embedded(embedder: Embedder, pictures: Sequence[Picture]) -> FloatArray:
+    encoder = embedder.encoder
+    parts = [np.empty((0, encoder.dim), dtype=np.float32)]
+    for start in range(0, len(pictures), BATCH):
+        part = pictures[start : start + BATCH]
+        parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
+    return np.concatenate(parts)
 
 
 def _id_or_none(query: Query) -> int | None:

@@ -54,6 +54,7 @@ class StoreKeeper:
         self._store = self._new() if catalog.is_empty() else None
         self._read: FaissStore | None = None  # from the file, and not looked at since
         self._reading: threading.Thread | None = None
+        self._starting = threading.Lock()
         self._changes = 0  # since the file was written
         self._uncounted = 0  # changes since the images were counted
         self._lock = threading.RLock()
@@ -68,9 +69,10 @@ class StoreKeeper:
                     if self._store is None:
                         self._read = self._from_file()
 
-        if self._store is None and self._reading is None:
-            self._reading = threading.Thread(target=read, name="iss-store")
-            self._reading.start()
+        with self._starting:
+            if self._store is None and self._reading is None:
+                self._reading = threading.Thread(target=read, name="iss-store")
+                self._reading.start()
 
     @contextmanager
     def current(self) -> Iterator[FaissStore]:

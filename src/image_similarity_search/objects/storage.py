@@ -127,7 +127,7 @@ def fetch(address: str, target: str, seconds: float, *, in_all: bool = False) ->
 
 async def _while_it_comes(copying: Coroutine[Any, Any, None], folder: str, seconds: float) -> None:
     """Wait for a copy for as long as files in the folder grow: on a slow link all share it."""
-    import asyncio
+    import asyncio  # late, as above
 
     task = asyncio.ensure_future(copying)
     try:

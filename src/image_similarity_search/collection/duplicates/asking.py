@@ -115,6 +115,8 @@ def _scope(
             raise ConfigError("between", between, "no references beside it: it says both sides")
         if isinstance(between, (str, os.PathLike)) or len(between) != 2:
             raise ConfigError("between", between, "two folders")
+        if len({os.path.realpath(folder) for folder in between}) < 2:
+            raise ConfigError("between", between, "two folders, not one of them twice")
         left, right = map(within, between)
         sides = frozenset(left.tolist()), frozenset(right.tolist())
         return Scope(np.union1d(left, right), sides=sides)

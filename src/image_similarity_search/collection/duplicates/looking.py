@@ -11,7 +11,7 @@ from contextlib import closing
 from image_similarity_search.catalog.places import Place
 from image_similarity_search.collection.copies import Copies
 from image_similarity_search.collection.lookup import stat_of
-from image_similarity_search.collection.pipeline import MEMORY_LIMIT, Bad, Job
+from image_similarity_search.collection.pipeline import MEMORY_LIMIT, WAITING_BYTES, Bad, Job
 from image_similarity_search.processors import available_processors
 from image_similarity_search.types import ImageRecord
 from image_similarity_search.workers.pool import Pool
@@ -36,6 +36,7 @@ def looked_at(
     """
     jobs = (Job(one.path, Place(0, one.path), stat_of(one), one.id) for one in records)
     ahead: deque[tuple[Job, Future[Answer]]] = deque()
+    waiting = 0  # bytes of copies
     with (
         closing(Pool(work, available_processors(), MEMORY_LIMIT)) as pool,
         closing(Copies(time_limit)) as copies,
@@ -44,10 +45,12 @@ def looked_at(
             if isinstance(item, Job):
                 path = os.fsencode(item.copy or item.path)
                 ahead.append((item, pool.submit(path, time_limit)))
+                waiting += item.copied_bytes
             else:
                 reason = item.reason if isinstance(item, Bad) else "no such object"
                 yield item.job.known_id or 0, Answer([reason.encode()])
-            if len(ahead) >= _AHEAD:
+            while len(ahead) >= _AHEAD or waiting > WAITING_BYTES:
+                waiting -= ahead[0][0].copied_bytes
                 yield _answered(*ahead.popleft(), copies)
         for job, future in ahead:
             yield _answered(job, future, copies)
