@@ -76,10 +76,7 @@ class ImageTooLargeError(ImageError):
     """The picture has ``pixels`` pixels, more than ``limit``."""
 
     def __init__(self, path: object, pixels: int, limit: int) -> None:
-        super().__init__(
-            path,
-            f"too large: {pixels:,} pixels, the limit is {limit:,} (raise max_pixels to allow it)",
-        )
+        super().__init__(path, f"too large: {pixels:,} pixels, the limit is {limit:,}")
         self.pixels = pixels
         self.limit = limit
 
