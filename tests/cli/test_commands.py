@@ -330,6 +330,8 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["index", "photos", "--index-dir", "i", "--recall", "2"], 2, "--recall is 2.0"),
         (["index", "photos", "--index-dir", "i", "--time-limit", "0"], 2, "--time-limit is 0.0"),
         (["duplicates", "--between", "photos", "photos/."], 2, "not one of them twice"),
+        (["index", "photos", "--include", "*.txt"], 2, "--include is '*.txt'"),
+        (["index", "photos", "--exclude", "*"], 2, "let through a picture"),
         (["add"], 2, "say which"),
         (["remove"], 2, "say which"),
         (["remove", ""], 2, "path is ''"),

@@ -9,7 +9,8 @@ import os
 from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.collection.disks import Disks, is_on
 from image_similarity_search.collection.logs import shown
-from image_similarity_search.collection.scanning import Scan
+from image_similarity_search.collection.scanning import Scan, WalkOptions
+from image_similarity_search.errors import ConfigError
 from image_similarity_search.images.walk import FoundFile, FoundFolder, walk
 from image_similarity_search.types import Progress
 
@@ -53,7 +54,16 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
     for inner, folder_id in unvisited.items():
         path = os.path.join(root, inner) if inner else root
         gone[path] = list(scan.catalog.files.in_folder(folder_id).values())
+    if gone and not seen and (options.include or options.exclude):
+        _refuse_to_empty(options)
     _vanish(scan, disks, gone)
+
+
+def _refuse_to_empty(options: WalkOptions) -> None:
+    """Refuse patterns that let no picture through, which are a slip more often than a wish."""
+    name = "include" if options.include else "exclude"
+    expected = "patterns that let through a picture of the folder; 'iss remove' forgets all of them"
+    raise ConfigError(name, ", ".join(options.include or options.exclude), expected)
 
 
 def _kept(scan: Scan, unreadable: str, unvisited: dict[str, int], inner: str) -> dict[str, int]:

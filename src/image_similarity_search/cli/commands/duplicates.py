@@ -141,8 +141,10 @@ def command(
             output.say(f"{output.count(count, 'pair')} more remembered as no duplicates")
             return exits.OK
         if undo:
-            status = _tell_of_deeds(collection.undo_duplicates(), as_json=as_json)
-            output.say("'iss index' makes what is back searchable again")
+            undone = collection.undo_duplicates()
+            status = _tell_of_deeds(undone, as_json=as_json)
+            if undone.done:
+                output.say("'iss index' makes what is back searchable again")
             return status
         if action != "report":  # what it lacks is said before the long work
             collection.resolve_duplicates([], action, to=to)

@@ -86,6 +86,8 @@ def command(
         if html:
             _write_page(html, collection, given, hits)
         hints = [] if hits else list(unknown_in(where, collection))
+        if not len(collection):
+            hints.append(output.no_images(None))
         if not (as_json or paths or null):
             _tell(collection, hits, preview=preview)
     if not hits:

@@ -56,6 +56,8 @@ def _tell(report: VerifyReport, saved: RepairReport | None) -> None:
         count = report.counts[part]
         if looked_at or count:
             verdict = f"{count:,} problem{'s' if count > 1 else ''}" if count else "whole"
+            if part == "store" and not count and _lacks_store(report.checked):
+                verdict = "its file is not there and will be made anew"
             output.write(f"{part + ':':<9}{', '.join([*looked_at, verdict])}")
         problems = [problem.text for problem in report.problems if problem.part == part]
         for text in problems[:_SHOWN]:
@@ -68,6 +70,10 @@ def _tell(report: VerifyReport, saved: RepairReport | None) -> None:
         output.say("'iss verify --repair' saves what can be saved")
     elif report.counts["files"]:
         output.say("'iss index' brings the collection up to date with its files")
+
+
+def _lacks_store(checked: dict[str, int]) -> bool:
+    return checked.get("vectors") == 0 < checked.get("embeddings", 0)
 
 
 def _looked_at(part: Part, checked: dict[str, int]) -> list[str]:
