@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import relative
-from image_similarity_search.images.walk import FoundFolder, device_above
+from image_similarity_search.images.walk import FoundFolder
 
 
 class Disks:
@@ -71,11 +72,13 @@ def disks_below(catalog: Catalog, folder: str) -> set[str]:
 
 def is_mounted(path: str) -> bool:
     """Whether the disk seems to be there that is mounted at ``path``: another device, not empty."""
-    try:
-        with os.scandir(path) as entries:
-            return next(entries, None) is not None and os.stat(path).st_dev != device_above(path)
-    except OSError:
-        return False
+    return os.path.ismount(path) and _holds_something(path)
+
+
+def links_to_nothing(folders: Iterable[str]) -> set[str]:
+    """The links that lead to these absolute paths, but now nowhere, or to an empty folder."""
+    above = {path for folder in folders for path in _upwards(folder)}
+    return {path for path in above if os.path.islink(path) and not _holds_something(path)}
 
 
 def is_on(folder: str, disks: set[str]) -> bool:
@@ -88,6 +91,12 @@ def forget_emptied(catalog: Catalog) -> None:
     emptied = {disk for disk in catalog.disks.known() if not catalog.places.folder_ids_below(disk)}
     if emptied:
         catalog.disks.change(forget=emptied)
+
+
+def _holds_something(folder: str) -> bool:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return next(entries, None) is not None
+    return False
 
 
 def _upwards(path: str) -> Iterator[str]:
