@@ -45,7 +45,9 @@ class Disks:
         """The disks that are not there, after the walk, and remember which there are.
 
         ``gone`` says of how many images of each folder, by its absolute path, there is no file.
-        Where more of a disk's files are there than gone, they were copied to its place.
+        Where more of a disk's files are there than gone, they were copied to its place. Of a
+        shared catalog none is known no more: other computers may have it, and this one see its
+        files without a mount.
         """
         self._away |= self._not_mounted()
         missing: Counter[str] = Counter()
@@ -55,7 +57,7 @@ class Disks:
         away = {disk for disk, count in missing.items() if count > self._there[disk]}
         unseen = away | self._unread
         kept = {disk for disk in self._known if not unseen.isdisjoint(_upwards(disk))}
-        present = kept | self._with_pictures
+        present = (self._known if self._catalog.is_shared else kept) | self._with_pictures
         if present != self._known:
             with self._catalog.transaction():
                 self._catalog.disks.change(forget=self._known, remember=present)
