@@ -258,6 +258,32 @@ def test_what_vanished_is_not_looked_for_in_a_hurry_where_that_fails(
     assert stop.waits == 4
 
 
+def test_a_disk_that_is_mounted_during_a_sync_is_synced_and_looked_at_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, stop = Clock(), threading.Event()
+    monkeypatch.setattr(watch, "time", clock)
+    monkeypatch.setattr(stop, "wait", clock.wait)
+    disk = str(tmp_path / "disk")
+    mounted, looks, synced = set[str](), list[float](), list[float]()
+
+    def is_mount(path: str) -> bool:
+        looks.append(clock.now - 1000.0)
+        return path in mounted
+
+    def sync(path: str, forget: bool) -> SyncReport:
+        synced.append(clock.now - 1000.0)
+        mounted.add(disk)  # after the scan of the first, while pictures are encoded
+        if clock.now >= 1040.0:
+            stop.set()
+        return SyncReport()
+
+    monkeypatch.setattr(os.path, "ismount", is_mount)
+    list(watch.Watch(sync, lambda _: {disk}, [str(tmp_path)], None, 30.0, stop).run())
+    assert synced == [0, 5, 35, 65]
+    assert looks == sorted([*synced, *range(5, 66, 5)])
+
+
 class Clock:
     """Goes on by itself when it is waited for."""
 
