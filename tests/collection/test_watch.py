@@ -319,41 +319,49 @@ def test_a_table_or_bucket_is_not_looked_through_for_each_picture_that_vanishes(
     ]
 
 
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    """It has its port, and refuses all until it listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound
+
+
 def test_a_server_that_is_away_is_asked_ever_more_seldom_and_at_once_when_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: socket.socket
 ) -> None:
     clock, stop = Clock(), threading.Event()
     monkeypatch.setattr(watch, "time", clock)
     monkeypatch.setattr(outage, "time", clock)
     monkeypatch.setattr(stop, "wait", clock.wait)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        place = server.getsockname()
     folders = [str(tmp_path / "first"), str(tmp_path / "other")]
     tried: list[tuple[float, str]] = []
 
     def sync(path: str, forget: bool) -> SyncReport:
         tried.append((clock.now - 1000.0, path))
-        if len(tried) > 2 and not listening:
+        if len(tried) > 2 and not back:
             raise StoreUnavailableError("no answer")
         return SyncReport()
 
-    listening: list[socket.socket] = []
-    url = f"milvus://{place[0]}:{place[1]}/pictures"
+    back = False
+    url = f"milvus://127.0.0.1:{server.getsockname()[1]}/pictures"
     events = watch.Watch(sync, no_disks, folders, None, 40.0, stop, [url]).run()
     assert [next(events).event for _ in range(2)] == ["synced", "synced"]
     assert next(events).event == "unavailable"  # it is said once: the next is that it is back
 
     def wait_until_back(timeout: float) -> None:
         clock.wait(timeout)
-        if clock.now >= 1300.0 and not listening:
-            listening.append(socket.create_server(place))
+        nonlocal back
+        if clock.now >= 1300.0 and not back:
+            server.listen()
+            back = True
 
     monkeypatch.setattr(stop, "wait", wait_until_back)
-    back = next(events)
-    assert (back.folder, back.event) == (folders[0], "synced")
+    event = next(events)
+    assert (event.folder, event.event) == (folders[0], "synced")
     times = [time for time, path in tried if path == folders[0]]
     assert times == [0, 40, 41, 43, 47, 55, 71, 103, 163, 223, 283, 300]
-    listening[0].close()
+    server.close()
     stop.set()
     assert not list(events)
     assert tried[-1][0] == 300
