@@ -18,7 +18,7 @@ from test_watch import following
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.disks import disks_below
-from image_similarity_search.types import SyncReport
+from image_similarity_search.types import Progress, SyncReport
 
 _LEADS_TO_NOTHING = (
     "it is a link that leads nowhere, or to an empty folder; what is known of it is kept"
@@ -132,6 +132,36 @@ def test_a_disk_whose_files_were_copied_to_its_place_is_none(plugged: Plugged) -
     (plugged.place / "1.png").unlink()
     assert counts(plugged.sync()) == {"unchanged": 14, "removed": 1}
     assert plugged.known == set()
+
+
+def test_a_disk_of_which_as_much_was_copied_as_is_gone_may_be_away(plugged: Plugged) -> None:
+    (plugged.disk / "1.png").unlink()
+    plugged.sync()
+    plugged.unplug("empty")
+    shutil.copy2(plugged.disk / "0.png", plugged.place)  # the one below is not there
+    report = plugged.sync()
+    assert (report.unchanged, report.removed) == (13, 0)
+    assert report.unreadable_folders == [f"{plugged.place}: {_AWAY}"]
+    assert plugged.known == {str(plugged.place)}
+
+
+def test_a_disk_that_is_met_first_and_unplugged_meanwhile_is_away(plugged: Plugged) -> None:
+    """As one of a collection that was made before disks were remembered."""
+    catalog = plugged.collection._catalog
+    with catalog.transaction():
+        catalog.disks.change(forget=plugged.known)
+
+    first = sum(path.is_file() for path in plugged.photos.iterdir())
+
+    def unplug(progress: Progress) -> None:
+        if progress.done == first + 2 and plugged.place.is_symlink():  # the disk was listed
+            plugged.unplug("empty")
+            (plugged.place / "below").mkdir()
+
+    report = plugged.collection.sync(plugged.photos, follow_symlinks=True, progress=unplug)
+    assert not plugged.place.is_symlink()
+    assert (report.unchanged, report.removed) == (14, 0)
+    assert report.unreadable_folders == [f"{plugged.place}: {_AWAY}"]
 
 
 def test_a_disk_that_is_mounted_elsewhere_is_recognised(plugged: Plugged) -> None:

@@ -20,9 +20,9 @@ class Disks:
         self._catalog = catalog
         self._known = disks_below(catalog, folder)
         self._above = catalog.disks.known().intersection(_upwards(os.path.dirname(folder)))
+        self._with_pictures: set[str] = set()
         self._away = self._not_mounted()
         self._there: Counter[str] = Counter()  # known files of those that seem to be away
-        self._with_pictures: set[str] = set()
         self._unread: set[str] = set()
         self._around: list[str] = []  # disks that the folder met last is on
 
@@ -54,7 +54,7 @@ class Disks:
         for folder, count in gone.items():
             for disk in self._away.intersection(_upwards(folder)):
                 missing[disk] += count
-        away = {disk for disk, count in missing.items() if count > self._there[disk]}
+        away = {disk for disk, count in missing.items() if count >= self._there[disk]}
         unseen = away | self._unread
         kept = {disk for disk in self._known if not unseen.isdisjoint(_upwards(disk))}
         present = (self._known if self._catalog.is_shared else kept) | self._with_pictures
@@ -64,7 +64,8 @@ class Disks:
         return away
 
     def _not_mounted(self) -> set[str]:
-        return {disk for disk in self._known | self._above if not is_mounted(disk)}
+        disks = self._known | self._above | self._with_pictures
+        return {disk for disk in disks if not is_mounted(disk)}
 
 
 def disks_below(catalog: Catalog, folder: str) -> set[str]:
