@@ -173,6 +173,22 @@ def test_a_disk_that_is_mounted_elsewhere_is_recognised(plugged: Plugged) -> Non
     assert plugged.known == {str(plugged.place)}
 
 
+@pytest.mark.parametrize("copied_to", [".", "holiday"])
+def test_a_copy_made_while_a_disk_is_away_is_no_move(plugged: Plugged, copied_to: str) -> None:
+    picture, copy = plugged.place / "0.png", plugged.photos / copied_to / "copy.png"
+    plugged.collection.add_tags([picture], "best")
+    id_ = plugged.collection.get(picture).id
+    plugged.unplug("empty")
+    shutil.copy(plugged.disk / "0.png", copy)
+    report = plugged.collection.sync(copy.parent, follow_symlinks=True)
+    assert (report.moved, report.indexed) == (0, 1)
+    plugged.plug()
+    assert counts(plugged.sync()) == {"unchanged": 16}
+    assert plugged.collection.get(picture).id == id_
+    assert plugged.collection.get(picture).metadata["tags"] == ["best"]
+    assert "tags" not in plugged.collection.get(copy).metadata
+
+
 def test_a_disk_is_known_where_its_root_was_moved(plugged: Plugged) -> None:
     plugged.photos = plugged.photos.rename(plugged.photos.with_name("moved"))
     plugged.collection.relocate(plugged.place.parent, plugged.photos)
@@ -262,6 +278,11 @@ with Collection.open(index + "2", encoder="colour-texture", create=True) as coll
     run("umount", disk)
     run("cp", root + "/0.png", disk + "/other.png")
     said.append(told(collection.sync(disk)))
+    os.rename(disk, disk + " gone")
+    os.mkdir(root + "/../backup")
+    run("cp", root + "/../1.png", root + "/../backup/copy.png")
+    said.append(told(collection.sync(root + "/../backup")))
+    os.rename(disk + " gone", disk)
 with Collection.open(index + "3", encoder="colour-texture", create=True) as collection:
     other, link = root + "/../other", root + "/link"
     os.makedirs(other + "/disk")
@@ -297,6 +318,7 @@ def test_a_disk_that_is_really_mounted(tmp_path: Path, make_picture: MakePicture
         [0, 3, 1, 0],
         [2, 0, 0, 0],  # of a root that is a disk itself
         [1, 0, 0, 1],
+        [1, 0, 0, 0],  # a copy while it is gone
         [4, 0, 0, 0],  # of a disk that a link leads to
         [0, 2, 2, 0],
     ]

@@ -68,6 +68,25 @@ class Disks:
         return {disk for disk in disks if not is_mounted(disk)}
 
 
+class KnownDisks:
+    """What is kept of disks that are away moves only to a disk: one mounted elsewhere.
+
+    The same content elsewhere is a copy, as a backup is, and the image waits for its disk.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._known = catalog.disks.known()
+        self._away = {disk for disk in self._known if not is_mounted(disk)}
+
+    def has(self, path: str) -> bool:
+        """Whether a file is on a known disk."""
+        return is_on(os.path.dirname(path), self._known)
+
+    def may_move(self, old: str, new: str) -> bool:
+        """Whether the image of a file that is not at ``old`` may be the one at ``new``."""
+        return not is_on(os.path.dirname(old), self._away) or self.has(new)
+
+
 def disks_below(catalog: Catalog, folder: str) -> set[str]:
     """The absolute paths of the disks that are known at and below a folder."""
     return {path for path in catalog.disks.known() if relative(path, folder) is not None}

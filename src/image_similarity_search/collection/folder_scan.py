@@ -88,16 +88,17 @@ def _compare(
 
 def _vanish(scan: Scan, disks: Disks, gone: dict[str, list[Known]]) -> None:
     """Note what is gone from each folder, and keep what is on disks that are not there."""
-    why = dict.fromkeys(
-        disks.away({folder: len(files) for folder, files in gone.items()}),
-        "its disk is not mounted",
-    )
+    unplugged = disks.away({folder: len(files) for folder, files in gone.items()})
+    why = dict.fromkeys(unplugged, "its disk is not mounted")
     if scan.options.follow_symlinks:
         nothing = "it is a link that leads nowhere, or to an empty folder"
         why |= dict.fromkeys(links_to_nothing(gone), nothing)
     away = set(why)
     for folder, files in gone.items():
-        scan.vanish(files, forget=not is_on(folder, away))
+        if is_on(folder, unplugged):
+            scan.leave(files)
+        else:
+            scan.vanish(files, forget=not is_on(folder, away))
     for place in sorted(away):
         if not is_on(os.path.dirname(place), away):
             scan.report.unreadable_folders.append(
