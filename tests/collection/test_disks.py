@@ -18,8 +18,12 @@ from test_watch import following
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.disks import disks_below
-from image_similarity_search.types import SyncReport
+from image_similarity_search.types import Progress, SyncReport
 
+_LEADS_TO_NOTHING = (
+    "it is a link that leads nowhere, or to an empty folder; what is known of it is kept"
+    " ('iss remove' forgets it)"
+)
 _AWAY = "its disk is not mounted; what is known of it is kept ('iss remove' forgets it)"
 
 
@@ -39,7 +43,7 @@ def disk(tmp_path: Path, make_picture: MakePicture) -> Iterator[Path]:
 
 
 class Plugged:
-    """A disk that is reached by a link in an indexed folder: that is another device, too."""
+    """A disk below an indexed folder: a link to another device, that passes for a mount."""
 
     def __init__(self, collection: Collection, photos: Path, disk: Path) -> None:
         self.collection = collection
@@ -73,8 +77,12 @@ class Plugged:
 
 
 @pytest.fixture
-def plugged(collection: Collection, photos: Path, disk: Path) -> Plugged:
+def plugged(
+    collection: Collection, photos: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> Plugged:
     """A disk whose pictures were indexed, beside twelve others."""
+    is_mount = os.path.ismount
+    monkeypatch.setattr(os.path, "ismount", lambda path: os.path.islink(path) or is_mount(path))
     made = Plugged(collection, photos, disk)
     assert counts(made.sync()) == {"indexed": 15}
     return made
@@ -126,6 +134,36 @@ def test_a_disk_whose_files_were_copied_to_its_place_is_none(plugged: Plugged) -
     assert plugged.known == set()
 
 
+def test_a_disk_of_which_as_much_was_copied_as_is_gone_may_be_away(plugged: Plugged) -> None:
+    (plugged.disk / "1.png").unlink()
+    plugged.sync()
+    plugged.unplug("empty")
+    shutil.copy2(plugged.disk / "0.png", plugged.place)  # the one below is not there
+    report = plugged.sync()
+    assert (report.unchanged, report.removed) == (13, 0)
+    assert report.unreadable_folders == [f"{plugged.place}: {_AWAY}"]
+    assert plugged.known == {str(plugged.place)}
+
+
+def test_a_disk_that_is_met_first_and_unplugged_meanwhile_is_away(plugged: Plugged) -> None:
+    """As one of a collection that was made before disks were remembered."""
+    catalog = plugged.collection._catalog
+    with catalog.transaction():
+        catalog.disks.change(forget=plugged.known)
+
+    first = sum(path.is_file() for path in plugged.photos.iterdir())
+
+    def unplug(progress: Progress) -> None:
+        if progress.done == first + 2 and plugged.place.is_symlink():  # the disk was listed
+            plugged.unplug("empty")
+            (plugged.place / "below").mkdir()
+
+    report = plugged.collection.sync(plugged.photos, follow_symlinks=True, progress=unplug)
+    assert not plugged.place.is_symlink()
+    assert (report.unchanged, report.removed) == (14, 0)
+    assert report.unreadable_folders == [f"{plugged.place}: {_AWAY}"]
+
+
 def test_a_disk_that_is_mounted_elsewhere_is_recognised(plugged: Plugged) -> None:
     plugged.unplug("gone")
     plugged.place = plugged.photos / "other place"
@@ -135,6 +173,22 @@ def test_a_disk_that_is_mounted_elsewhere_is_recognised(plugged: Plugged) -> Non
     assert plugged.known == {str(plugged.place)}
 
 
+@pytest.mark.parametrize("copied_to", [".", "holiday"])
+def test_a_copy_made_while_a_disk_is_away_is_no_move(plugged: Plugged, copied_to: str) -> None:
+    picture, copy = plugged.place / "0.png", plugged.photos / copied_to / "copy.png"
+    plugged.collection.add_tags([picture], "best")
+    id_ = plugged.collection.get(picture).id
+    plugged.unplug("empty")
+    shutil.copy(plugged.disk / "0.png", copy)
+    report = plugged.collection.sync(copy.parent, follow_symlinks=True)
+    assert (report.moved, report.indexed) == (0, 1)
+    plugged.plug()
+    assert counts(plugged.sync()) == {"unchanged": 16}
+    assert plugged.collection.get(picture).id == id_
+    assert plugged.collection.get(picture).metadata["tags"] == ["best"]
+    assert "tags" not in plugged.collection.get(copy).metadata
+
+
 def test_a_disk_is_known_where_its_root_was_moved(plugged: Plugged) -> None:
     plugged.photos = plugged.photos.rename(plugged.photos.with_name("moved"))
     plugged.collection.relocate(plugged.place.parent, plugged.photos)
@@ -142,6 +196,40 @@ def test_a_disk_is_known_where_its_root_was_moved(plugged: Plugged) -> None:
     assert plugged.known == {str(plugged.place)}
     plugged.unplug("empty")
     assert counts(plugged.sync()) == {"unchanged": 12}
+
+
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_link_to_another_disk_is_none_and_forgotten_when_it_is_removed(
+    collection: Collection, photos: Path, disk: Path, below: str
+) -> None:
+    link = photos / "link"
+    link.symlink_to(disk / below)
+    assert counts(collection.sync(photos, follow_symlinks=True)) == {"indexed": 13 if below else 15}
+    assert disks_below(collection._catalog, str(photos)) == set()
+    link.unlink()
+    report = collection.sync(photos, follow_symlinks=True)
+    assert (report.unchanged, report.removed) == (12, 1 if below else 3)
+    assert not report.unreadable_folders
+
+
+@pytest.mark.parametrize("left", ["nowhere", "empty"])
+def test_what_a_link_led_to_is_kept_while_that_is_away(
+    collection: Collection, photos: Path, disk: Path, left: str
+) -> None:
+    link = photos / "link"
+    link.symlink_to(disk)
+    collection.sync(photos, follow_symlinks=True)
+    away = disk.rename(disk.with_name(f"{disk.name} away"))
+    try:
+        if left == "empty":
+            disk.mkdir()
+        report = collection.sync(photos, follow_symlinks=True)
+        assert (report.unchanged, report.removed) == (12, 0)
+        assert report.unreadable_folders == [f"{link}: {_LEADS_TO_NOTHING}"]
+    finally:
+        away.rename(disk)
+    assert counts(collection.sync(photos, follow_symlinks=True)) == {"unchanged": 15}
+    assert counts(collection.sync(photos)) == {"unchanged": 12, "removed": 3}
 
 
 @pytest.mark.slow
@@ -156,7 +244,7 @@ def test_a_disk_below_a_watched_folder_comes_back(plugged: Plugged) -> None:
 
 
 _MOUNTS = """
-import json, subprocess, sys
+import json, os, subprocess, sys
 from image_similarity_search.collection import Collection
 
 root, disk, index = sys.argv[1:]
@@ -165,10 +253,10 @@ def run(*command):
     if subprocess.run(command).returncode:
         sys.exit(77)
 
-def mount():
-    run("mount", "-t", "tmpfs", "tmpfs", disk)
+def mount(place=disk):
+    run("mount", "-t", "tmpfs", "tmpfs", place)
     for name in ("1.png", "2.png"):
-        run("cp", "-p", root + "/../" + name, disk)
+        run("cp", "-p", root + "/../" + name, place)
 
 def told(report):
     counts = report.indexed, report.unchanged, report.removed
@@ -190,6 +278,19 @@ with Collection.open(index + "2", encoder="colour-texture", create=True) as coll
     run("umount", disk)
     run("cp", root + "/0.png", disk + "/other.png")
     said.append(told(collection.sync(disk)))
+    os.rename(disk, disk + " gone")
+    os.mkdir(root + "/../backup")
+    run("cp", root + "/../1.png", root + "/../backup/copy.png")
+    said.append(told(collection.sync(root + "/../backup")))
+    os.rename(disk + " gone", disk)
+with Collection.open(index + "3", encoder="colour-texture", create=True) as collection:
+    other, link = root + "/../other", root + "/link"
+    os.makedirs(other + "/disk")
+    mount(other + "/disk")
+    os.symlink(other, link)
+    said.append(told(collection.sync(root, follow_symlinks=True)))
+    os.unlink(link)
+    said.append(told(collection.sync(root, follow_symlinks=True)))
 print(json.dumps(said))
 """
 
@@ -217,4 +318,7 @@ def test_a_disk_that_is_really_mounted(tmp_path: Path, make_picture: MakePicture
         [0, 3, 1, 0],
         [2, 0, 0, 0],  # of a root that is a disk itself
         [1, 0, 0, 1],
+        [1, 0, 0, 0],  # a copy while it is gone
+        [4, 0, 0, 0],  # of a disk that a link leads to
+        [0, 2, 2, 0],
     ]

@@ -258,6 +258,32 @@ def test_what_vanished_is_not_looked_for_in_a_hurry_where_that_fails(
     assert stop.waits == 4
 
 
+def test_a_disk_that_is_mounted_during_a_sync_is_synced_and_looked_at_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, stop = Clock(), threading.Event()
+    monkeypatch.setattr(watch, "time", clock)
+    monkeypatch.setattr(stop, "wait", clock.wait)
+    disk = str(tmp_path / "disk")
+    mounted, looks, synced = set[str](), list[float](), list[float]()
+
+    def is_mount(path: str) -> bool:
+        looks.append(clock.now - 1000.0)
+        return path in mounted
+
+    def sync(path: str, forget: bool) -> SyncReport:
+        synced.append(clock.now - 1000.0)
+        mounted.add(disk)  # after the scan of the first, while pictures are encoded
+        if clock.now >= 1040.0:
+            stop.set()
+        return SyncReport()
+
+    monkeypatch.setattr(os.path, "ismount", is_mount)
+    list(watch.Watch(sync, lambda _: {disk}, [str(tmp_path)], None, 30.0, stop).run())
+    assert synced == [0, 5, 35, 65]
+    assert looks == sorted([*synced, *range(5, 66, 5)])
+
+
 class Clock:
     """Goes on by itself when it is waited for."""
 
@@ -293,41 +319,49 @@ def test_a_table_or_bucket_is_not_looked_through_for_each_picture_that_vanishes(
     ]
 
 
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    """It has its port, and refuses all until it listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound
+
+
 def test_a_server_that_is_away_is_asked_ever_more_seldom_and_at_once_when_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: socket.socket
 ) -> None:
     clock, stop = Clock(), threading.Event()
     monkeypatch.setattr(watch, "time", clock)
     monkeypatch.setattr(outage, "time", clock)
     monkeypatch.setattr(stop, "wait", clock.wait)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        place = server.getsockname()
     folders = [str(tmp_path / "first"), str(tmp_path / "other")]
     tried: list[tuple[float, str]] = []
 
     def sync(path: str, forget: bool) -> SyncReport:
         tried.append((clock.now - 1000.0, path))
-        if len(tried) > 2 and not listening:
+        if len(tried) > 2 and not back:
             raise StoreUnavailableError("no answer")
         return SyncReport()
 
-    listening: list[socket.socket] = []
-    url = f"milvus://{place[0]}:{place[1]}/pictures"
+    back = False
+    url = f"milvus://127.0.0.1:{server.getsockname()[1]}/pictures"
     events = watch.Watch(sync, no_disks, folders, None, 40.0, stop, [url]).run()
     assert [next(events).event for _ in range(2)] == ["synced", "synced"]
     assert next(events).event == "unavailable"  # it is said once: the next is that it is back
 
     def wait_until_back(timeout: float) -> None:
         clock.wait(timeout)
-        if clock.now >= 1300.0 and not listening:
-            listening.append(socket.create_server(place))
+        nonlocal back
+        if clock.now >= 1300.0 and not back:
+            server.listen()
+            back = True
 
     monkeypatch.setattr(stop, "wait", wait_until_back)
-    back = next(events)
-    assert (back.folder, back.event) == (folders[0], "synced")
+    event = next(events)
+    assert (event.folder, event.event) == (folders[0], "synced")
     times = [time for time, path in tried if path == folders[0]]
     assert times == [0, 40, 41, 43, 47, 55, 71, 103, 163, 223, 283, 300]
-    listening[0].close()
+    server.close()
     stop.set()
     assert not list(events)
     assert tried[-1][0] == 300

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,3 +244,22 @@ def test_a_watch_goes_on_when_the_server_is_back(
     said = [event.event for event in follower.events]
     assert said == ["synced", "unavailable", "synced"]
     assert len(filled) == 13
+
+
+def test_a_disk_that_another_computer_sees_without_a_mount_stays_one(
+    filled: Collection, url: str, tmp_path: Path, photos: Path
+) -> None:
+    """As over SMB; what it holds is kept where it is unplugged then."""
+    disk = photos / "holiday"
+    pictures = sum(path.is_file() for path in disk.rglob("*"))
+    with filled._catalog.transaction():
+        filled._catalog.disks.change(remember=[str(disk)])
+    with Collection.open(tmp_path / "there", encoder=CountingEncoder(), catalog=url) as there:
+        assert there.sync(photos).unchanged == 12
+    shutil.rmtree(disk)
+    disk.mkdir()
+    report = filled.sync(photos)
+    assert (report.unchanged, report.removed) == (12 - pictures, 0)
+    assert report.unreadable_folders
+    assert filled.remove(disk) == pictures
+    assert filled._catalog.disks.known() == set()

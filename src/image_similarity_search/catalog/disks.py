@@ -1,4 +1,4 @@
-"""Which folders were another disk than the folder above them, kept in ``meta``."""
+"""At which folders another disk was mounted, kept in ``meta``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from image_similarity_search.catalog.meta import DISKS, Meta
 
 
 class Disks:
-    """The folders with pictures that lay on another device than the folder above, by one catalog.
+    """The folders with pictures at which another disk was mounted, by one catalog.
 
     A sync remembers them, to tell a disk that is not mounted from pictures that were deleted.
     """

@@ -7,7 +7,7 @@ import logging
 import os
 
 from image_similarity_search.catalog.values import FileStat, Known
-from image_similarity_search.collection.disks import Disks, is_on
+from image_similarity_search.collection.disks import Disks, is_on, links_to_nothing
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.scanning import Scan, WalkOptions
 from image_similarity_search.errors import ConfigError
@@ -98,14 +98,21 @@ def _compare(
 
 def _vanish(scan: Scan, disks: Disks, gone: dict[str, list[Known]]) -> None:
     """Note what is gone from each folder, and keep what is on disks that are not there."""
-    away = disks.away({folder: len(files) for folder, files in gone.items()})
+    unplugged = disks.away({folder: len(files) for folder, files in gone.items()})
+    why = dict.fromkeys(unplugged, "its disk is not mounted")
+    if scan.options.follow_symlinks:
+        nothing = "it is a link that leads nowhere, or to an empty folder"
+        why |= dict.fromkeys(links_to_nothing(gone), nothing)
+    away = set(why)
     for folder, files in gone.items():
-        scan.vanish(files, forget=not is_on(folder, away))
-    for disk in sorted(away):
-        if not is_on(os.path.dirname(disk), away):
+        if is_on(folder, unplugged):
+            scan.leave(files)
+        else:
+            scan.vanish(files, forget=not is_on(folder, away))
+    for place in sorted(away):
+        if not is_on(os.path.dirname(place), away):
             scan.report.unreadable_folders.append(
-                f"{disk}: its disk is not mounted; what is known of it is kept"
-                " ('iss remove' forgets it)"
+                f"{place}: {why[place]}; what is known of it is kept ('iss remove' forgets it)"
             )
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import islice
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ from image_similarity_search import vectors
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Picture, displaced_name
+from image_similarity_search.collection.disks import KnownDisks
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded
@@ -98,7 +100,7 @@ class Indexer:
             return False
         moved = self._taken(content_hash, job)
         if moved is None:  # one from a folder that this run doesn't look at, perhaps
-            moved = next((twin.id for twin in twins if self._is_gone(twin.path)), None)
+            moved = next((twin.id for twin in twins if self._moved_to(job, twin.path)), None)
         if moved is None:
             self._put(job, self._catalog.picture(twins[0].id))
             _log.debug("%s: a copy of %s", shown(job.path), shown(twins[0].path))
@@ -129,8 +131,14 @@ class Indexer:
 
     def _taken(self, content_hash: str, job: Job) -> int | None:
         """An image of this content that was vacated, and that no other computer found since."""
-        name, replaced = job.place.name, job.known_id is not None
-        while (id_ := self._vacated.take(content_hash, name, replaced=replaced)) is not None:
+        take = partial(
+            self._vacated.take,
+            content_hash,
+            job.place.name,
+            replaced=job.known_id is not None,
+            on_disk=self._disks.has(job.path),
+        )
+        while (id_ := take()) is not None:
             if not self._catalog.is_shared:
                 return id_
             image = self._catalog.record(id_)
@@ -141,9 +149,14 @@ class Indexer:
     def _is_still_there(self, id_: int) -> bool:
         return bool(self._catalog.still_at({id_: self._vacated.seen[id_]}))
 
-    def _is_gone(self, path: str) -> bool:
-        """Whether an image's file is gone, as far as this computer can tell."""
-        return _is_gone(path) and self._catalog.places.are_here(path)
+    @cached_property
+    def _disks(self) -> KnownDisks:
+        return KnownDisks(self._catalog)  # as the scan left it
+
+    def _moved_to(self, job: Job, path: str) -> bool:
+        """Whether an image's file is gone, as far as this computer can tell, to a job's place."""
+        gone = _is_gone(path) and self._catalog.places.are_here(path)
+        return gone and self._disks.may_move(path, job.path)
 
     def _was_touched(self, known_id: int, content_hash: str) -> bool:
         known = self._catalog.record(known_id) if known_id not in self._moved else None

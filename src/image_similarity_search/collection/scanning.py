@@ -73,6 +73,11 @@ class Scan:
         for known in files:
             self.vacated.add_gone(known, forget=forget)
 
+    def leave(self, files: Iterable[Known]) -> None:
+        """Note that the disk that these files are on is not there."""
+        for known in files:
+            self.vacated.add_away(known)
+
     def _why_to_look(self, path: str, stat: FileStat, old: Known | None) -> str | None:
         """Why a file is looked into, if it is."""
         if old is None:

@@ -121,9 +121,13 @@ class Sync:
         places = self._catalog.places
         for root_id, root in places.roots().items():
             if places.is_missing(root):
+                is_disk = root in self._catalog.disks.known()
                 for folder_id in places.folders_below(root_id, "").values():
-                    for known in self._catalog.files.in_folder(folder_id).values():
-                        self._vacated.add_gone(known, forget=False)
+                    files = self._catalog.files.in_folder(folder_id).values()
+                    if is_disk:
+                        self._scan.leave(files)
+                    else:
+                        self._scan.vanish(files, forget=False)
 
     def _unsettled(self) -> Iterator[Job]:
         """The files that must be decoded: not those that were plainly moved or only touched."""

@@ -29,6 +29,7 @@ class Vacated:
         self.aliases: dict[int, str] = {}
         self._kept: set[int] = set()
         self._gone: defaultdict[str, list[int]] = defaultdict(list)
+        self._away: defaultdict[str, list[int]] = defaultdict(list)
         self._replaced: defaultdict[str, list[int]] = defaultdict(list)
         self._bad: defaultdict[str, list[int]] = defaultdict(list)
 
@@ -40,6 +41,13 @@ class Vacated:
             self.to_forget.add(known.id)
         if known.content_hash:
             (self._bad if known.skipped else self._gone)[known.content_hash].append(known.id)
+
+    def add_away(self, known: Known) -> None:
+        """The disk that this image's file is on is not there."""
+        self.sizes.add(known.stat.size)
+        self.seen[known.id] = known.place
+        if known.content_hash and not known.skipped:
+            self._away[known.content_hash].append(known.id)
 
     def add_displaced(self, id_: int, content_hash: str | None, place: tuple[int, bytes]) -> None:
         """Another image has taken this one's place; it has ``place`` until it is found."""
@@ -67,14 +75,19 @@ class Vacated:
         """This image's file was only touched: it is where it was."""
         self._kept.add(id_)
 
-    def take(self, content_hash: str, name: str, *, replaced: bool) -> int | None:
+    def take(
+        self, content_hash: str, name: str, *, replaced: bool, on_disk: bool = False
+    ) -> int | None:
         """An image of this content whose file is gone, or may have been ``replaced``.
+
+        Or it was on a disk that is away, where this one is ``on_disk``, which may be the same.
 
         One whose file had this name, too, if there is such a one among the last few: of copies
         that are moved together, each keeps what is known of it. It is given out once, and will
         not be forgotten.
         """
-        for images in (self._gone, self._replaced) if replaced else (self._gone,):
+        other = [self._replaced] * replaced + [self._away] * on_disk
+        for images in [self._gone, *other]:
             ids = images.get(content_hash, [])
             while ids:
                 id_ = ids.pop(self._place_of_one_called(os.fsencode(name), ids))

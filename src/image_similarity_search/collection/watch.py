@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from image_similarity_search.addresses import is_address
-from image_similarity_search.collection.disks import is_mounted
 from image_similarity_search.collection.folder_events import FolderEvents
 from image_similarity_search.collection.outage import Outage
 from image_similarity_search.errors import (
@@ -31,6 +30,7 @@ EVERY_TOLD = 3600.0
 """Seconds between syncs of one that does: the system may lose events, and says so to nobody."""
 
 _LOOK = 1.0  # seconds between looks at whether the folders are there
+_LOOK_AT_DISKS = 5.0  # the same, of disks in them: a server that hangs may hold up each look
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,8 @@ class _Watched:
     Attributes:
         path: as it was given.
         identity: which folder lies there now; None where there is none, and for an address.
-        disks: those that are mounted in it, by path: whether they are there now.
+        disks: those that are known in it, by path: whether something was mounted there when last
+            seen, and before the last sync.
         due: whether it is to be synced.
         next_sync: when it is in any case, by the monotonic clock.
         visited: at which visit of the watch it was last looked at; 0 before the first.
@@ -96,6 +97,7 @@ class Watch:
         self._outage: Outage | None = None  # while there is one
         self._waits_for_lock = False
         self._visits = 0
+        self._next_look_at_disks = 0.0  # by the monotonic clock
         self._at_once = False  # whether what vanished is to be looked for without a wait
 
     def run(self) -> Iterator[WatchEvent]:
@@ -116,10 +118,12 @@ class Watch:
     def _look(self) -> None:
         """See which folders came, went, or are others than before, such as a disk's."""
         local = [watched for watched in self._watched if not is_address(watched.path)]
-        other = False
+        other, at_disks = False, time.monotonic() >= self._next_look_at_disks
+        if at_disks:
+            self._next_look_at_disks = time.monotonic() + _LOOK_AT_DISKS
         for watched in local:
             identity = _identity(watched.path)
-            disks = {path: is_mounted(path) for path in watched.disks}
+            disks = _mounted(watched.disks) if at_disks else watched.disks
             if (identity, disks) != (watched.identity, watched.disks):
                 watched.identity, watched.disks = identity, disks
                 watched.due = other = True
@@ -153,8 +157,10 @@ class Watch:
         may_forget, vanished = self._may_forget(watched), watched.vanished
         watched.vanished = None  # where it can't be synced, the next time tells it again
         try:
+            disks = _mounted(self._disks(watched.path))
             report = self._sync(watched.path, may_forget)
-            watched.disks = {path: is_mounted(path) for path in self._disks(watched.path)}
+            # those that the sync met first were there; what changed meanwhile, the next look sees
+            watched.disks = {path: disks.get(path, True) for path in self._disks(watched.path)}
         except CollectionLockedError as error:
             if not self._waits_for_lock:
                 _log.warning("%s is writing to %s: waiting for it", error.holder, error.path)
@@ -231,6 +237,11 @@ def _identity(folder: str) -> _Identity | None:
     except OSError:
         return None
     return (path, status.st_dev, status.st_ino) if os.path.isdir(path) else None
+
+
+def _mounted(disks: Iterable[str]) -> dict[str, bool]:
+    """Whether something is mounted at each path; nothing is listed, so that it may go to sleep."""
+    return {path: os.path.ismount(path) for path in disks}
 
 
 def _differ(before: SyncReport, after: SyncReport) -> bool:

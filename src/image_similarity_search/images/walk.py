@@ -57,7 +57,8 @@ class FoundFolder:
         files: its pictures, by name.
         others: how many of its files are no pictures; hidden, junk and excluded ones don't count.
         error: why it couldn't be listed (then ``files`` is empty), or None.
-        is_disk: whether it is on another device than the folder above it.
+        is_disk: whether a disk is mounted there: on another device than the folder above it, and
+            not come to by a link.
         passed_over: its links that don't count.
     """
 
@@ -102,7 +103,7 @@ def walk(
     return _Walk(root, start, rules, follow_symlinks).folders()
 
 
-def device_above(path: str) -> int | None:
+def _device_above(path: str) -> int | None:
     """The device that the folder above ``path`` is on; None where there is none."""
     try:
         return os.stat(os.path.dirname(os.path.abspath(path))).st_dev
@@ -142,7 +143,7 @@ class _Walk:
         if self._path_of(first.real) is None:
             self._bases.append(first)
         # with the device of the folder that each was found in
-        self._pending = [(first, device_above(os.path.join(root, path)))]
+        self._pending = [(first, _device_above(os.path.join(root, path)))]
 
     def folders(self) -> Iterator[FoundFolder]:
         while self._pending:
@@ -154,11 +155,18 @@ class _Walk:
             device = os.stat(path).st_dev
             with os.scandir(path) as listing:
                 entries = sorted(listing, key=attrgetter("name"))
-            found, below = self._sort_out(folder, entries, is_disk=device != above)
+            is_disk = device != above and self._is_mount_point(folder, path)
+            found, below = self._sort_out(folder, entries, is_disk=is_disk)
         except OSError as error:
             return FoundFolder(folder.path, [], 0, (error.strerror or str(error)).lower())
         self._pending.extend((inner, device) for inner in reversed(below))
         return found
+
+    def _is_mount_point(self, folder: _Folder, path: str) -> bool:
+        """Whether a disk is mounted at a folder's path itself, and no link leads there."""
+        above = os.path.dirname(folder.path)
+        by_itself = os.path.normpath(os.path.join(self._bases[0].real, above))
+        return os.path.ismount(path) and os.path.realpath(os.path.dirname(path)) == by_itself
 
     def _sort_out(
         self, folder: _Folder, entries: list[os.DirEntry[str]], *, is_disk: bool
