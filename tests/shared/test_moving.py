@@ -253,6 +253,44 @@ def test_whoever_may_not_say_that_it_is_gone_does_not_move_it(
     assert filled.tags() == {"sea": 2, "été": 2}
 
 
+def test_what_others_change_after_the_turn_was_lost_is_not_lost(
+    server: PostgresServer, filled: Collection, url: str, tmp_path: Path
+) -> None:
+    filled.move_catalog(url)
+
+    def step(progress: Progress) -> None:
+        if progress.phase == "comparing" and progress.done == progress.total:
+            server.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND granted"
+            )
+            with Collection.open(tmp_path / "there", catalog=url) as there:
+                there.add_tags([1], "late")
+
+    with pytest.raises(CollectionUnavailableError):
+        filled.move_catalog("file", progress=step)
+    assert not (tmp_path / "index" / FILE_NAME).exists()
+    assert filled.info().catalog == url
+    assert filled.tags() == {"sea": 2, "été": 2, "late": 1}
+    filled.move_catalog("file")
+    assert filled.tags() == {"sea": 2, "été": 2, "late": 1}
+
+
+def test_what_was_changed_without_a_turn_is_not_lost(
+    filled: Collection, url: str, tmp_path: Path
+) -> None:
+    filled.move_catalog(url)
+
+    def step(progress: Progress) -> None:
+        if progress.phase == "comparing" and progress.done == progress.total:
+            with closing(Catalog(str(tmp_path / "there"), url)) as other, other.transaction():
+                other.tags.change([1], ["late"], [])
+
+    with pytest.raises(CollectionCorruptError, match="it was changed meanwhile; move it once more"):
+        filled.move_catalog("file", progress=step)
+    assert filled.tags() == {"sea": 2, "été": 2, "late": 1}
+
+
 # Killed
 
 _MOVE = """

@@ -10,7 +10,7 @@ from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.arrival_in_file import ArrivalInFile
 from image_similarity_search.catalog.checksums import Checksums
-from image_similarity_search.catalog.copying import Arrival
+from image_similarity_search.catalog.copying import Arrival, check_unchanged
 from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.places import Places
 from image_similarity_search.catalog.rows import Rows
@@ -52,17 +52,22 @@ def arrival(folder: str, url: str, meta: dict[str, str]) -> AbstractContextManag
 
 
 @contextmanager
-def left(database: AnyDatabase, to: str) -> Iterator[None]:
+def left(database: AnyDatabase, meta: dict[str, str], to: str) -> Iterator[None]:
     """At the end of the block a shared catalog says that it is at ``to``, and is none any more.
 
-    One in a file needs to say nothing: its folder does.
+    ``meta`` is what it was copied with. The connection has the turn at it: that nobody changed it
+    since is known as long as there is one. A catalog in a file needs to say nothing: its folder
+    does.
 
     Raises:
         CollectionUnwritableError: nobody may say that here; raised before the block.
+        CollectionCorruptError: somebody changed it all the same; the same.
+        CollectionUnavailableError: the connection was lost, and the turn with it.
     """
     if database.sql is not POSTGRESQL:
         yield
         return
     with database.transaction():
         cast("SharedDatabase", database).leave(to)
+        check_unchanged(database, meta)
         yield

@@ -341,7 +341,7 @@ class ChangeableCollection(OpenedCollection):
         """
         with self._catalog.turns.whole(self._wait):
             self._catalog.check_in_place()
-            catalog_moved(self._folder, to, progress)
+            catalog_moved(self._catalog, self._folder, to, progress)
             if not self._catalog.is_shared:
                 self._catalog.close()  # a file that is open can't be renamed everywhere
                 whereabouts.set_aside(self._folder)
