@@ -18,10 +18,12 @@ from conftest import CountingEncoder, MakePicture
 from postgres_server import PostgresServer
 
 from image_similarity_search import Filter, export_collection, import_collection
+from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.whereabouts import FILE_NAME, LEFT, POINTER
+from image_similarity_search.catalog.whereabouts import FILE_NAME, LEFT, NEXT, POINTER
 from image_similarity_search.cli.app import app
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionExistsError,
@@ -302,6 +304,9 @@ where, index, to = sys.argv[1:]
 die = lambda *_: os.kill(os.getpid(), 9)
 if where == "placed":
     whereabouts.remember = die
+if where == "intended":
+    intend = whereabouts.intend
+    whereabouts.intend = lambda *said: die(intend(*said))
 if where == "told":
     whereabouts.set_aside = die
 
@@ -345,11 +350,65 @@ def test_killed_on_the_way_it_is_whole_and_moves_again(
         with Collection.open(index_data) as collection:
             collection.move_catalog(url)
     assert _said_by(index_data) == before
-    _killed(index_data, "file", {"told": "comparing"}.get(where, where))
+    on_the_way = where if where in ("moving", "comparing") else "intended"
+    _killed(index_data, "file", on_the_way)
     assert _said_by(index_data) == before
     with Collection.open(index_data) as collection:
+        assert collection.info().catalog == url
         collection.move_catalog("file")
+    assert not (index_data / NEXT).exists()
     assert _said_by(index_data) == before
+
+
+@pytest.mark.parametrize("to", ["file", "another"])
+def test_killed_when_it_has_left_it_is_where_it_went(
+    index_data: Path, server: PostgresServer, url: str, tmp_path: Path, to: str
+) -> None:
+    before = _said_by(index_data)
+    with Collection.open(index_data) as collection:
+        collection.move_catalog(url)
+    other = "" if to == "file" else server.url(url.partition("schema=")[2] + "_b")
+    _killed(index_data, other or "file", "placed")
+    assert (index_data / POINTER).read_text().strip() == url
+    with pytest.raises(CollectionUnavailableError, match="it was moved to"):
+        Collection.open(tmp_path / "there", catalog=url)
+    assert not verified(str(index_data)).damaged  # the first that opens it
+    assert not (index_data / NEXT).exists()
+    assert _said_by(index_data) == before
+    with Collection.open(index_data) as collection:
+        assert collection.info().catalog == other
+        collection.add_tags([1], "sea")
+        assert collection.tags() == {"sea": 1}
+
+
+def test_a_server_that_is_lost_at_the_end_has_it_still(
+    server: PostgresServer,
+    filled: Collection,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filled.move_catalog(url)
+    intend = whereabouts.intend
+
+    def intended(folder: str, to: str) -> None:
+        intend(folder, to)
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid != pg_backend_pid() AND application_name != ''"
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr(whereabouts, "intend", intended)
+        with pytest.raises(CollectionUnavailableError):
+            filled.move_catalog("file")
+    with Collection.open(tmp_path / "there", encoder=CountingEncoder(), catalog=url) as there:
+        there.add_tags([1], "late")
+    with Collection.open(tmp_path / "index", encoder=CountingEncoder()) as again:
+        assert again.info().catalog == url
+        assert again.tags() == {"sea": 2, "été": 2, "late": 1}
+        again.move_catalog("file")
+        assert again.tags() == {"sea": 2, "été": 2, "late": 1}
 
 
 def test_a_file_that_kept_its_name_is_written_to_no_more(index_data: Path, url: str) -> None:

@@ -52,17 +52,18 @@ def arrival(folder: str, url: str, meta: dict[str, str]) -> AbstractContextManag
 
 
 @contextmanager
-def left(database: AnyDatabase, meta: dict[str, str], to: str) -> Iterator[None]:
+def left(database: AnyDatabase, meta: dict[str, str], folder: str, to: str) -> Iterator[None]:
     """At the end of the block a shared catalog says that it is at ``to``, and is none any more.
 
-    ``meta`` is what it was copied with. The connection has the turn at it: that nobody changed it
-    since is known as long as there is one. A catalog in a file needs to say nothing: its folder
-    does.
+    Then ``folder`` is to be told; that it will be is noted there before. ``meta`` is what it was
+    copied with. The connection has the turn at it: that nobody changed it since is known as long as
+    there is one. A catalog in a file needs to say nothing: its folder does.
 
     Raises:
         CollectionUnwritableError: nobody may say that here; raised before the block.
         CollectionCorruptError: somebody changed it all the same; the same.
-        CollectionUnavailableError: the connection was lost, and the turn with it.
+        CollectionUnavailableError: the connection was lost, and the turn with it. Where that was
+            at the very end, nobody knows what it says; who opens it next is told.
     """
     if database.sql is not POSTGRESQL:
         yield
@@ -71,3 +72,4 @@ def left(database: AnyDatabase, meta: dict[str, str], to: str) -> Iterator[None]
         cast("SharedDatabase", database).leave(to)
         check_unchanged(database, meta)
         yield
+        whereabouts.intend(folder, to)

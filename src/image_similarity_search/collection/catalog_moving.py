@@ -24,9 +24,11 @@ def catalog_moved(
 ) -> None:
     """Have the catalog of ``folder`` at ``to`` from now on: a URL, or ``file``.
 
-    Every row is put there as it is, read back and compared; only then does it appear there, whole,
-    and the folder is told. A process that is killed before leaves all as it was. The caller has
-    the turn at the whole catalog, so that it rests, and sets a file aside that was left.
+    Every row is put there as it is, read back and compared; only then does it appear there, whole.
+    A file is the catalog until the folder is told; a shared one until it says itself that it went,
+    after which the folder is told: here, or by who opens it next. A process that is killed before
+    leaves the catalog where it was. The caller has the turn at the whole catalog, so that it rests,
+    and sets a file aside that was left.
 
     Raises:
         ConfigError: no such place, or it is there already.
@@ -50,9 +52,9 @@ def catalog_moved(
             raise CollectionExistsError(target.path, "'iss join' it, in another index folder")
         copied(source, target, report)
         last_id = source.value(source.sql.last_id)
-        with left(source, meta, url or f"{folder} on {socket.gethostname()}"):
+        with left(source, meta, folder, url or f"{folder} on {socket.gethostname()}"):
             target.put_in_place(last_id)
-            whereabouts.remember(folder, url)
+        whereabouts.remember(folder, url)
 
 
 def catalog_url(to: str) -> str:
