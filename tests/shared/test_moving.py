@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -221,6 +222,25 @@ def test_another_collection_is_left_alone(
         filled.move_catalog("postgresql://iss@127.0.0.1:1/x")
     with pytest.raises(CollectionMismatchError, match="iss move --catalog URL"):
         Collection.open(tmp_path / "index", catalog=url)
+
+
+def test_a_newer_file_is_not_replaced(filled: Collection, url: str, tmp_path: Path) -> None:
+    there, copy = tmp_path / "index" / FILE_NAME, tmp_path / "copy" / FILE_NAME
+    copy.parent.mkdir()
+    with closing(sqlite3.connect(there)) as file, closing(sqlite3.connect(copy)) as copied:
+        file.backup(copied)
+    with Collection.open(copy.parent, encoder=CountingEncoder()) as other:
+        other.add_tags([1], "newer")
+    filled.move_catalog(url)
+    shutil.copy(copy, there)
+    with pytest.raises(CollectionExistsError, match=r"catalog.sqlite already: .* newer state"):
+        filled.move_catalog("file")
+    assert _rows(there) == _rows(copy)
+    assert filled.info().catalog == url
+    assert filled.tags() == {"sea": 2, "été": 2}
+    there.unlink()
+    filled.move_catalog("file")
+    assert filled.tags() == {"sea": 2, "été": 2}
 
 
 def test_damage_is_not_moved(filled: Collection, url: str, tmp_path: Path) -> None:
