@@ -392,6 +392,11 @@ def test_killed_when_it_has_left_it_is_where_it_went(
     assert (index_data / POINTER).read_text().strip() == url
     with pytest.raises(CollectionUnavailableError, match="it was moved to"):
         Collection.open(tmp_path / "there", catalog=url)
+    if not other:
+        (index_data / FILE_NAME).rename(index_data / "lost")
+        with pytest.raises(CollectionUnavailableError, match="it was moved to"):
+            Collection.open(index_data, create=True)  # rather than a new one
+        (index_data / "lost").rename(index_data / FILE_NAME)
     assert not verified(str(index_data)).damaged  # the first that opens it
     assert not (index_data / NEXT).exists()
     assert _said_by(index_data) == before
@@ -399,6 +404,22 @@ def test_killed_when_it_has_left_it_is_where_it_went(
         assert collection.info().catalog == other
         collection.add_tags([1], "sea")
         assert collection.tags() == {"sea": 1}
+
+
+def test_killed_before_it_has_left_it_moves_again_to_another_database(
+    index_data: Path, server: PostgresServer, url: str
+) -> None:
+    before = _said_by(index_data)
+    with Collection.open(index_data) as collection:
+        collection.move_catalog(url)
+    other = server.url(url.partition("schema=")[2] + "_b")
+    _killed(index_data, other, "intended")
+    assert _said_by(index_data) == before
+    with Collection.open(index_data) as collection:
+        assert collection.info().catalog == url
+        collection.move_catalog(other)
+        assert collection.info().catalog == other
+    assert _said_by(index_data) == before
 
 
 def test_a_server_that_is_lost_at_the_end_has_it_still(

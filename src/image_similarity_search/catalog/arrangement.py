@@ -19,6 +19,8 @@ from image_similarity_search.catalog.turns import Turns
 if TYPE_CHECKING:
     from image_similarity_search.catalog.postgresql.shared_database import SharedDatabase
 
+_UNLOCKED = "SELECT key FROM meta FOR UPDATE SKIP LOCKED"
+
 
 def rows_of(database: AnyDatabase, checksums: Checksums) -> Rows:
     """The rows of a catalog."""
@@ -49,6 +51,11 @@ def arrival(folder: str, url: str, meta: dict[str, str]) -> AbstractContextManag
     from image_similarity_search.catalog.postgresql.shared_arrival import SharedArrival
 
     return SharedArrival.begun(url, meta)
+
+
+def is_locked(database: AnyDatabase) -> bool:
+    """Whether it is shared, and another connection has all rows of ``meta``, as an arrival has."""
+    return database.sql is POSTGRESQL and not database.rows(_UNLOCKED)
 
 
 @contextmanager

@@ -134,9 +134,11 @@ def check_client(url: str) -> None:
 def _told_late(folder: str, reason: str) -> bool:
     """Finish a move that ended before the folder was told; whether there is one."""
     to = _read(folder, NEXT)
-    if not to or reason != moved_to(to):
+    url = to if to.startswith(_SCHEME) else ""
+    is_there = bool(url) or os.path.isfile(os.path.join(folder, FILE_NAME))
+    if not to or reason != moved_to(to) or not is_there:
         return False
-    remember(folder, to if to.startswith(_SCHEME) else "")
+    remember(folder, url)
     return True
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import socket
 
 from image_similarity_search.catalog import whereabouts
-from image_similarity_search.catalog.arrangement import arrival, left
+from image_similarity_search.catalog.arrangement import arrival, is_locked, left
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.copying import copied
-from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.meta import Meta
 from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.rows import indexed
@@ -48,7 +47,7 @@ def catalog_moved(
             progress(Progress("moving" if phase == "moving" else "comparing", done, total))
 
     with arrival(folder, url, meta) as target:
-        if target.was_there and source.sql is POSTGRESQL:  # by another name, perhaps
+        if target.was_there and is_locked(source):  # it is the same, by another name
             raise CollectionExistsError(target.path, "'iss join' it, in another index folder")
         copied(source, target, report)
         last_id = source.value(source.sql.last_id)
