@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,10 +19,12 @@ from conftest import CountingEncoder, MakePicture
 from postgres_server import PostgresServer
 
 from image_similarity_search import Filter, export_collection, import_collection
+from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.whereabouts import FILE_NAME, LEFT, POINTER
+from image_similarity_search.catalog.whereabouts import FILE_NAME, LEFT, NEXT, POINTER
 from image_similarity_search.cli.app import app
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionExistsError,
@@ -221,6 +224,25 @@ def test_another_collection_is_left_alone(
         Collection.open(tmp_path / "index", catalog=url)
 
 
+def test_a_newer_file_is_not_replaced(filled: Collection, url: str, tmp_path: Path) -> None:
+    there, copy = tmp_path / "index" / FILE_NAME, tmp_path / "copy" / FILE_NAME
+    copy.parent.mkdir()
+    with closing(sqlite3.connect(there)) as file, closing(sqlite3.connect(copy)) as copied:
+        file.backup(copied)
+    with Collection.open(copy.parent, encoder=CountingEncoder()) as other:
+        other.add_tags([1], "newer")
+    filled.move_catalog(url)
+    shutil.copy(copy, there)
+    with pytest.raises(CollectionExistsError, match=r"catalog.sqlite already: .* newer state"):
+        filled.move_catalog("file")
+    assert _rows(there) == _rows(copy)
+    assert filled.info().catalog == url
+    assert filled.tags() == {"sea": 2, "été": 2}
+    there.unlink()
+    filled.move_catalog("file")
+    assert filled.tags() == {"sea": 2, "été": 2}
+
+
 def test_damage_is_not_moved(filled: Collection, url: str, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "index" / FILE_NAME)) as file, file:
         file.execute("UPDATE embeddings SET norm = norm * 2 WHERE image_id = 5")
@@ -253,6 +275,44 @@ def test_whoever_may_not_say_that_it_is_gone_does_not_move_it(
     assert filled.tags() == {"sea": 2, "été": 2}
 
 
+def test_what_others_change_after_the_turn_was_lost_is_not_lost(
+    server: PostgresServer, filled: Collection, url: str, tmp_path: Path
+) -> None:
+    filled.move_catalog(url)
+
+    def step(progress: Progress) -> None:
+        if progress.phase == "comparing" and progress.done == progress.total:
+            server.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND granted"
+            )
+            with Collection.open(tmp_path / "there", catalog=url) as there:
+                there.add_tags([1], "late")
+
+    with pytest.raises(CollectionUnavailableError):
+        filled.move_catalog("file", progress=step)
+    assert not (tmp_path / "index" / FILE_NAME).exists()
+    assert filled.info().catalog == url
+    assert filled.tags() == {"sea": 2, "été": 2, "late": 1}
+    filled.move_catalog("file")
+    assert filled.tags() == {"sea": 2, "été": 2, "late": 1}
+
+
+def test_what_was_changed_without_a_turn_is_not_lost(
+    filled: Collection, url: str, tmp_path: Path
+) -> None:
+    filled.move_catalog(url)
+
+    def step(progress: Progress) -> None:
+        if progress.phase == "comparing" and progress.done == progress.total:
+            with closing(Catalog(str(tmp_path / "there"), url)) as other, other.transaction():
+                other.tags.change([1], ["late"], [])
+
+    with pytest.raises(CollectionCorruptError, match="it was changed meanwhile; move it once more"):
+        filled.move_catalog("file", progress=step)
+    assert filled.tags() == {"sea": 2, "été": 2, "late": 1}
+
+
 # Killed
 
 _MOVE = """
@@ -264,6 +324,9 @@ where, index, to = sys.argv[1:]
 die = lambda *_: os.kill(os.getpid(), 9)
 if where == "placed":
     whereabouts.remember = die
+if where == "intended":
+    intend = whereabouts.intend
+    whereabouts.intend = lambda *said: die(intend(*said))
 if where == "told":
     whereabouts.set_aside = die
 
@@ -307,11 +370,86 @@ def test_killed_on_the_way_it_is_whole_and_moves_again(
         with Collection.open(index_data) as collection:
             collection.move_catalog(url)
     assert _said_by(index_data) == before
-    _killed(index_data, "file", {"told": "comparing"}.get(where, where))
+    on_the_way = where if where in ("moving", "comparing") else "intended"
+    _killed(index_data, "file", on_the_way)
     assert _said_by(index_data) == before
     with Collection.open(index_data) as collection:
+        assert collection.info().catalog == url
         collection.move_catalog("file")
+    assert not (index_data / NEXT).exists()
     assert _said_by(index_data) == before
+
+
+@pytest.mark.parametrize("to", ["file", "another"])
+def test_killed_when_it_has_left_it_is_where_it_went(
+    index_data: Path, server: PostgresServer, url: str, tmp_path: Path, to: str
+) -> None:
+    before = _said_by(index_data)
+    with Collection.open(index_data) as collection:
+        collection.move_catalog(url)
+    other = "" if to == "file" else server.url(url.partition("schema=")[2] + "_b")
+    _killed(index_data, other or "file", "placed")
+    assert (index_data / POINTER).read_text().strip() == url
+    with pytest.raises(CollectionUnavailableError, match="it was moved to"):
+        Collection.open(tmp_path / "there", catalog=url)
+    if not other:
+        (index_data / FILE_NAME).rename(index_data / "lost")
+        with pytest.raises(CollectionUnavailableError, match="it was moved to"):
+            Collection.open(index_data, create=True)  # rather than a new one
+        (index_data / "lost").rename(index_data / FILE_NAME)
+    assert not verified(str(index_data)).damaged  # the first that opens it
+    assert not (index_data / NEXT).exists()
+    assert _said_by(index_data) == before
+    with Collection.open(index_data) as collection:
+        assert collection.info().catalog == other
+        collection.add_tags([1], "sea")
+        assert collection.tags() == {"sea": 1}
+
+
+def test_killed_before_it_has_left_it_moves_again_to_another_database(
+    index_data: Path, server: PostgresServer, url: str
+) -> None:
+    before = _said_by(index_data)
+    with Collection.open(index_data) as collection:
+        collection.move_catalog(url)
+    other = server.url(url.partition("schema=")[2] + "_b")
+    _killed(index_data, other, "intended")
+    assert _said_by(index_data) == before
+    with Collection.open(index_data) as collection:
+        assert collection.info().catalog == url
+        collection.move_catalog(other)
+        assert collection.info().catalog == other
+    assert _said_by(index_data) == before
+
+
+def test_a_server_that_is_lost_at_the_end_has_it_still(
+    server: PostgresServer,
+    filled: Collection,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filled.move_catalog(url)
+    intend = whereabouts.intend
+
+    def intended(folder: str, to: str) -> None:
+        intend(folder, to)
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid != pg_backend_pid() AND application_name != ''"
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr(whereabouts, "intend", intended)
+        with pytest.raises(CollectionUnavailableError):
+            filled.move_catalog("file")
+    with Collection.open(tmp_path / "there", encoder=CountingEncoder(), catalog=url) as there:
+        there.add_tags([1], "late")
+    with Collection.open(tmp_path / "index", encoder=CountingEncoder()) as again:
+        assert again.info().catalog == url
+        assert again.tags() == {"sea": 2, "été": 2, "late": 1}
+        again.move_catalog("file")
+        assert again.tags() == {"sea": 2, "été": 2, "late": 1}
 
 
 def test_a_file_that_kept_its_name_is_written_to_no_more(index_data: Path, url: str) -> None:

@@ -21,7 +21,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.postgresql.schema import FORMAT_VERSION
 from image_similarity_search.catalog.whereabouts import POINTER
 from image_similarity_search.cli.app import app
-from image_similarity_search.collection import Collection
+from image_similarity_search.collection import Collection, outage
 from image_similarity_search.collection.interchange.exporting import export_collection
 from image_similarity_search.errors import (
     CollectionCorruptError,
@@ -228,14 +228,20 @@ def test_a_catalog_that_was_replaced_is_not_written_to(
 
 
 def test_a_watch_goes_on_when_the_server_is_back(
-    filled: Collection, server: PostgresServer, photos: Path, make_picture: MakePicture
+    filled: Collection,
+    server: PostgresServer,
+    photos: Path,
+    make_picture: MakePicture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for pause in ("SHORTEST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(outage, pause, 60.0)
     with following(filled, photos, poll=True, every=0.2) as follower:
         server.stop()
         try:
             until(lambda: follower.events[-1].event == "unavailable")
             make_picture(photos / "new.png", 60)
-            time.sleep(3)  # for some attempts
+            time.sleep(1)  # so that it sees that no server listens
         finally:
             server.start()
         started = time.monotonic()

@@ -15,6 +15,8 @@ from image_similarity_search.catalog.tables import Table
 from image_similarity_search.catalog.whereabouts import FILE_NAME
 from image_similarity_search.errors import CollectionExistsError, CollectionNotFoundError
 
+_NEWER = "it is this one, in a newer state; use that in another index folder, or put it elsewhere"
+
 
 class ArrivalInFile:
     """One; see ``copying.Arrival``."""
@@ -34,18 +36,21 @@ class ArrivalInFile:
         """An empty one for ``folder``, with this ``meta``; the caller holds the writer lock.
 
         A file of the same collection that is there already is one that was moved away: it is
-        replaced in the end.
+        replaced in the end, unless it went on.
 
         Raises:
-            CollectionExistsError: another collection's file is there.
+            CollectionExistsError: another collection's file is there, or a newer one of this.
             CollectionUnwritableError: it can't be made there.
         """
         with (
             suppress(CollectionNotFoundError),
             closing(Database(os.path.join(folder, FILE_NAME), read_only=True)) as there,
         ):
-            if Meta(there).read()["id"] != meta["id"]:
+            found = Meta(there).read()
+            if found["id"] != meta["id"]:
                 raise CollectionExistsError(folder)
+            if int(found["generation"]) > int(meta["generation"]):
+                raise CollectionExistsError(there.path, _NEWER)
         with (
             begun_aside(folder) as aside,
             closing(Database.create(os.path.join(aside, FILE_NAME), meta)) as database,

@@ -107,6 +107,11 @@ class Catalog:
         return self._database.path
 
     @property
+    def database(self) -> AnyDatabase:
+        """What it is in, for who moves it: a connection with the locks that are held."""
+        return self._database
+
+    @property
     def is_shared(self) -> bool:
         """Whether other computers may change it."""
         return self._database.sql is POSTGRESQL

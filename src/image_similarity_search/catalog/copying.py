@@ -70,14 +70,19 @@ def copied(source: AnyDatabase, target: Arrival, report: Report) -> None:
         else:
             target.put(table, rows)
     _check_counts(source, target, sums)
-    if Meta(source).read() != meta:
-        raise CollectionCorruptError(source.path, "it was changed meanwhile", "move it once more")
+    check_unchanged(source, meta)
     if target.meta == meta and _tallies(target, report) == sums:
         return
     if target.was_there:
         raise CollectionExistsError(target.path, _UNEQUAL)
     reason = "it does not hold what was put there"
     raise CollectionCorruptError(target.path, reason, "nothing was changed")
+
+
+def check_unchanged(source: AnyDatabase, meta: dict[str, str]) -> None:
+    """Raise CollectionCorruptError where ``source`` has no longer the ``meta`` that was copied."""
+    if Meta(source).read() != meta:
+        raise CollectionCorruptError(source.path, "it was changed meanwhile", "move it once more")
 
 
 def _tallies(target: Arrival, report: Report) -> dict[str, Tally]:

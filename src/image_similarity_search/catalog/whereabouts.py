@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from image_similarity_search.catalog.any_database import AnyDatabase
@@ -19,9 +21,13 @@ FILE_NAME = "catalog.sqlite"
 POINTER = "catalog.url"
 """The file that says where a shared catalog is, in one line."""
 
+NEXT = f"{POINTER}.next"
+"""What a shared catalog is about to say of where it went: see ``intend``."""
+
 LEFT = f"{FILE_NAME}.moved"
 """What the file is called when the catalog was moved to a database."""
 
+_SCHEME = "postgresql://"
 _MISSING = "what speaks to PostgreSQL is not installed ({})"
 _REMEDY = "pip install 'image-similarity-search[postgres]'"
 
@@ -30,9 +36,7 @@ _log = logging.getLogger(__name__)
 
 def url_of(folder: str) -> str:
     """The URL of the shared catalog of an index folder; empty where it has none."""
-    with contextlib.suppress(OSError, ValueError), open(os.path.join(folder, POINTER)) as file:
-        return file.read().strip()
-    return ""
+    return _read(folder, POINTER)
 
 
 def remember(folder: str, url: str) -> None:
@@ -43,20 +47,27 @@ def remember(folder: str, url: str) -> None:
     Raises:
         CollectionUnwritableError: it can't be written there.
     """
-    path = os.path.join(folder, POINTER)
-    try:
-        if not url:
-            os.remove(path)
-            return
-        with open(f"{path}.tmp", "w", encoding="utf-8") as file:
-            file.write(f"{url}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.tmp", path)
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
-    finally:
-        names_on_disk(folder)
+    if url:
+        _write(folder, POINTER, url)
+    else:
+        _remove(folder, POINTER)
+    _remove(folder, NEXT)
+
+
+def intend(folder: str, to: str) -> None:
+    """Note that the shared catalog of ``folder`` says next that it is at ``to``: a URL, or here.
+
+    ``remember`` comes after that. If this process ends between the two, ``opened`` does it.
+
+    Raises:
+        CollectionUnwritableError: it can't be written there.
+    """
+    _write(folder, NEXT, to)
+
+
+def moved_to(to: str) -> str:
+    """Why a shared catalog that went to ``to`` can't be used."""
+    return f"it was moved to {to}"
 
 
 def set_aside(folder: str) -> None:
@@ -91,12 +102,21 @@ def names_on_disk(folder: str) -> None:
 def opened(folder: str, url: str = "") -> AnyDatabase:
     """The database of the catalog of ``folder``, or of the shared one at ``url``.
 
+    Where it was moved from here, and the folder was not told any more, that is done.
+
     Raises:
         CollectionUnavailableError: it is shared, and can't be reached, or its client is missing.
+        CollectionUnwritableError: the folder can't be told.
     """
-    if shared := url or url_of(folder):
+    shared = url or url_of(folder)
+    if not shared:
+        return Database(os.path.join(folder, FILE_NAME))
+    try:
         return _shared_kind(shared)(shared)
-    return Database(os.path.join(folder, FILE_NAME))
+    except CollectionUnavailableError as error:
+        if url or not _told_late(folder, error.reason):
+            raise
+    return opened(folder)
 
 
 def made(folder: str, meta: dict[str, str], url: str = "") -> AnyDatabase:
@@ -109,6 +129,51 @@ def made(folder: str, meta: dict[str, str], url: str = "") -> AnyDatabase:
 def check_client(url: str) -> None:
     """Raise CollectionUnavailableError where what speaks to the server at ``url`` is missing."""
     _shared_kind(url)
+
+
+def _told_late(folder: str, reason: str) -> bool:
+    """Finish a move that ended before the folder was told; whether there is one."""
+    to = _read(folder, NEXT)
+    url = to if to.startswith(_SCHEME) else ""
+    is_there = bool(url) or os.path.isfile(os.path.join(folder, FILE_NAME))
+    if not to or reason != moved_to(to) or not is_there:
+        return False
+    remember(folder, url)
+    return True
+
+
+def _read(folder: str, name: str) -> str:
+    """The one line of a file in ``folder``; empty where it can't be read."""
+    with contextlib.suppress(OSError, ValueError):
+        return Path(folder, name).read_text("utf-8", "surrogateescape").strip()
+    return ""
+
+
+def _write(folder: str, name: str, line: str) -> None:
+    """Have a file hold one line, whatever happens to the power."""
+    path = os.path.join(folder, name)
+    with _refused(folder):
+        with open(f"{path}.tmp", "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(f"{line}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{path}.tmp", path)
+        names_on_disk(folder)
+
+
+def _remove(folder: str, name: str) -> None:
+    """Have no such file."""
+    with _refused(folder), contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(folder, name))
+        names_on_disk(folder)
+
+
+@contextlib.contextmanager
+def _refused(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
 
 
 def _shared_kind(url: str) -> type[SharedDatabase]:

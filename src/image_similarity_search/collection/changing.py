@@ -327,21 +327,22 @@ class ChangeableCollection(OpenedCollection):
         """Keep the catalog elsewhere: in a database that computers share, or in a file again.
 
         ``to`` is a URL as for ``open(catalog=)``, or ``"file"``: the one in the index folder. Ids,
-        tags, embeddings and scores stay. Every row is compared before anything else is changed;
-        until then all is as it was, however this ends. No other thread may use this object
-        meanwhile; other processes open the collection again.
+        tags, embeddings and scores stay. Every row is compared before it is the catalog there;
+        until then it is where it was, however this ends. Where the server is lost at the very end,
+        the collection is opened where it is. No other thread may use this object meanwhile; other
+        processes open the collection again.
 
         Raises:
             ConfigError: no such place, or the catalog is there already.
             CollectionExistsError: another collection is there; nothing was changed.
             CollectionCorruptError: the catalog is damaged; the same.
-            CollectionUnavailableError: the server can't be reached; the same.
+            CollectionUnavailableError: the server can't be reached; the same. Or it was lost.
             CollectionUnwritableError: it can't be made there; the same.
             CollectionLockedError: another process is writing.
         """
         with self._catalog.turns.whole(self._wait):
             self._catalog.check_in_place()
-            catalog_moved(self._folder, to, progress)
+            catalog_moved(self._catalog, self._folder, to, progress)
             if not self._catalog.is_shared:
                 self._catalog.close()  # a file that is open can't be renamed everywhere
                 whereabouts.set_aside(self._folder)

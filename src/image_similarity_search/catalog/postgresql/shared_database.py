@@ -27,6 +27,7 @@ from image_similarity_search.catalog.postgresql.schema import (
     MOVED,
     refuse_foreign,
 )
+from image_similarity_search.catalog.whereabouts import moved_to
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionNotFoundError,
@@ -287,8 +288,8 @@ class SharedDatabase:
         found = self.row("SELECT application, version FROM format")
         refuse_foreign(self.path, found)
         if found and found[0].startswith(MOVED):
-            reason, remedy = f"it was moved to {found[0].removeprefix(MOVED)}", "use it there"
-            raise CollectionUnavailableError(self.path, reason, remedy)
+            reason = moved_to(found[0].removeprefix(MOVED))
+            raise CollectionUnavailableError(self.path, reason, "use it there")
 
 
 def _without_nul(value: Any) -> Any:
