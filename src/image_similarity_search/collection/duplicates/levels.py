@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from image_similarity_search.collection.duplicates.candidates import Pairs
 from image_similarity_search.collection.duplicates.grouping import Edge
@@ -18,7 +19,7 @@ from image_similarity_search.collection.duplicates.likeness import (
 from image_similarity_search.collection.duplicates.signatures import Signatures
 from image_similarity_search.duplicates import DUPLICATE_LEVELS, DuplicateLevel
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import PixelArray
+from image_similarity_search.types import FloatArray, IdArray, PixelArray
 
 # Measured by benchmarks/duplicates.py with the bundled encoder; see docs/duplicates.md.
 SAME_LIKENESS = 0.97
@@ -81,16 +82,19 @@ class Levels:
         left, right = np.array(rows, dtype=np.int64).reshape(-1, 2).T
         both = np.flatnonzero((left >= 0) & (right >= 0))
         left, right = left[both], right[both]
+        near = pairs.distances[both] <= _CUT_DISTANCE
         values, changes = oriented_likeness(seen.grey[left], seen.grey[right])
         plain = is_plain(seen.grey[left]) | is_plain(seen.grey[right])
-        worth = plain | (values >= self.likeness) | (pairs.distances[both] <= _CUT_DISTANCE)
+        cuts = self._cuts(seen, left, right, ~plain & (values < self.likeness) & near)
+        worth = plain | (values >= min(self.likeness, SAME_LIKENESS)) | (cuts >= self.likeness)
         by_pixels: dict[int, Edge | None] = {}
         for at in np.flatnonzero(worth):
             rows_of = [left[at], right[at]]
             looks = seen.grey[rows_of], seen.colours[rows_of]
             distance = float(pairs.distances[both[at]])
+            value, change = float(values[at]), changes[at]
             by_pixels[int(both[at])] = self._by_pixels(
-                distance, float(values[at]), changes[at], *looks
+                distance, value, change, float(cuts[at]), *looks
             )
         for number, distance in enumerate(pairs.distances.tolist()):
             edge = by_pixels.get(number)
@@ -99,10 +103,27 @@ class Levels:
             if edge:
                 yield number, edge
 
+    @staticmethod
+    def _cuts(
+        seen: Signatures, left: IdArray, right: IdArray, where: NDArray[np.bool_]
+    ) -> FloatArray:
+        """The likeness of pairs of rows where one is cut; -1 for those that are not looked at."""
+        cuts = np.full(len(left), -1, dtype=np.float32)
+        if where.any():
+            rows, pairs = np.unique(np.stack([left[where], right[where]]), return_inverse=True)
+            cuts[where] = cut_likeness(seen.grey[rows], pairs.reshape(2, -1).T)
+        return cuts
+
     def _by_pixels(
-        self, distance: float, value: float, change: str, grey: PixelArray, colours: PixelArray
+        self,
+        distance: float,
+        value: float,
+        change: str,
+        cut: float,
+        grey: PixelArray,
+        colours: PixelArray,
     ) -> Edge | None:
-        """How two images are alike by their signatures, whose likeness is known but for cuts."""
+        """How two images are alike by their signatures, and by their likeness, whole and cut."""
         plain = is_plain(grey)
         close = np.abs(colours[0].astype(int) - colours[1]).mean() <= _SAME_COLOURS
         if plain.any():
@@ -114,7 +135,6 @@ class Levels:
             and largest_difference(*grey) <= _SAME_SPOTS
         ):
             return Edge("same", distance, value, "")
-        if value < self.likeness and distance <= _CUT_DISTANCE:
-            cut = cut_likeness(grey[0], grey[1])
+        if value < self.likeness:
             value, change = (cut, "cut") if cut > value else (value, change)
         return Edge("near", distance, value, change) if value >= self.likeness else None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_similarity_search.collection.duplicates.signing import SIDE
-from image_similarity_search.types import FloatArray, PixelArray
+from image_similarity_search.types import FloatArray, IdArray, PixelArray
 
 _CUTS = (0.05, 0.1, 0.15, 0.2, 0.3)  # parts of a side that may have been cut off
 _SIDEWAYS = (0.1, 0.15, 0.2, 0.25)  # of one side alone
@@ -81,16 +81,26 @@ def _standard(grey: PixelArray) -> FloatArray:
     return np.asarray(centred / max(float(centred.std()), 1e-6), dtype=np.float32)
 
 
-def cut_likeness(one: PixelArray, other: PixelArray) -> float:
-    """How alike two signatures ``(32, 32)`` are where one shows but a part of the other."""
-    mine, theirs = one.astype(np.float32), other.astype(np.float32)
-    return max(_parts_against(mine, theirs), _parts_against(theirs, mine))
+def cut_likeness(grey: PixelArray, pairs: IdArray) -> FloatArray:
+    """How alike two signatures are where one shows but a part of the other, ``(n,)``.
+
+    Of signatures ``(m, 32, 32)``, and ``pairs`` ``(n, 2)`` of positions in them. The parts of each
+    are made once for all that it is compared with.
+    """
+    flat = normalised(grey.astype(np.float32)).reshape(len(grey), -1)
+    found = np.full(len(pairs), -1, dtype=np.float32)
+    for wholes, parts in ((pairs[:, 0], pairs[:, 1]), (pairs[:, 1], pairs[:, 0])):
+        for whole in np.unique(wholes):
+            at = np.flatnonzero(wholes == whole)
+            likeness = flat[parts[at]] @ _parts(grey[whole].astype(np.float32)).T
+            found[at] = np.maximum(found[at], likeness.max(axis=1))
+    return found
 
 
-def _parts_against(whole: FloatArray, part: FloatArray) -> float:
-    """The most that a part of ``whole`` is like ``part``."""
+def _parts(whole: FloatArray) -> FloatArray:
+    """The parts of a signature that may be left of it, each as ``normalised`` and flat."""
     parts = np.asarray(_DOWN @ whole @ _ACROSS, dtype=np.float32)
-    return float(np.tensordot(normalised(parts), normalised(part), axes=2).max())
+    return normalised(parts).reshape(len(parts), -1)
 
 
 def _window(cut: float, where: float) -> FloatArray:
