@@ -43,6 +43,10 @@ def test_a_whole_collection_is_said_to_be_so(iss: Iss) -> None:
     assert iss("verify", "--files").out.splitlines()[2] == "files:   12 files, whole"
     report = iss.json("verify", "--files")
     assert (report["damaged"], report["repair"], report["problems"]) == (False, None, [])
+    (iss.folder / "index_data" / "faiss.index").unlink()
+    assert iss("verify").out.endswith(
+        "\nstore:   0 vectors, its file is not there and will be made anew\n"
+    )
     assert report["checked"]["files"] == 12
 
 
