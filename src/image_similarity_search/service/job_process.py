@@ -10,6 +10,7 @@ import _thread
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -86,6 +87,8 @@ class _Job:
 def main() -> None:
     """Do a job, and tell of it."""
     task: dict[str, Any] = json.loads(sys.argv[1])
+    # a service that was started in the background by a script has it ignored, and so have we
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with _only_lines() as out:
         line = _Line(out)
         with contextlib.suppress(OSError, AttributeError):
