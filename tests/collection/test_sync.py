@@ -351,6 +351,19 @@ def test_tags_of_a_link_go_to_the_file_that_counts(
     assert collection.tags() == {"beach": 1, "known": 1, "sea": 1}
 
 
+def test_patterns_that_let_nothing_through_are_refused_while_the_files_are_there(
+    collection: Collection, photos: Path
+) -> None:
+    found = collection.sync(photos, include=["holiday/*"]).indexed
+    collection.add_tags([photos], "beach")
+    for include, exclude in ((["*.txt"], []), ([], ["*"])):
+        with pytest.raises(ConfigError, match="patterns that let through a picture"):
+            collection.sync(photos, include=include, exclude=exclude)
+    assert collection.tags() == {"beach": found}
+    shutil.rmtree(photos / "holiday")
+    assert counts(collection.sync(photos, include=["holiday/*"])) == {"removed": found}
+
+
 def test_a_link_stays_while_the_file_that_counts_is_not_known(
     collection: Collection, photos: Path, make_picture: MakePicture
 ) -> None:

@@ -54,9 +54,18 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
     for inner, folder_id in unvisited.items():
         path = os.path.join(root, inner) if inner else root
         gone[path] = list(scan.catalog.files.in_folder(folder_id).values())
-    if gone and not seen and (options.include or options.exclude):
+    if not seen and (options.include or options.exclude) and _are_there(gone):
         _refuse_to_empty(options)
     _vanish(scan, disks, gone)
+
+
+def _are_there(files: dict[str, list[Known]]) -> bool:
+    """Whether any of these files, by the paths of their folders, is there."""
+    return any(
+        os.path.lexists(os.path.join(os.fsencode(folder), one.place[1]))
+        for folder, known in files.items()
+        for one in known
+    )
 
 
 def _refuse_to_empty(options: WalkOptions) -> None:
