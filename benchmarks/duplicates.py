@@ -47,7 +47,8 @@ def _square(image: Image.Image) -> Image.Image:
     return ImageOps.fit(image, (side, side))
 
 
-def _lettered(image: Image.Image) -> Image.Image:
+def lettered(image: Image.Image) -> Image.Image:
+    """With a line of letters across it."""
     image = image.copy()
     width, height = image.size
     size = max(10, width // 14)
@@ -55,28 +56,30 @@ def _lettered(image: Image.Image) -> Image.Image:
     return image
 
 
-def _enhanced(kind: Any, factor: float, image: Image.Image) -> Image.Image:
+def enhanced(kind: Any, factor: float, image: Image.Image) -> Image.Image:
+    """As one of ``PIL.ImageEnhance`` makes it."""
     altered: Image.Image = kind(image).enhance(factor)
     return altered
 
 
-def _same(image: Image.Image) -> Image.Image:
+def same(image: Image.Image) -> Image.Image:
+    """As it is."""
     return image
 
 
 # name: what is done, and the quality of the JPEG that is saved
 ALTERATIONS: Mapping[str, tuple[_Alteration, int]] = {
-    "saved at quality 60": (_same, 60),
-    "saved at quality 20": (_same, 20),
+    "saved at quality 60": (same, 60),
+    "saved at quality 20": (same, 20),
     "half the size": (partial(_scaled, 0.5), 85),
     "a quarter of the size": (partial(_scaled, 0.25), 85),
     "64 pixels": (partial(_scaled, 64), 85),
-    "brighter by 20 %": (partial(_enhanced, ImageEnhance.Brightness, 1.2), 90),
-    "darker by 20 %": (partial(_enhanced, ImageEnhance.Brightness, 0.8), 90),
-    "more contrast": (partial(_enhanced, ImageEnhance.Contrast, 1.3), 90),
+    "brighter by 20 %": (partial(enhanced, ImageEnhance.Brightness, 1.2), 90),
+    "darker by 20 %": (partial(enhanced, ImageEnhance.Brightness, 0.8), 90),
+    "more contrast": (partial(enhanced, ImageEnhance.Contrast, 1.3), 90),
     "black and white": (lambda image: image.convert("L").convert("RGB"), 90),
     "blurred": (lambda image: image.filter(ImageFilter.GaussianBlur(2)), 90),
-    "lettered": (_lettered, 90),
+    "lettered": (lettered, 90),
     "with a border": (lambda image: ImageOps.expand(image, min(image.size) // 25, "white"), 90),
     "5 % cut off": (partial(_cropped, 0.05, 0.5, 0.5), 90),
     "10 % cut off": (partial(_cropped, 0.1, 0.5, 0.5), 90),
@@ -100,7 +103,7 @@ def truth_set(photos: str, folder: Path, most: int = _MOST) -> int:
             image = decode.decode(path.read_bytes()).image
         except ImageError:
             continue
-        for name, (alter, quality) in {"original": (_same, 95), **ALTERATIONS}.items():
+        for name, (alter, quality) in {"original": (same, 95), **ALTERATIONS}.items():
             target = folder / name / f"{count:04}.jpg"
             target.parent.mkdir(parents=True, exist_ok=True)
             alter(image).save(target, quality=quality)

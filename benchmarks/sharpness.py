@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+from duplicates import enhanced, lettered, same
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from image_similarity_search import Collection
 from image_similarity_search.errors import ImageError
@@ -39,43 +39,26 @@ def _through(factor: float, image: Image.Image) -> Image.Image:
     return image.resize((width, height), bicubic).resize(image.size, bicubic)
 
 
-def _lettered(image: Image.Image) -> Image.Image:
-    image = image.copy()
-    width, height = image.size
-    size = max(10, width // 14)
-    ImageDraw.Draw(image).text((width * 0.05, height * 0.8), "HOLIDAY 2024 (c) us", font_size=size)
-    return image
-
-
-def _enhanced(kind: Any, factor: float, image: Image.Image) -> Image.Image:
-    altered: Image.Image = kind(image).enhance(factor)
-    return altered
-
-
-def _same(image: Image.Image) -> Image.Image:
-    return image
-
-
 # name: what is done, and the quality of the JPEG, which is often a larger file than the original
 WORSE: Mapping[str, tuple[_Alteration, int]] = {
     "blurred by 0.5 pixels": (partial(_blurred, 0.5), 98),
     "blurred by 1 pixel": (partial(_blurred, 1), 98),
     "blurred by 2 pixels": (partial(_blurred, 2), 98),
-    "saved at quality 75": (_same, 75),
-    "saved at quality 40": (_same, 40),
-    "saved at quality 20": (_same, 20),
+    "saved at quality 75": (same, 75),
+    "saved at quality 40": (same, 40),
+    "saved at quality 20": (same, 20),
     "enlarged to twice, and back": (partial(_through, 2), 98),
     "reduced to 80 %, and back": (partial(_through, 0.8), 98),
     "reduced to half, and back": (partial(_through, 0.5), 98),
     "blurred by 1 pixel, quality 40": (partial(_blurred, 1), 40),
 }
 AS_SHARP: Mapping[str, tuple[_Alteration, int]] = {
-    "saved at quality 98": (_same, 98),
-    "brighter by 20 %": (partial(_enhanced, ImageEnhance.Brightness, 1.2), 98),
-    "darker by 20 %": (partial(_enhanced, ImageEnhance.Brightness, 0.8), 98),
-    "more contrast": (partial(_enhanced, ImageEnhance.Contrast, 1.3), 98),
+    "saved at quality 98": (same, 98),
+    "brighter by 20 %": (partial(enhanced, ImageEnhance.Brightness, 1.2), 98),
+    "darker by 20 %": (partial(enhanced, ImageEnhance.Brightness, 0.8), 98),
+    "more contrast": (partial(enhanced, ImageEnhance.Contrast, 1.3), 98),
     "black and white": (lambda image: image.convert("L").convert("RGB"), 98),
-    "lettered": (_lettered, 98),
+    "lettered": (lettered, 98),
     "mirrored": (ImageOps.mirror, 98),
 }
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Self, cast
 
 from image_similarity_search.catalog import whereabouts
-from image_similarity_search.catalog.arrangement import arrival
 from image_similarity_search.catalog.aside import begun_aside, placed
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.copying import copied
 from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.moves import arrival
 from image_similarity_search.catalog.rows import ImageRow
 from image_similarity_search.catalog.values import Identity, Rows
 from image_similarity_search.errors import CollectionError, ConfigError

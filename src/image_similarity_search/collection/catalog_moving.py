@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 
 from image_similarity_search.catalog import whereabouts
-from image_similarity_search.catalog.arrangement import arrival, is_locked, left
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.copying import copied
 from image_similarity_search.catalog.meta import Meta
+from image_similarity_search.catalog.moves import arrival, is_locked, left
 from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.rows import indexed
 from image_similarity_search.errors import CollectionExistsError, ConfigError

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.catalog_moving import catalog_moved
 from image_similarity_search.collection.costs import weigh, weigh_once
 from image_similarity_search.collection.disks import forget_emptied
 from image_similarity_search.collection.duplicates.handing import note_own_tags
@@ -112,7 +111,8 @@ class ChangeableCollection(OpenedCollection):
             FolderNotFoundError: there is no such folder; nothing was changed.
             SourceUnavailableError: the object storage can't be listed, and nothing was changed;
                 or it can't be read any more, and what was done is kept.
-            ConfigError: that is no path, such as an empty one, or no time.
+            ConfigError: that is no path, such as an empty one, or no time; or the patterns let none
+                through of the pictures that are there and known, so that all would be forgotten.
             CollectionLockedError: another process is writing.
             SyncInterrupted: Ctrl-C; what was done is kept.
             WorkerUnavailableError: no process can be started to decode in; what was done is kept.
@@ -340,6 +340,8 @@ class ChangeableCollection(OpenedCollection):
             CollectionUnwritableError: it can't be made there; the same.
             CollectionLockedError: another process is writing.
         """
+        from image_similarity_search.collection.catalog_moving import catalog_moved
+
         with self._catalog.turns.whole(self._wait):
             self._catalog.check_in_place()
             catalog_moved(self._catalog, self._folder, to, progress)
