@@ -57,20 +57,18 @@ from image_similarity_search.evaluation import (
     GroupQuality,
     QueryQuality,
 )
-from image_similarity_search.types import (
+from image_similarity_search.reports import (
     CollectionInfo,
-    Hit,
-    ImageRecord,
     LegacyImportReport,
     Problem,
     RecallReport,
-    Region,
     RepairReport,
     SyncReport,
     ThumbnailReport,
     VerifyReport,
     WatchEvent,
 )
+from image_similarity_search.types import Hit, ImageRecord, Region
 from image_similarity_search.understanding import Cluster, ClusterReport, Outlier, OutlierReport
 
 ROOT = Path(__file__).parent.parent

@@ -23,7 +23,7 @@ _LAYERS: list[set[str]] = [
     {"testing"},
     {"catalog", "encoders", "stores", "images", "objects", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers", "fetching"},
-    {"duplicates", "evaluation", "galleries", "understanding"},
+    {"duplicates", "evaluation", "galleries", "reports", "understanding"},
     {"types", "filters", "search_options"},
     {"addresses", "markup"},
     {"errors", "_version"},

@@ -40,24 +40,20 @@ if TYPE_CHECKING:
     )
     from image_similarity_search.filters import Filter
     from image_similarity_search.legacy import ImageSimilaritySearch
-    from image_similarity_search.search_options import SearchOptions
-    from image_similarity_search.types import (
+    from image_similarity_search.reports import (
         CollectionInfo,
-        Hit,
-        ImageRecord,
         LegacyImportReport,
-        Metric,
-        Progress,
         RecallReport,
         RepairReport,
         SyncInterrupted,
         SyncReport,
-        Text,
         ThumbnailReport,
         Tuning,
         VerifyReport,
         WatchEvent,
     )
+    from image_similarity_search.search_options import SearchOptions
+    from image_similarity_search.types import Hit, ImageRecord, Metric, Progress, Text
 
 __all__ = [
     "Collection",
@@ -105,7 +101,7 @@ __all__ = [
 
 _HOMES = {
     "Collection": "collection",
-    "CollectionInfo": "types",
+    "CollectionInfo": "reports",
     "Duplicate": "duplicates",
     "DuplicateGroup": "duplicates",
     "DuplicateReport": "duplicates",
@@ -122,28 +118,28 @@ _HOMES = {
     "ImageRecord": "types",
     "ImageSearchError": "errors",
     "ImageSimilaritySearch": "legacy",
-    "LegacyImportReport": "types",
+    "LegacyImportReport": "reports",
     "Metric": "types",
     "Preprocessing": "encoders.preprocessing",
     "Progress": "types",
     "QueryQuality": "evaluation",
-    "RecallReport": "types",
-    "RepairReport": "types",
+    "RecallReport": "reports",
+    "RepairReport": "reports",
     "SearchOptions": "search_options",
-    "SyncInterrupted": "types",
-    "SyncReport": "types",
+    "SyncInterrupted": "reports",
+    "SyncReport": "reports",
     "Text": "types",
-    "ThumbnailReport": "types",
+    "ThumbnailReport": "reports",
     "TorchEncoder": "encoders.torch_module",
-    "Tuning": "types",
+    "Tuning": "reports",
     "compare_evaluations": "collection.evaluation.comparing",
     "create_encoder": "encoders.registry:create",
     "export_collection": "collection.interchange.exporting",
     "import_collection": "collection.interchange.importing",
     "import_legacy": "collection.interchange.legacy",
     "read_export": "collection.interchange.importing",
-    "VerifyReport": "types",
-    "WatchEvent": "types",
+    "VerifyReport": "reports",
+    "WatchEvent": "reports",
 }
 
 

@@ -20,7 +20,8 @@ from image_similarity_search.collection import Collection
 from image_similarity_search.collection.cluster import loading
 from image_similarity_search.collection.cluster.messages import Task
 from image_similarity_search.errors import ClusterUnavailableError, ConfigError
-from image_similarity_search.types import Progress, SyncInterrupted, SyncReport
+from image_similarity_search.reports import SyncInterrupted, SyncReport
+from image_similarity_search.types import Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 _MANY = 64

@@ -18,7 +18,8 @@ from test_watch import following
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.disks import disks_below
-from image_similarity_search.types import Progress, SyncReport
+from image_similarity_search.reports import SyncReport
+from image_similarity_search.types import Progress
 
 _LEADS_TO_NOTHING = (
     "it is a link that leads nowhere, or to an empty folder; what is known of it is kept"

@@ -27,7 +27,8 @@ from image_similarity_search.errors import (
     CollectionLockedError,
     CollectionNotFoundError,
 )
-from image_similarity_search.types import ImageRecord, RepairReport
+from image_similarity_search.reports import RepairReport
+from image_similarity_search.types import ImageRecord
 
 _PAGE = 16_384
 

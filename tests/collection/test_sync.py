@@ -18,13 +18,8 @@ from image_similarity_search.errors import (
     EncoderOutputError,
     FolderNotFoundError,
 )
-from image_similarity_search.types import (
-    FloatArray,
-    PixelArray,
-    Progress,
-    SyncInterrupted,
-    SyncReport,
-)
+from image_similarity_search.reports import SyncInterrupted, SyncReport
+from image_similarity_search.types import FloatArray, PixelArray, Progress
 
 
 def counts(report: SyncReport) -> dict[str, int]:

@@ -16,8 +16,9 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import CollectionCorruptError, CollectionNotFoundError
+from image_similarity_search.reports import VerifyReport
 from image_similarity_search.stores import FaissStore, index_file, kinds
-from image_similarity_search.types import METRICS, Metric, VerifyReport
+from image_similarity_search.types import METRICS, Metric
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from image_similarity_search.errors import (
     FolderNotFoundError,
     StoreUnavailableError,
 )
-from image_similarity_search.types import SyncReport, WatchEvent
+from image_similarity_search.reports import SyncReport, WatchEvent
 
 
 class Follower:

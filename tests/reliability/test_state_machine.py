@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from image_similarity_search.collection import Collection
 from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 from image_similarity_search.images.decode import content_hash
-from image_similarity_search.types import Progress, SyncInterrupted
+from image_similarity_search.reports import SyncInterrupted
+from image_similarity_search.types import Progress
 
 SEEDS = range(8)
 BAD = -1

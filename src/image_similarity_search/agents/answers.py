@@ -9,17 +9,9 @@ from pydantic import BaseModel, Field
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.duplicates import Duplicate, DuplicateGroup, DuplicateLevel
+from image_similarity_search.reports import CollectionInfo, SyncReport
 from image_similarity_search.service.roots import text_of
-from image_similarity_search.types import (
-    CollectionInfo,
-    Hit,
-    ImageRecord,
-    Metric,
-    ScoreWord,
-    State,
-    SyncReport,
-    Traits,
-)
+from image_similarity_search.types import Hit, ImageRecord, Metric, ScoreWord, State, Traits
 
 
 class ImageOut(BaseModel):

@@ -44,7 +44,8 @@ from image_similarity_search.catalog.values import (
     displaced_name,
 )
 from image_similarity_search.errors import CollectionCorruptError, CollectionNotFoundError
-from image_similarity_search.types import IdArray, ImageRecord, Tuning
+from image_similarity_search.reports import Tuning
+from image_similarity_search.types import IdArray, ImageRecord
 
 DURABLE_SECONDS = 5.0
 """After so long a change waits for the disk: so much work may be lost with the power."""

@@ -22,7 +22,7 @@ from image_similarity_search.catalog.pages import Pages, StoredRow
 from image_similarity_search.catalog.places import Places
 from image_similarity_search.catalog.rows import ImageRow, Rows
 from image_similarity_search.catalog.schema import LOOSE_ROOT
-from image_similarity_search.types import RepairReport
+from image_similarity_search.reports import RepairReport
 
 LOST_AND_FOUND = "lost+found"
 """The folder, beside the catalog, in which images count as lying whose own folder was lost."""

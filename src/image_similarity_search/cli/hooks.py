@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from image_similarity_search.cli.output import event_as_json, say
-from image_similarity_search.types import WatchEvent
+from image_similarity_search.reports import WatchEvent
 
 
 def ran_well(command: str | None, event: WatchEvent, /, **more: Any) -> bool:

@@ -10,16 +10,15 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from image_similarity_search.types import (
+from image_similarity_search.reports import (
     CollectionInfo,
-    Hit,
-    ImageRecord,
     RepairReport,
     SyncReport,
     Tuning,
     VerifyReport,
     WatchEvent,
 )
+from image_similarity_search.types import Hit, ImageRecord
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.base import Encoder

@@ -38,15 +38,8 @@ from image_similarity_search.errors import (
     WorkerUnavailableError,
 )
 from image_similarity_search.filters import normal_tags
-from image_similarity_search.types import (
-    DEFAULT_TIME_LIMIT,
-    ImageRecord,
-    ProgressCallback,
-    SyncInterrupted,
-    SyncReport,
-    ThumbnailReport,
-    Tuning,
-)
+from image_similarity_search.reports import SyncInterrupted, SyncReport, ThumbnailReport, Tuning
+from image_similarity_search.types import DEFAULT_TIME_LIMIT, ImageRecord, ProgressCallback
 
 _WHAT_WAS_DONE_IS_KEPT = (
     SyncInterrupted,

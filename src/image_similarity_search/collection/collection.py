@@ -28,7 +28,8 @@ from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device, check_device
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import CollectionNotFoundError
-from image_similarity_search.types import Metric, RepairReport
+from image_similarity_search.reports import RepairReport
+from image_similarity_search.types import Metric
 
 DEFAULT_INDEX_DIR = "index_data"
 

@@ -9,8 +9,8 @@ from image_similarity_search.collection.costs import why
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.collection.thresholds import thresholds_of
+from image_similarity_search.reports import CollectionInfo
 from image_similarity_search.thumbnails.thumbnail_file import FILE_NAME
-from image_similarity_search.types import CollectionInfo
 
 
 def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:

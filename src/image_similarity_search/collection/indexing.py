@@ -26,7 +26,7 @@ from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded
 from image_similarity_search.collection.vacated import Vacated
-from image_similarity_search.types import SyncReport
+from image_similarity_search.reports import SyncReport
 
 _log = logging.getLogger(__name__)
 

@@ -37,20 +37,18 @@ from image_similarity_search.galleries import (
     size,
     tile_of,
 )
+from image_similarity_search.reports import CollectionInfo, RecallReport, VerifyReport
 from image_similarity_search.search_options import PLAIN, SearchOptions
 from image_similarity_search.types import (
-    CollectionInfo,
     FloatArray,
     Hit,
     ImageRecord,
     PixelArray,
     ProgressCallback,
-    RecallReport,
     Region,
     Text,
     Threshold,
     Traits,
-    VerifyReport,
 )
 
 if TYPE_CHECKING:  # what few processes need, they import when they do

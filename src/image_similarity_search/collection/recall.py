@@ -10,7 +10,8 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, IdArray, Metric, RecallReport
+from image_similarity_search.reports import RecallReport
+from image_similarity_search.types import FloatArray, IdArray, Metric
 
 _MARGIN = 16  # more than k, since rounding swaps near ties
 

@@ -26,9 +26,9 @@ from image_similarity_search.errors import (
     CollectionUnwritableError,
     StoreUnavailableError,
 )
+from image_similarity_search.reports import RepairReport
 from image_similarity_search.stores import index_file
 from image_similarity_search.stores.kept import kept_ids
-from image_similarity_search.types import RepairReport
 
 _CHUNK = 2**20
 _SECTOR = 4096

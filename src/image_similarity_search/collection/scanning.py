@@ -12,7 +12,8 @@ from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.originals import content_hash
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.worklist import Work, Worklist
-from image_similarity_search.types import ProgressCallback, SyncReport
+from image_similarity_search.reports import SyncReport
+from image_similarity_search.types import ProgressCallback
 
 _log = logging.getLogger(__name__)
 

@@ -22,12 +22,8 @@ from image_similarity_search.collection.originals import check_folder, content_h
 from image_similarity_search.collection.pipeline import Job, Load
 from image_similarity_search.collection.scanning import Scan, WalkOptions
 from image_similarity_search.collection.trait_filling import Kept, fill_traits
-from image_similarity_search.types import (
-    Progress,
-    ProgressCallback,
-    SyncInterrupted,
-    SyncReport,
-)
+from image_similarity_search.reports import SyncInterrupted, SyncReport
+from image_similarity_search.types import Progress, ProgressCallback
 
 _log = logging.getLogger(__name__)
 

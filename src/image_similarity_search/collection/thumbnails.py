@@ -14,13 +14,9 @@ from image_similarity_search.collection import originals
 from image_similarity_search.collection.lookup import record_of, stat_of
 from image_similarity_search.collection.pipeline import Job, Load, Loaded
 from image_similarity_search.errors import ConfigError, ImageUnreadableError
+from image_similarity_search.reports import ThumbnailReport
 from image_similarity_search.thumbnails.thumbnail_file import ThumbnailFile
-from image_similarity_search.types import (
-    ImageRecord,
-    Progress,
-    ProgressCallback,
-    ThumbnailReport,
-)
+from image_similarity_search.types import ImageRecord, Progress, ProgressCallback
 
 _KEPT_AT_ONCE = 64
 _DECODED_SIDE = 128  # of which decoding gives no less than twice

@@ -14,7 +14,8 @@ from image_similarity_search.collection.keeping import Keeper, KeptStore
 from image_similarity_search.collection.recall import measured_recall, nearest_in_full
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, IdArray, Tuning
+from image_similarity_search.reports import Tuning
+from image_similarity_search.types import FloatArray, IdArray
 
 _K, _SAMPLE = 10, 200
 _DEPTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)

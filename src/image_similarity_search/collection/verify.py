@@ -29,9 +29,10 @@ from image_similarity_search.errors import (
     StoreUnavailableError,
 )
 from image_similarity_search.processors import available_processors
+from image_similarity_search.reports import VerifyReport
 from image_similarity_search.stores import index_file
 from image_similarity_search.stores.kept import kept_ids, kept_vectors
-from image_similarity_search.types import ImageRecord, VerifyReport
+from image_similarity_search.types import ImageRecord
 
 _FILES_AT_ONCE = 256
 

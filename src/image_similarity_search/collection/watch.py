@@ -21,7 +21,7 @@ from image_similarity_search.errors import (
     SourceUnavailableError,
     StoreUnavailableError,
 )
-from image_similarity_search.types import SyncReport, WatchEvent
+from image_similarity_search.reports import SyncReport, WatchEvent
 
 EVERY_POLLED = 60.0
 """Seconds between syncs of a folder that tells of no changes."""

@@ -13,12 +13,8 @@ from image_similarity_search.collection.disks import disks_below
 from image_similarity_search.collection.originals import check_folder
 from image_similarity_search.collection.queries import checked_source
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import (
-    DEFAULT_TIME_LIMIT,
-    ProgressCallback,
-    SyncReport,
-    WatchEvent,
-)
+from image_similarity_search.reports import SyncReport, WatchEvent
+from image_similarity_search.types import DEFAULT_TIME_LIMIT, ProgressCallback
 
 
 class WatchingCollection(ChangeableCollection):

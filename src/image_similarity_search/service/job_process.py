@@ -22,9 +22,10 @@ from image_similarity_search.collection import Collection
 from image_similarity_search.duplicates import DuplicateReport
 from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.filters import Filter
+from image_similarity_search.reports import SyncInterrupted, SyncReport
 from image_similarity_search.service import kinds
 from image_similarity_search.service.roots import Roots
-from image_similarity_search.types import Progress, SyncInterrupted, SyncReport
+from image_similarity_search.types import Progress
 
 _NICE = 10  # searches come first
 _SECONDS = 0.2  # between two lines

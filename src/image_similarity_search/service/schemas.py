@@ -13,10 +13,8 @@ from image_similarity_search._version import __version__
 from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.explaining.explanation import Compared, ExplainMethod
 from image_similarity_search.duplicates import DuplicateLevel
+from image_similarity_search.reports import CollectionInfo as StoredInfo
 from image_similarity_search.service.roots import Roots
-from image_similarity_search.types import (
-    CollectionInfo as StoredInfo,
-)
 from image_similarity_search.types import (
     Hit,
     ImageRecord,

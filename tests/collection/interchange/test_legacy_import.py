@@ -23,7 +23,8 @@ from image_similarity_search.errors import (
     ImportSourceError,
     LegacyIndexError,
 )
-from image_similarity_search.types import LegacyImportReport, Progress, SyncReport
+from image_similarity_search.reports import LegacyImportReport, SyncReport
+from image_similarity_search.types import Progress
 
 
 @pytest.fixture(autouse=True)

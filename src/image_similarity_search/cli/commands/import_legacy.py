@@ -11,7 +11,8 @@ import click
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.types import LegacyImportReport, Metric
+from image_similarity_search.reports import LegacyImportReport
+from image_similarity_search.types import Metric
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec

@@ -10,13 +10,8 @@ from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.hooks import ran_well
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.types import (
-    Metric,
-    SyncInterrupted,
-    SyncReport,
-    Tuning,
-    WatchEvent,
-)
+from image_similarity_search.reports import SyncInterrupted, SyncReport, Tuning, WatchEvent
+from image_similarity_search.types import Metric
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection

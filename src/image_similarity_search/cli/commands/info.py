@@ -12,7 +12,7 @@ from image_similarity_search.cli.output import tuning_in_words
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
-    from image_similarity_search.types import CollectionInfo, RecallReport
+    from image_similarity_search.reports import CollectionInfo, RecallReport
 
 
 @click.command(

@@ -12,7 +12,7 @@ from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
 
 if TYPE_CHECKING:
-    from image_similarity_search.types import ThumbnailReport
+    from image_similarity_search.reports import ThumbnailReport
 
 
 @click.command(
@@ -41,7 +41,7 @@ def command(
     Thumbnails are made while indexing; a collection taken over from elsewhere has none at first.
     """
     from image_similarity_search.collection import Collection
-    from image_similarity_search.types import ThumbnailReport
+    from image_similarity_search.reports import ThumbnailReport
 
     with Collection.open(index_dir, wait=wait) as collection:
         if task in ("on", "off"):

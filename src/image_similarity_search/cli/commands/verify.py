@@ -7,7 +7,7 @@ import os
 import click
 
 from image_similarity_search.cli import exits, options, output
-from image_similarity_search.types import Part, RepairReport, VerifyReport
+from image_similarity_search.reports import Part, RepairReport, VerifyReport
 
 _PARTS: tuple[Part, ...] = ("catalog", "store", "files")
 _SHOWN = 20  # problems of each part; --json has more

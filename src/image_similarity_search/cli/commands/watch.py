@@ -15,7 +15,8 @@ from image_similarity_search.cli.hooks import ran_well
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.errors import CollectionNotFoundError
-from image_similarity_search.types import Metric, Progress, WatchEvent
+from image_similarity_search.reports import WatchEvent
+from image_similarity_search.types import Metric, Progress
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection

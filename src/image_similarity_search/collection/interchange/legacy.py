@@ -31,10 +31,10 @@ from image_similarity_search.errors import CollectionMismatchError, ImageError
 from image_similarity_search.images import decode
 from image_similarity_search.images.plain import header_of
 from image_similarity_search.processors import available_processors
+from image_similarity_search.reports import LegacyImportReport
 from image_similarity_search.types import (
     FloatArray,
     ImageRecord,
-    LegacyImportReport,
     Metric,
     Progress,
     ProgressCallback,
