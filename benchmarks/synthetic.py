@@ -56,7 +56,7 @@ def build(
                     for number, picture in items:
                         inner, name = os.path.split(_relative(number))
                         place = Place(catalog.places.require_folder(root_id, inner), name)
-                        catalog.put(place, _stat(root / _relative(number)), picture)
+                        catalog.changes.put(place, _stat(root / _relative(number)), picture)
     finally:
         catalog.close()
     with Collection.open(folder) as collection:

@@ -67,7 +67,7 @@ class CatalogMachine(RuleBasedStateMachine):
         path = f"{folder}/{name}"
         with self.catalog.transaction():
             place = self.catalog.places.require_place(path)
-            id_ = self.catalog.put(place, FileStat(seed, seed), picture(seed))
+            id_ = self.catalog.changes.put(place, FileStat(seed, seed), picture(seed))
         known = self._id_at(path)
         assert id_ == known or (known is None and id_ not in self.used)
         self.model[id_] = Entry(path, seed)
@@ -78,7 +78,7 @@ class CatalogMachine(RuleBasedStateMachine):
         path = f"{folder}/{name}"
         with self.catalog.transaction():
             place = self.catalog.places.require_place(path)
-            id_ = self.catalog.put_skipped(place, FileStat(0, 0), None, "bad")
+            id_ = self.catalog.changes.put_skipped(place, FileStat(0, 0), None, "bad")
         assert self._id_at(path) in (id_, None)
         self.model[id_] = Entry(path, None)
         self.used.add(id_)
@@ -90,7 +90,7 @@ class CatalogMachine(RuleBasedStateMachine):
         path = f"{folder}/{name}"
         with self.catalog.transaction():
             place = self.catalog.places.require_place(path)
-            displaced = self.catalog.move(id_, place, FileStat(9, 9))
+            displaced = self.catalog.changes.move(id_, place, FileStat(9, 9))
         moved = replace(self.model.pop(id_), path=path)
         assert displaced == self._id_at(path)
         if displaced is not None:
@@ -103,7 +103,7 @@ class CatalogMachine(RuleBasedStateMachine):
     def remove(self, data: st.DataObject) -> None:
         gone = data.draw(st.sets(st.sampled_from(sorted(self.model)), min_size=1))
         with self.catalog.transaction():
-            self.catalog.remove(gone)
+            self.catalog.changes.remove(gone)
             self.catalog.places.forget_empty()
         for id_ in gone:
             del self.model[id_]
@@ -124,13 +124,13 @@ class CatalogMachine(RuleBasedStateMachine):
     def fail(self) -> None:
         with contextlib.suppress(ZeroDivisionError), self.catalog.transaction():
             place = self.catalog.places.require_place("/p/never.jpg")
-            self.catalog.put(place, FileStat(0, 0), picture(0))
-            self.catalog.remove(list(self.model))
+            self.catalog.changes.put(place, FileStat(0, 0), picture(0))
+            self.catalog.changes.remove(list(self.model))
             raise ZeroDivisionError
 
     @rule()
     def catch_up(self) -> None:
-        for id_ in self.catalog.removed_since(self.copied):
+        for id_ in self.catalog.removals.since(self.copied):
             self.copy.pop(int(id_), None)
         for part in self.catalog.embeddings_since(self.copied):
             for row, id_ in enumerate(part.ids):
@@ -174,7 +174,7 @@ TestCatalog.settings = settings(max_examples=40, stateful_step_count=25, deadlin
 def catalog(tmp_path: Path) -> Catalog:
     made = Catalog.create(str(tmp_path), _IDENTITY)
     with made.transaction():
-        made.put(made.places.require_place("/p/a.jpg"), FileStat(1, 2), picture(1))
+        made.changes.put(made.places.require_place("/p/a.jpg"), FileStat(1, 2), picture(1))
     return made
 
 
@@ -193,7 +193,7 @@ def test_a_damaged_embedding_is_never_used(catalog: Catalog, tmp_path: Path) -> 
 def test_a_root_is_not_a_prefix_of_a_name(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.places.require_root("/p")
-        catalog.put(catalog.places.require_place("/px/b.jpg"), FileStat(1, 2), picture(2))
+        catalog.changes.put(catalog.places.require_place("/px/b.jpg"), FileStat(1, 2), picture(2))
     assert catalog.record_at("/px/b.jpg") is not None
     assert len(catalog.ids_below("/p")) == 1
     assert len(catalog.ids_below("/px")) == 1

@@ -43,9 +43,9 @@ def folder(tmp_path: Path) -> Path:
             place = made.places.require_place(f"/p/x/{number}.jpg")
             unit = np.array([0.5, 0.5, 0.5, 0.5], dtype=np.float16)
             picture = Picture(f"{number:032x}", 10, 20, unit, 1.5)
-            made.put(place, FileStat(number, number), picture)
+            made.changes.put(place, FileStat(number, number), picture)
         bad = made.places.require_place("/p/x/bad.jpg")
-        made.put_skipped(bad, FileStat(7, 7), None, "no picture")
+        made.changes.put_skipped(bad, FileStat(7, 7), None, "no picture")
     return tmp_path
 
 

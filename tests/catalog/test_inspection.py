@@ -24,16 +24,18 @@ def file(tmp_path: Path) -> Path:
             made.places.require_root("/p")
             made.places.require_root("/q")
             ids = [put(made, path) for path in ("/p/a.jpg", "/q/x/b.jpg", "/r/c.jpg", "/p/d.jpg")]
-            made.put_skipped(made.places.require_place("/p/bad"), FileStat(7, 7), None, "bad")
+            made.changes.put_skipped(
+                made.places.require_place("/p/bad"), FileStat(7, 7), None, "bad"
+            )
         with made.transaction():
-            made.remove(ids[-1:])
+            made.changes.remove(ids[-1:])
     return tmp_path / "catalog.sqlite"
 
 
 def put(catalog: Catalog, path: str) -> int:
     unit = np.array([0.5, 0.5, 0.5, 0.5], dtype=np.float16)
     picture = Picture("ab" * 16, 10, 20, unit, 1.5)
-    return catalog.put(catalog.places.require_place(path), FileStat(1, 1), picture)
+    return catalog.changes.put(catalog.places.require_place(path), FileStat(1, 1), picture)
 
 
 def change(file: Path, *statements: str) -> None:

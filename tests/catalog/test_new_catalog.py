@@ -50,7 +50,7 @@ def test_what_was_put_is_there(tmp_path: Path) -> None:
         with catalog.transaction():
             place = catalog.places.require_place("/t/new.jpg")
             picture = Picture("00" * 16, 1, 1, np.zeros(4, np.float16), 0.0)
-            assert catalog.put(place, FileStat(1, 1), picture) == 12
+            assert catalog.changes.put(place, FileStat(1, 1), picture) == 12
         assert catalog.generation == 4
 
 
@@ -113,10 +113,10 @@ def test_questions_of_one_moment_see_no_later_change(tmp_path: Path) -> None:
         with reader.snapshot():
             assert reader.counts().indexed == 2
             with writer.transaction():
-                writer.remove([1])
+                writer.changes.remove([1])
             assert [record.id for record in reader.all_records()] == [1, 2]
             assert len(reader.embeddings(np.array([1, 2])).ids) == 2
         assert [record.id for record in reader.all_records()] == [2]
         with reader.transaction():
-            reader.remove([2])
+            reader.changes.remove([2])
         assert writer.counts().indexed == 0

@@ -57,8 +57,8 @@ def fill(made: Catalog) -> None:
             stat = FileStat(int(rng.choice(_SIZES)), int(rng.choice(_TIMES)))
             width, height = rng.choice(np.array(_SIDES, dtype=object), 2)
             unit = np.array([1, 0], dtype=np.float16)
-            made.put(place, stat, Picture("00" * 16, width, height, unit, 1.0))
-        made.put_skipped(made.places.require_place("/photos/00/bad.jpg"), stat, None, "bad")
+            made.changes.put(place, stat, Picture("00" * 16, width, height, unit, 1.0))
+        made.changes.put_skipped(made.places.require_place("/photos/00/bad.jpg"), stat, None, "bad")
 
 
 def _lets_through(where: Filter, extensions: list[str], image: ImageRecord) -> bool:
@@ -146,8 +146,8 @@ def test_an_image_that_lost_its_place_is_not_chosen(tmp_path: Path) -> None:
     picture = Picture("00" * 16, 1, 1, np.array([1, 0], dtype=np.float16), 1.0)
     with catalog.transaction():
         places = [catalog.places.require_place(f"/photos/{name}.jpg") for name in "ab"]
-        one, other = (catalog.put(place, FileStat(1, 1), picture) for place in places)
-        assert catalog.move(one, places[1], FileStat(1, 1)) == other
+        one, other = (catalog.changes.put(place, FileStat(1, 1), picture) for place in places)
+        assert catalog.changes.move(one, places[1], FileStat(1, 1)) == other
     for where in (Filter(min_width=1), Filter(name="*")):
         assert catalog.selection.ids(where, None, []).tolist() == [one]
     assert [image.id for image in catalog.selection.records_after(0, 9)] == [one]

@@ -56,7 +56,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Collection,
         for n in range(_COUNT):
             place = catalog.places.require_place(f"/photos/{n % 10}/{n}.jpg")
             picture = Picture("00" * 16, int(widths[n]), 1, units[n], float(norms[n]))
-            catalog.put(place, FileStat(1, 1), picture)
+            catalog.changes.put(place, FileStat(1, 1), picture)
     catalog.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_keeper, "FaissStore", partial(FaissStore, flat_limit=500))

@@ -212,7 +212,10 @@ def test_an_image_that_lost_its_place_in_an_ended_run_is_not_shown(
     mover, there = (collection.get(photos / name) for name in ("picture 0.jpg", "picture 4.png"))
     with closing(Catalog(collection.info().index_dir)) as catalog, catalog.transaction():
         stat = FileStat(there.size, there.mtime_ns)
-        assert catalog.move(mover.id, catalog.places.require_place(there.path), stat) == there.id
+        assert (
+            catalog.changes.move(mover.id, catalog.places.require_place(there.path), stat)
+            == there.id
+        )
     for k in (1, 5, 11, 50):
         hits = collection.search(there.path, k=k)
         assert len(hits) == min(k, 11)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import CountingEncoder, MakePicture, draw
 
-from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.changes import Changes
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import (
     CollectionNotFoundError,
@@ -519,14 +519,14 @@ def test_another_collection_in_its_place_is_not_written_to(
 def test_an_interrupt_within_a_transaction_counts_what_was_kept(
     collection: Collection, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, calls = Catalog.put, iter(range(100))
+    put, calls = Changes.put, iter(range(100))
 
     def interrupted(*arguments: Any) -> int:
         if next(calls) == 10:
             raise KeyboardInterrupt
         return put(*arguments)
 
-    monkeypatch.setattr(Catalog, "put", interrupted)
+    monkeypatch.setattr(Changes, "put", interrupted)
     with pytest.raises(SyncInterrupted) as caught:
         collection.sync(photos)
     assert caught.value.report.indexed == caught.value.report.encoded == len(collection) == 8

@@ -89,7 +89,7 @@ class Follower:
         """Catch up once."""
         with self._catalog.snapshot():
             now = self._catalog.generation
-            for id_ in self._catalog.removed_since(self.generation):
+            for id_ in self._catalog.removals.since(self.generation):
                 self.held.pop(int(id_), None)
             for part in self._catalog.embeddings_since(self.generation):
                 units = map(bytes, part.units)

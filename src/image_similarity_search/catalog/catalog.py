@@ -9,26 +9,26 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.arrangement import arranged, rows_of
+from image_similarity_search.catalog.changes import Changes
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.contents import Contents
 from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.disks import Disks
 from image_similarity_search.catalog.embeddings import EmbeddingTable
-from image_similarity_search.catalog.etags import with_etag
 from image_similarity_search.catalog.files import Files
-from image_similarity_search.catalog.meta import COSTS, DROPPED, PROGRESS, TUNING, Meta
-from image_similarity_search.catalog.places import Place
+from image_similarity_search.catalog.measured import Measured
+from image_similarity_search.catalog.meta import PROGRESS, Meta
+from image_similarity_search.catalog.removals import Removals
 from image_similarity_search.catalog.rows import (
     EMBEDDED_RECORD,
     RECORD,
-    ImageRow,
     indexed,
 )
 from image_similarity_search.catalog.selection import Selection
@@ -38,19 +38,14 @@ from image_similarity_search.catalog.traits import TraitTable
 from image_similarity_search.catalog.values import (
     Counts,
     Embeddings,
-    FileStat,
     Identity,
     Picture,
-    displaced_name,
 )
 from image_similarity_search.errors import CollectionCorruptError, CollectionNotFoundError
-from image_similarity_search.reports import Tuning
 from image_similarity_search.types import IdArray, ImageRecord
 
 DURABLE_SECONDS = 5.0
 """After so long a change waits for the disk: so much work may be lost with the power."""
-
-_REMOVED = "SELECT count(DISTINCT image_id) FROM removals WHERE generation > ?"
 
 
 class Catalog:
@@ -79,7 +74,6 @@ class Catalog:
         self._database = database
         self._index_dir = folder
         self._durable_at = time.monotonic()
-        self._writing = 0  # the generation that the transaction makes
         self._meta = Meta(self._database)
         try:
             self.read_identity()
@@ -92,6 +86,11 @@ class Catalog:
             self.contents = Contents(self._database)
             self.tags = Tags(self._database, self._rows)
             self.traits = TraitTable(self._database, checksums)
+            self.removals = Removals(self._database, self._meta)
+            self.changes = Changes(
+                self._database, self._rows, self._embeddings, self.traits, self.removals
+            )
+            self.measured = Measured(self._meta)
             self.switches = Switches(self._meta)
             self.disks = Disks(self._meta)
         except BaseException:
@@ -148,7 +147,7 @@ class Catalog:
         """
         try:
             with self._database.transaction():
-                self._writing = self._meta.advance()
+                self.changes.generation = self._meta.advance()
                 yield
         finally:
             self._rows.look_no_further()
@@ -160,12 +159,29 @@ class Catalog:
         self._database.make_durable()
         self._durable_at = time.monotonic()
 
-    def changed_since(self, generation: int) -> int:
-        """How many embeddings are new, changed or taken away since ``generation``."""
-        since = f"{indexed(self._database.sql)} AND generation > ?"
-        changed: int = self._database.value(since, (generation,))
-        removed: int = self._database.value(_REMOVED, (generation,))
-        return changed + removed
+    # What it is
+
+    def read_identity(self) -> Identity:
+        """What the collection was made with, read again: another process may change ``index``."""
+        self.identity = self._meta.identity()
+        return self.identity
+
+    def set_index(self, kind: str) -> None:
+        """Record another kind of store; call within a transaction."""
+        self._meta.write("index", kind)
+        self.read_identity()
+
+    def set_store(self, url: str) -> None:
+        """Record where the embeddings are put to be searched; call within a transaction."""
+        self._meta.write("store", url)
+        self.read_identity()
+
+    def set_identity(self, identity: Identity) -> None:
+        """Record what was not known when the catalog was made; call within a transaction."""
+        for key, value in asdict(identity).items():
+            if key != "id":
+                self._meta.write(key, str(value))
+        self.read_identity()
 
     # What is there
 
@@ -185,46 +201,6 @@ class Catalog:
             return None
         row = self._database.row(RECORD + " WHERE images.id = ?", (id_,))
         return self._rows.record(row) if row else None
-
-    def set_index(self, kind: str) -> None:
-        """Record another kind of store; call within a transaction."""
-        self._meta.write("index", kind)
-        self.read_identity()
-
-    def set_store(self, url: str) -> None:
-        """Record where the embeddings are put to be searched; call within a transaction."""
-        self._meta.write("store", url)
-        self.read_identity()
-
-    def tuning(self) -> Tuning | None:
-        """How much searches are to look at; None where no recall was asked for."""
-        text = self._meta.read().get(TUNING)
-        return Tuning(**json.loads(text)) if text else None
-
-    def set_tuning(self, tuning: Tuning | None) -> None:
-        """Record how much searches are to look at; call within a transaction."""
-        self._meta.write(TUNING, json.dumps(asdict(tuning)) if tuning else "")
-
-    def costs(self) -> dict[str, float]:
-        """What searches cost when that was measured last, in ms and images; empty if never."""
-        measured: dict[str, float] = json.loads(self._meta.read().get(COSTS, "{}"))
-        return measured
-
-    def set_costs(self, costs: Mapping[str, float]) -> None:
-        """Record what searches cost; call within a transaction."""
-        self._meta.write(COSTS, json.dumps(costs))
-
-    def set_identity(self, identity: Identity) -> None:
-        """Record what was not known when the catalog was made; call within a transaction."""
-        for key, value in asdict(identity).items():
-            if key != "id":
-                self._meta.write(key, str(value))
-        self.read_identity()
-
-    def forget_removals(self) -> None:
-        """Drop what stores need to catch up; those that are behind will be made anew."""
-        self._database.write("DELETE FROM removals")
-        self._meta.write(DROPPED, str(self.generation - 1))
 
     def records(self, ids: Iterable[int]) -> dict[int, ImageRecord]:
         """The images of these ids, those that there are.
@@ -303,9 +279,11 @@ class Catalog:
 
     # Embeddings
 
-    def can_catch_up(self, generation: int) -> bool:
-        """Whether what a store of this generation lacks is still known."""
-        return self._meta.removals_dropped() <= generation <= self.generation
+    def changed_since(self, generation: int) -> int:
+        """How many embeddings are new, changed or taken away since ``generation``."""
+        since = f"{indexed(self._database.sql)} AND generation > ?"
+        changed: int = self._database.value(since, (generation,))
+        return changed + self.removals.count_since(generation)
 
     def embeddings(self, ids: IdArray) -> Embeddings:
         """The embeddings of these ids, those that there are, in no particular order.
@@ -357,138 +335,3 @@ class Catalog:
     def few_embeddings_since(self, generation: int) -> Embeddings:
         """The same, all at once and in no particular order; quick where they are few."""
         return self._embeddings.of_few_since(generation)
-
-    def removed_since(self, generation: int) -> IdArray:
-        """The ids whose embedding was taken away since ``generation``.
-
-        Raises:
-            CollectionCorruptError: an image is among them that is there since before.
-        """
-        rows = self._database.rows(
-            "SELECT DISTINCT image_id FROM removals WHERE generation > ?", (generation,)
-        )
-        still_there = self._database.row(
-            "SELECT images.id FROM removals JOIN images ON images.id = removals.image_id"
-            " WHERE removals.generation > ? AND state = 'indexed'"
-            " AND images.generation < removals.generation",
-            (generation,),
-        )
-        if still_there:
-            raise CollectionCorruptError(
-                self.path, f"image {still_there[0]} was removed, and is there"
-            )
-        return np.array([row[0] for row in rows], dtype=np.int64)
-
-    # Changes, each within a transaction
-
-    def look_ahead(self, contents: Iterable[str], places: Iterable[Place]) -> None:
-        """These contents and places will be asked for, one after the other."""
-        self._rows.look_ahead(
-            [bytes.fromhex(content) for content in contents],
-            [(place.folder_id, os.fsencode(place.name)) for place in places],
-        )
-
-    def put(self, place: Place, stat: FileStat, picture: Picture) -> int:
-        """Record an indexed image, new or changed; returns its id."""
-        image = self._row_for(place, stat)._replace(
-            content_hash=bytes.fromhex(picture.content_hash),
-            width=picture.width,
-            height=picture.height,
-        )
-        crc32 = self._embeddings.put(image.id, picture.unit, picture.norm)
-        self._rows.update_image(image._replace(embedding_crc32=crc32))
-        if picture.traits is None:
-            self.traits.forget([image.id])
-        else:
-            self.traits.put(image.id, picture.traits)
-        return image.id
-
-    def put_skipped(
-        self, place: Place, stat: FileStat, content_hash: str | None, reason: str
-    ) -> int:
-        """Record a bad file; an embedding that it had is taken away. Returns its id."""
-        digest = bytes.fromhex(content_hash) if content_hash else None
-        image = self._row_for(place, stat)
-        self._rows.update_image(image._replace(content_hash=digest, state="skipped", reason=reason))
-        self._take_away([image.id])
-        self.traits.forget([image.id])
-        return image.id
-
-    def move(self, id_: int, place: Place, stat: FileStat) -> int | None:
-        """The file of an image is now elsewhere, or was touched; its content is the same.
-
-        An image that was recorded at that place is displaced: it gets a name that no file has,
-        until its file is found elsewhere too, or it is removed. Returns its id, if there is one.
-        """
-        name = os.fsencode(place.name)
-        moved = self._rows.image_of(id_)
-        there = self._rows.image_at(place.folder_id, name)
-        displaced = there.id if there and there.id != id_ else None
-        if there and displaced is not None:
-            self._rows.update_image(there._replace(name=displaced_name(displaced)))
-        if moved:
-            self._rows.update_image(
-                moved._replace(
-                    folder_id=place.folder_id,
-                    name=name,
-                    size=stat.size,
-                    mtime_ns=stat.mtime_ns,
-                    metadata=with_etag(moved.metadata, stat.etag),
-                )
-            )
-        return displaced
-
-    def remove(self, ids: Iterable[int]) -> None:
-        """Forget these images."""
-        gone = [int(id_) for id_ in ids]
-        self._take_away(gone)
-        self._database.write_many("DELETE FROM images WHERE id = ?", ((id_,) for id_ in gone))
-
-    def _row_for(self, place: Place, stat: FileStat) -> ImageRow:
-        """The row of the image at ``place``, which is made if it is new, with all else unset."""
-        name = os.fsencode(place.name)
-        known = self._rows.image_at(place.folder_id, name)
-        image = ImageRow(
-            id=known.id if known else 0,
-            folder_id=place.folder_id,
-            name=name,
-            size=stat.size,
-            mtime_ns=stat.mtime_ns,
-            content_hash=None,
-            width=None,
-            height=None,
-            state="indexed",
-            reason=None,
-            generation=self._writing,
-            metadata=with_etag(known.metadata if known else "{}", stat.etag),
-            embedding_crc32=None,
-            crc32=0,
-        )
-        return image if known else image._replace(id=self._rows.insert_image(image))
-
-    def _take_away(self, ids: list[int]) -> None:
-        """Remove embeddings, and remember for stores that catch up later."""
-        generation = self._writing
-        self._database.write_many(
-            "INSERT INTO removals SELECT ?, image_id FROM embeddings WHERE image_id = ?"
-            " ON CONFLICT DO NOTHING",
-            ((generation, id_) for id_ in ids),
-        )
-        self._database.write_many(
-            "DELETE FROM embeddings WHERE image_id = ?", ((id_,) for id_ in ids)
-        )
-
-    def read_identity(self) -> Identity:
-        """What the collection was made with, read again: another process may change ``index``."""
-        meta: Any = self._meta.read()
-        self.identity = Identity(
-            encoder=meta["encoder"],
-            fingerprint=meta["fingerprint"],
-            dim=int(meta["dim"]),
-            metric=meta["metric"],
-            index=meta["index"],
-            id=meta["id"],
-            encoder_spec=meta.get("encoder_spec", ""),
-            store=meta.get("store", ""),
-        )
-        return self.identity

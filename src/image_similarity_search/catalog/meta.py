@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import checksum_of_meta
+from image_similarity_search.catalog.values import Identity
 from image_similarity_search.errors import CollectionCorruptError
 
 KEYS = ("id", "encoder", "fingerprint", "dim", "metric", "index", "generation")
@@ -37,13 +39,23 @@ class Meta:
         del meta["crc32"]
         return meta
 
+    def identity(self) -> Identity:
+        """What the collection was made with."""
+        meta: Any = self.read()
+        return Identity(
+            encoder=meta["encoder"],
+            fingerprint=meta["fingerprint"],
+            dim=int(meta["dim"]),
+            metric=meta["metric"],
+            index=meta["index"],
+            id=meta["id"],
+            encoder_spec=meta.get("encoder_spec", ""),
+            store=meta.get("store", ""),
+        )
+
     def generation(self) -> int:
         """A number that grows with every change."""
         return int(self.read()["generation"])
-
-    def removals_dropped(self) -> int:
-        """A store of an earlier generation than this can't catch up: what it lacks is dropped."""
-        return int(self.read().get(DROPPED, 0))
 
     def advance(self) -> int:
         """Count the generation up; call within a transaction. Returns what it is then."""

@@ -177,7 +177,7 @@ class ChangeableCollection(OpenedCollection):
         if vacated.to_forget:  # another image took the place
             with self._catalog.transaction():
                 still = self._catalog.still_at(vacated.seen)
-                self._catalog.remove(vacated.to_forget & still)
+                self._catalog.changes.remove(vacated.to_forget & still)
         self._keeper.refresh()
         self._thumbnails.drop(before | vacated.contents)
         weigh_once(self._catalog, self._keeper)
@@ -196,7 +196,7 @@ class ChangeableCollection(OpenedCollection):
             ids = {id_ for image in images for id_ in ids_of(self._catalog, image)}
             before = self._thumbnails.contents_of(ids)
             with self._catalog.transaction():
-                self._catalog.remove(ids)
+                self._catalog.changes.remove(ids)
                 self._catalog.places.forget_empty()
                 forget_emptied(self._catalog)
             self._keeper.refresh()
@@ -263,7 +263,7 @@ class ChangeableCollection(OpenedCollection):
         with self._writing(self._catalog.turns.whole(self._wait)):
             self._keeper.rebuild(index)
             weigh(self._catalog, self._keeper)
-            known = self._catalog.tuning()
+            known = self._catalog.measured.tuning()
             if target := recall or (known.target if known else None):
                 tuned(self._catalog, self._searcher, self._keeper, target)
 
@@ -290,7 +290,7 @@ class ChangeableCollection(OpenedCollection):
         """
         with self._writing(self._catalog.turns.whole(self._wait)):
             with self._catalog.transaction():
-                self._catalog.set_tuning(None)
+                self._catalog.measured.set_tuning(None)
             self._keeper.refresh()
 
     def move(

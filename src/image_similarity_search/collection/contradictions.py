@@ -38,7 +38,7 @@ class Held:
 
 def contradictions(held: Held, catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
     """What is wrong, in words; within a snapshot of a catalog that the store can catch up with."""
-    removed = catalog.removed_since(held.generation)
+    removed = catalog.removals.since(held.generation)
     parts = [part.ids for part in catalog.embeddings_since(held.generation)]
     changed = np.concatenate([np.empty(0, dtype=np.int64), *parts])
     ids = held.ids
@@ -98,7 +98,7 @@ def engine_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
             if store.generation > now:
                 yield f"{url} is of generation {store.generation}, the catalog of {now}"
                 return
-            if store.label == label_of(catalog) and catalog.can_catch_up(store.generation):
+            if store.label == label_of(catalog) and catalog.removals.can_catch_up(store.generation):
                 yield from engine_contradictions(store, catalog, checked)
     except StoreError as error:
         yield f"{error}; it was not compared"

@@ -31,7 +31,7 @@ def weigh_once(catalog: Catalog, keeper: Keeper) -> None:
 
     So all that makes a collection grow does it when ``auto`` has just ceased to compare in full.
     """
-    if catalog.identity.index != "auto" or catalog.identity.store or catalog.costs():
+    if catalog.identity.index != "auto" or catalog.identity.store or catalog.measured.costs():
         return
     if FLAT_LIMIT < catalog.counts().indexed <= _most(catalog):
         try:
@@ -51,7 +51,7 @@ def weigh(catalog: Catalog, keeper: Keeper) -> None:
         costs = _measured(catalog, keeper, store)
         in_full = store.is_exact or len(store) <= costs["flat_limit"]
     with catalog.transaction():
-        catalog.set_costs(costs)
+        catalog.measured.set_costs(costs)
     if in_full:
         keeper.rebuild(None)  # it is to know up to how many it compares so
     else:
@@ -86,14 +86,14 @@ def _measured(catalog: Catalog, keeper: Keeper, store: FaissStore) -> dict[str, 
 
 def flat_limit(catalog: Catalog) -> int:
     """Up to how many images ``auto`` compares with each of them in this collection."""
-    return int(catalog.costs().get("flat_limit", FLAT_LIMIT))
+    return int(catalog.measured.costs().get("flat_limit", FLAT_LIMIT))
 
 
 def why(catalog: Catalog, store: KeptStore) -> str:
     """Why ``auto`` searches as it does, in a line; empty for other kinds, and in an engine."""
     if not isinstance(store, FaissStore) or store.kind != "auto":
         return ""
-    costs, words = catalog.costs(), "1-bit scan + exact re-rank"
+    costs, words = catalog.measured.costs(), "1-bit scan + exact re-rank"
     if store.is_exact:
         if not store.may_outgrow:
             return f"exact, since one bit tells too little of {store.metric}"

@@ -18,7 +18,7 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
     with keeper.current() as store:
         identity, counts = catalog.identity, catalog.counts()
         words, memory = store.describe(), store.memory_bytes()
-        reason, tuning = why(catalog, store), catalog.tuning()
+        reason, tuning = why(catalog, store), catalog.measured.tuning()
         roots, generation = sorted(catalog.places.roots().values()), catalog.generation
     thumbnails = os.path.join(folder, FILE_NAME)
     return CollectionInfo(

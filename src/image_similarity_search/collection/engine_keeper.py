@@ -137,7 +137,7 @@ class EngineKeeper:
                 with self._catalog.transaction():
                     if kind is not None:
                         self._catalog.set_index(kind)
-                    self._catalog.forget_removals()
+                    self._catalog.removals.forget()
             self._store = None
             self._ready()
 
@@ -151,7 +151,7 @@ class EngineKeeper:
         """The store, of the catalog's generation or of a later one."""
         with self._lock:
             self._store = self._in_step() or self._brought_up()
-            tuning = self._catalog.tuning()
+            tuning = self._catalog.measured.tuning()
             self._store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
             return self._store
 
@@ -200,7 +200,7 @@ class EngineKeeper:
             why = why or "it is of another kind"
         elif found.generation > generation:
             why = why or "it is ahead of the catalog"
-        elif not found.generation < 1 and not self._catalog.can_catch_up(found.generation):
+        elif not found.generation < 1 and not self._catalog.removals.can_catch_up(found.generation):
             why = why or "it is older than the last rebuild"
         elif found.generation < 1 and generation:
             why = why or "it is of no generation"

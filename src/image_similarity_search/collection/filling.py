@@ -39,7 +39,7 @@ def filled_store(
     """
     store = engine.begun(label)
     filled = store.filled
-    if filled is None or not catalog.can_catch_up(filled.generation):
+    if filled is None or not catalog.removals.can_catch_up(filled.generation):
         if filled is not None:  # its beginning is too long ago to know what was removed since
             engine.drop(label.identity)
             store = engine.begun(label)
@@ -93,7 +93,7 @@ def apply(store: EngineStore, catalog: Catalog, since: int) -> int:
     time. Returns how many embeddings were taken away or put in. The caller sets the store's
     generation, to one that the catalog had before.
     """
-    removed = catalog.removed_since(since)
+    removed = catalog.removals.since(since)
     changes = len(removed)
     store.delete(removed)
     for part in catalog.embeddings_since(since):

@@ -163,7 +163,7 @@ class Indexer:
         return known is not None and (known.content_hash, known.state) == (content_hash, "indexed")
 
     def _move(self, id_: int, job: Job) -> None:
-        displaced = self._catalog.move(id_, job.place, job.stat)
+        displaced = self._catalog.changes.move(id_, job.place, job.stat)
         record = self._catalog.record(displaced) if displaced is not None else None
         if record:
             place = (job.place.folder_id, displaced_name(record.id))
@@ -188,7 +188,7 @@ class Indexer:
             return len(batch.items)
         with self.transaction():
             self._report.encoded += len(pictures)
-            self._catalog.look_ahead(pictures, (item.job.place for item in items))
+            self._catalog.changes.look_ahead(pictures, (item.job.place for item in items))
             for item in items:
                 if isinstance(item, Bad):
                     self._skip(item)
@@ -251,7 +251,7 @@ class Indexer:
         }
 
     def _put(self, job: Job, picture: Picture) -> None:
-        id_ = self._catalog.put(job.place, job.stat, picture)
+        id_ = self._catalog.changes.put(job.place, job.stat, picture)
         if id_ == job.known_id:
             self._report.updated += 1
         else:
@@ -263,7 +263,7 @@ class Indexer:
         moved = self._vacated.take_bad(bad.content_hash) if job.known_id is None else None
         if moved is not None and self._is_still_there(moved):
             self._move(moved, job)
-        self._catalog.put_skipped(job.place, job.stat, bad.content_hash, bad.reason)
+        self._catalog.changes.put_skipped(job.place, job.stat, bad.content_hash, bad.reason)
         self._report.skipped += 1
 
 

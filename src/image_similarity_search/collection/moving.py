@@ -105,7 +105,7 @@ def _left_in_place(engine: Engine, catalog: Catalog, url: str, label: Label) -> 
     if found.label.identity != label.identity:
         raise StoreMismatchError(url, "another collection")
     usable = found.label == label and 0 < found.generation <= catalog.generation
-    if not usable or not catalog.can_catch_up(found.generation):
+    if not usable or not catalog.removals.can_catch_up(found.generation):
         return None
     return found if caught_up(found, catalog, found.generation) == len(found) else None
 

@@ -131,7 +131,7 @@ def _compare(scan: Scan, root_id: int, page: list[_Found], seen: _Seen) -> None:
     if touched:
         with scan.catalog.transaction():
             for id_, place, stat in touched:
-                scan.catalog.move(id_, place, stat)
+                scan.catalog.changes.move(id_, place, stat)
 
 
 def _all_known(scan: Scan, folder_id: int) -> Iterator[list[Known]]:

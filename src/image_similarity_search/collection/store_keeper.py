@@ -111,7 +111,7 @@ class StoreKeeper:
 
     def look_as_tuned(self, store: FaissStore) -> None:
         """Let searches look at as much as the catalog says."""
-        tuning = self._catalog.tuning()
+        tuning = self._catalog.measured.tuning()
         store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
 
     def distrust_the_future(self) -> None:
@@ -147,7 +147,7 @@ class StoreKeeper:
         saved = index_file.saved(self.path, self._catalog.identity.id)
         if saved is None or saved.kind != self._catalog.identity.index:
             return count > 0
-        if not self._catalog.can_catch_up(saved.generation):
+        if not self._catalog.removals.can_catch_up(saved.generation):
             return True
         return self._catalog.changed_since(saved.generation) > _allowed_changes(count)
 
@@ -166,7 +166,7 @@ class StoreKeeper:
             with self._catalog.transaction():
                 if kind is not None:
                     self._catalog.set_index(kind)
-                self._catalog.forget_removals()
+                self._catalog.removals.forget()
             self._catch_up(store, self._catalog.generation)
             self._hold(store)
             self._save(store)
@@ -228,7 +228,7 @@ class StoreKeeper:
             if store.generation > generation:
                 _log.warning("%s is ahead of the catalog: it is made anew", self.path)
                 return self._rebuilt()
-            if len(store) and not self._catalog.can_catch_up(store.generation):
+            if len(store) and not self._catalog.removals.can_catch_up(store.generation):
                 _log.info("%s is older than the last rebuild: it is made anew", self.path)
                 return self._rebuilt()
             if store is self._store and self._few_changes(store):
@@ -272,7 +272,7 @@ class StoreKeeper:
 
     def _apply(self, store: FaissStore, new: Iterable[Embeddings], generation: int) -> None:
         if store.generation:
-            self._changes += store.delete(self._catalog.removed_since(store.generation))
+            self._changes += store.delete(self._catalog.removals.since(store.generation))
         for part in new:
             rows = vectors.unpack(part.units, part.norms, self._catalog.identity.metric)
             store.upsert(part.ids, rows)

@@ -45,7 +45,7 @@ def tuned(catalog: Catalog, searcher: Searcher, keeper: Keeper, target: float) -
     if chosen.queries:  # as a search is, ties and all
         chosen = replace(chosen, recall=measured_recall(catalog, searcher, _K, _SAMPLE).recall)
     with catalog.transaction():
-        catalog.set_tuning(chosen)
+        catalog.measured.set_tuning(chosen)
     keeper.refresh()
     return chosen
 

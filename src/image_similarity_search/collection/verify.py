@@ -101,7 +101,7 @@ def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> I
         if store.generation > catalog.generation:
             yield f"{path} is of generation {store.generation}, the catalog of {catalog.generation}"
             return
-        if not catalog.can_catch_up(store.generation):
+        if not catalog.removals.can_catch_up(store.generation):
             return  # the same
         held = Held(path, store.generation, kept_ids(store), kept_vectors(store))
         yield from contradictions(held, catalog, checked)

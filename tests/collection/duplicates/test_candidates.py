@@ -30,7 +30,7 @@ def test_all_close_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat_l
         for number in range(900):
             place = catalog.places.require_place(f"/p/{number}.jpg")
             picture = Picture("00" * 16, 1, 1, units[number], float(norms[number]))
-            assert catalog.put(place, FileStat(1, 1), picture) == number + 1
+            assert catalog.changes.put(place, FileStat(1, 1), picture) == number + 1
     unit = vectors.unpack(units, norms, "cosine")
     distances = 1 - unit @ unit.T
     ids = catalog.indexed_ids()

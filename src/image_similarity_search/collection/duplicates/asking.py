@@ -95,7 +95,7 @@ def resolved(
             with catalog.transaction():
                 for record in records:
                     hand_on_tags(catalog, record, kept[record.path])
-                catalog.remove(record.id for record in records)
+                catalog.changes.remove(record.id for record in records)
     return report
 
 

@@ -1,0 +1,123 @@
+"""Images that are put into the catalog, moved within it and removed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from image_similarity_search.catalog.any_database import AnyDatabase
+from image_similarity_search.catalog.embeddings import EmbeddingTable
+from image_similarity_search.catalog.etags import with_etag
+from image_similarity_search.catalog.places import Place
+from image_similarity_search.catalog.removals import Removals
+from image_similarity_search.catalog.rows import ImageRow, Rows
+from image_similarity_search.catalog.traits import TraitTable
+from image_similarity_search.catalog.values import FileStat, Picture, displaced_name
+
+
+class Changes:
+    """The changes to the images of one catalog, each within a transaction.
+
+    ``generation`` is the one that the transaction makes.
+    """
+
+    generation = 0
+
+    def __init__(
+        self,
+        database: AnyDatabase,
+        rows: Rows,
+        embeddings: EmbeddingTable,
+        traits: TraitTable,
+        removals: Removals,
+    ) -> None:
+        self._database = database
+        self._rows = rows
+        self._embeddings = embeddings
+        self._traits = traits
+        self._removals = removals
+
+    def look_ahead(self, contents: Iterable[str], places: Iterable[Place]) -> None:
+        """These contents and places will be asked for, one after the other."""
+        self._rows.look_ahead(
+            [bytes.fromhex(content) for content in contents],
+            [(place.folder_id, os.fsencode(place.name)) for place in places],
+        )
+
+    def put(self, place: Place, stat: FileStat, picture: Picture) -> int:
+        """Record an indexed image, new or changed; returns its id."""
+        image = self._row_for(place, stat)._replace(
+            content_hash=bytes.fromhex(picture.content_hash),
+            width=picture.width,
+            height=picture.height,
+        )
+        crc32 = self._embeddings.put(image.id, picture.unit, picture.norm)
+        self._rows.update_image(image._replace(embedding_crc32=crc32))
+        if picture.traits is None:
+            self._traits.forget([image.id])
+        else:
+            self._traits.put(image.id, picture.traits)
+        return image.id
+
+    def put_skipped(
+        self, place: Place, stat: FileStat, content_hash: str | None, reason: str
+    ) -> int:
+        """Record a bad file; an embedding that it had is taken away. Returns its id."""
+        digest = bytes.fromhex(content_hash) if content_hash else None
+        image = self._row_for(place, stat)
+        self._rows.update_image(image._replace(content_hash=digest, state="skipped", reason=reason))
+        self._removals.take_away([image.id], self.generation)
+        self._traits.forget([image.id])
+        return image.id
+
+    def move(self, id_: int, place: Place, stat: FileStat) -> int | None:
+        """The file of an image is now elsewhere, or was touched; its content is the same.
+
+        An image that was recorded at that place is displaced: it gets a name that no file has,
+        until its file is found elsewhere too, or it is removed. Returns its id, if there is one.
+        """
+        name = os.fsencode(place.name)
+        moved = self._rows.image_of(id_)
+        there = self._rows.image_at(place.folder_id, name)
+        displaced = there.id if there and there.id != id_ else None
+        if there and displaced is not None:
+            self._rows.update_image(there._replace(name=displaced_name(displaced)))
+        if moved:
+            self._rows.update_image(
+                moved._replace(
+                    folder_id=place.folder_id,
+                    name=name,
+                    size=stat.size,
+                    mtime_ns=stat.mtime_ns,
+                    metadata=with_etag(moved.metadata, stat.etag),
+                )
+            )
+        return displaced
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Forget these images."""
+        gone = [int(id_) for id_ in ids]
+        self._removals.take_away(gone, self.generation)
+        self._database.write_many("DELETE FROM images WHERE id = ?", ((id_,) for id_ in gone))
+
+    def _row_for(self, place: Place, stat: FileStat) -> ImageRow:
+        """The row of the image at ``place``, which is made if it is new, with all else unset."""
+        name = os.fsencode(place.name)
+        known = self._rows.image_at(place.folder_id, name)
+        image = ImageRow(
+            id=known.id if known else 0,
+            folder_id=place.folder_id,
+            name=name,
+            size=stat.size,
+            mtime_ns=stat.mtime_ns,
+            content_hash=None,
+            width=None,
+            height=None,
+            state="indexed",
+            reason=None,
+            generation=self.generation,
+            metadata=with_etag(known.metadata if known else "{}", stat.etag),
+            embedding_crc32=None,
+            crc32=0,
+        )
+        return image if known else image._replace(id=self._rows.insert_image(image))
