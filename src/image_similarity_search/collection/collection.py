@@ -21,7 +21,9 @@ from image_similarity_search.collection.identity import (
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
 from image_similarity_search.collection.pipeline import Decoders
 from image_similarity_search.collection.reading import ReadableCollection
+from image_similarity_search.collection.searching import SearchableCollection
 from image_similarity_search.collection.sharing import joined, shared_url
+from image_similarity_search.collection.surveying import SurveyableCollection
 from image_similarity_search.collection.watching import WatchingCollection
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
@@ -34,7 +36,13 @@ from image_similarity_search.types import Metric
 DEFAULT_INDEX_DIR = "index_data"
 
 
-class Collection(ReadableCollection, WatchingCollection, DeduplicatedCollection):
+class Collection(
+    SearchableCollection,
+    ReadableCollection,
+    SurveyableCollection,
+    WatchingCollection,
+    DeduplicatedCollection,
+):
     """Pictures that can be searched by example, kept in a folder.
 
     Make one with ``open``; use it as a context manager, or ``close`` it. Threads may share it.

@@ -1,0 +1,213 @@
+"""What is searched for in a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from image_similarity_search import vectors
+from image_similarity_search.collection.embedding import Embedder
+from image_similarity_search.collection.examples import Example
+from image_similarity_search.collection.explaining.explanation import (
+    Compared,
+    ExplainMethod,
+    Explanation,
+)
+from image_similarity_search.collection.identity import has_text
+from image_similarity_search.collection.opened import OpenedCollection
+from image_similarity_search.collection.pipeline import BATCH
+from image_similarity_search.collection.queries import Picture, Query, pixels_of
+from image_similarity_search.collection.questions import Answered, Question, answered
+from image_similarity_search.collection.thresholds import score_of
+from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
+from image_similarity_search.errors import EncoderOutputError
+from image_similarity_search.filters import Filter
+from image_similarity_search.galleries import Gallery, Tile, score_and_size, tile_of
+from image_similarity_search.search_options import PLAIN, SearchOptions
+from image_similarity_search.types import FloatArray, Hit, PixelArray, Region, Text, Threshold
+
+
+class SearchableCollection(OpenedCollection):
+    """The use cases that begin with a picture, or with words."""
+
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        *,
+        threshold: Threshold | None = None,
+        where: Filter | None = None,
+        options: SearchOptions = PLAIN,
+    ) -> list[Hit]:
+        """The ``k`` images most like ``query``, the most alike first; equals in order of id.
+
+        A notebook shows the list as a gallery, as it does that of ``images``.
+
+        Args:
+            query: a path, a file's bytes, a PIL image, a uint8 array ``(h, w, 3)``, or the id of
+                an image of this collection, which is then left out of its own answer; or a
+                ``Text``, where the model has a text tower.
+            k: how many, at most.
+            threshold: leave out hits with a lower score; ``same-picture``, ``same-object`` or
+                ``same-kind`` where ``info`` says what they mean.
+            where: the images to search among; without it, all.
+            options: what else to do: find mirrored or turned pictures, fold copies, ...
+
+        Raises:
+            ImageNotFoundError: no such file, or no image of this id.
+            ImageUnreadableError: the file is no picture.
+            EncoderUnavailableError: the model has no text tower.
+            FolderNotFoundError: no image of the collection lies in the folder of ``where``.
+            ConfigError: ``k`` is less than 1, the query is nothing that can be searched by,
+                ``where`` names a format that there is not, or ``threshold`` is a word of which
+                is not known what it means here.
+        """
+        if options != PLAIN or isinstance(query, Text):
+            return self.search_by_examples(
+                [Example(query)], k, threshold=threshold, where=where, options=options
+            )
+        return self.search_many([query], k, threshold=threshold, where=where)[0]
+
+    def search_many(
+        self,
+        queries: Sequence[Query],
+        k: int = 10,
+        *,
+        threshold: Threshold | None = None,
+        where: Filter | None = None,
+    ) -> list[list[Hit]]:
+        """As ``search``, for several queries, which are encoded and searched for together."""
+        if any(isinstance(query, Text) for query in queries):
+            return [self.search(query, k, threshold=threshold, where=where) for query in queries]
+        least = score_of(self._catalog.identity, threshold)
+        rows = self._query_vectors(queries)
+        answers = self._searcher.nearest_to_each(
+            rows, k, least, [_id_or_none(query) for query in queries], where
+        )
+        return [Gallery(hits, self._hit_tile) for hits in answers]
+
+    def search_by_examples(
+        self,
+        examples: Sequence[Example],
+        k: int = 10,
+        *,
+        threshold: Threshold | None = None,
+        where: Filter | None = None,
+        leave_out: Sequence[int] = (),
+        options: SearchOptions = PLAIN,
+    ) -> list[Hit]:
+        """The ``k`` images most like the examples together, and least like those that weigh < 0.
+
+        Examples that are images of this collection are left out of the answer, and so are those
+        with the ids ``leave_out``. ``options`` say what else to do; where pictures are searched by
+        in several ways, all examples are seen in the same way each time.
+
+        Raises:
+            ConfigError: no example weighs more than 0, they cancel each other out, or an option
+                can't be followed.
+            ImageError: as ``search`` does.
+        """
+        least = score_of(self._catalog.identity, threshold)
+        hits = self._asker.hits(examples, k, least, where, leave_out, options)
+        return Gallery(hits, self._hit_tile)
+
+    def search_each(self, questions: Sequence[Question]) -> list[Answered]:
+        """As ``search_by_examples``, for the questions of several callers at once.
+
+        What can't be answered costs its own caller an error, which is then in the answer's place.
+        Embeddings are compared for all of them together, which takes less time than one by one.
+        """
+        known = partial(score_of, self._catalog.identity)
+        return answered(questions, self._searcher, self._asker.row, known)
+
+    def explain(
+        self,
+        query: Picture | int,
+        hit: Picture | int,
+        *,
+        region: Region | None = None,
+        method: ExplainMethod | None = None,
+    ) -> Explanation:
+        """Why two pictures are alike: which places of each count for it.
+
+        Args:
+            query: a picture as ``search`` takes it, or the id of an image of this collection.
+            hit: the same; it need be no image of the collection.
+            region: look at a part of ``query`` only.
+            method: ``places`` or ``occlusion``; without one, by places where the similarity is a
+                sum over places, which takes no longer than to encode both pictures.
+
+        Raises:
+            ImageError: as ``search`` does.
+            ConfigError: there is no such method, or ``places`` can't be used here.
+        """
+        pictures = self._asker.picture(query), self._asker.picture(hit)
+        return self._explainer.explained(*pictures, region, method)
+
+    def explain_views(
+        self, query: PixelArray, hit: PixelArray, method: ExplainMethod | None = None
+    ) -> Compared:
+        """The same, of what the encoder sees of two pictures, ``(crop, crop, 3)`` uint8 each."""
+        return self._explainer.compared(query, hit, method)
+
+    def uploads(
+        self, *, max_pixels: int = UPLOAD_PIXELS, seconds: float = UPLOAD_SECONDS
+    ) -> Uploads:
+        """What embeds pictures of strangers, in processes of its own; close it before this.
+
+        Raises:
+            ConfigError: a limit is not more than 0.
+        """
+        return Uploads(self._embedder(), max_pixels, seconds)
+
+    def embed(self, pictures: Sequence[Picture]) -> FloatArray:
+        """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``."""
+        return _embedded(self._embedder(), pictures)
+
+    def embed_texts(self, texts: Sequence[str]) -> FloatArray:
+        """The embeddings ``(n, dim)``, float32, of words, which can be examples of a search.
+
+        Raises:
+            EncoderUnavailableError: the model has no text tower, or something it needs is missing.
+            ConfigError: a text is empty.
+        """
+        return self._texts(texts)
+
+    @property
+    def understands_text(self) -> bool:
+        """Whether the model has a text tower."""
+        return has_text(self._catalog.identity)
+
+    def _hit_tile(self, hit: Hit) -> Tile:
+        note = score_and_size(hit.score, hit.image.width, hit.image.height)
+        return tile_of(hit.image, note, self._thumbnails.look)
+
+    def _query_vectors(self, queries: Sequence[Query]) -> FloatArray:
+        """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""
+        by_id = [isinstance(query, int | np.integer) for query in queries]
+        ids = [int(query) for query in queries if isinstance(query, int | np.integer)]
+        pictures = [query for query in queries if not isinstance(query, int | np.integer | Text)]
+        out = np.empty((len(queries), self._catalog.identity.dim), dtype=np.float32)
+        if ids:
+            out[by_id] = self._searcher.stored(ids)
+        if pictures:
+            rows = _embedded(self._embedder_to_search(), pictures)
+            if not np.isfinite(rows).all():
+                raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
+            out[np.logical_not(by_id)] = vectors.comparable(rows, self._catalog.identity.metric)
+        return out
+
+
+def _embedded(embedder: Embedder, pictures: Sequence[Picture]) -> FloatArray:
+    encoder = embedder.encoder
+    parts = [np.empty((0, encoder.dim), dtype=np.float32)]
+    for start in range(0, len(pictures), BATCH):
+        part = pictures[start : start + BATCH]
+        parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
+    return np.concatenate(parts)
+
+
+def _id_or_none(query: Query) -> int | None:
+    return int(query) if isinstance(query, int | np.integer) else None
