@@ -109,7 +109,7 @@ def test_duplicates(client: Client, place: Path) -> None:
 
 def test_all_that_the_service_offers_to_programs(client: Client, place: Path) -> None:
     """Every path of the document is asked for by a method; browsers and watchers have their own."""
-    http = client._http  # to see what is asked for
+    http = client._connection.http  # to see what is asked for
     asked: list[tuple[str, str]] = []
     http.event_hooks["request"] = [lambda it: asked.append((it.method, unquote(it.url.path)))]
     client.collections()

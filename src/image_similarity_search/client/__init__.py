@@ -21,7 +21,8 @@ from image_similarity_search.client.answers import (
     Places,
     Root,
 )
-from image_similarity_search.client.client import Client, Example
+from image_similarity_search.client.client import Client
+from image_similarity_search.client.questions import Example
 
 __all__ = [
     "Client",

@@ -131,6 +131,11 @@ class Page:
     next: int | None
     total: int
 
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The page that JSON describes."""
+        return cls(**_known(cls, answer) | {"images": [*map(Image.of, answer["images"])]})
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
@@ -220,6 +225,11 @@ class Groups:
     groups: list[Group]
     next: int | None
     total: int
+
+    @classmethod
+    def of(cls, answer: Json) -> Self:
+        """The page that JSON describes."""
+        return cls(**_known(cls, answer) | {"groups": [*map(Group.of, answer["groups"])]})
 
 
 @dataclass(frozen=True, slots=True)
