@@ -208,10 +208,11 @@ def parts(*paths: str) -> Figures:
     count = cores()
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=spawn) as pool:
-        list(pool.map(_view_all, [paths[:8]] * 2 * count))  # they start, and import
+        view_all = partial(_view_all, encoder.preprocessing)
+        list(pool.map(view_all, [paths[:8]] * 2 * count))  # they start, and import
         shares = [paths[number :: 4 * count] for number in range(4 * count)]
         started = time.perf_counter()
-        decode_cpu = sum(pool.map(_view_all, shares))
+        decode_cpu = sum(pool.map(view_all, shares))
         decoding = time.perf_counter() - started
     view = _viewer(encoder.preprocessing)
     views = [view(path) for path in paths[:256]]
@@ -225,9 +226,9 @@ def parts(*paths: str) -> Figures:
     }
 
 
-def _view_all(paths: Sequence[str]) -> float:
+def _view_all(preprocessing: Preprocessing, paths: Sequence[str]) -> float:
     """Processor seconds of decoding these."""
-    view, started = _viewer(Preprocessing()), time.process_time()
+    view, started = _viewer(preprocessing), time.process_time()
     for path in paths:
         view(path)
     return time.process_time() - started
