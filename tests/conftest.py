@@ -8,6 +8,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -29,10 +30,18 @@ if TYPE_CHECKING:
 
 MakePicture = Callable[..., Path]
 _LONGEST = "test_docs.py"  # it begins first, so that no processor waits for it at the end
+_SYSTEMS = {"unix": os.name == "posix", "linux": sys.platform == "linux"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests for ``make test``, which gives files to processors in this order."""
+    """Skip what this system can't do, and order the rest.
+
+    ``make test`` gives files to processors in this order.
+    """
+    for item in items:
+        for system, is_this in _SYSTEMS.items():
+            if item.get_closest_marker(system) and not is_this:
+                item.add_marker(pytest.mark.skip(reason=f"needs {system}"))
     items.sort(key=lambda item: item.path.name != _LONGEST)
 
 
@@ -72,6 +81,8 @@ class CountingEncoder(ColourTextureEncoder):
 
 def children_of(pid: int) -> set[int]:
     """The processes that a process has started, also those that ended and were not waited for."""
+    if not shutil.which("ps"):
+        pytest.skip("there is no ps, which says who started which process")
     command = ["ps", "-A", "-o", "pid=,ppid="]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ps:
         assert ps.stdout

@@ -77,6 +77,7 @@ def test_docker_leaves_out_the_same() -> None:
     assert for_docker.read_text("utf-8") == (ROOT / ".containerignore").read_text("utf-8")
 
 
+@pytest.mark.unix
 def test_what_the_container_runs_is_healthy(tmp_path: Path, make_picture: MakePicture) -> None:
     """Its command and its health check, on a port and in a folder of this machine."""
     make_picture(tmp_path / "pictures" / "a.png", 1)

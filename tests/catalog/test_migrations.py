@@ -140,6 +140,7 @@ with Collection.open(sys.argv[1]) as collection:
 """
 
 
+@pytest.mark.unix
 @pytest.mark.slow
 def test_a_killed_one_leaves_the_old_format_or_the_new(tmp_path: Path) -> None:
     """At whichever statement the process is killed."""

@@ -115,6 +115,7 @@ def test_an_export_comes_back(iss: Iss) -> None:
     done = iss("export", "x.csv", "--index-dir", "nowhere", status=2)
 
 
+@pytest.mark.unix
 def test_what_is_interrupted_says_so(iss: Iss, tmp_path: Path) -> None:
     names = [f"x/{n}" for n in range(100_000)]
     write_files(tmp_path / "old", names, np.ones((len(names), 32), dtype=np.float32))

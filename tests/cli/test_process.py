@@ -45,6 +45,7 @@ def test_closed_streams_are_no_failure(indexed: Path, photos: Path, redirection:
     assert done.returncode == exits.OK
 
 
+@pytest.mark.linux
 def test_a_full_disk_behind_standard_output_is_said(indexed: Path) -> None:
     command = f"{' '.join(ISS)} info > /dev/full"
     done = subprocess.run(["bash", "-c", command], cwd=indexed, capture_output=True, check=False)
@@ -92,6 +93,7 @@ def _images_kept(catalog: Path) -> int:
         return int(file.execute("SELECT count(*) FROM images").fetchone()[0])
 
 
+@pytest.mark.unix
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_so_and_keeps_what_was_done(
     tmp_path: Path, make_picture: MakePicture, how: signal.Signals

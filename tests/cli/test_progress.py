@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import sys
 import time
@@ -15,7 +14,10 @@ from image_similarity_search.cli import progress
 from image_similarity_search.types import Progress
 
 
+@pytest.mark.unix
 def test_on_a_terminal_it_is_a_bar_with_rate_and_time_left(photos: Path, tmp_path: Path) -> None:
+    import pty
+
     ours, theirs = pty.openpty()
     command = ["index", str(photos), "--model", "colour-texture", "--index-dir", f"{tmp_path}/i"]
     done = subprocess.run(

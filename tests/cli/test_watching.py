@@ -17,6 +17,7 @@ HOOK = "cat >> told.jsonl; echo the hook talks; exit 3"
 ISS = [sys.executable, "-m", "image_similarity_search"]
 
 
+@pytest.mark.unix
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_tells_of_each_change_and_ends_when_it_is_told_to(
     tmp_path: Path, make_picture: MakePicture, how: signal.Signals

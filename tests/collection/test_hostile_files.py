@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -116,6 +115,7 @@ def test_one_that_cannot_be_read_in_time_is_tried_again(
     assert hostile.get(bad).state == "indexed"
 
 
+@pytest.mark.unix
 @pytest.mark.parametrize("name", ["crash.png", "killed.png", "hang.png"])
 def test_add_skips_such_a_picture_and_adds_the_others(
     hostile: Collection, good: Path, make_picture: MakePicture, name: str
@@ -213,7 +213,10 @@ def test_a_picture_that_takes_too_long_is_skipped_and_may_be_given_more_time(
     run("index", good, "--time-limit", "0", status=exits.USAGE)
 
 
+@pytest.mark.linux
 def test_ctrl_c_in_a_terminal_ends_a_run_whose_decoders_hang(good: Path, tmp_path: Path) -> None:
+    import pty
+
     for number in range(4):
         slow_picture(good / f"zz slow {number}.qoi")
     ours, theirs = pty.openpty()
@@ -264,6 +267,7 @@ def _take_terminal() -> None:
     hear_interrupts()
 
 
+@pytest.mark.linux
 def test_a_killed_run_leaves_no_process_behind(good: Path, tmp_path: Path) -> None:
     slow_picture(good / "zz slow.qoi")
     with subprocess.Popen(

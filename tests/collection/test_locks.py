@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import math
-import os
 import signal
 import socket
 import subprocess
@@ -128,7 +127,7 @@ def test_writers_that_wait_come_one_after_the_other(
                 assert collection.search(path, k=1)[0].path == str(path)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+@pytest.mark.unix
 def test_the_lock_of_a_killed_process_does_not_stay(index: Path) -> None:
     with another_writer(index) as other:
         other.send_signal(signal.SIGKILL)

@@ -59,6 +59,7 @@ def many(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.unix
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_ended_run_keeps_what_was_done_and_the_next_goes_on(
     many: Path, tmp_path: Path, how: signal.Signals

@@ -399,7 +399,7 @@ print("done")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+@pytest.mark.unix
 def test_a_killed_repair_loses_nothing(index: Path, copies: Iterator[Path]) -> None:
     """Killed before each step that it makes on the disk; then it is run again."""
     for steps, copy in zip(range(0, 1000, 2), copies, strict=False):

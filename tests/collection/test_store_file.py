@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import faiss
 import pytest
 from conftest import CountingEncoder, MakePicture
 
+from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import ConfigError, StoreTrainingError
-from image_similarity_search.stores import FaissStore, kinds
+from image_similarity_search.stores import FaissStore, index_file, kinds
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric, Progress
 
 
@@ -252,6 +258,36 @@ def test_an_index_with_many_deleted_ones_is_made_anew(
         collection.sync(photos)
         assert len(collection.search(1 + len(photos.name), k=20)) == 8
     assert faiss.read_index(str(index / "faiss.index")).ntotal == 9
+
+
+def test_a_collection_that_is_closed_does_not_read_its_file_to_the_end(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a search fails while the file is being read: its error is not to wait."""
+    monkeypatch.setattr(index_file, "_CHUNK", 100)
+    reading, ended = threading.Event(), threading.Event()
+    read: list[int] = []
+
+    class SlowFile(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            read.append(size or 0)
+            if read.count(100) == 3:
+                reading.set()
+                ended.wait(60)
+            return super().read(size)
+
+    monkeypatch.setattr(index_file, "open", lambda path, _: SlowFile(path), raising=False)
+    with closing(Catalog(str(index))) as catalog:
+        keeper = StoreKeeper(catalog, str(index))
+        keeper.begin_to_load(after="json")
+        reading.wait(60)
+        closing_it = threading.Thread(target=keeper.close)
+        closing_it.start()
+        while not keeper._closed:
+            time.sleep(0.001)
+        ended.set()
+        closing_it.join(60)
+    assert read.count(100) == 3
 
 
 @pytest.mark.parametrize("metric", METRICS)

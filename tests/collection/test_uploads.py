@@ -91,6 +91,7 @@ def test_one_that_takes_too_long_is_given_up(collection: Collection) -> None:
         uploads.embed(large).result()
 
 
+@pytest.mark.unix
 def test_a_lost_decoder_is_replaced(collection: Collection) -> None:
     before = children_of(os.getpid())
     with collection.uploads() as uploads:

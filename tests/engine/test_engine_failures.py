@@ -162,6 +162,7 @@ with Collection.open(sys.argv[1]) as collection:
 """
 
 
+@pytest.mark.unix
 def test_a_run_killed_amid_a_batch_is_caught_up(
     server: MilvusServer, tmp_path: Path, photos: Path, make_picture: MakePicture
 ) -> None:

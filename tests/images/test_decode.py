@@ -611,7 +611,7 @@ def test_read_file(tmp_path: Path) -> None:
         read_file(str(tmp_path))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes among files")
+@pytest.mark.unix
 def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(ImageUnreadableError, match="not a regular file"):

@@ -16,8 +16,6 @@ from image_similarity_search.images.walk import FoundFolder, walk
 
 JPEG = b"\xff\xd8\xff\xe0 and so on"
 
-posix = pytest.mark.skipif(os.name != "posix", reason="needs the file system of a Unix")
-
 
 def put(path: Path, data: bytes = JPEG) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -251,7 +249,7 @@ def test_it_is_told_why_links_are_passed_over(root: Path, tmp_path: Path) -> Non
     assert [one.counted_as for one in followed["folder"].passed_over] == ["first.jpg"]
 
 
-@posix
+@pytest.mark.unix
 def test_hard_links_are_separate_images(root: Path) -> None:
     os.link(put(root / "a.jpg"), root / "b.jpg")
     assert found(root) == ["a.jpg", "b.jpg"]
@@ -340,7 +338,7 @@ def test_a_file_as_the_root_is_reported(root: Path) -> None:
     assert folder.error
 
 
-@posix
+@pytest.mark.unix
 @pytest.mark.parametrize("mode", [0o000, 0o444])
 def test_an_unreadable_folder_is_reported_and_the_walk_goes_on(root: Path, mode: int) -> None:
     put(root / "a" / "1.jpg")
@@ -369,7 +367,7 @@ def _walked_by_a_nobody(root: Path) -> list[tuple[str, int, str | None]]:
     return list(ast.literal_eval(done.stdout))
 
 
-@posix
+@pytest.mark.unix
 def test_pipes_sockets_and_devices_are_passed_over(root: Path) -> None:
     os.mkfifo(root / "pipe.jpg")
     os.mkfifo(root / "pipe")
@@ -411,7 +409,7 @@ def deep(root: Path) -> Iterator[Path]:
     subprocess.run(["rm", "-rf", str(root)], check=True)
 
 
-@posix
+@pytest.mark.unix
 def test_a_tree_too_deep_for_the_system_ends_with_an_error(deep: Path) -> None:
     put(deep / "e" / "after.jpg")
     visited = list(walk(str(deep)))
@@ -420,7 +418,7 @@ def test_a_tree_too_deep_for_the_system_ends_with_an_error(deep: Path) -> None:
     assert visited[-1].files[0].name == "after.jpg"
 
 
-@posix
+@pytest.mark.unix
 def test_any_name_survives(root: Path) -> None:
     names = [
         b"two\nlines.jpg",

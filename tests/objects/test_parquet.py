@@ -163,7 +163,7 @@ def test_a_file_that_is_gone_is_told_once_and_the_rest_is_verified(
     )
 
 
-@pytest.mark.skipif(not os.path.ismount("/proc"), reason="there is no /proc")
+@pytest.mark.linux
 def test_a_file_is_closed_when_it_was_read(collection: Collection, tmp_path: Path) -> None:
     address = _write(tmp_path / "a.parquet", {"image": [picture(seed) for seed in range(4)]})
     row = f"{address}/00000001"

@@ -63,6 +63,7 @@ def deep_folder(root: Path, levels: int) -> Iterator[None]:
         os.close(before)
 
 
+@pytest.mark.unix
 def test_a_tree_with_everything_that_is_no_picture(
     tmp_path: Path, make_picture: MakePicture
 ) -> None:

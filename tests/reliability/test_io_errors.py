@@ -144,6 +144,7 @@ def test_on_a_full_disk_it_can_be_searched_and_when_there_is_room_changed(
         assert len(collection.search(2, k=100)) == 58
 
 
+@pytest.mark.unix
 def test_a_file_that_may_grow_no_further(folder: Path, tmp_path: Path) -> None:
     """As where a quota, or the file system, limits the size of one file."""
     script = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -25,7 +24,7 @@ from image_similarity_search.collection import Collection
 from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.processors import available_processors
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+pytestmark = pytest.mark.unix
 
 ISS = [sys.executable, "-m", "image_similarity_search"]
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -203,6 +203,7 @@ def test_every_answer_has_the_headers_of_safety(shared: httpx.Client, here: str)
     assert "sandbox" in answers[3].headers["content-security-policy"]
 
 
+@pytest.mark.unix
 def test_a_file_that_turned_into_something_else_is_not_shown(
     serve: Starter, place: Path, here: str
 ) -> None:
@@ -441,6 +442,7 @@ def test_a_picture_that_takes_too_long(serve: Starter, here: str) -> None:
     until(lambda: client.post(f"{here}/search", content=picture(1)).status_code == 200)
 
 
+@pytest.mark.unix
 def test_a_killed_decoder_costs_one_request_at_most(serve: Starter, here: str) -> None:
     before = children_of(os.getpid())
     client = serve()

@@ -55,6 +55,7 @@ def _is_ready(client: httpx.Client) -> bool:
         return False
 
 
+@pytest.mark.unix
 def test_it_ends_when_what_is_under_way_is_done(place: Path, here: str) -> None:
     large = BytesIO()
     draw(60, (1200, 900)).save(large, "PNG", compress_level=1)
@@ -105,6 +106,7 @@ def test_it_ends_when_what_is_under_way_is_done(place: Path, here: str) -> None:
         assert 12 < len(collection) <= 112
 
 
+@pytest.mark.unix
 @pytest.mark.slow
 def test_jobs_stop_at_once_when_it_is_told_to_end(
     place: Path, here: str, monkeypatch: pytest.MonkeyPatch
@@ -131,6 +133,7 @@ def test_jobs_stop_at_once_when_it_is_told_to_end(
     assert not state.exists()
 
 
+@pytest.mark.unix
 @pytest.mark.slow
 def test_workers_share_collection_jobs_and_measurements(place: Path, here: str) -> None:
     with process(place, "--workers", "2") as (client, service):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import socket
 import time
 from pathlib import Path
@@ -74,6 +73,7 @@ def test_few_faults_are_told_of_a_body(shared: httpx.Client, here: str) -> None:
     assert time.process_time() - started < 2
 
 
+@pytest.mark.linux
 def test_a_folder_in_place_of_a_file_leaves_nothing_open(
     serve: Starter, place: Path, here: str
 ) -> None:
@@ -134,7 +134,10 @@ def test_invented_methods_are_measured_as_one(serve: Starter, here: str) -> None
     assert methods <= {"GET", "other"}
 
 
+@pytest.mark.unix
 def test_an_upload_that_no_drive_takes(tmp_path: Path) -> None:
+    import resource
+
     with pytest.raises(ConfigError, match="name"):
         files.write_new(str(tmp_path / ("x" * 300 + ".png")), b"x")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -147,7 +150,7 @@ def test_an_upload_that_no_drive_takes(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not os.path.ismount("/proc"), reason="there is no /proc")
+@pytest.mark.linux
 def test_an_upload_into_a_folder_that_takes_none() -> None:
     """/proc takes no file from anybody, whoever runs the tests."""
     with pytest.raises(CollectionUnwritableError):

@@ -88,6 +88,7 @@ def test_a_sync_that_fails_says_why(serve: Starter, place: Path, here: str) -> N
     assert str(place) not in json.dumps(job)
 
 
+@pytest.mark.unix
 def test_a_job_whose_process_was_killed_has_failed(serve: Starter, place: Path, here: str) -> None:
     client = serve()
     before = children_of(os.getpid())
@@ -101,6 +102,7 @@ def test_a_job_whose_process_was_killed_has_failed(serve: Starter, place: Path, 
     assert again["state"] == "done"
 
 
+@pytest.mark.unix
 def test_a_job_that_was_to_stop_and_is_killed_was_stopped(
     serve: Starter, place: Path, here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,7 @@ def test_whoever_does_not_wait_is_told_who_writes(
     assert here.get(root / "199.bmp").id == before
 
 
+@pytest.mark.unix
 def test_a_killed_writer_leaves_whole_batches_and_no_lock(
     started: Started, opened: Opened, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_killed_writer_leaves_whole_batches_and_no_lock(
     assert len({record.path for record in here}) == 240
 
 
+@pytest.mark.unix
 def test_a_server_that_crashes_loses_nothing_that_was_said_to_be_kept(
     server: PostgresServer, started: Started, opened: Opened, tmp_path: Path
 ) -> None:
@@ -241,6 +243,7 @@ def test_what_is_not_mounted_here_is_not_gone(
     assert len(here) == 12
 
 
+@pytest.mark.unix
 def test_an_interrupt_ends_a_run_in_peace(started: Started, opened: Opened, tmp_path: Path) -> None:
     root = fill(tmp_path / "root", range(150))
     here = opened("here")

@@ -17,7 +17,7 @@ from conftest import children_of, until
 from image_similarity_search.workers import frames
 from image_similarity_search.workers.child import COMMAND
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and ps")
+pytestmark = pytest.mark.unix
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = {**os.environ, "PYTHONPATH": os.pathsep.join([HERE, *sys.path])}

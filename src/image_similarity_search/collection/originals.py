@@ -42,26 +42,28 @@ def read(path: str) -> bytes:
             raise
 
 
-def content_hash(path: str) -> str | None:
+def content_hash(path: str, seen: FileStat | None = None) -> str | None:
     """The content hash of a file or object; None where it can't be read.
+
+    ``seen`` is what ``stat`` said of it, where that is known: of a row that says the hash too.
 
     Raises:
         SourceUnavailableError: the object storage can't be read at all.
     """
     try:
-        return checked_hash(path)
+        return checked_hash(path, seen)
     except SourceUnavailableError:
         raise
     except ImageError:  # reading it to decode it will say why
         return None
 
 
-def checked_hash(path: str) -> str:
+def checked_hash(path: str, seen: FileStat | None = None) -> str:
     """The same, without holding it in memory; raises as ``read``."""
     from image_similarity_search.images import decode
 
     if is_row(path):
-        return stat(path).etag  # which that is
+        return (seen or stat(path)).etag  # which that is
     with local(path) as file:
         return decode.hash_file(file)
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
@@ -55,6 +55,7 @@ class StoreKeeper:
         self._read: FaissStore | None = None  # from the file, and not looked at since
         self._reading: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._closed = False
         self._changes = 0  # since the file was written
         self._uncounted = 0  # changes since the images were counted
         self._lock = threading.RLock()
@@ -67,7 +68,7 @@ class StoreKeeper:
                 import_module(after)  # whoever comes second waits for the first
                 with self._lock:
                     if self._store is None:
-                        self._read = self._from_file()
+                        self._read = self._from_file(self._check_open)
 
         with self._starting:
             if self._store is None and self._reading is None:
@@ -172,9 +173,14 @@ class StoreKeeper:
             self._save(store)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it: what is being read is not read to its end."""
+        self._closed = True
         if self._reading:
             self._reading.join()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailableError("the collection is closed")
 
     def _new(self, kind: str | None = None) -> FaissStore:
         identity = self._catalog.identity
@@ -193,7 +199,7 @@ class StoreKeeper:
         if count < needed:
             raise StoreTrainingError(kind, needed, count)
 
-    def _from_file(self) -> FaissStore:
+    def _from_file(self, go_on: Callable[[], None] = lambda: None) -> FaissStore:
         identity = self._catalog.read_identity()  # another process may have changed the kind
         return index_file.load(
             self.path,
@@ -202,6 +208,7 @@ class StoreKeeper:
             kind=identity.index,
             identity=identity.id,
             flat_limit=flat_limit(self._catalog),
+            go_on=go_on,
         )
 
     def _load(self) -> FaissStore:

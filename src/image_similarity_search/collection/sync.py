@@ -147,7 +147,7 @@ class Sync:
             return None
         if job.known_id is None and job.stat.size not in self._vacated.sizes:
             return None
-        digest = job.stat.etag if is_row(job.path) else content_hash(job.path)
+        digest = content_hash(job.path, job.stat)
         return digest if digest and self._indexer.knows(digest) else None
 
     def _jobs(self) -> Iterator[Job]:

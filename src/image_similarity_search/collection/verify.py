@@ -130,8 +130,9 @@ def _file_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
 def _file_problem(record: ImageRecord) -> str | SourceUnavailableError | None:
     """What is wrong with the file of an image; the error where it is a Parquet file's."""
     try:
-        content_hash = None if is_row(record.path) else originals.checked_hash(record.path)
-        stat = originals.stat(record.path)
+        seen = originals.stat(record.path) if is_row(record.path) else None
+        content_hash = originals.checked_hash(record.path, seen)
+        stat = seen or originals.stat(record.path)
     except SourceUnavailableError as error:
         if is_row(record.path):
             return error
@@ -140,7 +141,7 @@ def _file_problem(record: ImageRecord) -> str | SourceUnavailableError | None:
         return f"{record.path}: {error.reason}"
     except OSError as error:  # it went just now
         return f"{record.path}: {(error.strerror or str(error)).lower()}"
-    if (content_hash or stat.etag) == record.content_hash:  # of a row they are the same
+    if content_hash == record.content_hash:
         return None
     if stat_of(record).agrees_with(stat):
         return f"{record.path}: other content, though of the same size and time"

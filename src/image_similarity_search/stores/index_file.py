@@ -15,7 +15,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -70,8 +70,11 @@ def load(
     kind: str,
     identity: str,
     flat_limit: int = FLAT_LIMIT,
+    go_on: Callable[[], None] = lambda: None,
 ) -> FaissStore:
     """Read the store that ``save`` wrote to ``path``.
+
+    ``go_on`` is called before each part of it, and ends the reading where it raises.
 
     Raises:
         StoreUnavailableError: it is missing, damaged, or not the one that was asked for. The
@@ -87,7 +90,7 @@ def load(
                     raise StoreUnavailableError(
                         f"its {what} is {trailer.get(what)!r}, not {value!r}"
                     )
-            _read_index(file, trailer, store)
+            _read_index(file, trailer, store, go_on)
     except _DAMAGE as error:
         raise StoreUnavailableError(f"{path} can't be used: {error}") from error
     return store
@@ -180,14 +183,22 @@ def _read_trailer(file: BinaryIO) -> dict[str, Any]:
     return trailer
 
 
-def _read_index(file: BinaryIO, trailer: dict[str, Any], store: FaissStore) -> None:
+def _read_index(
+    file: BinaryIO, trailer: dict[str, Any], store: FaissStore, go_on: Callable[[], None]
+) -> None:
     """Fill ``store`` from the FAISS bytes, once they are known to be undamaged."""
     faiss = faiss_library()
-    if _crc(file, trailer["bytes"]) != trailer["crc32"]:
+
+    def read(size: int) -> bytes:
+        go_on()
+        return file.read(size)
+
+    file.seek(0)
+    if _crc(read, trailer["bytes"]) != trailer["crc32"]:
         raise StoreUnavailableError("the index is damaged")
     file.seek(0)
     try:
-        index = faiss.read_index(faiss.PyCallbackIOReader(file.read))
+        index = faiss.read_index(faiss.PyCallbackIOReader(read))
     except RuntimeError as error:
         raise StoreUnavailableError(f"FAISS can't read it: {error}") from error
     store.adopt(index, trailer.get("trained_for", 0))
@@ -196,11 +207,10 @@ def _read_index(file: BinaryIO, trailer: dict[str, Any], store: FaissStore) -> N
     store.generation = trailer["generation"]
 
 
-def _crc(file: BinaryIO, length: int) -> int:
-    """CRC-32 of the file's first ``length`` bytes."""
-    file.seek(0)
+def _crc(read: Callable[[int], bytes], length: int) -> int:
+    """CRC-32 of the next ``length`` bytes."""
     crc = 0
-    while length > 0 and (chunk := file.read(min(_CHUNK, length))):
+    while length > 0 and (chunk := read(min(_CHUNK, length))):
         crc = zlib.crc32(chunk, crc)
         length -= len(chunk)
     return crc

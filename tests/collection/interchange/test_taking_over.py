@@ -88,6 +88,7 @@ def files(folder: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
 
 
+@pytest.mark.unix
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("index_dir", ["old", "new"])
@@ -133,6 +134,7 @@ def test_a_collection_that_is_written_to_is_locked() -> None:
         import_legacy("old", "new", model="any")
 
 
+@pytest.mark.unix
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_import_that_ended_too_early_can_be_done_again(how: signal.Signals) -> None:
@@ -150,6 +152,7 @@ def test_an_import_that_ended_too_early_can_be_done_again(how: signal.Signals) -
         assert len(collection) == COUNT
 
 
+@pytest.mark.unix
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_export_that_ended_too_early_leaves_what_was_there(how: signal.Signals) -> None:
     import_legacy("old", "new", model="any")
