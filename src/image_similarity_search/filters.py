@@ -202,24 +202,26 @@ def _formats(formats: object) -> tuple[str, ...]:
     return tuple(sorted({one.lower().removeprefix(".") for one in given}))
 
 
-def normal_tags(tags: object) -> tuple[str, ...]:
+def normal_tags(tags: object, name: str = "tags") -> tuple[str, ...]:
     """Tags in the one form in which they are kept and compared, sorted.
+
+    ``name`` is that of the argument which they are.
 
     Raises:
         ConfigError: one of them is no text, empty, longer than 100 letters, or more than a line.
     """
     given = (tags,) if isinstance(tags, str) else tags
     if not isinstance(given, (list, tuple, set, frozenset)):
-        raise ConfigError("tags", tags, "words, such as beach")
-    return tuple(sorted({_normal_tag(tag) for tag in given}))
+        raise ConfigError(name, tags, "words, such as beach")
+    return tuple(sorted({_normal_tag(tag, name) for tag in given}))
 
 
-def _normal_tag(tag: object) -> str:
+def _normal_tag(tag: object, name: str) -> str:
     # twice: a letter may fall apart when its case is folded
     plain = unicodedata.normalize("NFC", tag.casefold()) if isinstance(tag, str) else ""
     plain = " ".join(unicodedata.normalize("NFC", plain.casefold()).split())
     if not 0 < len(plain) <= _LONGEST_TAG or not plain.isprintable():
-        raise ConfigError("tag", tag, f"a word or a few, of at most {_LONGEST_TAG} letters")
+        raise ConfigError(name, tag, f"a word or a few, of at most {_LONGEST_TAG} letters")
     return plain
 
 
@@ -292,7 +294,7 @@ def _colours(given: object) -> tuple[str, ...]:
         raise ConfigError("colours", given, f"some of {', '.join(COLOURS)}")
     for name in names:
         if name not in COLOURS:
-            raise ConfigError("colour", name, f"one of {', '.join(COLOURS)}")
+            raise ConfigError("colours", name, f"one of {', '.join(COLOURS)}")
     return tuple(sorted(set(names)))
 
 

@@ -180,7 +180,19 @@ def test_duplicates_can_be_moved_and_brought_back(
     [
         (("search", "x.jpg", "--after", "yesterday"), "--after is 'yesterday'"),
         (("search", "x.jpg", "--format", "doc"), "--format is 'doc'"),
-        (("search", "x.jpg", "--min-width", "9", "--max-width", "3"), "--max-width is 3"),
+        (
+            ("search", "x.jpg", "--min-width", "9", "--max-width", "3"),
+            "--max-width is 3; expected at least --min-width, 9",
+        ),
+        (
+            ("search", "x.jpg", "--after", "2024", "--before", "2023"),
+            "--before is '2023-01-01 00:00:00+00:00'; expected a moment after --after, 2024",
+        ),
+        (("search", "x.jpg", "--colour", "gray"), "--colour is 'gray'"),
+        (("search", "x.jpg", "--tag", " "), "--tag is ' '"),
+        (("tag", "add", " ", "--id", "1"), "TAG is ' '"),
+        (("export", "x.doc"), "TARGET is 'x.doc'"),
+        (("evaluate", "--truth", "folders", "-k", "0"), "-k is 0"),
         (("rebuild", "--recall", "2"), "--recall is 2.0"),
         (("rebuild", "--index", "none"), "--index is 'none'"),
         (("serve", "--host", "192.0.2.1"), "--host is '192.0.2.1'"),
@@ -314,7 +326,7 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
     ("arguments", "status", "words"),
     [
         (["search", "missing.jpg"], 3, "missing.jpg: no such file"),
-        (["search", "photos/picture 0.jpg", "-k", "0"], 2, "k is 0; expected"),
+        (["search", "photos/picture 0.jpg", "-k", "0"], 2, "-k is 0; expected"),
         (["search"], 2, "give IMAGE, --id N"),
         (["search", "--id", "999"], 3, "no indexed image has this id"),
         (["search", "--id", "9" * 40], 3, "no indexed image has this id"),

@@ -256,10 +256,10 @@ def test_tags_in_metadata_that_is_not_ours_disturb_nothing(
 
 @pytest.mark.parametrize("tag", ["", "  ", "x" * 101, "a\x00b", 7, None])
 def test_what_is_no_tag_is_refused(collection: Collection, photos: Path, tag: object) -> None:
-    with pytest.raises(ConfigError, match="tag"):
+    with pytest.raises(ConfigError, match="a word or a few"):
         Filter(tags=[tag])  # type: ignore[list-item]
     collection.sync(photos)
-    with pytest.raises(ConfigError, match="tag"):
+    with pytest.raises(ConfigError, match="a word or a few"):
         collection.add_tags([1], [tag])  # type: ignore[list-item]
     with pytest.raises(ImageNotFoundError):
         collection.add_tags([1, 99], "a")

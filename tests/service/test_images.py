@@ -14,6 +14,8 @@ from PIL import Image
 from running import Starter
 from test_searching import hits_of, picture
 
+from image_similarity_search.collection import Collection
+from image_similarity_search.errors import CollectionUnwritableError
 from image_similarity_search.service.settings import Limits
 
 
@@ -99,6 +101,36 @@ def test_what_is_no_picture_is_not_kept(serve: Starter, place: Path, here: str) 
     named = client.post(f"{here}/images", params=to | {"path": "a.html"}, content=picture(1))
     assert named.status_code == 422
     assert not list((place / "photos").glob("[!ph]*"))
+
+
+def test_an_upload_that_fails_leaves_nothing_behind(
+    serve: Starter, place: Path, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve()
+    before = sorted((place / "photos").rglob("*"))
+    bad = {"root": "photos", "path": "new/deep/bad.jpg"}
+    assert client.post(f"{here}/images", params=bad, content=b"no picture").status_code == 422
+
+    def full(*_: object) -> None:
+        raise CollectionUnwritableError(place, "disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Collection, "add", full)
+        good = bad | {"path": "new/deep/good.png"}
+        assert client.post(f"{here}/images", params=good, content=picture(90)).status_code == 507
+    assert sorted((place / "photos").rglob("*")) == before
+    assert client.post(f"{here}/images", params=good, content=picture(90)).status_code == 201
+
+
+def test_an_upload_does_not_make_the_folder_of_a_disk_that_is_gone(
+    serve: Starter, place: Path, here: str
+) -> None:
+    client = serve()
+    (place / "photos").rename(place / "unplugged")
+    to = {"root": "photos", "path": "new/one.png"}
+    answer = client.post(f"{here}/images", params=to, content=picture(90))
+    assert (answer.status_code, answer.json()["detail"]) == (404, "this folder is not there now")
+    assert not (place / "photos").exists()
 
 
 def test_a_file_that_is_there_can_be_added(serve: Starter, place: Path, here: str) -> None:

@@ -102,10 +102,71 @@ def test_a_parameter_is_told_by_its_value_and_what_was_expected(
     assert (answer.status_code, answer.json()["detail"]) == (422, told)
 
 
-def test_a_threshold_in_a_body_is_told_once(shared: httpx.Client, here: str) -> None:
-    answer = shared.post(f"{here}/search", json={"examples": [{"id": 1}], "threshold": "abc"})
-    what = "Input should be a number, or one of same-picture, same-object, same-kind"
-    assert answer.json()["errors"] == [{"where": "body.threshold", "what": what}]
+_ID = "a whole number, 1 to 9,223,372,036,854,775,807"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "where", "what"),
+    [
+        (
+            "search",
+            {"examples": [{"id": 1}], "threshold": "abc"},
+            "threshold",
+            '"abc" is not allowed; expected a number,'
+            " or one of same-picture, same-object, same-kind",
+        ),
+        (
+            "search",
+            {"examples": [{"id": "x"}]},
+            "examples.0.id",
+            f'"x" is not allowed; expected {_ID}',
+        ),
+        (
+            "search",
+            {"examples": [{"id": 1, "region": {"x": 0, "y": 0, "w": 0, "h": 1}}]},
+            "examples.0.region.w",
+            "0 is not allowed; expected a number, more than 0 and at most 1",
+        ),
+        (
+            "search",
+            {"examples": [{"id": 1}], "filter": {"gps_box": [1]}},
+            "filter.gps_box",
+            "a list of 1 is not allowed; expected 4 values, each a number",
+        ),
+        ("duplicates/dismiss", {}, "ids", f"it is missing; expected 2 to 1,000 values, each {_ID}"),
+        (
+            "sync",
+            {"rooot": "photos"},
+            "rooot",
+            "there is no such field; its fields are root, retry_skipped",
+        ),
+        ("sync", {"root": 5}, "root", "5 is not allowed; expected text"),
+        ("sync", {str(n): n for n in range(20)}, "", "these are too many fields; its fields are"),
+        ("sync", "text", "", '"text" is not allowed; expected an object; its fields are root'),
+    ],
+)
+def test_a_field_is_told_by_its_value_and_what_was_expected(
+    shared: httpx.Client, here: str, path: str, body: object, where: str, what: str
+) -> None:
+    answer = shared.post(f"{here}/{path}", json=body)
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert fault["where"] == ".".join(filter(None, ("body", where)))
+    assert fault["what"].startswith(what)
+
+
+def test_what_is_no_json_is_said_and_not_shown(shared: httpx.Client, here: str) -> None:
+    sent = {"content-type": "application/json"}
+    for path, body in (("search", b'{"k": secret'), ("sync", b'{"root": secret'), ("sync", b"")):
+        answer = shared.post(f"{here}/{path}", content=body, headers=sent)
+        assert "expected an object" in answer.json()["detail"]
+        assert "secret" not in answer.text
+    picture = shared.post(
+        f"{here}/sync", content=b"secret" * 9, headers={"content-type": "image/png"}
+    )
+    assert "another type than application/json is not allowed" in picture.json()["detail"]
+    key = shared.post("/v1/session", json={"key": "secret" * 200})
+    assert "secret" not in key.text + picture.text
 
 
 def test_what_is_told_of_a_parameter_is_short(shared: httpx.Client, here: str) -> None:

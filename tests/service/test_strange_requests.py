@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
 import socket
 import time
+from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +33,21 @@ def test_a_head_without_an_end(shared: httpx.Client) -> None:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
         client.sendall(b"X-Long: %s\r\n" % (b"x" * 1000) * 200)
         assert b" 400 " in client.recv(100)
+
+
+@pytest.mark.parametrize("line", ["GET /v1/würfel HTTP/1.1", "\x16\x03\x01", "hello"])
+def test_what_is_no_request_is_a_problem(shared: httpx.Client, line: str) -> None:
+    with connected(shared) as client:
+        client.sendall(line.encode() + b"\r\nHost: localhost\r\n\r\n")
+        answer = HTTPResponse(client)
+        answer.begin()
+        problem = json.load(answer)
+        assert (answer.status, problem["status"]) == (400, 400)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert problem["type"] == "urn:iss:problem:bad-request"
+        assert "%C3%BC" in problem["detail"]
+        assert client.recv(1) == b""
 
 
 @pytest.mark.parametrize(
@@ -136,12 +153,12 @@ def test_invented_methods_are_measured_as_one(serve: Starter, here: str) -> None
 
 def test_an_upload_that_no_drive_takes(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name"):
-        files.write_new(str(tmp_path / ("x" * 300 + ".png")), b"x")
+        _put(tmp_path, "new/" + "x" * 300 + ".png")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))  # as a full disk, or a quota
     try:
         with pytest.raises(CollectionUnwritableError):
-            files.write_new(str(tmp_path / "x.png"), b"x" * 2_000)
+            _put(tmp_path, "new/deep/x.png", b"x" * 2_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
@@ -151,7 +168,12 @@ def test_an_upload_that_no_drive_takes(tmp_path: Path) -> None:
 def test_an_upload_into_a_folder_that_takes_none() -> None:
     """/proc takes no file from anybody, whoever runs the tests."""
     with pytest.raises(CollectionUnwritableError):
-        files.write_new("/proc/x.png", b"x")
+        _put(Path("/proc"), "x.png")
+
+
+def _put(root: Path, path: str, data: bytes = b"x") -> None:
+    with files.new_file(str(root), str(root / path), data):
+        pass
 
 
 def test_a_file_too_large_to_be_read_whole(

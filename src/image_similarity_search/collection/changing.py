@@ -223,7 +223,7 @@ class ChangeableCollection(OpenedCollection):
             CollectionUnwritableError: for ``undo_duplicates`` it can't be written down whose these
                 tags are; nothing was changed.
         """
-        added, removed = normal_tags(add), normal_tags(remove)
+        added, removed = normal_tags(add, "add"), normal_tags(remove, "remove")
         with self._writing():
             named = {image: ids_of(self._catalog, image) for image in images}
             if added:

@@ -15,7 +15,15 @@ from image_similarity_search.service.gate import OPEN_PATHS, Gate
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.page import add_page
 from image_similarity_search.service.parameters import only_known
-from image_similarity_search.service.requests import AddIn, SearchIn
+from image_similarity_search.service.requests import (
+    AddIn,
+    DismissIn,
+    DuplicatesIn,
+    SearchIn,
+    SessionIn,
+    SyncIn,
+    TagsIn,
+)
 from image_similarity_search.service.routes import (
     about,
     duplicates,
@@ -73,14 +81,14 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
 
 
 def _document(app: FastAPI, *, keys: bool) -> dict[str, Any]:
-    """The OpenAPI document, with the shapes that FastAPI does not see and those of problems."""
+    """The OpenAPI document, with shapes that FastAPI does not see, or not as they are."""
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     schemas = document["components"]["schemas"]
-    for model in (SearchIn, AddIn):
+    for model in (SearchIn, AddIn, SyncIn, DuplicatesIn, DismissIn, TagsIn, SessionIn):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema

@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import Any
 
+import h11
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from image_similarity_search.service import problems
+from image_similarity_search.service.headers import SECURITY
+from image_similarity_search.service.kinds import Kind
+
 COUNT = "iss.connections"
 """The name in a request's scope of the number of connections that are open."""
+
+_NO_REQUEST = Kind(400, *problems.TITLES[400])
+_EXPECTED = (
+    "what came is no HTTP/1.1 request: a path is written in ASCII, all else in it as %C3%BC is;"
+    " heads have at most 64 KiB"
+)
 
 
 class Counted(H11Protocol):
@@ -28,3 +39,18 @@ class Counted(H11Protocol):
             await app(scope, receive, send)
 
         self.app = counted
+
+    def send_400_response(self, msg: str) -> None:
+        """Say of bytes that are no request what any other problem says; the application sees none.
+
+        Where an answer is under way already, there is nothing left to say.
+        """
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            answer = problems.response(_NO_REQUEST, _EXPECTED, SECURITY | {"Connection": "close"})
+            for event in (
+                h11.Response(status_code=answer.status_code, headers=answer.raw_headers),
+                h11.Data(data=bytes(answer.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()

@@ -16,6 +16,7 @@ from image_similarity_search.collection import originals
 from image_similarity_search.errors import (
     CollectionUnwritableError,
     ConfigError,
+    FolderNotFoundError,
     ImageNotFoundError,
     ImageSearchError,
     ImageUnreadableError,
@@ -169,12 +170,14 @@ def check_name(path: str) -> None:
         raise ImageUnreadableError(path, "the name of a picture file ends with .jpg, .png …")
 
 
-def write_new(target: str, data: bytes) -> None:
-    """Write ``data`` to the absolute path ``target``: all of it or nothing, and over nothing.
+@contextmanager
+def new_file(root: str, target: str, data: bytes) -> Iterator[None]:
+    """Write ``data`` to ``target``, a path below ``root``: all of it or nothing, over nothing.
 
-    Folders on the way are made. It is written aside first, so that no sync meets half of it.
+    Folders below the root are made. What fails, here or inside the block, leaves nothing behind.
 
     Raises:
+        FolderNotFoundError: the root is not there, as when its disk is not.
         FileExistsError: something is there already.
         ImageUnreadableError: a part of its path is no folder, such as a link.
         ConfigError: the drive takes no such name, or it is no path on a drive.
@@ -185,6 +188,42 @@ def write_new(target: str, data: bytes) -> None:
     folder = os.path.dirname(target)
     if os.path.realpath(folder) != folder:
         raise ImageUnreadableError(target, "a part of its path is a link")
+    if not os.path.isdir(root):
+        raise FolderNotFoundError(root, "this folder is not there now")
+    made = _lacking(folder)
+    try:
+        _write(target, data)
+        with _removed_on_failure(target):
+            yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
+            for lacking in made:
+                os.rmdir(lacking)
+        raise
+
+
+@contextmanager
+def _removed_on_failure(target: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(target)
+        raise
+
+
+def _lacking(folder: str) -> list[str]:
+    """Which of a folder and those that it is to lie in are not there, the innermost first."""
+    lacking = []
+    while not os.path.lexists(folder):
+        lacking.append(folder)
+        folder = os.path.dirname(folder)
+    return lacking
+
+
+def _write(target: str, data: bytes) -> None:
+    """Write a file aside first, so that no sync meets half of it."""
+    folder = os.path.dirname(target)
     aside = os.path.join(folder, f".{os.urandom(8).hex()}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
     try:

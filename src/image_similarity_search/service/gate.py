@@ -13,6 +13,7 @@ from image_similarity_search.service import problems
 from image_similarity_search.service.bodies import Bodies
 from image_similarity_search.service.connections import COUNT
 from image_similarity_search.service.guesses import RATE, Guesses
+from image_similarity_search.service.headers import SECURITY
 from image_similarity_search.service.keys import Keys, guess
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
@@ -32,22 +33,6 @@ MOST_CONNECTIONS = 1_000
 
 OPEN_PATHS = ("/", "/healthz", "/readyz", "/openapi.json", "/v1/session")
 """What needs no key."""
-
-CONTENT_SECURITY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
-    " connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none';"
-    " form-action 'none'; frame-ancestors 'none'"
-)
-_SECURITY = {
-    "Content-Security-Policy": CONTENT_SECURITY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), interest-cohort=()",
-    "Cache-Control": "no-store",
-}
 
 
 class Gate:
@@ -76,7 +61,7 @@ class Gate:
             if message["type"] == "http.response.start":
                 status, answering = message["status"], True
                 headers = MutableHeaders(scope=message)
-                for name, value in _SECURITY.items():
+                for name, value in SECURITY.items():
                     headers.setdefault(name, value)
             await send(message)
 

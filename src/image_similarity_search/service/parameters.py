@@ -27,8 +27,36 @@ async def only_known(request: Request) -> None:
 
 def parameters_of(request: Request) -> list[dict[str, Any]]:
     """What the OpenAPI document says of the parameters that the route of a request takes."""
+    parameters: list[dict[str, Any]] = _operation(request).get("parameters", [])
+    return [one | {"schema": _plain(one["schema"], request)} for one in parameters]
+
+
+def json_of(request: Request) -> dict[str, Any]:
+    """What it says of the JSON that the route takes; of no fields where it takes none."""
+    content = _operation(request).get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {"type": "object", "properties": {}})
+    plain: dict[str, Any] = _plain(schema, request)
+    return plain
+
+
+def _operation(request: Request) -> dict[str, Any]:
     route = request.scope["route"]
     method = request.method.replace("HEAD", "GET")  # the document has only what HEAD tells of
-    operation = request.app.openapi()["paths"][route.path_format][method.lower()]
-    parameters: list[dict[str, Any]] = operation.get("parameters", [])
-    return parameters
+    operation: dict[str, Any] = request.app.openapi()["paths"][route.path_format][method.lower()]
+    return operation
+
+
+def _plain(schema: Any, request: Request) -> Any:
+    """A schema with all that it refers to inside, and without null, which says what is left out."""
+    if isinstance(schema, list):
+        return [_plain(one, request) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return _plain(request.app.openapi()["components"]["schemas"][name], request)
+    ways = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    if len(ways) == 1:
+        return _plain(ways[0], request)
+    plain = {name: _plain(value, request) for name, value in schema.items()}
+    return plain | ({"anyOf": _plain(ways, request)} if ways else {})

@@ -10,10 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
     WithJsonSchema,
-    WrapValidator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -23,7 +20,7 @@ from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import COLOURS, Colour, Filter, Orientation
 from image_similarity_search.search_options import DIVERSE, SearchOptions
 from image_similarity_search.service.roots import Roots
-from image_similarity_search.types import SCORE_WORDS, Region, ScoreWord
+from image_similarity_search.types import Region, ScoreWord
 
 MOST_HITS = 1_000
 MOST_EXAMPLES = 32
@@ -37,17 +34,7 @@ _MOST_UNKNOWN = 10  # fields, of each of which the client is told
 THRESHOLD = "Leave out hits with a lower score. A word where the collection's thresholds have it."
 
 
-def _least(given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    """Say once what it may be, and not by each kind of it why it is not that."""
-    try:
-        return validate(given)
-    except ValidationError:
-        words = ", ".join(SCORE_WORDS)
-        expected = "Input should be a number, or one of {words}"
-        raise PydanticCustomError("score", expected, {"words": words}) from None
-
-
-Least = Annotated[Annotated[float, Field(allow_inf_nan=False)] | ScoreWord, WrapValidator(_least)]
+Least = Annotated[float, Field(allow_inf_nan=False)] | ScoreWord
 """A score, or a word for one."""
 
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
@@ -64,7 +51,7 @@ class In(BaseModel):
     def _few(cls, given: Any) -> Any:
         """Refuse many unknown fields at once: each would cost an error of its own."""
         if isinstance(given, dict) and len(given) > len(cls.model_fields) + _MOST_UNKNOWN:
-            raise ValueError("there are too many fields")
+            raise PydanticCustomError("too_many_fields", "there are too many fields")
         return given
 
 
@@ -283,7 +270,7 @@ class TagsIn(In):
 class SessionIn(In):
     """An API key, for which a browser gets a cookie."""
 
-    key: str = Field(min_length=1, max_length=1_000)
+    key: str = Field(min_length=1, max_length=1_000, json_schema_extra={"writeOnly": True})
 
 
 def _folder(shown: str, roots: Roots) -> str:

@@ -109,7 +109,8 @@ def command(
         try:
             compared = compare_evaluations(report, measured(other))
         except ConfigError as error:
-            said = f"{against} (--against): {error}"
+            what = error.said or f"{error.value}; expected {error.expected}"
+            said = f"{against} (--against): {what}"
             raise ConfigError(error.name, error.value, error.expected, said) from error
     if as_json:
         output.write_json(report_as_json(report, worst) | {"against": comparison_as_json(compared)})

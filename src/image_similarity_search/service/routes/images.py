@@ -173,10 +173,11 @@ async def add(
         if root is None or path is None:
             raise ConfigError("root, path", "", "where to put it, in the query string")
         roots = await service.desk.do(served.roots)
-        target = inside(roots.folder(root), path)
+        folder = roots.folder(root)
+        target = inside(folder, path)
         files.check_name(target)
         await service.desk.embedded(served, given.pictures[0], None)  # is it a picture at all?
-        made = await service.desk.change(_put, served, target, given.pictures[0])
+        made = await service.desk.change(_put, served, folder, target, given.pictures[0])
     response.headers["Location"] = made.links.self
     return made
 
@@ -244,17 +245,13 @@ def _add(served: Served, root: str, path: str) -> Image:
     return _added(served, target)
 
 
-def _put(served: Served, target: str, data: bytes) -> Image:
+def _put(served: Served, root: str, target: str, data: bytes) -> Image:
     """Add a new file."""
     try:
-        files.write_new(target, data)
+        with files.new_file(root, target, data):
+            return _added(served, target)
     except FileExistsError:
         raise Refusal(_EXISTS, "nothing was replaced: choose another name") from None
-    try:
-        return _added(served, target)
-    except BaseException:
-        os.remove(target)  # so that it can be sent again
-        raise
 
 
 def _added(served: Served, target: str) -> Image:
