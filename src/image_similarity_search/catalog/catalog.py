@@ -135,6 +135,16 @@ class Catalog:
             raise CollectionNotFoundError(self._index_dir)
         self._database.check_in_place()
 
+    def is_in_place(self) -> bool:
+        """Whether what is open is still there, as far as one look at the disk tells."""
+        if self.is_shared:
+            return os.path.exists(os.path.join(self._index_dir, whereabouts.POINTER))
+        try:
+            self._database.check_in_place()
+        except CollectionNotFoundError:
+            return False
+        return True
+
     def snapshot(self) -> AbstractContextManager[None]:
         """What is read inside is of one moment, whatever another process writes."""
         return self._database.snapshot()

@@ -84,6 +84,13 @@ class OpenedCollection:
         self._keeper.close()
         self._catalog.close()
 
+    def is_in_place(self) -> bool:
+        """Whether what is open is still what lies in its folder: cheap, for who keeps it open.
+
+        Reading goes on without the files, as far as they were read: what is found then is of old.
+        """
+        return self._catalog.is_in_place()
+
     def __enter__(self) -> Self:
         return self
 

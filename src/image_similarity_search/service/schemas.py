@@ -258,6 +258,7 @@ class Collections(BaseModel):
     """All collections."""
 
     collections: list[CollectionOut]
+    unavailable: list[str] = Field(description="Names of those that can't be used now: gone …")
     max_upload: int = Field(description="Bytes that a request may have.", examples=[33_554_432])
 
 

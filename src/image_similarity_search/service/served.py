@@ -10,7 +10,6 @@ from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.orientations import UPRIGHT, Way
-from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.service.background import Background
 from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.kinds import Kind
@@ -177,43 +176,3 @@ class Desk:
         """Wait for what is under way."""
         self._others.shutdown()
         self._changes.shutdown()
-
-
-class Shelf:
-    """All collections of a service, open from its start to its end."""
-
-    def __init__(self) -> None:
-        self._served: dict[str, Served] = {}
-        self.ready = False
-
-    def open(self, collections: tuple[tuple[str, str], ...], limits: Limits) -> None:
-        """Open them."""
-        try:
-            for name, folder in collections:
-                self._served[name] = Served(name, folder, limits)
-        except ImageSearchError:
-            self.close()
-            raise
-        self.ready = True
-
-    def all(self) -> list[Served]:
-        """Each of them, in the order given."""
-        return list(self._served.values())
-
-    def get(self, name: str) -> Served:
-        """The collection of this name.
-
-        Raises:
-            Refusal: there is none.
-        """
-        if name not in self._served:
-            kind = Kind(404, "collection-not-found", "There is no such collection")
-            raise Refusal(kind, "GET /v1/collections lists those that there are")
-        return self._served[name]
-
-    def close(self) -> None:
-        """Close them."""
-        self.ready = False
-        for served in self._served.values():
-            served.close()
-        self._served.clear()

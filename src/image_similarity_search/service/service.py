@@ -17,8 +17,9 @@ from image_similarity_search.service.keys import Keys
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Refusal
-from image_similarity_search.service.served import Desk, Served, Shelf
+from image_similarity_search.service.served import Desk, Served
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.shelf import Shelf
 
 _READ_ONLY = Kind(403, "read-only", "The service changes nothing")
 
@@ -97,7 +98,7 @@ async def _served(
         str, Path(description="The name of a collection.", examples=["index_data"])
     ],
 ) -> Served:
-    return service.shelf.get(collection)
+    return await service.shelf.get(collection)
 
 
 ServedHere = Annotated[Served, Depends(_served)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from image_similarity_search.errors import CollectionNotFoundError
 from image_similarity_search.service import metrics
-from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.kinds import KINDS, Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.schemas import CollectionOut, Collections, Status
@@ -15,6 +16,7 @@ from image_similarity_search.service.service import ServedHere, Service, Service
 router = APIRouter()
 
 _STARTING = Kind(503, "not-ready", "The service is starting or stopping", 2)
+_GONE = KINDS[CollectionNotFoundError]
 
 
 @router.get("/healthz", tags=["service"], responses=problems())
@@ -25,26 +27,34 @@ async def healthz() -> Status:
 
 @router.get("/readyz", tags=["service"], responses=problems())
 async def readyz(service: ServiceHere) -> Status:
-    """Whether all collections are open."""
+    """Whether all collections are open, and there."""
     if not service.shelf.ready:
         raise Refusal(_STARTING, "try again")
+    lacking = len(service.shelf.names()) - len(await service.shelf.all())
+    if lacking:
+        raise Refusal(_GONE, f"{lacking} of them: GET /v1/collections says which; others go on")
     return Status()
 
 
 @router.get("/metrics", tags=["service"], response_class=Response, responses=problems())
 async def measured(service: ServiceHere) -> Response:
     """Measurements, as Prometheus reads them."""
-    for served in service.shelf.all():
-        count = await service.desk.do(len, served.collection)
-        service.metrics.images(served.name, count)
+    found = await service.shelf.all()
+    for name in service.shelf.names():
+        count = await service.desk.do(len, found[name].collection) if name in found else 0
+        service.metrics.images(name, count)
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 
 @router.get("/v1/collections", tags=["collections"], responses=problems())
 async def collections(service: ServiceHere) -> Collections:
     """All collections; the page opens the first."""
-    found = [await service.desk.do(_described, each, service) for each in service.shelf.all()]
-    return Collections(collections=found, max_upload=service.settings.limits.upload_bytes)
+    found = await service.shelf.all()
+    return Collections(
+        collections=[await service.desk.do(_described, one, service) for one in found.values()],
+        unavailable=[name for name in service.shelf.names() if name not in found],
+        max_upload=service.settings.limits.upload_bytes,
+    )
 
 
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -13,7 +14,7 @@ from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.routes.syncing import JobId
 from image_similarity_search.service.schemas import DuplicateOut, GroupOut, Groups, Image, Job
 from image_similarity_search.service.served import Served
-from image_similarity_search.service.service import Changing, ServedHere, Service, ServiceHere
+from image_similarity_search.service.service import Changing, ServedHere, ServiceHere
 
 router = APIRouter(tags=["duplicates"])
 
@@ -56,7 +57,9 @@ async def found(
 
     A page of large groups has fewer than `limit`; `next` says where to go on.
     """
-    return await service.desk.do(_groups, service, job, offset, limit, others)
+    kept = await service.desk.do(service.jobs.groups, job)
+    served = await service.shelf.get((await service.desk.do(service.jobs.get, job)).collection)
+    return await service.desk.do(_groups, served, kept, offset, limit, others)
 
 
 @router.post(
@@ -71,9 +74,9 @@ async def dismiss(served: ServedHere, service: ServiceHere, wanted: DismissIn) -
     return Response(status_code=204)
 
 
-def _groups(service: Service, job: str, offset: int, limit: int, others: int) -> Groups:
-    kept = service.jobs.groups(job)
-    served = service.shelf.get(service.jobs.get(job).collection)
+def _groups(
+    served: Served, kept: Sequence[dict[str, Any]], offset: int, limit: int, others: int
+) -> Groups:
     roots = served.roots()
     shown, images, end = [], 0, offset
     while end < min(offset + limit, len(kept)) and images < _MOST_IMAGES:

@@ -1,0 +1,87 @@
+"""Collections whose index folder is deleted, moved or replaced while they are served."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+from running import NAME, Starter
+from test_attacks import slug_of
+from test_searching import hits_of, picture
+
+from image_similarity_search.catalog import database
+from image_similarity_search.collection import Collection
+
+
+@pytest.fixture
+def two(serve: Starter, place: Path) -> httpx.Client:
+    """A service of two collections of the same pictures: ``pictures`` and ``others``."""
+    shutil.copytree(place / "index", place / "others")
+    return serve(
+        collections=((NAME, str(place / "index")), ("others", str(place / "others"))),
+    )
+
+
+def test_a_collection_that_is_gone_is_a_problem_until_it_is_back(
+    two: httpx.Client, place: Path, here: str
+) -> None:
+    shutil.move(place / "index", place / "unplugged")
+    for method, path in (
+        ("GET", ""),
+        ("GET", "/images"),
+        ("GET", "/images/1/similar"),
+        ("GET", "/images/1/thumbnail"),
+        ("POST", "/search"),
+        ("POST", "/sync"),
+    ):
+        answer = two.request(method, here + path, json={} if path == "/sync" else None)
+        assert (answer.status_code, slug_of(answer)) == (503, "collection-gone"), path
+        assert answer.headers["retry-after"]
+    ready = two.get("/readyz")
+    assert (ready.status_code, slug_of(ready)) == (503, "collection-gone")
+    assert str(place) not in ready.text + answer.text
+    told = two.get("/v1/collections").json()
+    assert [one["name"] for one in told["collections"]] == ["others"]
+    assert told["unavailable"] == [NAME]
+    assert 'iss_images{collection="pictures"} 0.0' in two.get("/metrics").text
+    assert len(hits_of(two.post("/v1/collections/others/search", content=picture(1)))) == 10
+
+    shutil.move(place / "unplugged", place / "index")
+    assert two.get("/readyz").status_code == 200
+    assert hits_of(two.post(f"{here}/search", content=picture(1)))[0]["score"] == 1.0
+    assert two.get("/v1/collections").json()["unavailable"] == []
+
+
+def test_a_collection_that_is_replaced_is_opened_anew(
+    two: httpx.Client, place: Path, here: str
+) -> None:
+    with Collection.open(place / "others") as collection:
+        for id_ in range(1, 12):
+            collection.remove(id_)
+    os.rename(place / "index", place / "before")
+    shutil.copytree(place / "others", place / "index")
+    assert two.get(here).json()["indexed"] == 1
+    assert two.get(f"{here}/images/1").status_code == 404
+    assert len(hits_of(two.post(f"{here}/search", content=picture(11)))) == 1
+    added = {"root": "photos", "path": "new.png"}
+    assert two.post(f"{here}/images", params=added, content=picture(90)).status_code == 201
+    with Collection.open(place / "before") as collection:
+        assert len(collection) == 12
+
+
+def test_a_request_looks_once_whether_it_is_there(
+    serve: Starter, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, looks = serve(), []
+    look = database._place
+
+    def counted(path: str) -> tuple[int, int] | None:
+        looks.append(path)
+        return look(path)
+
+    monkeypatch.setattr(database, "_place", counted)
+    client.get(f"{here}/images/1/similar")
+    assert len(looks) == 1
