@@ -294,7 +294,13 @@ def test_no_page_of_the_document_is_served(shared: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [f"camera={'x' * 201}", "gps_box=nan&gps_box=1&gps_box=1&gps_box=1", "camera="]
+    "query",
+    [
+        f"camera={'x' * 201}",
+        "gps_box=nan&gps_box=1&gps_box=1&gps_box=1",
+        "camera=",
+        "min_aspect=inf",
+    ],
 )
 def test_conditions_that_make_no_sense_are_refused(
     shared: httpx.Client, here: str, query: str

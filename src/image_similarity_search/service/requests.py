@@ -34,7 +34,10 @@ _MOST_UNKNOWN = 10  # fields, of each of which the client is told
 THRESHOLD = "Leave out hits with a lower score. A word where the collection's thresholds have it."
 
 
-Least = Annotated[float, Field(allow_inf_nan=False)] | ScoreWord
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""A number; said of each, since the query string knows nothing of the model's own rule."""
+
+Least = Finite | ScoreWord
 """A score, or a word for one."""
 
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
@@ -79,44 +82,59 @@ class FilterIn(In):
         default=None,
         min_length=1,
         max_length=4_000,
-        description="A root's name, and perhaps folders below it.",
+        description="A root's name, and perhaps folders below it: `photos/holiday`.",
         examples=["photos/holiday"],
     )
     name: str | None = Field(
         default=None,
         min_length=1,
         max_length=1_000,
-        description="A pattern of the file's name, in any case.",
+        description="A pattern of the file's name, in any case: `*.jpg`.",
         examples=["*.jpg"],
     )
-    formats: list[str] = Field(default=[], max_length=50, examples=[["jpeg", "heic"]])
+    formats: list[str] = Field(
+        default=[], max_length=50, description="`jpeg`, `heic` …", examples=[["jpeg", "heic"]]
+    )
     min_width: int | None = Field(default=None, ge=0, le=MOST)
     max_width: int | None = Field(default=None, ge=0, le=MOST)
     min_height: int | None = Field(default=None, ge=0, le=MOST)
     max_height: int | None = Field(default=None, ge=0, le=MOST)
     orientation: Orientation | None = None
-    min_aspect: float | None = Field(default=None, ge=0, description="Width divided by height.")
-    max_aspect: float | None = Field(default=None, ge=0)
+    min_aspect: Finite | None = Field(default=None, ge=0, description="Width divided by height.")
+    max_aspect: Finite | None = Field(default=None, ge=0)
     aspect: str | None = Field(
         default=None,
         max_length=50,
-        description="landscape, portrait, square, or a ratio such as 3:2, to 2 percent.",
+        description="landscape, portrait, square, or a ratio to 2 percent: `3:2`, `1.5`.",
     )
     min_size: int | None = Field(default=None, ge=0, le=MOST, description="Bytes.")
     max_size: int | None = Field(default=None, ge=0, le=MOST)
-    modified_after: str | None = Field(default=None, max_length=64, examples=["2024-05"])
-    modified_before: str | None = Field(default=None, max_length=64)
-    tags: list[str] = Field(default=[], max_length=50, description="All wanted, in any case.")
-    camera: str | None = Field(default=None, min_length=1, max_length=200, examples=["canon"])
-    taken_after: str | None = Field(
-        default=None, max_length=64, description="By the camera's clock, without a time zone."
+    modified_after: str | None = Field(
+        default=None,
+        max_length=64,
+        description="ISO 8601: 2024, 2024-05, 2024-05-17, 2024-05-17T18:30Z.",
+        examples=["2024-05"],
     )
-    taken_before: str | None = Field(default=None, max_length=64)
-    gps_box: list[float] | None = Field(
+    modified_before: str | None = Field(default=None, max_length=64, description="The same.")
+    tags: list[str] = Field(default=[], max_length=50, description="All wanted, in any case.")
+    camera: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="A part of its name, in any case.",
+        examples=["canon"],
+    )
+    taken_after: str | None = Field(
+        default=None,
+        max_length=64,
+        description="ISO 8601, by the camera's clock: without a time zone.",
+    )
+    taken_before: str | None = Field(default=None, max_length=64, description="The same.")
+    gps_box: list[Finite] | None = Field(
         default=None,
         min_length=4,
         max_length=4,
-        description="South, west, north, east in degrees.",
+        description="Four numbers: south, west, north, east in degrees.",
         examples=[[45.8, 5.9, 47.9, 10.5]],
     )
     colours: list[Colour] = Field(default=[], max_length=len(COLOURS), examples=[["red"]])
@@ -178,8 +196,6 @@ Share = Annotated[
 ]
 """How much something counts: 0 to 1, or ``true`` for what is usual."""
 
-DIVERSE_WORDS = "How much being unlike other hits counts: 0 is off, true is 0.5."
-
 
 class OptionsIn(In):
     """What else a search is to do."""
@@ -189,9 +205,11 @@ class OptionsIn(In):
     exclude_same_folder: bool = Field(
         default=False, description="No hits from the folders of the images to be like."
     )
-    diverse: Share = Field(default=0.0, description=DIVERSE_WORDS)
+    diverse: Share = Field(
+        default=0.0,
+        description="How much being unlike other hits counts: 0 is off, true is 0.5.",
+    )
     fold: bool = Field(default=False, description="Put copies of a hit to it, not beside it.")
-
     liked: list[Id] = Field(
         default=[], max_length=_MOST_JUDGED, description="Images that are what is meant."
     )
@@ -201,15 +219,7 @@ class OptionsIn(In):
 
     def options(self) -> SearchOptions:
         """The same, as a collection takes it."""
-        return SearchOptions(
-            mirrored=self.mirrored,
-            turned=self.turned,
-            exclude_same_folder=self.exclude_same_folder,
-            diverse=self.diverse,
-            fold=self.fold,
-            liked=self.liked,
-            disliked=self.disliked,
-        )
+        return SearchOptions(**{name: getattr(self, name) for name in OptionsIn.model_fields})
 
 
 class SearchIn(OptionsIn):
