@@ -36,7 +36,7 @@ from image_similarity_search.errors import (
 )
 from image_similarity_search.types import Progress
 
-_TABLES = ("meta", "roots", "folders", "images", "embeddings", "traits", "removals")
+_TABLES = ("meta", "roots", "folders", "images", "embeddings", "traits", "removals", "forgotten")
 
 
 @pytest.fixture
@@ -50,6 +50,7 @@ def filled(tmp_path: Path, photos: Path, make_picture: MakePicture) -> Iterator[
         made.sync(photos)
         made.add(make_picture(tmp_path / "alone" / "loose.png", 90))
         made.add(make_picture(tmp_path / "alone" / "last.png", 91))
+        made.add_tags([2], "gone")
         made.remove(2, tmp_path / "alone" / "last.png")
         made.add_tags([1, 3], ["sea", "été"])
         made.dismiss_duplicates(1, 3)
@@ -101,8 +102,11 @@ def test_it_goes_there_and_back_and_is_the_same(
     assert _all_of(filled, photos) == before
     assert (index / "faiss.index").read_bytes() == store
     assert not filled.verify(files=True).damaged
+    assert "gone" not in filled.tags()
+    filled.sync(photos)
+    assert filled.tags()["gone"] == 1
     (last,) = filled.add(make_picture(tmp_path / "alone" / "new.png", 92))
-    assert last.id == 16  # that of the last image is not given again
+    assert last.id == 17  # that of the last image is not given again
 
 
 def test_it_goes_on_where_it_is(

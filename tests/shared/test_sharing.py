@@ -171,6 +171,20 @@ def test_a_newer_format_and_tables_of_others_are_left_alone(
         Collection.open(tmp_path / "here", create=True)
 
 
+def test_tags_of_what_is_gone_come_back_and_an_older_format_learns_to_keep_them(
+    server: PostgresServer, filled: Collection, url: str, photos: Path, tmp_path: Path
+) -> None:
+    server.execute(f"DROP TABLE {_schema(url)}.forgotten")
+    server.execute(f"UPDATE {_schema(url)}.format SET version = 1")
+    filled.add_tags([1, 2], "sea")
+    with Collection.open(tmp_path / "there", encoder=CountingEncoder(), catalog=url) as there:
+        there.remove(1, 2)
+        assert there.tags() == {}
+    filled.sync(photos)
+    assert filled.tags() == {"sea": 2}
+    assert not filled.verify().damaged
+
+
 def test_no_password_is_in_any_message(
     server: PostgresServer,
     url: str,

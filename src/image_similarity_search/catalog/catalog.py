@@ -23,6 +23,7 @@ from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.disks import Disks
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.files import Files
+from image_similarity_search.catalog.forgotten import ForgottenTags
 from image_similarity_search.catalog.measured import Measured
 from image_similarity_search.catalog.meta import PROGRESS, Meta
 from image_similarity_search.catalog.removals import Removals
@@ -85,10 +86,16 @@ class Catalog:
             self.selection = Selection(self._database, self._rows)
             self.contents = Contents(self._database)
             self.tags = Tags(self._database, self._rows)
+            self.forgotten = ForgottenTags(self._database, self._rows, checksums)
             self.traits = TraitTable(self._database, checksums)
             self.removals = Removals(self._database, self._meta)
             self.changes = Changes(
-                self._database, self._rows, self._embeddings, self.traits, self.removals
+                self._database,
+                self._rows,
+                self._embeddings,
+                self.traits,
+                self.removals,
+                self.forgotten,
             )
             self.measured = Measured(self._meta)
             self.switches = Switches(self._meta)

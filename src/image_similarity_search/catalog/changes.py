@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.etags import with_etag
+from image_similarity_search.catalog.forgotten import ForgottenTags
 from image_similarity_search.catalog.places import Place
 from image_similarity_search.catalog.removals import Removals
 from image_similarity_search.catalog.rows import ImageRow, Rows
+from image_similarity_search.catalog.tags import TAGS
 from image_similarity_search.catalog.traits import TraitTable
 from image_similarity_search.catalog.values import FileStat, Picture, displaced_name
 
@@ -30,12 +33,14 @@ class Changes:
         embeddings: EmbeddingTable,
         traits: TraitTable,
         removals: Removals,
+        forgotten: ForgottenTags,
     ) -> None:
         self._database = database
         self._rows = rows
         self._embeddings = embeddings
         self._traits = traits
         self._removals = removals
+        self._forgotten = forgotten
 
     def look_ahead(self, contents: Iterable[str], places: Iterable[Place]) -> None:
         """These contents and places will be asked for, one after the other."""
@@ -45,11 +50,17 @@ class Changes:
         )
 
     def put(self, place: Place, stat: FileStat, picture: Picture) -> int:
-        """Record an indexed image, new or changed; returns its id."""
-        image = self._row_for(place, stat)._replace(
-            content_hash=bytes.fromhex(picture.content_hash),
+        """Record an indexed image, new or changed; returns its id.
+
+        One without tags gets those of a forgotten image of the same content.
+        """
+        image = self._row_for(place, stat)
+        content = bytes.fromhex(picture.content_hash)
+        image = image._replace(
+            content_hash=content,
             width=picture.width,
             height=picture.height,
+            metadata=self._with_former_tags(image, content),
         )
         crc32 = self._embeddings.put(image.id, picture.unit, picture.norm)
         self._rows.update_image(image._replace(embedding_crc32=crc32))
@@ -94,11 +105,20 @@ class Changes:
             )
         return displaced
 
-    def remove(self, ids: Iterable[int]) -> None:
-        """Forget these images."""
+    def remove(self, ids: Iterable[int], *, handed_on: Set[int] = frozenset()) -> None:
+        """Forget these images, but not their tags, except where these were ``handed_on``."""
         gone = [int(id_) for id_ in ids]
+        self._forgotten.remember([id_ for id_ in gone if id_ not in handed_on], self.generation)
         self._removals.take_away(gone, self.generation)
         self._database.write_many("DELETE FROM images WHERE id = ?", ((id_,) for id_ in gone))
+
+    def _with_former_tags(self, image: ImageRow, content: bytes) -> str:
+        """The metadata of an image, with the tags of a forgotten one where it has none."""
+        metadata = json.loads(image.metadata)
+        if TAGS in metadata:
+            return image.metadata
+        tags = self._forgotten.take(content, image.name)
+        return json.dumps(metadata | {TAGS: tags}) if tags else image.metadata
 
     def _row_for(self, place: Place, stat: FileStat) -> ImageRow:
         """The row of the image at ``place``, which is made if it is new, with all else unset."""

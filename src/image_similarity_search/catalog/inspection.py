@@ -16,10 +16,12 @@ from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.embeddings import UNIT_DTYPE, EmbeddingTable
+from image_similarity_search.catalog.forgotten import COLUMNS as FORGOTTEN_COLUMNS
+from image_similarity_search.catalog.forgotten import ForgottenTags
 from image_similarity_search.catalog.meta import problem_of
 from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.places import relative
-from image_similarity_search.catalog.rows import IMAGE_COLUMNS, ImageRow
+from image_similarity_search.catalog.rows import IMAGE_COLUMNS, ImageRow, Rows
 from image_similarity_search.catalog.schema import LOOSE_ROOT, SCHEMA
 from image_similarity_search.catalog.traits import COLUMNS, TraitTable
 from image_similarity_search.errors import CollectionCorruptError
@@ -99,6 +101,7 @@ class _Inspector:
                 self._embeddings,
                 self._traits,
                 self._removals,
+                self._forgotten,
             )
 
     def structure(self) -> Iterator[str]:
@@ -236,6 +239,14 @@ class _Inspector:
             " WHERE state = 'indexed' AND images.generation < removals.generation"
         ):
             yield f"image {id_} was removed, and is there"
+
+    def _forgotten(self) -> Iterator[str]:
+        table = ForgottenTags(
+            self._database, Rows(self._database, self._checksums), self._checksums
+        )
+        for row in self._database.rows(f"SELECT {FORGOTTEN_COLUMNS} FROM forgotten"):  # noqa: S608 - constants
+            if problem := table.problem_of(row):
+                yield problem
 
 
 def _tables(query: Callable[..., list[Row]]) -> dict[str, Any]:

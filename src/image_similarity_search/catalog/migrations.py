@@ -112,6 +112,12 @@ def _from_2_to_3(connection: sqlite3.Connection) -> None:
     connection.execute(_TRAITS_3)
 
 
+def _from_3_to_4(connection: sqlite3.Connection) -> None:
+    """Tags of images that are gone have a table."""
+    connection.execute(_FORGOTTEN_4)
+    connection.execute("CREATE INDEX forgotten_by_content ON forgotten (content_hash)")
+
+
 def _seal(connection: sqlite3.Connection, checksums: Checksums, table: str, columns: str) -> None:
     """Make ``table`` anew with a checksum at the end of each row; ids go on as before."""
     used = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
@@ -194,4 +200,19 @@ _TRAITS_3 = """
         crc32 INTEGER NOT NULL
     ) STRICT"""
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1_to_2, 2: _from_2_to_3}
+_FORGOTTEN_4 = """
+    CREATE TABLE forgotten (
+        generation INTEGER NOT NULL,
+        image_id INTEGER NOT NULL,
+        content_hash BLOB NOT NULL,
+        name BLOB NOT NULL,
+        tags TEXT NOT NULL,
+        crc32 INTEGER NOT NULL,
+        PRIMARY KEY (generation, image_id)
+    ) STRICT, WITHOUT ROWID"""
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _from_1_to_2,
+    2: _from_2_to_3,
+    3: _from_3_to_4,
+}

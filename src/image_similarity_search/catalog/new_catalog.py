@@ -16,7 +16,7 @@ from image_similarity_search.catalog.copying import copied
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.moves import arrival
 from image_similarity_search.catalog.rows import ImageRow
-from image_similarity_search.catalog.values import Identity, Rows
+from image_similarity_search.catalog.values import Forgotten, Identity, Rows
 from image_similarity_search.errors import CollectionError, ConfigError
 
 
@@ -52,6 +52,11 @@ class NewCatalog(Catalog):
         with self.transaction():
             for root in sorted(roots):
                 self.places.require_root(root)
+
+    def put_forgotten(self, images: Iterable[Forgotten]) -> None:
+        """Record the tags of images that are gone."""
+        with self.transaction():
+            self.forgotten.put({one.id: one for one in images}.values(), self.generation)
 
     def put_rows(self, rows: Rows) -> None:
         """Record images, in one transaction.

@@ -95,6 +95,10 @@ class Rows:
         """Whether it is known, without a question, that no indexed image has this content."""
         return False
 
+    def was_never_forgotten(self, content: bytes) -> bool:
+        """Whether it is known, without a question, that ``forgotten`` has not this content."""
+        return False
+
     # Images
 
     def image(self, row: Row) -> ImageRow:

@@ -27,7 +27,7 @@ from image_similarity_search.reports import RepairReport
 LOST_AND_FOUND = "lost+found"
 """The folder, beside the catalog, in which images count as lying whose own folder was lost."""
 
-_ROOT, _FOLDER, _IMAGE, _EMBEDDING = 3, 4, len(ImageRow._fields), 4  # columns of a row
+_ROOT, _FOLDER, _IMAGE, _EMBEDDING, _FORGOTTEN = 3, 4, len(ImageRow._fields), 4, 6  # columns
 _NOTE = (
     f"INSERT INTO found VALUES ({', '.join('?' * _IMAGE)}) ON CONFLICT (id) DO UPDATE SET"  # noqa: S608 - constants
     f" {', '.join(f'{column} = excluded.{column}' for column in ImageRow._fields[1:])}"
@@ -117,6 +117,8 @@ class _Salvage:
         for rowid, values in _rows_of(self._damaged):
             if rowid is not None:
                 self._find([rowid, *values[1:]], values[0])
+            elif len(values) == _FORGOTTEN and self._is_whole("forgotten", values):
+                self._keep_forgotten(values)
         self._keep_places()
         self._keep_embeddings()
         self._keep_images()
@@ -136,6 +138,13 @@ class _Salvage:
             if image.state == "indexed":
                 self.ids.add(image.id)
             self._database.write(_NOTE, row)
+
+    def _keep_forgotten(self, row: list[Any]) -> None:
+        values = (_FIRST, *row[1:-1])
+        self._database.write(
+            "INSERT INTO forgotten VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (*values, self._new.of("forgotten", *values)),
+        )
 
     def _is_whole(self, table: str, row: list[Any]) -> bool:
         whole: bool = self._old.of(table, *row[:-1]) == row[-1]

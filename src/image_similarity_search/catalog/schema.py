@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 APPLICATION_ID = 0x49535321  # "ISS!", tells our file from any other SQLite database
 
 # 16 KiB pages hold six 1280-d embeddings each; with 4 KiB one would fill a page alone
@@ -74,4 +74,15 @@ CREATE TABLE removals (
     image_id INTEGER NOT NULL,
     PRIMARY KEY (generation, image_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE forgotten (
+    generation INTEGER NOT NULL,
+    image_id INTEGER NOT NULL,
+    content_hash BLOB NOT NULL,
+    name BLOB NOT NULL,
+    tags TEXT NOT NULL,
+    crc32 INTEGER NOT NULL,
+    PRIMARY KEY (generation, image_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX forgotten_by_content ON forgotten (content_hash);
 """

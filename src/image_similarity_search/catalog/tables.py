@@ -96,6 +96,14 @@ _TRAITS = {
     "colours": "text",
     "crc32": "int8",
 }
+_FORGOTTEN = {
+    "generation": "int8",
+    "image_id": "int8",
+    "content_hash": "bytea",
+    "name": "bytea",
+    "tags": "text",
+    "crc32": "int8",
+}
 _REMOVALS = {"generation": "int8", "image_id": "int8"}
 
 TABLES = (
@@ -105,6 +113,7 @@ TABLES = (
     Table("embeddings", _EMBEDDINGS),
     Table("traits", _TRAITS),
     Table("removals", _REMOVALS, key=2),
+    Table("forgotten", _FORGOTTEN, key=2),
 )
 """All of them but ``meta``; rows refer to those of tables that stand before theirs."""
 

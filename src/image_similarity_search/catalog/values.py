@@ -64,6 +64,15 @@ class FileStat(NamedTuple):
         return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)
 
 
+class Forgotten(NamedTuple):
+    """The tags of an image that is gone, its id, and the content and name that its file had."""
+
+    id: int
+    content_hash: str
+    name: str
+    tags: list[str]
+
+
 class Known(NamedTuple):
     """What the catalog remembers of a file, to tell whether it changed.
 

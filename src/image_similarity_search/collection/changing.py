@@ -185,8 +185,8 @@ class ChangeableCollection(OpenedCollection):
     def remove(self, *images: str | os.PathLike[str] | int) -> int:
         """Forget images, given by path or id, or all that lie in a folder given by path.
 
-        The files are not touched; a later ``sync`` of their folder finds them again. Returns how
-        many images were forgotten.
+        The files are not touched; a later ``sync`` of their folder finds them again, and their
+        tags come back. Returns how many images were forgotten.
 
         Raises:
             ImageNotFoundError: one of them is not in the collection; none was removed.

@@ -173,7 +173,7 @@ class Sync:
             with self._catalog.transaction():
                 gone = self._catalog.still_at({id_: self._vacated.seen[id_] for id_ in gone})
                 gone -= self._without_heir(gone)
-                self._catalog.changes.remove(gone)
+                self._catalog.changes.remove(gone, handed_on=self._vacated.aliases.keys())
                 self._catalog.places.forget_empty()
         self._report.removed = len(gone)
 

@@ -11,6 +11,7 @@ from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.postgresql.connection import Connection
 from image_similarity_search.catalog.postgresql.schema import (
     APPLICATION,
+    FORGOTTEN_2,
     FORMAT_VERSION,
     SCHEMA,
 )
@@ -29,8 +30,7 @@ def made_tables(connection: Connection, address: Address) -> bool:
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise ConfigError("catalog", str(address), f"a database in UTF8, not in {encoding}")
-    key = f"{address.schema} {_CREATING}"
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
+    _wait_for_others(connection, address)
     there = "SELECT 1 FROM pg_namespace WHERE nspname = %s"  # else it takes a right to make one
     if connection.execute(there, (address.schema,)).fetchone() is None:
         schema = composed.Identifier(address.schema)
@@ -40,6 +40,15 @@ def made_tables(connection: Connection, address: Address) -> bool:
     connection.execute(SCHEMA)
     connection.execute("INSERT INTO format VALUES (%s, %s)", (APPLICATION, FORMAT_VERSION))
     return True
+
+
+def bring_up_to_date(connection: Connection, address: Address) -> None:
+    """Make the tables that an older version had not, unless somebody did."""
+    _wait_for_others(connection, address)
+    found = connection.execute("SELECT version FROM format FOR UPDATE").fetchone()
+    if found and found[0] < FORMAT_VERSION:
+        connection.execute(FORGOTTEN_2)
+        connection.execute("UPDATE format SET version = %s", (FORMAT_VERSION,))
 
 
 def put_meta(connection: Connection, meta: Mapping[str, str]) -> None:
@@ -53,3 +62,9 @@ def put_loose_root(connection: Connection, identity: str) -> None:
     """Add the root of images that have none."""
     crc32 = Checksums(identity).of("roots", LOOSE_ROOT, b"")
     connection.execute("INSERT INTO roots VALUES (%s, '', %s)", (LOOSE_ROOT, crc32))
+
+
+def _wait_for_others(connection: Connection, address: Address) -> None:
+    """Have nobody else make tables until the end of the transaction."""
+    key = f"{address.schema} {_CREATING}"
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))

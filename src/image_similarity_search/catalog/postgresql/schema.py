@@ -5,19 +5,36 @@
 
 from __future__ import annotations
 
+from typing import LiteralString
+
 from image_similarity_search.catalog.parts import Row
 from image_similarity_search.errors import CollectionCorruptError, CollectionNewerError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 APPLICATION = "image-similarity-search"
 
 MOVED = f"{APPLICATION}, moved to "
 """What ``format`` has instead where the catalog is elsewhere now; then comes where."""
 
+FORGOTTEN_2 = """
+CREATE TABLE forgotten (
+    generation bigint NOT NULL,
+    image_id bigint NOT NULL,
+    content_hash bytea NOT NULL,
+    name bytea NOT NULL,
+    tags text NOT NULL,
+    crc32 bigint NOT NULL,
+    PRIMARY KEY (generation, image_id)
+);
+CREATE INDEX forgotten_by_content ON forgotten (content_hash);
+"""
+"""What version 2 has that version 1 has not."""
+
 # an embedding of up to 4,000 dimensions lies in its row, as it is: one of 1,280 halves would be cut
 # in two and put elsewhere otherwise, after an attempt to compress it
-SCHEMA = """
+SCHEMA: LiteralString = (
+    """
 CREATE TABLE format (
     application text PRIMARY KEY,
     version integer NOT NULL
@@ -87,6 +104,8 @@ CREATE TABLE removals (
     PRIMARY KEY (generation, image_id)
 );
 """
+    + FORGOTTEN_2
+)
 
 
 def refuse_foreign(path: str, found: Row | None) -> None:

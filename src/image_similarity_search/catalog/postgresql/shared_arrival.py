@@ -9,11 +9,14 @@ from typing import Any, Self
 from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.postgresql.connection import Connection, connected
-from image_similarity_search.catalog.postgresql.making import made_tables, put_meta
+from image_similarity_search.catalog.postgresql.making import (
+    bring_up_to_date,
+    made_tables,
+    put_meta,
+)
 from image_similarity_search.catalog.postgresql.problems import translated
 from image_similarity_search.catalog.postgresql.schema import (
     APPLICATION,
-    FORMAT_VERSION,
     MOVED,
     refuse_foreign,
 )
@@ -38,6 +41,7 @@ class SharedArrival:
         """For ``begun``."""
         self.path = str(address)
         self._connection = connection
+        self._address = address
         if made_tables(connection, address) or self._room_was_made(meta["id"]):
             put_meta(connection, meta)
             self.was_there = False
@@ -112,6 +116,7 @@ class SharedArrival:
         """
         found = self._connection.execute("SELECT application, version FROM format").fetchone()
         refuse_foreign(self.path, found)
+        bring_up_to_date(self._connection, self._address)
         there = self._connection.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()
         if there != (identity,):
             raise CollectionExistsError(self.path, _REMEDY)
@@ -119,7 +124,5 @@ class SharedArrival:
             return False
         names = ", ".join(["meta", *(table.name for table in TABLES)])
         self._connection.execute(f"TRUNCATE {names}")
-        self._connection.execute(
-            "UPDATE format SET application = %s, version = %s", (APPLICATION, FORMAT_VERSION)
-        )
+        self._connection.execute("UPDATE format SET application = %s", (APPLICATION,))
         return True

@@ -17,6 +17,7 @@ from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.postgresql.connection import connected
 from image_similarity_search.catalog.postgresql.locks import Locks
 from image_similarity_search.catalog.postgresql.making import (
+    bring_up_to_date,
     made_tables,
     put_loose_root,
     put_meta,
@@ -24,6 +25,7 @@ from image_similarity_search.catalog.postgresql.making import (
 from image_similarity_search.catalog.postgresql.problems import translated
 from image_similarity_search.catalog.postgresql.schema import (
     APPLICATION,
+    FORMAT_VERSION,
     MOVED,
     refuse_foreign,
 )
@@ -290,6 +292,9 @@ class SharedDatabase:
         if found and found[0].startswith(MOVED):
             reason = moved_to(found[0].removeprefix(MOVED))
             raise CollectionUnavailableError(self.path, reason, "use it there")
+        if found and found[1] < FORMAT_VERSION:
+            with translated(self.path), self._connection.transaction():
+                bring_up_to_date(self._connection, self._address)
 
 
 def _without_nul(value: Any) -> Any:

@@ -10,6 +10,7 @@ _CONTENTS = (
     "SELECT DISTINCT content_hash FROM images"
     " WHERE content_hash = ANY (?::bytea[]) AND state = 'indexed'"
 )
+_FORGOTTEN = "SELECT content_hash FROM forgotten WHERE content_hash = ANY (?::bytea[])"
 _PLACES = (
     "SELECT folder_id, name FROM images"
     " WHERE (folder_id, name) IN (SELECT * FROM unnest(?::bigint[], ?::bytea[]))"
@@ -20,22 +21,30 @@ class SharedRows(Rows):
     """As ``Rows``. Each question costs a way to the server and back, while others wait."""
 
     _contents: frozenset[bytes] | set[bytes] = frozenset()
+    _unforgotten: frozenset[bytes] | set[bytes] = frozenset()
     _places: frozenset[tuple[int, bytes]] | set[tuple[int, bytes]] = frozenset()
 
     def look_ahead(self, contents: Sequence[bytes], places: Sequence[tuple[int, bytes]]) -> None:
         """Ask which of these are not there; it is remembered to the end of the transaction."""
         there = {content for (content,) in self._database.rows(_CONTENTS, (list(contents),))}
         self._contents = set(contents) - there
+        self._unforgotten = set(contents) - {
+            content for (content,) in self._database.rows(_FORGOTTEN, (list(contents),))
+        }
         ids, names = [id_ for id_, _ in places], [name for _, name in places]
         self._places = set(places) - set(self._database.rows(_PLACES, (ids, names)))
 
     def look_no_further(self) -> None:
         """The transaction is over: others may change anything."""
-        self._contents, self._places = set(), set()
+        self._contents, self._unforgotten, self._places = set(), set(), set()
 
     def lacks(self, content: bytes) -> bool:
         """Whether it is known that no indexed image has this content."""
         return content in self._contents
+
+    def was_never_forgotten(self, content: bytes) -> bool:
+        """As in ``Rows``; nothing of what was asked for is forgotten within a transaction."""
+        return content in self._unforgotten
 
     def image_at(self, folder_id: int, name: bytes) -> ImageRow | None:
         """As in ``Rows``."""

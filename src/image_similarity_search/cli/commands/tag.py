@@ -41,7 +41,8 @@ def command(
 ) -> None:
     """Put a TAG to images or all images of a folder, take it away, or list all tags.
 
-    Tags stay with an image when its file is moved, renamed or edited.
+    Tags stay with an image when its file is moved, renamed or edited, and come back with it when
+    it was away or removed.
     """
     from image_similarity_search.collection import Collection
 

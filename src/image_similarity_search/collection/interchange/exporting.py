@@ -57,7 +57,8 @@ def export_collection(
         raise ExportError(path, str(error)) from error
     with closing(Catalog(os.path.realpath(index_dir))) as catalog, catalog.snapshot():
         roots = sorted(catalog.places.roots().values())
-        header = Header(catalog.read_identity(), tuple(roots), catalog.counts().indexed)
+        forgotten = tuple(catalog.forgotten.all())
+        header = Header(catalog.read_identity(), tuple(roots), catalog.counts().indexed, forgotten)
         parts = _parts(catalog, header.count, progress or (lambda _: None))
         with _replaced(paths, force) as asides:
             if path.endswith(PARQUET):

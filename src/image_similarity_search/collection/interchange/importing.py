@@ -120,7 +120,9 @@ def import_collection(
         header = export.header
         try:
             rows = _rows(export, progress)
-            take_over(folder, header.identity, header.roots, rows, catalog=catalog)
+            take_over(
+                folder, header.identity, header.roots, rows, header.forgotten, catalog=catalog
+            )
         except ConfigError as error:  # of what the file says
             raise ImportSourceError(file, str(error)) from error
     return header.count

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.schema import FORMAT_VERSION
-from image_similarity_search.catalog.values import Identity
+from image_similarity_search.catalog.values import Forgotten, Identity
 from image_similarity_search.types import METRICS, FloatArray, ImageRecord
 
 FORMAT = "image-similarity-search export"
@@ -21,11 +21,12 @@ _LARGEST_INTEGER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the images of an export have in common, and how many they are."""
+    """What the images of an export have in common, how many they are, and the tags of others."""
 
     identity: Identity
     roots: tuple[str, ...]
     count: int
+    forgotten: tuple[Forgotten, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As it is written: plain values."""
@@ -38,6 +39,7 @@ class Header:
             "collection": collection,
             "roots": list(self.roots),
             "count": self.count,
+            "forgotten": [one._asdict() for one in self.forgotten],
         }
 
 
@@ -92,7 +94,23 @@ def header_from(values: object) -> Header:
     for root in roots:
         if not isinstance(root, str) or not _is_whole(root) or "\0" in root:
             raise ValueError(f"its folder {root!r} is no absolute path on this system")
-    return Header(_identity(collection), tuple(roots), int(str(count)))
+    forgotten = values.get("forgotten", [])  # which older versions did not write
+    if not isinstance(forgotten, list):
+        raise ValueError("its header is damaged")
+    gone = tuple(map(_forgotten, forgotten))
+    return Header(_identity(collection), tuple(roots), int(str(count)), gone)
+
+
+def _forgotten(values: object) -> Forgotten:
+    if not isinstance(values, dict):
+        raise ValueError("its header is damaged: an image that is gone is no object")
+    tags, name = values.get("tags"), values.get("name")
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise ValueError(f"its header is damaged: an image that is gone has the tags {tags!r}")
+    if not isinstance(name, str):
+        raise ValueError(f"its header is damaged: an image that is gone has the name {name!r}")
+    id_ = _integer({"id": values.get("id")}, "id", 1)
+    return Forgotten(id_, _digest(values.get("content_hash")), name, tags)
 
 
 def record_as_dict(record: ImageRecord) -> dict[str, Any]:

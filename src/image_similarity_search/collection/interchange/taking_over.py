@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.new_catalog import NewCatalog
-from image_similarity_search.catalog.values import Identity, Rows
+from image_similarity_search.catalog.values import Forgotten, Identity, Rows
 from image_similarity_search.catalog.whereabouts import url_of
 from image_similarity_search.collection.costs import weigh_once
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
@@ -28,6 +28,7 @@ def take_over(
     identity: Identity,
     roots: Iterable[str],
     parts: Iterable[Rows],
+    forgotten: Sequence[Forgotten] = (),
     *,
     catalog: str | None = None,
     make_room: Callable[[], None] | None = None,
@@ -40,6 +41,7 @@ def take_over(
         roots: the folders that were indexed.
         parts: the images, some at a time, in order of id; each part is kept before the next is
             asked for.
+        forgotten: the tags of images that are gone.
         catalog: the URL of the shared catalog that it is to have, if the folder knows none.
         make_room: called just before the collection appears, where another program's index is in
             its place.
@@ -65,6 +67,7 @@ def take_over(
             refuse_to_overwrite(folder)
         with NewCatalog.begun(folder, identity) as new:
             new.put_roots(roots)
+            new.put_forgotten(forgotten)
             for part in parts:
                 new.put_rows(part)
             if make_room is not None:
