@@ -72,6 +72,8 @@ class DuplicateReport:
         images: how many images were compared.
         unreadable: files whose pixels could not be compared, by path, with the reason.
         dismissed: pairs that were left out, for they were dismissed before.
+        linked: images that are hard links of the file that stays, or the same file by another
+            path: they take no room, and are in no group.
         unmeasured: images whose sharpness was not measured, for it would have taken too long.
         seconds: wall time.
     """
@@ -80,6 +82,7 @@ class DuplicateReport:
     images: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
     dismissed: int = 0
+    linked: int = 0
     unmeasured: int = 0
     seconds: float = 0.0
 

@@ -43,6 +43,9 @@ def sum_up(report: DuplicateReport) -> None:
         output.say(f"the pixels of {files} can't be compared")
     if report.dismissed:
         output.say(f"dismissed before: {output.count(report.dismissed, 'pair')}")
+    if report.linked:
+        files = output.count(report.linked, "more hard link")
+        output.say(f"{files} of files that stay: they take no room, and are not counted")
     if report.unmeasured:
         images = output.count(report.unmeasured, "image")
         output.say(
@@ -96,6 +99,7 @@ def report_as_json(report: DuplicateReport) -> dict[str, Any]:
         "images": report.images,
         "unreadable": report.unreadable,
         "dismissed": report.dismissed,
+        "linked": report.linked,
         "unmeasured": report.unmeasured,
         "seconds": round(report.seconds, 3),
     }

@@ -126,6 +126,7 @@ def _counted(report: DuplicateReport) -> dict[str, Any]:
         "images": report.images,
         "unreadable": len(report.unreadable),
         "dismissed": report.dismissed,
+        "linked": report.linked,
         "unmeasured": report.unmeasured,
         "seconds": round(report.seconds, 3),
     }

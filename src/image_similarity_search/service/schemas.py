@@ -286,6 +286,7 @@ class DuplicateReportOut(BaseModel):
     images: int = Field(description="That were compared.")
     unreadable: int = Field(description="Files that could not be compared.")
     dismissed: int = Field(description="Pairs left out, for they were dismissed before.")
+    linked: int = Field(default=0, description="Hard links of files that stay: in no group.")
     unmeasured: int = Field(default=0, description="Whose sharpness would have taken too long.")
     seconds: float
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -231,6 +232,71 @@ def test_what_was_changed_or_linked_since_is_left(collection: Collection, pictur
     before = _state(pictures)
     report = collection.resolve_duplicates(groups, "delete", dry_run=False)
     assert not report.done
+    assert _state(pictures) == before
+
+
+def test_hard_links_of_what_stays_are_not_counted(collection: Collection, pictures: Path) -> None:
+    (pictures / "copy.png").unlink()
+    os.link(pictures / "a.png", pictures / "copy.png")
+    collection.sync(pictures)
+    report = collection.duplicates("exact")
+    (other,) = report.groups[0].others
+    assert (Path(other.image.path).parent.name, report.linked) == ("below", 1)
+    assert not collection.resolve_duplicates(report.groups, "hardlink", dry_run=False).left
+    report = collection.duplicates("exact")
+    assert (report.groups, report.linked) == ([], 2)
+
+
+def test_what_could_not_be_moved_is_nothing_to_undo(
+    collection: Collection, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _state(pictures)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    exact = collection.duplicates("exact").groups
+    first = collection.resolve_duplicates(exact, "move", to=tmp_path / "to", dry_run=False)
+    monkeypatch.setattr(os, "replace", full)
+    failed = _resolve(collection, "move", tmp_path / "to")
+    assert [deed.problem for deed in failed.deeds] == ["No space left on device"]
+    monkeypatch.undo()
+    undone = collection.undo_duplicates()  # the first run: the other one did nothing
+    assert {deed.path for deed in undone.done} == {deed.path for deed in first.done}
+    assert _state(pictures) == before
+    with pytest.raises(ConfigError, match="nothing to undo"):
+        collection.undo_duplicates()
+
+
+def test_what_a_killed_process_did_not_move_is_told_as_that(
+    collection: Collection, pictures: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").touch()  # the place that it kept
+    log = undo_log.UndoLog(collection.info().index_dir)
+    log.write(undo_log.Entry("r", "move", str(pictures / "a.png"), str(tmp_path / "a.png")))
+    (deed,) = collection.undo_duplicates().left
+    assert deed.problem == "it was never moved"
+    with pytest.raises(ConfigError, match="nothing to undo"):
+        collection.undo_duplicates()
+
+
+def test_a_folder_that_can_not_be_made_is_one_error(
+    collection: Collection, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _state(pictures)
+    to = pictures.with_name("readonly") / "to"
+    to.parent.mkdir()
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "mkdir", refused)
+    with pytest.raises(ConfigError, match=r"it can't be made \(Read-only file system\)"):
+        _resolve(collection, "move", to)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ConfigError, match=f"nothing can be written to {to.parent}"):
+        _resolve(collection, "move", to, dry=True)
+    monkeypatch.undo()
     assert _state(pictures) == before
 
 

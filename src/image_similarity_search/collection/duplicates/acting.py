@@ -66,12 +66,14 @@ class Actor:
 
         Raises:
             CollectionUnwritableError: it can't be written down; what was not done is left.
+            ConfigError: the folder to move to can't be made; the same.
         """
         run = uuid.uuid4().hex
         for group in groups:
             for other in group.others:
                 problem, to = self._problem(group.keep, other), ""
                 if not problem:
+                    self._make_folder()
                     try:
                         to = self._do(run, group.keep, other.image)
                     except OSError as error:
@@ -116,35 +118,55 @@ class Actor:
             handed=[tag for tag in tags if tag not in tags_in(keep.metadata)],
         )
         if self.to is not None:
-            return self._move(entry, self.to)
-        self.log.write(entry)
-        if self.action == "trash":
+            to = free_name(os.path.abspath(self.to), os.path.basename(path))
+            entry = replace(entry, to=to)
+        try:
+            self.log.write(entry)
+        except BaseException:
+            if entry.to:
+                os.unlink(entry.to)
+            raise
+        try:
+            self._act(entry)
+        except OSError:
+            if os.path.lexists(path):  # nothing was done, so there is nothing to undo
+                self.log.write(Entry(run, "undone", path))
+            raise
+        return entry.to
+
+    def _act(self, entry: Entry) -> None:
+        path, kept = entry.path, entry.kept
+        if self.action == "move":
+            move_into(path, entry.to)
+        elif self.action == "trash":
             into_trash(path)
         elif self.action == "delete":
             os.unlink(path)
         elif self.action == "hardlink":
-            put_in_place(path, lambda made: os.link(keep.path, made, follow_symlinks=False))
+            put_in_place(path, lambda made: os.link(kept, made, follow_symlinks=False))
         else:
-            put_in_place(path, lambda made: os.symlink(keep.path, made))
-        return ""
+            put_in_place(path, lambda made: os.symlink(kept, made))
 
-    def _move(self, entry: Entry, folder: str) -> str:
-        assert self.log  # noqa: S101 - whoever has none does nothing
-        os.makedirs(folder, exist_ok=True)
-        to = free_name(os.path.abspath(folder), os.path.basename(entry.path))
+    def _make_folder(self) -> None:
+        """Make the folder to move to, where something is to be moved."""
+        if self.log is None or self.to is None:
+            return
         try:
-            self.log.write(replace(entry, to=to))
-        except BaseException:
-            os.unlink(to)
-            raise
-        move_into(entry.path, to)
-        return to
+            os.makedirs(self.to, exist_ok=True)
+        except OSError as error:
+            raise _no_folder(self.to, f"it can't be made ({error.strerror})") from error
 
 
 def _check_folder(to: str) -> None:
-    """Refuse where no folder is, nor can be made: on the way to it, or there, is a file."""
+    """Refuse where no folder is, nor can be made, or nothing can be moved into it."""
     place = os.path.abspath(to)
     while not os.path.lexists(place):
         place = os.path.dirname(place)
     if not os.path.isdir(place):
-        raise ConfigError("to", to, f"a folder, which is made if need be; {place} is none")
+        raise _no_folder(to, f"{place} is none")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise _no_folder(to, f"nothing can be written to {place}")
+
+
+def _no_folder(to: str, reason: str) -> ConfigError:
+    return ConfigError("to", to, f"a folder, which is made if need be; {reason}")

@@ -64,6 +64,14 @@ def same_file(path: str, other: str) -> bool:
     return os.path.samestat(os.lstat(path), os.lstat(other))
 
 
+def is_same_file(path: str, other: str) -> bool:
+    """The same of two that may be gone, or in object storage: then they are told apart."""
+    try:
+        return same_file(path, other)
+    except OSError:
+        return False
+
+
 def same_bytes(path: str, other: str) -> bool:
     """Whether two files hold the same, byte for byte."""
     with open(path, "rb") as one, open(other, "rb") as two:

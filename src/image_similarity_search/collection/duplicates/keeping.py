@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
+from image_similarity_search.collection.duplicates.checks import is_same_file
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.grouping import Edge, Edges, stars
 from image_similarity_search.collection.duplicates.ordering import (
@@ -61,7 +62,9 @@ def group(
     best = {one: there[0] for one, there in members.items()}
     ranks = ranked(best, copies, scope.references, measure)
     report.unmeasured = ranks.unmeasured
-    groups = list(_Grouping(scope, members, copies, ranks).groups())
+    grouping = _Grouping(scope, members, copies, ranks)
+    groups = list(grouping.groups())
+    report.linked = len(grouping.linked)
     gone = {other.image.id for one in groups for other in one.others}
     staying = {
         one: [image]
@@ -74,12 +77,16 @@ def group(
 
 @dataclass(frozen=True, slots=True)
 class _Grouping:
-    """Makes groups of files of the same bytes, and of contents that are alike by ``edges``."""
+    """Makes groups of files of the same bytes, and of contents that are alike by ``edges``.
+
+    In none of them are those that are ``linked``: hard links of the one that stays.
+    """
 
     scope: Scope
     members: Mapping[int, list[ImageRecord]]
     edges: Edges
     ranks: Ranks = field(default_factory=Ranks)
+    linked: list[ImageRecord] = field(default_factory=list)
 
     def groups(self) -> Iterator[DuplicateGroup]:
         """The groups, those of the best images first."""
@@ -87,7 +94,7 @@ class _Grouping:
         for keep, others in stars(self.members, self.edges, self._content_order):
             best, *copies = self.members[keep]
             # in one group only, where there are several around the same image
-            going = [] if keep in begun else [(keep, image, _SAME_BYTES) for image in copies]
+            going = [] if keep in begun else self._not_linked(keep, best, copies)
             begun.add(keep)
             going += [
                 (other, image, self.edges[keep][other])
@@ -101,6 +108,18 @@ class _Grouping:
                 yield DuplicateGroup(
                     best, why, [self._described(*one) for one in going], self._sharpness(keep)
                 )
+
+    def _not_linked(
+        self, content: int, best: ImageRecord, copies: list[ImageRecord]
+    ) -> list[tuple[int, ImageRecord, Edge]]:
+        """The copies whose going would make room; the others are noted."""
+        going = []
+        for image in copies:
+            if not is_same_file(best.path, image.path):
+                going.append((content, image, _SAME_BYTES))
+            elif self.scope.may_go(image.id, best.id):
+                self.linked.append(image)
+        return going
 
     def _content_order(self, content: int) -> Order:
         return self._order(content, self.members[content][0])

@@ -61,6 +61,8 @@ def _undo(entry: Entry) -> str:
         return ""
     if entry.action == "delete":
         return "it was deleted for good"
+    if there and entry.to and not _was_moved(entry):
+        return "it was never moved"
     if there:
         where = f"; what was moved is {entry.to}" if entry.to else ""
         raise _LeftError(f"there is a file{where}")
@@ -75,6 +77,11 @@ def _undo(entry: Entry) -> str:
     place = free_name(folder, name)
     move_into(entry.to, place)
     return "" if place == entry.path else f"it is {place} now"
+
+
+def _was_moved(entry: Entry) -> bool:
+    """Whether something is where a file was to go: a killed process may leave its place empty."""
+    return os.path.exists(entry.to) and os.path.getsize(entry.to) > 0
 
 
 def _unlink(entry: Entry) -> None:
