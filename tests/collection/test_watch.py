@@ -106,6 +106,34 @@ def test_a_folder_that_is_gone_keeps_its_images_until_it_is_back(
         until(lambda: len(collection) == 3)
 
 
+def test_a_folder_that_does_not_answer_holds_up_no_other(
+    collection: Collection,
+    folder: Path,
+    make_picture: MakePicture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one on a network drive whose server is away: the system waits for it, and says nothing."""
+    identity, hanging, back = watch._identity, threading.Event(), threading.Event()
+
+    def looked_at(path: str) -> tuple[str, int, int] | None:
+        if path == str(folder) and hanging.is_set():
+            back.wait(60)
+        return identity(path)
+
+    monkeypatch.setattr(watch, "_identity", looked_at)
+    monkeypatch.setattr(watch, "_LONGEST_LOOK", 0.1)
+    other = make_picture(folder.with_name("other") / "one.png", 1).parent
+    with following(collection, folder, other, poll=True, every=0.2) as follower:
+        hanging.set()
+        until(lambda: follower.events[-1].event == "unavailable")
+        assert "does not answer" in follower.events[-1].reason
+        make_picture(folder / "second.png", 2)
+        make_picture(other / "two.png", 3)
+        until(lambda: names(collection) == ["first.png", "one.png", "two.png"])
+        back.set()
+        until(lambda: "second.png" in names(collection))
+
+
 def test_another_folder_in_the_same_place_is_followed(
     collection: Collection, folder: Path, make_picture: MakePicture
 ) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, Field
 
 from image_similarity_search.addresses import is_address
+from image_similarity_search.catalog.tags import tags_in
 from image_similarity_search.duplicates import Duplicate, DuplicateGroup, DuplicateLevel
 from image_similarity_search.reports import CollectionInfo, SyncReport
 from image_similarity_search.service.roots import text_of
@@ -37,7 +38,7 @@ class ImageOut(BaseModel):
             height=record.height,
             state=record.state,
             reason=record.reason,
-            tags=_tags(record),
+            tags=tags_in(record.metadata),
         )
 
 
@@ -90,7 +91,7 @@ class HitOut(BaseModel):
             distance=hit.distance,
             width=hit.image.width,
             height=hit.image.height,
-            tags=_tags(hit.image),
+            tags=tags_in(hit.image.metadata),
             folded=[text_of(image.path) for image in hit.folded],
         )
 
@@ -237,11 +238,6 @@ class SyncOut(BaseModel):
     def of(cls, report: SyncReport) -> SyncOut:
         """What ``Collection.sync`` said."""
         return cls(**{name: getattr(report, name) for name in cls.model_fields})
-
-
-def _tags(record: ImageRecord) -> list[str]:
-    tags = record.metadata.get("tags", [])  # metadata from elsewhere may have anything there
-    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
 def _time(seconds: float) -> datetime | None:

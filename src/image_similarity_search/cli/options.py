@@ -92,6 +92,25 @@ recall: Callable[[_Command], _Command] = click.option(
     help="Search for as long as it takes to find this share of the nearest, such as 0.99;"
     " 'default' takes that back.",
 )
+_WHICH_FILES = (
+    click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match."),
+    click.option(
+        "--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match."
+    ),
+    click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too."),
+    click.option(
+        "--all-files", is_flag=True, help="Try every file as a picture, whatever its name."
+    ),
+)
+
+
+def which_files(command: _Command) -> _Command:
+    """A decorator: which files below a folder count."""
+    for option in reversed(_WHICH_FILES):
+        command = option(command)
+    return command
+
+
 on_change: Callable[[_Command], _Command] = click.option(
     "--on-change",
     metavar="COMMAND",

@@ -11,9 +11,10 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Embeddings
-from image_similarity_search.collection.keeping import Keeper, KeptStore
+from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.collection.ranking import Ranker
 from image_similarity_search.errors import CollectionCorruptError
+from image_similarity_search.stores.base import KeptStore
 from image_similarity_search.stores.faiss_store import FLAT_LIMIT, FaissStore
 from image_similarity_search.types import FloatArray
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.filling import caught_up, filled_store, label_of
-from image_similarity_search.collection.keeping import KeptStore, MovedOn
+from image_similarity_search.collection.keeping import MovedOn
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionUnwritableError,
@@ -27,6 +27,7 @@ from image_similarity_search.errors import (
     StoreMismatchError,
     StoreUnavailableError,
 )
+from image_similarity_search.stores.base import KeptStore
 from image_similarity_search.stores.engines import (
     Address,
     Engine,

@@ -5,37 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from image_similarity_search.stores.base import Store
+from image_similarity_search.stores.base import KeptStore
 
 
 class MovedOn(Exception):  # noqa: N818 - it is no error, and never leaves this package
     """The store is not of the moment that a search looks at: the search begins anew."""
-
-
-class KeptStore(Store, Protocol):
-    """A store that can say what it is, and be told how much to look at."""
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether every vector is compared in full now."""
-        ...
-
-    @property
-    def lists(self) -> int:
-        """How many lists its vectors are in, of which a search looks at a share; 0 for none."""
-        ...
-
-    def look_at(self, probed: float | None, depth: float) -> None:
-        """Look at this share of the lists, or the usual; at ``depth`` times the candidates."""
-        ...
-
-    def describe(self) -> str:
-        """What it is, in a few words for people."""
-        ...
-
-    def memory_bytes(self) -> int:
-        """About how much of this process's memory it takes."""
-        ...
 
 
 class Keeper(Protocol):

@@ -10,11 +10,12 @@ from time import perf_counter
 import numpy as np
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.keeping import Keeper, KeptStore
+from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.collection.recall import measured_recall, nearest_in_full
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.reports import Tuning
+from image_similarity_search.stores.base import KeptStore
 from image_similarity_search.types import FloatArray, IdArray
 
 _K, _SAMPLE = 10, 200

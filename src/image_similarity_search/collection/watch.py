@@ -8,9 +8,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 
 from image_similarity_search.addresses import is_address
+from image_similarity_search.collection.bounded import Bounded
 from image_similarity_search.collection.folder_events import FolderEvents
 from image_similarity_search.collection.outage import Outage
 from image_similarity_search.errors import (
@@ -31,10 +33,14 @@ EVERY_TOLD = 3600.0
 
 _LOOK = 1.0  # seconds between looks at whether the folders are there
 _LOOK_AT_DISKS = 5.0  # the same, of disks in them: a server that hangs may hold up each look
+_LONGEST_LOOK = (
+    5.0  # seconds: a folder that takes longer to look at is passed over until it answers
+)
 
 _log = logging.getLogger(__name__)
 
 _Identity = tuple[str, int, int]
+_Look = tuple[_Identity | None, dict[str, bool]]
 
 
 @dataclass(slots=True)
@@ -53,6 +59,8 @@ class _Watched:
             None where there are none.
         available: whether it could be synced the last time.
         report: of the last sync.
+        look: how it is looked at.
+        hangs: whether that did not come to an end, as where a server is away.
     """
 
     path: str
@@ -64,6 +72,8 @@ class _Watched:
     vanished: int | None = None
     available: bool = True
     report: SyncReport | None = None
+    look: Bounded[_Look] = field(default_factory=Bounded)
+    hangs: bool = False
 
 
 class Watch:
@@ -122,8 +132,9 @@ class Watch:
         if at_disks:
             self._next_look_at_disks = time.monotonic() + _LOOK_AT_DISKS
         for watched in local:
-            identity = _identity(watched.path)
-            disks = _mounted(watched.disks) if at_disks else watched.disks
+            seen = watched.look.ask(partial(_seen, watched, at_disks=at_disks), _LONGEST_LOOK)
+            watched.hangs = seen is None
+            identity, disks = seen or (None, watched.disks)
             if (identity, disks) != (watched.identity, watched.disks):
                 watched.identity, watched.disks = identity, disks
                 watched.due = other = True
@@ -157,6 +168,9 @@ class Watch:
         may_forget, vanished = self._may_forget(watched), watched.vanished
         watched.vanished = None  # where it can't be synced, the next time tells it again
         try:
+            if watched.hangs:
+                reason = "does not answer, as where its server is away; nothing was changed"
+                raise FolderNotFoundError(watched.path, reason)
             disks = _mounted(self._disks(watched.path))
             report = self._sync(watched.path, may_forget)
             # those that the sync met first were there; what changed meanwhile, the next look sees
@@ -227,6 +241,12 @@ class Watch:
         times = [watched.next_sync for watched in self._watched] if not self._outage else []
         soonest = min([until, *times])
         self._stop.wait(max(0.0, soonest - time.monotonic()))
+
+
+def _seen(watched: _Watched, *, at_disks: bool) -> _Look:
+    """Which folder lies at a path, and which of the known disks are in it."""
+    disks = _mounted(watched.disks) if at_disks else watched.disks
+    return _identity(watched.path), disks
 
 
 def _identity(folder: str) -> _Identity | None:

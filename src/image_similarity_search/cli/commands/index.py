@@ -42,10 +42,7 @@ Examples:
 @options.store
 @options.catalog
 @options.recall
-@click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")
-@click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too.")
-@click.option("--all-files", is_flag=True, help="Try every file as a picture, whatever its name.")
+@options.which_files
 @click.option("--retry-skipped", is_flag=True, help="Try unchanged bad files again.")
 @options.time_limit
 @click.option(

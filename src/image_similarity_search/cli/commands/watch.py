@@ -39,10 +39,7 @@ Examples:
 @options.encoder
 @options.metric
 @options.device
-@click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match.")
-@click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too.")
-@click.option("--all-files", is_flag=True, help="Try every file as a picture, whatever its name.")
+@options.which_files
 @options.time_limit
 @click.option(
     "--poll", is_flag=True, help="Look for changes, as of a network drive, which tells of none."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from image_similarity_search.stores.base import Store
+from image_similarity_search.stores.base import KeptStore
 from image_similarity_search.types import FloatArray, IdArray, Metric
 
 
@@ -42,7 +42,7 @@ class Filled:
     last: int = -1
 
 
-class EngineStore(Store, Protocol):
+class EngineStore(KeptStore, Protocol):
     """A store in an engine; what it is told is there for all who search it.
 
     Every method raises StoreUnavailableError where the engine can't be reached, or says no.
@@ -67,28 +67,6 @@ class EngineStore(Store, Protocol):
 
     def vectors(self, ids: IdArray) -> tuple[IdArray, FloatArray]:
         """The vectors of some ids, those that there are, in order of id."""
-        ...
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether every vector is compared in full."""
-        ...
-
-    @property
-    def lists(self) -> int:
-        """Into how many lists its vectors are divided; 0 where they are not."""
-        ...
-
-    def look_at(self, probed: float | None, depth: float) -> None:
-        """Look at this share of the lists, or the usual; at ``depth`` times the candidates."""
-        ...
-
-    def describe(self) -> str:
-        """What it is, in a few words for people."""
-        ...
-
-    def memory_bytes(self) -> int:
-        """What it takes of this process's memory."""
         ...
 
 
