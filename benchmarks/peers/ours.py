@@ -7,6 +7,7 @@ from time import perf_counter
 
 import filling
 import numpy as np
+from searching import warm
 
 from image_similarity_search import Collection, vectors
 from image_similarity_search.types import FloatArray, IdArray
@@ -48,6 +49,8 @@ class _Open(Searching):
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
         self._first = next(iter(collection)).id  # ids follow the order of rows
+        searcher = collection._searcher
+        warm(searcher, collection._keeper, searcher.stored([self._first])[0])
 
     def set(self, value: int) -> None:
         """There is nothing to set."""

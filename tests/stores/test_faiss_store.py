@@ -126,6 +126,58 @@ def test_one_bit_recall_where_few_dimensions_tell_most(metric: Metric) -> None:
     assert np.mean(hits) >= 9.9
 
 
+class _Ordering(FaissStore):
+    """Has half bytes of all that it holds, which it is given again."""
+
+    def upsert(self, ids: IdArray, rows: FloatArray) -> None:
+        super().upsert(ids, rows)
+        kept: dict[int, FloatArray] = self.__dict__.setdefault("kept", {})
+        kept.update(zip(ids.tolist(), rows, strict=True))
+        while self.wants_half_bytes:
+            self.keep_half_bytes(lambda some: np.array([kept[id_] for id_ in some.tolist()]))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_half_bytes_leave_few_to_re_rank(metric: Metric) -> None:
+    rng = np.random.default_rng(3)
+    spread = np.exp(rng.normal(0, 1, 255))  # an odd number; of some dimensions much
+    lengths = rng.uniform(0.5, 2, (6000, 1))
+    rows = vectors.comparable(
+        np.asarray(lengths * _clustered(6000, 255) * spread, dtype=np.float32), metric
+    )
+    store, exact = _Ordering(255, metric, flat_limit=500), FaissStore(255, metric, "exact")
+    for start in range(0, 5950, 850):
+        part = slice(start, start + 850)
+        store.upsert(_ids(5950)[part], rows[part])
+        exact.upsert(_ids(5950)[part], rows[part])
+    assert [store.candidates(k) for k in (1, 10, 100)] == [22, 40, 220]
+    assert store.memory_bytes() > 5950 * (128 + 255 / 8)
+    found, best = store.search(rows[-50:], 40), exact.search(rows[-50:], 10)
+    hits = [len(np.intersect1d(a, b)) for a, b in zip(found, best, strict=True)]
+    assert np.mean(hits) >= 9.9
+    first = [len(np.intersect1d(a[:10], b)) for a, b in zip(found, best, strict=True)]
+    assert np.mean(first) > 8  # by bits alone: 7
+
+    store.look_at(None, 0.5)  # the scan finds less, half bytes don't
+    assert store.candidates(10) == 40
+    store.look_at(None, 2)
+    assert store.candidates(10) == 80
+    store.forget_half_bytes()
+    assert store.candidates(10) == 480
+
+
+def test_half_bytes_have_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faiss_store, "most", lambda dim: 100)
+    rows = vectors.comparable(_clustered(120, 32), "cosine")
+    store = _Ordering(32, "cosine", flat_limit=50)
+    store.upsert(_ids(90), rows[:90])
+    assert store.candidates(10) == 40
+    store.upsert(_ids(90, 30), rows[30:])
+    assert store.candidates(10) == 240
+    assert not store.wants_half_bytes
+    assert 119 in store.search(rows[-1:], 3)[0]
+
+
 def test_candidates() -> None:
     exact = FaissStore(4, "cosine", "exact")
     assert 10 < exact.candidates(10) < 50
@@ -217,6 +269,7 @@ def test_against_a_dict(
     changes: list[tuple[bool, list[int], int]], metric: Metric, flat_limit: int
 ) -> None:
     _live(FaissStore(5, metric, flat_limit=flat_limit), changes, metric)
+    _live(_Ordering(5, metric, flat_limit=flat_limit), changes, metric)
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "HNSW8_SQ8", "IVF2,Flat", "IVF2,SQ8", "SQ8", "RaBitQ"])

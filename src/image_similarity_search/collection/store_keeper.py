@@ -17,6 +17,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import another_writes, store_lock
 from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.collection.costs import flat_limit
+from image_similarity_search.collection.warming import Warmer
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionError,
@@ -59,6 +60,7 @@ class StoreKeeper:
         self._changes = 0  # since the file was written
         self._uncounted = 0  # changes since the images were counted
         self._lock = threading.RLock()
+        self._warmer = Warmer(catalog, self.current)
 
     def begin_to_load(self, after: str) -> None:
         """Begin to read the file on another thread, once the module ``after`` is imported."""
@@ -86,6 +88,7 @@ class StoreKeeper:
             with self._catalog.snapshot():
                 store = self._in_step()
                 yield store
+            self._warmer.searched(store)
             if self._changes > _allowed_changes(len(store)):
                 self._save(store)
 
@@ -175,6 +178,7 @@ class StoreKeeper:
     def close(self) -> None:
         """Let go of it: what is being read is not read to its end."""
         self._closed = True
+        self._warmer.close()
         if self._reading:
             self._reading.join()
 

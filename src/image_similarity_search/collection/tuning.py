@@ -16,6 +16,7 @@ from image_similarity_search.collection.search import Searcher
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.reports import Tuning
 from image_similarity_search.stores.base import KeptStore
+from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.types import FloatArray, IdArray
 
 _K, _SAMPLE = 10, 200
@@ -63,6 +64,8 @@ def quickest(catalog: Catalog, searcher: Searcher, store: KeptStore, target: flo
         return chosen
     rows = searcher.stored(asked.tolist())
     best = _best(catalog, searcher, asked, rows)
+    if isinstance(store, FaissStore):
+        store.forget_half_bytes()  # what is chosen is to be enough without them
     store.look_at(None, 1.0)
     usual = store.candidates(_K + 1)
     a_candidate = _seconds_of_one(searcher, rows[0], ids[:usual])

@@ -8,6 +8,8 @@ the bits of embeddings that all point roughly the same way tell little. Without 
 a few dimensions would tell most. The other kinds are those of ``kinds``. What must be trained is
 exact until it is.
 
+Behind these bits ``keep_half_bytes`` puts four for each dimension, which leave less to re-rank.
+
 A deleted vector is *buried*: its id becomes FAISS's own "no result", -1, and searches pass over
 it. Really removing one rewrites the whole index (seconds at a million), so that is done for many
 at a time. Graphs and lists can't even do that: they say that they are ``outdated``, and whoever
@@ -16,7 +18,7 @@ has the vectors makes them anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any
 
@@ -29,12 +31,13 @@ from image_similarity_search.errors import (
     StoreTrainingError,
     StoreUnavailableError,
 )
-from image_similarity_search.stores import kinds
+from image_similarity_search.stores import depths, kinds
 from image_similarity_search.stores.faiss_library import (
     faiss_library,
     faiss_metric,
     fitting_threads,
 )
+from image_similarity_search.stores.half_bytes import HalfBytes, most
 from image_similarity_search.stores.scan import Scan
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
@@ -48,20 +51,13 @@ _OUTGROWN = 4  # times as many vectors as it was trained for make it outdated to
 
 _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding swaps near ties
 
-# How many results to re-rank where vectors are not kept in full: of a one-bit scan, and of other
-# codes. Measured for a recall@k above 0.99, k from 1 to 100. ``auto`` stays exact for other
-# metrics: RaBitQ has no l1, and of the largest inner products of vectors of unlike lengths it
-# misses too many.
-_ONE_BIT_RERANK, _ONE_BIT_PER_HIT = 180, 6  # so many, and so many more per neighbour asked for
-_RERANK: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}  # or, if more
-_RERANK_MEASURED_AT = 100_000  # vectors; more of them need more, by this power
-_RERANK_GROWTH = 0.4
-
 _TRAINED_ON = 640  # vectors or a few more, for the centres of a one-bit scan
 
 _ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
 
 _MANY_ROWS = 1024  # fewer than this are put in by one thread
+
+_FEW_ROWS = 256  # whose half bytes keep a search waiting for a few milliseconds
 
 _LABELS_AT_ONCE = 2**22  # results held while searching: 12 bytes each
 
@@ -106,6 +102,7 @@ class FaissStore:
         self.trained_for = 0
         self.training_needed = 0
         self._depth = 1.0
+        self._half_bytes: HalfBytes | None = None
         self._highest = _NOBODY  # of all ids that were put in
         self._buried = 0
         self._live: NDArray[np.bool_] | None = None
@@ -232,8 +229,14 @@ class FaissStore:
             self.delete(ids)
         if self.is_exact and self.may_outgrow and len(self) + len(ids) > self._flat_limit:
             self._change_to_one_bit(rows)
+        orders = self._orders
         with fitting_threads(1 if len(ids) < _MANY_ROWS else len(ids), rows.size * self._dim):
             self._index.add_with_ids(rows, ids)
+        if self._half_bytes and orders:
+            if self._index.ntotal <= most(self._dim):
+                self._half_bytes.add(rows)
+            else:
+                self._half_bytes = None
         self._highest = max(self._highest, int(ids.max()))
 
     def delete(self, ids: IdArray) -> int:
@@ -253,6 +256,36 @@ class FaissStore:
             self._buried = 0
             self._live = None
         return count
+
+    @property
+    def wants_half_bytes(self) -> bool:
+        """Whether this is ``auto``, scans bits, and has room for the half bytes that it lacks."""
+        scans = self.may_outgrow and self._scans_bits and len(self) > 0
+        return scans and not self._orders and self._index.ntotal <= most(self._dim)
+
+    def keep_half_bytes(self, read: Callable[[IdArray], FloatArray]) -> None:
+        """Have half bytes of some more vectors, which ``read`` gives, one for each of some ids.
+
+        When there are those of all, a search puts candidates in order by them, and fewer of these
+        need an exact re-rank. It is to be called while ``wants_half_bytes``.
+        """
+        ids, live = self._ids(), self._living()
+        if self._half_bytes is None:
+            drawn = np.random.default_rng(0).choice(ids[live], min(_TRAINED_ON, len(self)), False)
+            self._half_bytes = HalfBytes(read(drawn))
+        part = slice(len(self._half_bytes), len(self._half_bytes) + _FEW_ROWS)
+        rows = np.zeros((len(ids[part]), self._dim), dtype=np.float32)
+        rows[live[part]] = read(ids[part][live[part]])
+        self._half_bytes.add(rows)
+
+    def forget_half_bytes(self) -> None:
+        """Have none, as at first."""
+        self._half_bytes = None
+
+    @property
+    def _orders(self) -> bool:
+        """Whether there are half bytes of all vectors."""
+        return self._half_bytes is not None and len(self._half_bytes) == self._index.ntotal
 
     def search(self, queries: FloatArray, k: int, allowed: IdArray | None = None) -> list[IdArray]:
         """The ids of the ``k`` nearest to each of ``queries`` ``(q, dim)``, nearest first.
@@ -278,26 +311,30 @@ class FaissStore:
             return [np.empty(0, dtype=np.int64) for _ in queries]
         # a part of a graph or of the lists may hold few of the allowed ones: look at all of it
         whole = allowed is not None
-        return [ids[positions] for positions in self._nearest(queries, k, k, wanted, whole)]
+        if self._half_bytes is None or not self._orders:
+            return [ids[positions] for positions in self._nearest(queries, k, k, wanted, whole)]
+        deep = min(ceil(depths.behind_half_bytes(k, len(self), self._depth)), available)
+        found = self._nearest(queries, deep, deep, wanted, whole)
+        nearest, pairs = self._half_bytes.nearest, zip(queries, found, strict=True)
+        return [ids[nearest(query, positions, k)] for query, positions in pairs]
 
     def candidates(self, k: int) -> int:
         """How many to search for so that an exact re-rank of them finds the ``k`` nearest."""
-        return k + _ROUNDING_MARGIN if self.is_exact else ceil(self._depth * self._usual(k))
-
-    def _usual(self, k: int) -> float:
-        """How many candidates an inexact index gives, before it is told how deep to look."""
-        if self._keeps_all:
+        if self.is_exact:
             return k + _ROUNDING_MARGIN
-        growth: float = max(1.0, (len(self) / _RERANK_MEASURED_AT) ** _RERANK_GROWTH)
-        if self.metric in _RERANK and self._scans_bits:
-            return growth * (_ONE_BIT_RERANK + _ONE_BIT_PER_HIT * k)
-        least, per_hit = _RERANK.get(self.metric, _RERANK["l2"])
-        return growth * max(least, per_hit * k)
+        if self._orders:  # half bytes tell nearly all: what a shallow search saves, the scan does
+            return ceil(max(1.0, self._depth) * depths.of_half_bytes(k, len(self)))
+        if self._keeps_all:
+            return ceil(self._depth * (k + _ROUNDING_MARGIN))
+        if self._scans_bits and depths.one_bit_tells(self.metric):
+            return ceil(self._depth * depths.of_bits(k, len(self)))
+        return ceil(self._depth * depths.of_codes(k, len(self), self.metric))
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
         ids = int(self._index.ntotal) * np.dtype(np.int64).itemsize
-        return kinds.memory_bytes(self._vectors()) + ids
+        halves = self._half_bytes.memory_bytes() if self._half_bytes else 0
+        return kinds.memory_bytes(self._vectors()) + ids + halves
 
     def describe(self) -> str:
         """What it is, in a few words for people."""
@@ -357,7 +394,7 @@ class FaissStore:
     @property
     def may_outgrow(self) -> bool:
         """Whether this store changes to a one-bit scan when there is much to hold."""
-        return self.kind == "auto" and self.metric in _RERANK
+        return self.kind == "auto" and depths.one_bit_tells(self.metric)
 
     def _vectors(self) -> Any:
         """The index of vectors inside the one that keeps their ids."""
@@ -375,7 +412,7 @@ class FaissStore:
         ids = self._ids()
         self._highest = int(ids.max(initial=_NOBODY))
         self._buried = int(np.count_nonzero(ids == _NOBODY))
-        self._live = None
+        self._live = self._half_bytes = None
 
     def _ids(self) -> IdArray:
         """FAISS's own ids by position, not a copy; -1 where a vector is buried.
