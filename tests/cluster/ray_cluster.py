@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from conftest import children_of, until
+from ports import free_port, listens
 
 SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -23,7 +23,7 @@ class RayCluster:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port, self._client_port = _free_port(), _free_port()
+        self._port, self._client_port = free_port(), free_port()
         self._head: subprocess.Popen[bytes] | None = None
         self._node: subprocess.Popen[bytes] | None = None
         self._environment = os.environ | SETTINGS
@@ -39,7 +39,7 @@ class RayCluster:
             *("--head", f"--port={self._port}", f"--ray-client-server-port={self._client_port}"),
             *("--include-dashboard=false", "--num-cpus=2"),
         )
-        until(lambda: _listens(self._client_port), 120)
+        until(lambda: listens(self._client_port), 120)
         self.start_node()
 
     def start_node(self) -> None:
@@ -129,17 +129,3 @@ def _title(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True

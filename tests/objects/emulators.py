@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conftest import until
+from ports import free_port, listens
 
 # Azurite's own account, which its documentation names
 _ACCOUNT = "devstoreaccount1"
@@ -49,7 +49,7 @@ def azurite() -> str | None:
 @contextmanager
 def emulator(scheme: str, folder: Path) -> Iterator[Emulator]:
     """The server for ``gs`` or ``az``, to the end of the block."""
-    port = _free_port()
+    port = free_port()
     if scheme == "gs":
         module = ["-m", "gcp_storage_emulator", "start"]
         command = [sys.executable, *module, "--host=127.0.0.1", f"--port={port}", "--in-memory"]
@@ -75,22 +75,12 @@ def emulator(scheme: str, folder: Path) -> Iterator[Emulator]:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     running = Emulator(scheme, process, port, settings)
     try:
-        until(lambda: _listens(running), 60)
+        until(lambda: _answers(running), 60)
         yield running
     finally:
         running.stop()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _listens(running: Emulator) -> bool:
+def _answers(running: Emulator) -> bool:
     assert running.process.poll() is None, "it ended"
-    try:
-        socket.create_connection(("127.0.0.1", running.port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+    return listens(running.port)

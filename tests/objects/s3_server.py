@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from conftest import draw, until
+from ports import free_port, listens
 
 PAGE = 3
 """Objects in a page of a listing: so few, that there are pages."""
@@ -74,7 +74,7 @@ class Relay:
 @contextmanager
 def s3_server(folder: Path) -> Iterator[Relay]:
     """Moto's server behind a relay, to the end of the block."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     environment = os.environ | {"MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)}
     with open(folder / "moto.log", "wb") as log:
@@ -85,7 +85,7 @@ def s3_server(folder: Path) -> Iterator[Relay]:
     relay.port = server.server_port
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        until(lambda: _listens(port), 120)
+        until(lambda: listens(port), 120)
         yield relay
     finally:
         server.shutdown()
@@ -169,17 +169,3 @@ def _handler(relay: Relay, port: int) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True

@@ -16,7 +16,7 @@ import math, sys, time
 from image_similarity_search import Collection
 from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 from image_similarity_search.errors import ImageSearchError
-from image_similarity_search.types import SyncInterrupted
+from image_similarity_search.reports import SyncInterrupted
 
 class Slow(ColourTextureEncoder):
     thread_safe = False
