@@ -52,6 +52,17 @@ def test_they_are_all_there_whatever_is_in_them(rows: list[Any], page_size: int)
         )
 
 
+def test_inner_pages_of_a_table_without_rowid_hold_rows_too(tmp_path: Path) -> None:
+    file = tmp_path / "x.sqlite"
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("PRAGMA page_size = 1024")
+        database.execute("CREATE TABLE k (a INTEGER PRIMARY KEY, b) WITHOUT ROWID")
+        database.executemany(
+            "INSERT INTO k VALUES (?, ?)", ((key, f"{key:050}") for key in range(5000))
+        )
+    assert sorted(key for _, key, _ in rows_of(file)) == list(range(5000))
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A table of 300 rows on many pages, 100 of which were deleted."""

@@ -1,7 +1,8 @@
 """Rows of an SQLite file that SQLite itself can't open: read from its pages, one by one.
 
-Only pages that hold rows are looked at (leaves of tables, and of tables without rowid), and of
-these only what their list of cells names. Which table a row is of is for the caller to tell. The
+Only pages that hold rows are looked at (leaves of tables, and all pages of tables without rowid,
+whose inner ones hold the rows between those of the pages below), and of these only what their list
+of cells names. Which table a row is of is for the caller to tell. The
 file format: https://www.sqlite.org/fileformat2.html
 """
 
@@ -14,8 +15,9 @@ from typing import Any, BinaryIO
 from image_similarity_search.catalog.schema import PAGE_SIZE
 
 _MAGIC = b"SQLite format 3\0"
-_TABLE_LEAF, _INDEX_LEAF = 0x0D, 0x0A
-_CELLS_AT = 8  # after the header of a leaf
+_TABLE_LEAF = 0x0D
+# of a kind of page: bytes of its header, and those before the row in each cell: which page is below
+_LAYOUTS = {_TABLE_LEAF: (8, 0), 0x0A: (8, 0), 0x02: (12, 4)}
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # serial type: bytes
 _NOT_THAT = (ValueError, IndexError, struct.error)
 
@@ -42,7 +44,7 @@ class Pages:
         """Every row that can be read, in no particular order; some may be of former versions."""
         number = 1
         while page := self._page(number):
-            if number > 1 and number not in self._free and page[0] in (_TABLE_LEAF, _INDEX_LEAF):
+            if number > 1 and number not in self._free and page[0] in _LAYOUTS:
                 yield from self._rows_of(page)
             number += 1
 
@@ -66,11 +68,12 @@ class Pages:
         return free
 
     def _rows_of(self, page: bytes) -> Iterator[StoredRow]:
+        header, before = _LAYOUTS[page[0]]
         count = struct.unpack(">H", page[3:5])[0]
-        count = min(count, (self._size - _CELLS_AT) // 2)
-        for place in struct.unpack(f">{count}H", page[_CELLS_AT : _CELLS_AT + 2 * count]):
+        count = min(count, (self._size - header) // 2)
+        for place in struct.unpack(f">{count}H", page[header : header + 2 * count]):
             try:
-                yield self._row_at(page, place)
+                yield self._row_at(page, place + before)
             except _NOT_THAT:  # what is no row was damaged
                 continue
 
@@ -87,7 +90,7 @@ class Pages:
     def _payload(self, page: bytes, place: int, length: int) -> bytes:
         """The bytes of a row, those on overflow pages too."""
         most = self._usable - 35
-        if page[0] == _INDEX_LEAF:
+        if page[0] != _TABLE_LEAF:
             most = (self._usable - 12) * 64 // 255 - 23
         if length <= most:
             return page[place : place + length]
