@@ -51,7 +51,7 @@ def test_after_some_searches_the_store_keeps_half_bytes(index: Path) -> None:
     with Collection.open(index, encoder=_Unused()) as collection:
         memory = collection.info().memory_bytes
         before = [collection.search(id_) for id_ in range(1, 6)]
-        warm = memory + _COUNT * (_DIM // 2 + 8)
+        warm = memory + _COUNT * (_DIM // 2 + 4)
         _wait(lambda: collection.info().memory_bytes == warm)
         assert [collection.search(id_) for id_ in range(1, 6)] == before
         assert collection.measure_recall(sample=100).recall > 0.99

@@ -259,9 +259,13 @@ class FaissStore:
 
     @property
     def wants_half_bytes(self) -> bool:
-        """Whether this is ``auto``, scans bits, and has room for the half bytes that it lacks."""
-        scans = self.may_outgrow and self._scans_bits and len(self) > 0
-        return scans and not self._orders and self._index.ntotal <= most(self._dim)
+        """Whether this is ``auto``, scans bits, and has room for the half bytes that it lacks.
+
+        Only of unit vectors do they tell enough.
+        """
+        scans = self.kind == "auto" and self._scans_bits and len(self) > 0
+        room = self.metric == "cosine" and self._index.ntotal <= most(self._dim)
+        return scans and room and not self._orders
 
     def keep_half_bytes(self, read: Callable[[IdArray], FloatArray]) -> None:
         """Have half bytes of some more vectors, which ``read`` gives, one for each of some ids.

@@ -22,7 +22,7 @@ def most(dim: int) -> int:
 
 
 class HalfBytes:
-    """Vectors by their position, in steps that fit a ``sample`` ``(n, dim)`` of them."""
+    """Unit vectors by their position, in steps that fit a ``sample`` ``(n, dim)`` of them."""
 
     def __init__(self, sample: FloatArray) -> None:
         dim = sample.shape[1]
@@ -32,7 +32,7 @@ class HalfBytes:
         self._least, self._first = least, least + self._step / 2  # the first step stands for this
         # a system gives this memory only as it is written to
         self._bytes = np.empty((most(dim), _packed(dim)), dtype=np.uint8)
-        self._squares, self._stretched = np.empty((2, most(dim)), dtype=np.float32)
+        self._stretched = np.empty(most(dim), dtype=np.float32)
         self._count = 0
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class HalfBytes:
 
     def memory_bytes(self) -> int:
         """How much memory they take."""
-        return self._count * (self._bytes.shape[1] + 8)
+        return self._count * (self._bytes.shape[1] + self._stretched.itemsize)
 
     def add(self, rows: FloatArray) -> None:
         """Put ``rows`` ``(n, dim)`` behind those that are there; there must be room for them."""
@@ -58,17 +58,15 @@ class HalfBytes:
         np.floor(coarse, out=coarse)
         coarse *= self._step
         coarse += self._first
-        squares, coarse_squares = np.vecdot(rows, rows), np.vecdot(coarse, coarse)
-        coarse_squares[coarse_squares == 0] = 1
-        self._squares[at] = squares
-        self._stretched[at] = np.sqrt(squares / coarse_squares)
+        squares = np.vecdot(coarse, coarse)
+        self._stretched[at] = 1 / np.sqrt(np.where(squares > 0, squares, 1))
         self._count += len(rows)
 
     def nearest(self, query: FloatArray, positions: IdArray, k: int) -> IdArray:
         """The ``k`` of ``positions`` that are nearest to ``query`` ``(dim,)``, nearest first.
 
-        By Euclidean distance, which for unit vectors is the order of cosines, too. Each vector
-        is as long as it was, since its length is what its steps tell worst.
+        By cosine: what the steps stand for is made as long as the vector was, for its length is
+        what they tell worst.
         """
         weights, half = query * self._step, self._bytes.shape[1]
         found = self._bytes[positions]
@@ -76,7 +74,7 @@ class HalfBytes:
         products = np.vecdot(first.astype(np.float32), weights[:half])
         products += np.vecdot(second.astype(np.float32), weights[half:])
         products += np.vecdot(query, self._first)
-        far = self._squares[positions] - 2 * products * self._stretched[positions]
+        far = -products * self._stretched[positions]
         nearest: IdArray = positions[np.argsort(far)[:k]]
         return nearest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from psycopg import errors
 from psycopg import sql as composed
 
 from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
@@ -16,9 +17,15 @@ from image_similarity_search.catalog.postgresql.schema import (
     SCHEMA,
 )
 from image_similarity_search.catalog.schema import LOOSE_ROOT
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.errors import CollectionUnavailableError, ConfigError
 
 _CREATING = "creating"  # what is locked while a catalog is made
+
+_RIGHTS = """
+    SELECT privilege_type, grantee FROM information_schema.role_table_grants
+    WHERE table_schema = current_schema AND table_name = 'removals' AND grantee <> current_user
+"""
+"""Those of others on a table that is used as ``forgotten`` is."""
 
 
 def made_tables(connection: Connection, address: Address) -> bool:
@@ -43,12 +50,25 @@ def made_tables(connection: Connection, address: Address) -> bool:
 
 
 def bring_up_to_date(connection: Connection, address: Address) -> None:
-    """Make the tables that an older version had not, unless somebody did."""
-    _wait_for_others(connection, address)
-    found = connection.execute("SELECT version FROM format FOR UPDATE").fetchone()
-    if found and found[0] < FORMAT_VERSION:
-        connection.execute(FORGOTTEN_2)
-        connection.execute("UPDATE format SET version = %s", (FORMAT_VERSION,))
+    """Make the tables that an older version had not, unless somebody did.
+
+    Raises:
+        CollectionUnavailableError: only who made the others may.
+    """
+    try:
+        _wait_for_others(connection, address)
+        found = connection.execute("SELECT version FROM format FOR UPDATE").fetchone()
+        if found and found[0] < FORMAT_VERSION:
+            connection.execute(FORGOTTEN_2)
+            for right, whose in connection.execute(_RIGHTS).fetchall():
+                grant = composed.SQL("GRANT {} ON forgotten TO {}")
+                who = composed.SQL("PUBLIC") if whose == "PUBLIC" else composed.Identifier(whose)
+                connection.execute(grant.format(composed.SQL(right), who))
+            connection.execute("UPDATE format SET version = %s", (FORMAT_VERSION,))
+    except errors.InsufficientPrivilege as error:
+        reason = "its tables are of an older version, and this user may not bring them up to date"
+        remedy = "open it once (iss info) as who made it; the rights of others stay as they are"
+        raise CollectionUnavailableError(str(address), reason, remedy) from error
 
 
 def put_meta(connection: Connection, meta: Mapping[str, str]) -> None:
