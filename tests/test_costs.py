@@ -213,3 +213,5 @@ def test_a_first_search_waits_for_little_that_it_does_not_need(tmp_path: Path) -
     seen = done.stdout.split()
     assert "iss-store" in seen
     assert not {"asyncio", "evaluation", "understanding", "fsspec", "click"}.intersection(seen)
+    own = {"collection.sync", "collection.folding", "collection.explaining", "stores.engines"}
+    assert not own.intersection(seen)

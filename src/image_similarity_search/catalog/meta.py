@@ -7,6 +7,7 @@ from typing import Any
 
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import checksum_of_meta
+from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.values import Identity
 from image_similarity_search.errors import CollectionCorruptError
 
@@ -25,6 +26,7 @@ class Meta:
 
     def __init__(self, database: AnyDatabase) -> None:
         self._database = database
+        self._whole: list[Row] = []  # as read last: a search reads them three times
 
     def read(self) -> dict[str, str]:
         """All of it, but for the checksum.
@@ -32,10 +34,12 @@ class Meta:
         Raises:
             CollectionCorruptError: something is missing, or not as it was written.
         """
-        meta: dict[str, str] = dict(self._database.rows("SELECT key, value FROM meta"))
-        problem = problem_of(meta)
-        if problem:
-            raise CollectionCorruptError(self._database.path, problem)
+        rows = self._database.rows("SELECT key, value FROM meta")
+        meta: dict[str, str] = dict(rows)
+        if rows != self._whole:
+            if problem := problem_of(meta):
+                raise CollectionCorruptError(self._database.path, problem)
+            self._whole = rows
         del meta["crc32"]
         return meta
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.folding import Folding
 from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.types import (
     FloatArray,
     Hit,
     Metric,
 )
+
+if TYPE_CHECKING:  # what few searches need, they import when they do
+    from image_similarity_search.collection.folding import Folding
 
 _SPARE = 3  # times as many hits as are wanted are looked at,
 _LEAST_SPARE, _MOST_SPARE = 30, 1_000  # within these bounds
@@ -35,11 +38,11 @@ def deepest(k: int) -> int:
 
 
 def arranged(
-    hits: Sequence[Hit], k: int, options: SearchOptions, catalog: Catalog, folding: Folding
+    hits: Sequence[Hit], k: int, options: SearchOptions, catalog: Catalog, folding: Folding | None
 ) -> list[Hit]:
-    """``k`` of the hits, the most alike first; what is folded into one is with it."""
+    """``k`` of the hits, the most alike first; what ``folding`` folds into one is with it."""
     chosen = list(hits)
-    if len(chosen) > 1 and options.fold:
+    if len(chosen) > 1 and folding:
         chosen = folding.folded(chosen)
     if len(chosen) > k and options.diverse:
         chosen = _diverse(chosen, k, options.diverse, catalog)

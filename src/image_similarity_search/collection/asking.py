@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from image_similarity_search.collection.examples import (
     combined,
     refined,
 )
-from image_similarity_search.collection.folding import Folding
 from image_similarity_search.collection.lookup import path_of
 from image_similarity_search.collection.orientations import UPRIGHT, Way, seen_in
 from image_similarity_search.collection.pipeline import BATCH
@@ -29,6 +28,9 @@ from image_similarity_search.errors import ConfigError, EncoderOutputError
 from image_similarity_search.filters import Filter
 from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.types import FloatArray, Hit, PixelArray, Text
+
+if TYPE_CHECKING:  # what few searches need, they import when they do
+    from image_similarity_search.collection.folding import Folding
 
 
 class Asker:
@@ -66,7 +68,7 @@ class Asker:
         hidden = own.union(leave_out, options.disliked)
         if options.liked or options.disliked:
             rows = self._refined(rows, options)
-        looked_at, folding = depth(k, options), Folding(self._thumbnails.kept)
+        looked_at, folding = depth(k, options), self._folding() if options.fold else None
         while True:
             found = self._nearest(rows, looked_at + len(hidden), threshold, where, outside)
             hits = [hit for hit in found if hit.id not in hidden][:looked_at]
@@ -74,6 +76,11 @@ class Asker:
             if len(chosen) == k or len(hits) < looked_at or looked_at >= deepest(k):
                 return chosen
             looked_at = min(2 * looked_at, deepest(k))
+
+    def _folding(self) -> Folding:
+        from image_similarity_search.collection.folding import Folding
+
+        return Folding(self._thumbnails.kept)
 
     def row(self, examples: Sequence[Example], k: int) -> FloatArray:
         """The comparable vector ``(dim,)`` of examples that are seen as they are.

@@ -10,10 +10,6 @@ from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.costs import weigh, weigh_once
-from image_similarity_search.collection.disks import forget_emptied
-from image_similarity_search.collection.duplicates.handing import note_own_tags
-from image_similarity_search.collection.duplicates.undo_log import UndoLog
-from image_similarity_search.collection.indexing import Indexer
 from image_similarity_search.collection.lookup import (
     ids_of,
     job_for,
@@ -21,14 +17,9 @@ from image_similarity_search.collection.lookup import (
     refuse_bad,
     required,
 )
-from image_similarity_search.collection.moving import moved
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.originals import check_files, reading
 from image_similarity_search.collection.queries import checked_path, checked_source
-from image_similarity_search.collection.relocate import gone_to, relocated
-from image_similarity_search.collection.scanning import WalkOptions
-from image_similarity_search.collection.sync import Sync
-from image_similarity_search.collection.tuning import check_recall, tuned
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import (
@@ -111,6 +102,10 @@ class ChangeableCollection(OpenedCollection):
             WorkerUnavailableError: no process can be started to decode in; what was done is kept.
             ClusterUnavailableError: the cluster can't be reached, or fails; the same.
         """
+        from image_similarity_search.collection.relocate import gone_to
+        from image_similarity_search.collection.scanning import WalkOptions
+        from image_similarity_search.collection.sync import Sync
+
         skip = (self._folder,)
         options = WalkOptions(
             include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip, forget
@@ -167,6 +162,8 @@ class ChangeableCollection(OpenedCollection):
 
     def _index(self, files: Sequence[str], time_limit: float = DEFAULT_TIME_LIMIT) -> None:
         """Add files that are there, or update them; for the one writer."""
+        from image_similarity_search.collection.indexing import Indexer
+
         with reading():
             jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
         embedder, load = self._prepared(time_limit)
@@ -192,6 +189,8 @@ class ChangeableCollection(OpenedCollection):
             ImageNotFoundError: one of them is not in the collection; none was removed.
             CollectionLockedError: another process is writing.
         """
+        from image_similarity_search.collection.disks import forget_emptied
+
         with self._writing():
             ids = {id_ for image in images for id_ in ids_of(self._catalog, image)}
             before = self._thumbnails.contents_of(ids)
@@ -223,6 +222,9 @@ class ChangeableCollection(OpenedCollection):
             CollectionUnwritableError: for ``undo_duplicates`` it can't be written down whose these
                 tags are; nothing was changed.
         """
+        from image_similarity_search.collection.duplicates.handing import note_own_tags
+        from image_similarity_search.collection.duplicates.undo_log import UndoLog
+
         added, removed = normal_tags(add, "add"), normal_tags(remove, "remove")
         with self._writing():
             named = {image: ids_of(self._catalog, image) for image in images}
@@ -258,6 +260,8 @@ class ChangeableCollection(OpenedCollection):
             StoreTrainingError: there are too few images to train it; nothing was changed.
             CollectionLockedError: another process is writing.
         """
+        from image_similarity_search.collection.tuning import check_recall, tuned
+
         if recall is not None:
             check_recall(recall)
         with self._writing(self._catalog.turns.whole(self._wait)):
@@ -278,6 +282,8 @@ class ChangeableCollection(OpenedCollection):
             ConfigError: ``recall`` is not above 0 and at most 1.
             CollectionLockedError: another process is writing.
         """
+        from image_similarity_search.collection.tuning import check_recall, tuned
+
         check_recall(recall)
         with self._writing(self._catalog.turns.whole(self._wait)):
             return tuned(self._catalog, self._searcher, self._keeper, recall)
@@ -308,6 +314,8 @@ class ChangeableCollection(OpenedCollection):
             StoreUnavailableError: the engine can't be reached; nothing was changed.
             CollectionLockedError: another process is writing.
         """
+        from image_similarity_search.collection.moving import moved
+
         with self._catalog.turns.whole(self._wait):
             self._catalog.check_in_place()
             moved(self._catalog, self._folder, to, index, progress)
@@ -358,6 +366,8 @@ class ChangeableCollection(OpenedCollection):
             ConfigError: ``new`` overlaps with another indexed folder.
             CollectionLockedError: another process is writing.
         """
+        from image_similarity_search.collection.relocate import relocated
+
         with self._writing(self._catalog.turns.whole(self._wait)):
             count = relocated(self._catalog, checked_path(old), checked_path(new), force=force)
             self._keeper.refresh()

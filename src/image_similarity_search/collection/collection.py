@@ -18,7 +18,6 @@ from image_similarity_search.collection.identity import (
     refuse_other_thumbnails,
     refuse_taken,
 )
-from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
 from image_similarity_search.collection.pipeline import Decoders
 from image_similarity_search.collection.reading import ReadableCollection
 from image_similarity_search.collection.searching import SearchableCollection
@@ -109,6 +108,10 @@ class Collection(
         try:
             found = Catalog(folder, url)
         except CollectionNotFoundError:
+            from image_similarity_search.collection.interchange.legacy_files import (
+                refuse_to_overwrite,
+            )
+
             refuse_to_overwrite(folder)
             refuse_lost(folder, create=create)
             if not create:

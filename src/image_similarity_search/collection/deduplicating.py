@@ -5,22 +5,24 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from image_similarity_search.collection.changing import ChangeableCollection
-from image_similarity_search.collection.duplicates.handing import gave_back, still_theirs
-from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.queries import checked_path
-from image_similarity_search.duplicates import (
-    ActionReport,
-    DuplicateAction,
-    DuplicateGroup,
-    DuplicateLevel,
-    DuplicateReport,
-)
 from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import DEFAULT_TIME_LIMIT, ProgressCallback
+
+if TYPE_CHECKING:  # what few processes need, they import when they do
+    from image_similarity_search.collection.duplicates.undo_log import Entry
+    from image_similarity_search.duplicates import (
+        ActionReport,
+        DuplicateAction,
+        DuplicateGroup,
+        DuplicateLevel,
+        DuplicateReport,
+    )
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +128,7 @@ class DeduplicatedCollection(ChangeableCollection):
             CollectionUnwritableError: it can't be written down, or forgotten.
         """
         from image_similarity_search.collection.duplicates.asking import resolved
+        from image_similarity_search.collection.duplicates.undo_log import UndoLog
 
         where = None if to is None else checked_path(to)
         if dry_run:
@@ -145,7 +148,10 @@ class DeduplicatedCollection(ChangeableCollection):
             ConfigError: there is nothing to undo.
             CollectionLockedError: another process is writing.
         """
+        from image_similarity_search.collection.duplicates.handing import still_theirs
+        from image_similarity_search.collection.duplicates.undo_log import UndoLog
         from image_similarity_search.collection.duplicates.undoing import undone
+        from image_similarity_search.duplicates import ActionReport
 
         log = UndoLog(self._folder)
         with self._writing(self._catalog.turns.whole(self._wait)):
@@ -162,6 +168,8 @@ class DeduplicatedCollection(ChangeableCollection):
 
         But not those that are ``theirs``, by path. What fails is told, and the rest goes on.
         """
+        from image_similarity_search.collection.duplicates.handing import gave_back
+
         try:
             self._index([entry.path for entry in entries if os.path.isfile(entry.path)])
         except ImageSearchError as error:

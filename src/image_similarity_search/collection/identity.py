@@ -28,8 +28,6 @@ from image_similarity_search.errors import (
     StoreMismatchError,
     UnknownEncoderError,
 )
-from image_similarity_search.stores.engines import EMBEDDED, Address, open_engine
-from image_similarity_search.stores.engines import check_kind as check_engine_kind
 from image_similarity_search.stores.index_file import is_ours
 from image_similarity_search.stores.kinds import check_kind
 from image_similarity_search.types import METRICS, Metric
@@ -68,12 +66,18 @@ def store_url(store: str | None) -> str:
     Raises:
         ConfigError: it is none.
     """
-    return "" if store in (None, EMBEDDED) else str(Address.parse(str(store)))
+    if store is None:
+        return ""
+    from image_similarity_search.stores.engines import EMBEDDED, Address
+
+    return "" if store == EMBEDDED else str(Address.parse(store))
 
 
 def check_index(index: str, made: Identity) -> None:
     """Refuse a kind of index that the store of such a collection can't have, by a ConfigError."""
     if made.store:
+        from image_similarity_search.stores.engines import check_kind as check_engine_kind
+
         check_engine_kind(index, made.metric)
     else:
         check_kind(index, made.dim, made.metric)
@@ -141,6 +145,8 @@ def refuse_taken(identity: Identity) -> None:
     """
     if not identity.store:
         return
+    from image_similarity_search.stores.engines import Address, open_engine
+
     with closing(open_engine(Address.parse(identity.store))) as engine:
         if engine.find():
             raise StoreMismatchError(identity.store, "another collection")
@@ -157,6 +163,8 @@ def refuse_other(
 ) -> None:
     """Raise CollectionMismatchError where another metric, index or store is asked for."""
     if store is not None and (url := store_url(store)) != stored.store:
+        from image_similarity_search.stores.engines import EMBEDDED
+
         words = (stored.store or EMBEDDED, url or EMBEDDED)
         _refuse("store", *words, f"Change it with 'iss move --to {words[1]}'.")
     if metric is not None:

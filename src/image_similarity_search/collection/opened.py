@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
-from typing import Self
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Self
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.asking import Asker
 from image_similarity_search.collection.binding import Binding
 from image_similarity_search.collection.copies import with_copies
 from image_similarity_search.collection.embedding import Embedder
-from image_similarity_search.collection.explaining.explainer import Explainer
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.identity import (
     checked_encoder,
@@ -31,6 +30,9 @@ from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.text import TextEncoder
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import FloatArray
+
+if TYPE_CHECKING:  # what few processes need, they import when they do
+    from image_similarity_search.collection.explaining.explainer import Explainer
 
 
 class OpenedCollection:
@@ -62,7 +64,6 @@ class OpenedCollection:
         self._binding = Binding(catalog, self._folder)
         self._filtering = Filtering(catalog)
         self._thumbnails = Thumbnails(catalog, self._folder)
-        self._explainer = Explainer(self._embedder, catalog.identity.metric)
         self._search_by_store()
 
     def _search_by_store(self) -> None:
@@ -119,6 +120,12 @@ class OpenedCollection:
         if self._embedding is None and registry.runs_by_onnx(spec, self._device):
             self._keeper.begin_to_load(after="onnxruntime")  # whose session is built without Python
         return self._embedder()
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        from image_similarity_search.collection.explaining.explainer import Explainer
+
+        return Explainer(self._embedder, self._catalog.identity.metric)
 
     def _texts(self, texts: Sequence[str]) -> FloatArray:
         """The embeddings ``(n, dim)`` of texts.

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.examples import Example
-from image_similarity_search.collection.explaining.explanation import (
-    Compared,
-    ExplainMethod,
-    Explanation,
-)
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.pipeline import BATCH
@@ -28,6 +23,13 @@ from image_similarity_search.filters import Filter
 from image_similarity_search.galleries import Gallery, Tile, score_and_size, tile_of
 from image_similarity_search.search_options import PLAIN, SearchOptions
 from image_similarity_search.types import FloatArray, Hit, PixelArray, Region, Text, Threshold
+
+if TYPE_CHECKING:  # what few processes need, they import when they do
+    from image_similarity_search.collection.explaining.explanation import (
+        Compared,
+        ExplainMethod,
+        Explanation,
+    )
 
 
 class SearchableCollection(OpenedCollection):

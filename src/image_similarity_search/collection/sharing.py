@@ -6,7 +6,6 @@ import os
 
 from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.whereabouts import FILE_NAME, remember, url_of
-from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
 from image_similarity_search.errors import CollectionMismatchError, CollectionUnwritableError
 
 _ELSEWHERE = "Give another index folder to use that one."
@@ -30,6 +29,8 @@ def shared_url(folder: str, asked: str | None) -> str:
     if not known and os.path.exists(own):
         raise CollectionMismatchError("catalog", own, url, _MOVE)
     if not known:
+        from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
+
         refuse_to_overwrite(folder)
     return url
 

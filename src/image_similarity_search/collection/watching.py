@@ -9,7 +9,6 @@ from threading import Event
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.changing import ChangeableCollection
-from image_similarity_search.collection.disks import disks_below
 from image_similarity_search.collection.originals import check_folder
 from image_similarity_search.collection.queries import checked_source
 from image_similarity_search.errors import ConfigError
@@ -61,6 +60,7 @@ class WatchingCollection(ChangeableCollection):
                 missing, which the message says how to install.
             SyncInterrupted: Ctrl-C during a sync; what was done is kept.
         """
+        from image_similarity_search.collection.disks import disks_below
         from image_similarity_search.collection.folder_events import FolderEvents, check_watcher
         from image_similarity_search.collection.watch import Watch
 

@@ -58,7 +58,10 @@ class Scan:
             bits = np.packbits(wanted, bitorder="little")
             chosen["sel"] = faiss.IDSelectorBitmap(bits)
         if self._in_lists:
-            chosen["nprobe"] = self._index.nlist if self._whole else self._index.nprobe
+            usual = self._index.nprobe
+            chosen["nprobe"] = self._index.nlist if self._whole else usual
+            if chosen == {"nprobe": usual}:
+                return None  # to make them takes a while
             return faiss.SearchParametersIVF(**chosen)
         if self._in_graph:
             chosen["efSearch"] = max(2 * fetch, self._index.hnsw.efSearch)
