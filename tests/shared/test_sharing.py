@@ -223,7 +223,7 @@ def test_whoever_may_only_read_searches(
             reads.add_tags([1], "sea")
     server.execute(f"DROP TABLE {schema}.forgotten")
     server.execute(f"UPDATE {schema}.format SET version = 1")
-    with pytest.raises(CollectionUnavailableError, match="open it once .* as who made it"):
+    with pytest.raises(CollectionUnavailableError, match=r"open it once .* as who made it"):
         Collection.open(tmp_path / "old", encoder=CountingEncoder(), catalog=address, create=True)
     with Collection.open(tmp_path / "owns", encoder=CountingEncoder(), catalog=url, create=True):
         pass
