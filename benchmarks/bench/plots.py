@@ -14,7 +14,7 @@ from bench import points
 from bench.registry import Figures
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "docs" / "plots"
-_SIZES = {"20k": 20_000, "100k": 100_000, "300k": 300_000, "1m": 1_000_000}
+_SIZES = {"20k": 20_000, "100k": 100_000, "1m": 1_000_000}
 _LEAST_RECALL = 0.8
 _MARKS = "osD^vP*Xh<>"
 

@@ -11,7 +11,7 @@ from bench import points
 from bench.registry import Figures
 
 _PEER = "ours-auto"
-_SIZES = ("100k", "300k", "1m")
+_SIZES = ("100k", "1m")
 _FORESEEN = (10_000_000, 100_000_000)
 _DAY = 86_400
 

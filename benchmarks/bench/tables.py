@@ -384,7 +384,6 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "quality": _quality,
     "peers-20k": _peers("20k"),
     "peers-100k": _peers("100k"),
-    "peers-300k": _peers("300k"),
     "peers-1m": _peers("1m"),
     "scale-measured": lambda results: scale.measured(results) or _NONE,
     "scale-foreseen": lambda results: scale.foreseen(results) or _NONE,

@@ -91,7 +91,7 @@ def _foreseen(setting: Setting, name: str, count: int) -> Figures | None:
     return {"build_s": seconds * (count / n) ** power, "power": power, "from_count": n}
 
 
-SIZES = {"20k": 20_000, "100k": 100_000, "300k": 300_000, "1m": 1_000_000}
+SIZES = {"20k": 20_000, "100k": 100_000, "1m": 1_000_000}
 
 
 # What runs in processes of their own
