@@ -22,6 +22,7 @@
     │   ├── CollectionUnwritableError   it can't be changed: read-only, disk full …
     │   ├── CollectionLockedError       another process is writing to it
     │   ├── CollectionUnavailableError  the database that it is in can't be reached
+    │   ├── CollectionClosedError       it was closed
     │   ├── CollectionExistsError       there is one already where a new one is to be made
     │   ├── LegacyIndexError            an index of the recipe is there, to be taken over
     │   └── ImportSourceError           what is to be taken over is missing, damaged, no export …
@@ -236,6 +237,14 @@ class CollectionUnavailableError(CollectionError):
         self.path = path
         self.reason = reason
         self.remedy = remedy
+
+
+class CollectionClosedError(CollectionError):
+    """The collection whose catalog is at ``path`` was closed by this program."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"the collection of {path} was closed: open it again (Collection.open)")
+        self.path = path
 
 
 class CollectionExistsError(CollectionError):

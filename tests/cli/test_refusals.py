@@ -208,3 +208,47 @@ def test_one_is_no_plural(said: Said) -> None:
     answer = said("evaluate", "--truth", "truth.csv")
     assert "2 searches among 6 images in 1 group, 4 in none" in answer
     assert "rebuilt: 2 images" in said("rebuild", index="flat.index")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["thumbnails", "--on", "--off"], "say one of --on and --off"),
+        (
+            ["search", "--weighted", "0", "photos/0.jpg"],
+            "nothing is to be searched for that counts more than 0: give IMAGE",
+        ),
+        (["explain", "photos/0.jpg", "id:x"], "'id:x' is no file; an image of the collection is"),
+    ],
+)
+def test_what_makes_no_sense_is_named(said: Said, arguments: list[str], why: str) -> None:
+    assert why in said(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [
+        ("pyarrow", ["export", "new.parquet", "--index-dir", "index"]),
+        ("pyarrow", ["import", "photos/any.parquet", "--index-dir", "new"]),
+        ("openTSNE", ["map", "--html", "map.html", "--index-dir", "index"]),
+        ("fsspec", ["index", "s3://bucket/photos", "--index-dir", "index"]),
+        ("ray", ["index", "photos", "--on", "ray", "--index-dir", "index"]),
+        ("psycopg", ["join", "postgresql://a@127.0.0.1:1/b", "--index-dir", "new"]),
+        ("timm", ["index", "photos", "--model", "timm:resnet18", "--index-dir", "new"]),
+    ],
+)
+def test_a_missing_package_has_one_status(
+    home: Path, monkeypatch: pytest.MonkeyPatch, package: str, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(home)
+    (home / "photos" / "any.parquet").touch()
+    for module in [one for one in sys.modules if one.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, module)
+    shared = "image_similarity_search.catalog.postgresql"
+    for module in [one for one in sys.modules if one.startswith(shared)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, ImageSearchError)
+    assert "pip install" in str(error)
+    assert exits.status_of(error) == exits.USAGE

@@ -20,7 +20,9 @@ from image_similarity_search.errors import (
     CollectionUnwritableError,
 )
 
-_WRITER = "writer.lock"
+WRITER_LOCK = "writer.lock"
+"""The file in an index folder that the one who changes the collection holds locked."""
+
 _STORE = "store.lock"
 _HOLDER = "writer.json"  # who holds the writer's lock, for the messages of others
 
@@ -43,7 +45,7 @@ def writer_lock(folder: str, *, wait: float = 0.0) -> Iterator[None]:
         CollectionNotFoundError: the folder is gone.
         CollectionUnwritableError: the lock file can't be made there.
     """
-    with _held(folder, _WRITER, wait), _named(folder):
+    with _held(folder, WRITER_LOCK, wait), _named(folder):
         yield
 
 
@@ -101,7 +103,7 @@ def _held(folder: str, name: str, wait: float) -> Iterator[None]:
         except filelock.Timeout:
             if not wait:
                 raise
-            level = logging.WARNING if name == _WRITER else logging.INFO
+            level = logging.WARNING if name == WRITER_LOCK else logging.INFO
             _log.log(level, "%s: waiting for it", _locked(folder))
             lock.acquire(timeout=-1 if wait == float("inf") else wait)
     except filelock.Timeout as error:
@@ -146,7 +148,7 @@ def _locked(folder: str) -> CollectionLockedError:
         folder,
         f"process {process} on {computer} (since {since})",
         "try again when it is done; if that computer is gone and its lock stays, delete"
-        f" {os.path.join(folder, _WRITER)}",
+        f" {os.path.join(folder, WRITER_LOCK)}",
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from image_similarity_search.catalog.lock import missing_locks, no_locks
 from image_similarity_search.errors import (
+    CollectionClosedError,
     CollectionCorruptError,
     CollectionError,
     CollectionLockedError,
@@ -63,6 +64,8 @@ def translated(path: str) -> Iterator[None]:
 def _translation(path: str, error: sqlite3.DatabaseError) -> CollectionError:
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
+    if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
+        return CollectionClosedError(path)
     if extended in _NO_LOCKS:
         return no_locks(path, str(error))
     if code in _CORRUPT or extended in _UNREADABLE:

@@ -83,7 +83,10 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             name = ctx.invoked_subcommand
-            raise named(error, self.get_command(ctx, name) if name else None) from error
+            better = named(error, self.get_command(ctx, name) if name else None)
+            if better is error:
+                raise
+            raise better from error
 
 
 @click.group(
@@ -147,7 +150,8 @@ def _status(arguments: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
     except OSError as error:  # of its own files and streams: those of the library are translated
-        say(f"iss: {error}")
+        nameless = f"standard output: {error.strerror or error}"  # what has a name says it itself
+        say(f"iss: {nameless if error.filename is None else error}")
         return exits.FAILED
     return result if isinstance(result, int) else exits.OK
 

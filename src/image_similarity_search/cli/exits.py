@@ -33,7 +33,7 @@ HELP = """\b
 Exit status:
   0    done
   1    another failure
-  2    wrong usage, or an option with a value that is not allowed
+  2    wrong usage, an option with a value that is not allowed, or a package is missing
   3    a picture or folder is missing or unreadable
   4    the collection is missing, of another model, locked, damaged
   5    the model is unknown or can't be used
@@ -43,5 +43,16 @@ Exit status:
 
 
 def status_of(error: ImageSearchError) -> int:
-    """The exit status for an error."""
+    """The exit status for an error; the same for whatever lacks a package."""
+    if _lacks_package(error):
+        return USAGE
     return next(code for kind, code in EXIT_STATUS.items() if isinstance(error, kind))
+
+
+def _lacks_package(error: BaseException | None) -> bool:
+    """Whether it was raised for an import that failed, whatever stands between."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return any(isinstance(one, ImportError) for one in seen)

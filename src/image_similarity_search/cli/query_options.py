@@ -131,7 +131,10 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
     wanted += options.pop("weighted")
     wanted += [(-LESS, one) for one in options.pop("unlike")]
     if not any(weight > 0 for weight, _ in wanted):
-        raise click.UsageError("give IMAGE, --id N, --text WORDS, --like IMAGE or --clipboard")
+        only = "nothing is to be searched for that counts more than 0: " if wanted else ""
+        raise click.UsageError(
+            f"{only}give IMAGE, --id N, --text WORDS, --like IMAGE or --clipboard"
+        )
     if [source for _, source in wanted].count("-") > 1:
         raise click.UsageError("standard input holds one picture: give '-' once")
     if region and not chief:

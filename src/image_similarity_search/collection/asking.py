@@ -22,7 +22,7 @@ from image_similarity_search.collection.folding import Folding
 from image_similarity_search.collection.lookup import path_of
 from image_similarity_search.collection.orientations import UPRIGHT, Way, seen_in
 from image_similarity_search.collection.pipeline import BATCH
-from image_similarity_search.collection.queries import Picture, pixels_of
+from image_similarity_search.collection.queries import Picture, is_id, pixels_of
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.thumbnails import Thumbnails
 from image_similarity_search.errors import ConfigError, EncoderOutputError
@@ -167,7 +167,7 @@ class Asker:
         Raises:
             ImageNotFoundError: no indexed image has this id.
         """
-        if isinstance(image, int | np.integer):
+        if is_id(image):
             self._searcher.stored([int(image)])  # it is there, and indexed
             record = self._catalog.record(int(image))
             return record.path if record else ""

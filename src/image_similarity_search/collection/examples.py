@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_similarity_search import vectors
-from image_similarity_search.collection.queries import Query
+from image_similarity_search.collection.queries import Query, is_id
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import FloatArray, Metric, Region, Text
 
@@ -42,7 +42,7 @@ class Example:
     @property
     def id(self) -> int | None:
         """The id of the image of the collection that this is."""
-        return int(self.image) if isinstance(self.image, int | np.integer) else self.of
+        return int(self.image) if is_id(self.image) else self.of
 
     @property
     def embedding(self) -> FloatArray | None:

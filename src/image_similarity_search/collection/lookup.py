@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-import numpy as np
-
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.etags import KEY as ETAG
@@ -15,7 +13,7 @@ from image_similarity_search.catalog.places import canonical
 from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection import originals
 from image_similarity_search.collection.pipeline import Job
-from image_similarity_search.collection.queries import checked_source
+from image_similarity_search.collection.queries import checked_source, is_id
 from image_similarity_search.errors import ImageNotFoundError, ImageUnreadableError
 from image_similarity_search.types import ImageRecord
 
@@ -23,14 +21,14 @@ ImageName: TypeAlias = "int | str | os.PathLike[str]"
 """An image by its id or path, or the images of a folder."""
 
 
-def path_of(catalog: Catalog, path: str | os.PathLike[str]) -> str:
+def path_of(catalog: Catalog, path: object) -> str:
     """The path under which the catalog knows a file, or would."""
     text = checked_source(path)
     if is_address(text):
         return text
     as_given = os.path.abspath(text)
     # one that was found in a linked folder is known by the link
-    return as_given if catalog.record_at(as_given) else canonical(path)
+    return as_given if catalog.record_at(as_given) else canonical(text)
 
 
 def record_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> ImageRecord:
@@ -39,7 +37,7 @@ def record_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> ImageRec
     Raises:
         ImageNotFoundError: there is none.
     """
-    if isinstance(image, int | np.integer):
+    if is_id(image):
         return required(catalog.record(int(image)), f"id {image}")
     path = path_of(catalog, image)
     return required(catalog.record_at(path), path)
@@ -65,7 +63,7 @@ def ids_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> Sequence[in
     Raises:
         ImageNotFoundError: there are none.
     """
-    if isinstance(image, int | np.integer):
+    if is_id(image):
         return [record_of(catalog, int(image)).id]
     path = path_of(catalog, image)
     record = catalog.record_at(path)
@@ -87,7 +85,7 @@ def refuse_bad(catalog: Catalog, named: Mapping[ImageName, Sequence[int]]) -> No
         record = catalog.record(ids[0]) if len(ids) == 1 else None
         if record is None or record.state == "indexed":
             continue
-        if isinstance(image, int | np.integer) or path_of(catalog, image) == record.path:
+        if is_id(image) or path_of(catalog, image) == record.path:
             reason = f"a bad file ({record.reason}), which gets no tags; nothing was changed"
             raise ImageUnreadableError(record.path, reason)
 

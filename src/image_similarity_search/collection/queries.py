@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,12 @@ Query: TypeAlias = "Picture | int | Text"
 """A picture, the id of an image of the collection, or words."""
 
 
-def checked_path(path: str | os.PathLike[str]) -> str:
+def is_id(image: object) -> TypeGuard[int | np.integer[Any]]:
+    """Whether an image is given by its id; True is a whole number in Python, and no id."""
+    return isinstance(image, int | np.integer) and not isinstance(image, bool)
+
+
+def checked_path(path: object) -> str:
     """The path as text, or the address of an object in its one form.
 
     Raises:
@@ -37,7 +42,7 @@ def checked_path(path: str | os.PathLike[str]) -> str:
     return checked_address(text) if is_address(text) else text
 
 
-def checked_source(path: str | os.PathLike[str]) -> str:
+def checked_source(path: object) -> str:
     """The same of where pictures lie: of a Parquet file, which holds some, its address."""
     text = checked_path(path)
     return address_of(text) or text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from image_similarity_search.collection.explaining.explanation import (
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.pipeline import BATCH
-from image_similarity_search.collection.queries import Picture, Query, pixels_of
+from image_similarity_search.collection.queries import Picture, Query, is_id, pixels_of
 from image_similarity_search.collection.questions import Answered, Question, answered
 from image_similarity_search.collection.thresholds import score_of
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
@@ -186,9 +187,10 @@ class SearchableCollection(OpenedCollection):
 
     def _query_vectors(self, queries: Sequence[Query]) -> FloatArray:
         """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""
-        by_id = [isinstance(query, int | np.integer) for query in queries]
-        ids = [int(query) for query in queries if isinstance(query, int | np.integer)]
-        pictures = [query for query in queries if not isinstance(query, int | np.integer | Text)]
+        by_id = [is_id(query) for query in queries]
+        ids = [int(query) for query in queries if is_id(query)]
+        others = [query for query in queries if not (is_id(query) or isinstance(query, Text))]
+        pictures = cast("list[Picture]", others)
         out = np.empty((len(queries), self._catalog.identity.dim), dtype=np.float32)
         if ids:
             out[by_id] = self._searcher.stored(ids)
@@ -210,4 +212,4 @@ def _embedded(embedder: Embedder, pictures: Sequence[Picture]) -> FloatArray:
 
 
 def _id_or_none(query: Query) -> int | None:
-    return int(query) if isinstance(query, int | np.integer) else None
+    return int(query) if is_id(query) else None

@@ -363,7 +363,7 @@ def test_another_old_index_is_not_overwritten(place: Path) -> None:
     os.remove("other/image_paths.pkl")
     with pytest.raises(LegacyIndexError, match=r"faiss.index of another program"):
         taken(index_dir="other")
-    assert sorted(os.listdir("other")) == ["faiss.index", "writer.lock"]
+    assert sorted(os.listdir("other")) == ["faiss.index"]
 
 
 def test_what_was_kept_before_stops_it_before_anything_is_done(place: Path) -> None:
@@ -389,7 +389,7 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(place: Path) -> None:
     with pytest.raises(RuntimeError):
         taken(progress=fail)
     assert {name: (Path("index_data") / name).read_bytes() for name in before} == before
-    assert sorted(os.listdir("index_data")) == [*sorted(before), "writer.lock"]
+    assert sorted(os.listdir("index_data")) == sorted(before)
     assert counts(taken()) == (12, 0, 0, 0, 0)
 
 

@@ -16,7 +16,11 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple, Protocol
 
 from image_similarity_search.catalog.parts import Row
-from image_similarity_search.errors import CollectionLockedError, CollectionUnavailableError
+from image_similarity_search.errors import (
+    CollectionClosedError,
+    CollectionLockedError,
+    CollectionUnavailableError,
+)
 
 _BETWEEN_TRIES = 0.2  # seconds
 
@@ -116,7 +120,8 @@ class Locks:
     def _let_go(self, locks: Sequence[Lock]) -> None:
         for lock in locks:
             how = "pg_advisory_unlock_shared" if lock.shared else "pg_advisory_unlock"
-            with suppress(CollectionUnavailableError):  # they ended with the connection
+            # they ended with the connection
+            with suppress(CollectionUnavailableError, CollectionClosedError):
                 self._is_had(how, lock.name)
             self._count(lock, -1)
 

@@ -31,6 +31,7 @@ from image_similarity_search.catalog.postgresql.schema import (
 )
 from image_similarity_search.catalog.whereabouts import moved_to
 from image_similarity_search.errors import (
+    CollectionClosedError,
     CollectionCorruptError,
     CollectionNotFoundError,
     CollectionUnavailableError,
@@ -254,10 +255,12 @@ class SharedDatabase:
 
     def _executed(self, sql: str, parameters: Sequence[Any] = ()) -> psycopg.Cursor[Row]:
         """Run a statement; once more where only the connection was lost."""
+        if self._is_left:
+            raise CollectionClosedError(self.path)
         with translated(self.path), self._dropped_by_interrupts():
             self._is_interrupted = self._is_interrupted and bool(self.locks)
             in_turn = bool(self.locks) and not self._is_interrupted
-            engaged = self._is_left or self._is_within or in_turn
+            engaged = self._is_within or in_turn
             if self._connection.closed and not engaged:
                 self._connection = connected(self._address)
             try:

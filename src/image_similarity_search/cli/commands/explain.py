@@ -98,7 +98,11 @@ def command(
 def _named(name: str) -> str | int:
     """A file, or the id of an image."""
     number = name.removeprefix("id:")
-    return int(number) if number != name and number.isdecimal() else name
+    if number == name or (os.path.lexists(name) and not number.isdecimal()):
+        return name
+    if not number.isdecimal():
+        raise click.UsageError(f"{name!r} is no file; an image of the collection is id:N, as id:17")
+    return int(number)
 
 
 def _path(collection: Collection, given: bytes | str | int) -> str:

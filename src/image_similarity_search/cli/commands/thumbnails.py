@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -25,21 +26,20 @@ Examples:
   iss thumbnails --off
 """,
 )
-@click.option("--rebuild", "task", flag_value="rebuild", help="Make all of them anew.")
-@click.option("--prune", "task", flag_value="prune", help="Only forget those of images gone.")
-@click.option("--on", "task", flag_value="on", help="Keep thumbnails, and make them.")
-@click.option("--off", "task", flag_value="off", help="Delete them, and keep none.")
+@click.option("--rebuild", is_flag=True, help="Make all of them anew.")
+@click.option("--prune", is_flag=True, help="Only forget those of images gone.")
+@click.option("--on", is_flag=True, help="Keep thumbnails, and make them.")
+@click.option("--off", is_flag=True, help="Delete them, and keep none.")
 @options.time_limit
 @options.index_dir
 @options.wait
 @options.as_json
-def command(
-    task: str | None, time_limit: float, index_dir: str, wait: float, as_json: bool
-) -> None:
+def command(time_limit: float, index_dir: str, wait: float, as_json: bool, **tasks: bool) -> None:
     """Make the thumbnails that are missing, and forget those of images that are gone.
 
     Thumbnails are made while indexing; a collection taken over from elsewhere has none at first.
     """
+    task = _only_one(tasks)
     from image_similarity_search.collection import Collection
     from image_similarity_search.reports import ThumbnailReport
 
@@ -59,6 +59,14 @@ def command(
         output.write_json(asdict(report))
     else:
         output.write(_in_words(task, report))
+
+
+def _only_one(tasks: Mapping[str, bool]) -> str | None:
+    """The task that was asked for, if any."""
+    asked = [task for task, is_asked in tasks.items() if is_asked]
+    if len(asked) > 1:
+        raise click.UsageError(f"say one of {' and '.join(f'--{task}' for task in asked)}")
+    return asked[0] if asked else None
 
 
 def _in_words(task: str | None, report: ThumbnailReport) -> str:

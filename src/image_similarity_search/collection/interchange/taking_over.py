@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.catalog.lock import WRITER_LOCK, writer_lock
 from image_similarity_search.catalog.new_catalog import NewCatalog
 from image_similarity_search.catalog.values import Forgotten, Identity, Rows
 from image_similarity_search.catalog.whereabouts import url_of
@@ -17,6 +17,7 @@ from image_similarity_search.collection.sharing import shared_url
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import (
     CollectionExistsError,
+    CollectionLockedError,
     CollectionNotFoundError,
     CollectionUnwritableError,
 )
@@ -56,11 +57,7 @@ def take_over(
         ConfigError: no such kind of index, or an id or path is there twice.
     """
     check_kind(identity.index, identity.dim, identity.metric)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
-    with writer_lock(folder):
+    with _nothing_left(folder), writer_lock(folder):
         refuse_existing(folder)
         url = shared_url(folder, catalog) or url_of(folder)
         if make_room is None:
@@ -81,6 +78,36 @@ def take_over(
             keeper = StoreKeeper(made, folder)
             keeper.rebuild(None)
             weigh_once(made, keeper)
+
+
+@contextmanager
+def _nothing_left(folder: str) -> Iterator[None]:
+    """Make a folder where there is none; where what is inside fails, leave it as it was.
+
+    Raises:
+        CollectionUnwritableError: it can't be made.
+    """
+    lock, place, missing = os.path.join(folder, WRITER_LOCK), folder, []
+    was_locked = os.path.lexists(lock)
+    while not os.path.lexists(place):
+        missing.append(place)
+        place = os.path.dirname(place)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
+    try:
+        yield
+    except CollectionLockedError:
+        raise  # what is there is another process's
+    except BaseException:
+        with suppress(OSError):
+            if not was_locked:
+                os.remove(lock)
+        with suppress(OSError):  # up to one that something else was put into
+            for place in missing:
+                os.rmdir(place)
+        raise
 
 
 def refuse_existing(folder: str) -> None:
