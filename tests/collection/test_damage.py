@@ -61,7 +61,7 @@ def test_a_turned_bit_of_the_catalog_is_noticed_or_does_not_matter(
         place = damage.flip(copy / "catalog.sqlite", seed)
         outcomes[outcome(copy, expected)].append(place)
     assert not outcomes["wrong"] + outcomes["misnamed"]
-    assert len(outcomes["named"]) > _FLIPS / 2
+    assert len(outcomes["named"]) > _FLIPS / 3  # the pages of empty tables do not matter
     assert outcomes["right"]
 
 
