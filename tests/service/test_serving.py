@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -27,6 +28,8 @@ from test_searching import hits_of, picture
 from image_similarity_search.cli.commands.serve import command
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.service.serving import listening_socket
+from image_similarity_search.service.settings import Settings
 
 _ISS = [sys.executable, "-m", "image_similarity_search", "serve", "--port", "0"]
 
@@ -150,6 +153,26 @@ def test_workers_share_collection_jobs_and_measurements(place: Path, here: str) 
         assert [float(count) for count in counted] == [6.0]
         service.send_signal(signal.SIGTERM)
         assert service.wait(30) == 0
+
+
+def test_answers_are_sent_at_once(place: Path) -> None:
+    """Else the second part of each would wait until the client has acknowledged the first."""
+
+    async def is_prompt() -> bool:
+        connected: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def connect(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            server: socket.socket = writer.get_extra_info("socket")
+            connected.set_result(server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
+            writer.close()
+
+        settings = Settings((("pictures", str(place / "index")),), str(place), port=0)
+        with listening_socket(settings) as listening:
+            async with await asyncio.start_server(connect, sock=listening):
+                with socket.create_connection(listening.getsockname()[:2]):
+                    return await connected
+
+    assert asyncio.run(is_prompt())
 
 
 @pytest.mark.parametrize(

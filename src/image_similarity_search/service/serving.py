@@ -32,7 +32,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
     for _, folder in settings.collections:
         Collection.open(folder).close()
     config = configured(settings, shared_metrics)
-    listening = _listening(settings)
+    listening = listening_socket(settings)
     host, port = listening.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
     sys.stderr.write(f"serving at http://{where}:{port}/ (Ctrl-C ends it)\n")
@@ -67,9 +67,15 @@ def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn
     )
 
 
-def _listening(settings: Settings) -> socket.socket:
+def listening_socket(settings: Settings) -> socket.socket:
+    """A socket that listens at the address of the settings.
+
+    Raises:
+        ConfigError: none can.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family)
+    # the protocol by name: asyncio sends answers at once (no Nagle) only where it is
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((settings.host, settings.port))
