@@ -7,9 +7,11 @@ the service that is measured.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -91,6 +93,23 @@ async def _status(reader: asyncio.StreamReader) -> int:
     lengths = [line[15:] for line in lines if line.lower().startswith(b"content-length:")]
     await reader.readexactly(int(lengths[0]))
     return int(lines[0].split()[1])
+
+
+def cpu_seconds(pid: int, *but: int) -> float:
+    """Processor time of a process and of those that it started and that live, ``but`` for some.
+
+    Where the system says it (Linux); elsewhere 0.
+    """
+    ticks = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent, *rest = file.read_text("ascii", "replace").rpartition(")")[2].split()[1:]
+        except (OSError, ValueError):  # it ended meanwhile
+            continue
+        own = int(file.parent.name)
+        if pid in (own, int(parent)) and own not in but:
+            ticks += int(rest[9]) + int(rest[10])
+    return ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
 
 
 def memory_mib(pid: int) -> float:

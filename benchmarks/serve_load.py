@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 from embeddings import grown
-from http_load import get, memory_mib, post, send
+from http_load import cpu_seconds, get, memory_mib, post, send
 from synthetic import build
 
 from image_similarity_search import Collection
@@ -147,17 +147,27 @@ def uploads(photos: str, connections: str = "32", rounds: str = "5") -> dict[str
 
     ``embedded``: decoded and encoded as uploads are, and nothing else. ``encoded``: by the encoder
     alone, of pixels that were decoded before. ``indexed``: as ``iss index`` takes them in.
+    Processor time does not depend on who else is at work, nor on what this takes to send requests.
     """
+    cpu_ms: dict[str, list[float]] = {"uploads": [], "embedded": [], "client": []}
     rates: dict[str, list[float]] = {"uploads": [], "embedded": [], "encoded": [], "indexed": []}
     with tempfile.TemporaryDirectory() as folder:
         index, root = _collection(Path(folder), photos, 0)
         files = [file.read_bytes() for file in sorted(root.iterdir())]
-        with service(index) as (url, _), Collection.open(index) as collection:
+        with service(index) as (url, process), Collection.open(index) as collection:
             requests = [post(f"{_HERE}/search?k=10", data) for data in files]
             send(url, iter(requests[:64]), int(connections), 60.0)
             for number in range(int(rounds)):
-                rates["embedded"].append(_embedding_rate(collection, files, int(connections)))
+                rate, cpu = _embedding_rate(collection, files, int(connections), process.pid)
+                rates["embedded"].append(rate)
+                cpu_ms["embedded"].append(cpu)
+                before, own = cpu_seconds(process.pid), time.process_time()
                 load = send(url, iter(requests), int(connections), 300.0)
+                for name, seconds in (
+                    ("uploads", cpu_seconds(process.pid) - before),
+                    ("client", time.process_time() - own),
+                ):
+                    cpu_ms[name].append(1e3 * seconds / len(files))
                 rates["uploads"].append(load.figures()["requests_per_second"])
                 rates["encoded"].append(_encoding_rate(collection, files))
                 rates["indexed"].append(_indexing_rate(Path(folder) / f"again{number}", root))
@@ -167,6 +177,9 @@ def uploads(photos: str, connections: str = "32", rounds: str = "5") -> dict[str
     for name in ("embedded", "encoded", "indexed"):
         ratios = [up / other for up, other in zip(rates["uploads"], rates[name], strict=True)]
         figures[f"upload_of_{name}_ratio"] = round(median(ratios), 3)
+    figures |= {f"{name}_cpu_ms": round(median(found), 2) for name, found in cpu_ms.items()}
+    pairs = zip(cpu_ms["embedded"], cpu_ms["uploads"], strict=True)
+    figures["embedded_of_upload_cpu_ratio"] = round(median(one / all_ for one, all_ in pairs), 3)
     return figures
 
 
@@ -261,11 +274,17 @@ def _indexing_rate(index: Path, root: Path) -> float:
         return collection.sync(root).images_per_second
 
 
-def _embedding_rate(collection: Collection, files: list[bytes], at_once: int) -> float:
-    """Pictures a second that are decoded and encoded, so many under way at any time."""
+def _embedding_rate(
+    collection: Collection, files: list[bytes], at_once: int, service_: int
+) -> tuple[float, float]:
+    """Pictures a second that are decoded and encoded, so many under way at any time.
+
+    And the processor time of each in ms, without what the service of this process id takes.
+    """
     with collection.uploads() as embedding:
         for first in [embedding.embed(data) for data in files[:64]]:  # all processes start
             first.result()
+        before = cpu_seconds(os.getpid(), service_)
         started, under_way = time.perf_counter(), deque[Future[Any]]()
         for data in files:
             if len(under_way) == at_once:
@@ -273,7 +292,8 @@ def _embedding_rate(collection: Collection, files: list[bytes], at_once: int) ->
             under_way.append(embedding.embed(data))
         for last in under_way:
             last.result()
-        return round(len(files) / (time.perf_counter() - started), 1)
+        rate = round(len(files) / (time.perf_counter() - started), 1)
+        return rate, 1e3 * (cpu_seconds(os.getpid(), service_) - before) / len(files)
 
 
 def _encoding_rate(collection: Collection, files: list[bytes]) -> float:

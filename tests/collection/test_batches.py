@@ -26,8 +26,8 @@ class Work:
 
 
 @contextmanager
-def _open(work: Work, threads: int, worth: int) -> Iterator[Batches[int]]:
-    batches = Batches("work", threads, 5, work, worth=worth)
+def _open(work: Work, threads: int, worth: int, busy: int = 1) -> Iterator[Batches[int]]:
+    batches = Batches("work", threads, 5, work, worth=worth, busy=busy)
     try:
         yield batches
     finally:
@@ -51,36 +51,52 @@ def test_what_waits_is_taken_together() -> None:
 
 
 @pytest.mark.parametrize("come", [True, False])
-def test_few_are_left_alone_while_more_are_expected(come: bool) -> None:
+def test_few_are_left_alone_while_enough_are_expected(
+    come: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("image_similarity_search.collection.batches._PATIENCE", 30.0)
     work = Work()
-    with _open(work, threads=2, worth=3) as batches:
+    with _open(work, threads=2, worth=3, busy=2) as batches:
         for _ in range(4):
             batches.expect()
-        batches.put(0, expected=True)  # the first is taken at once: nothing is at work
-        until(lambda: work.got == [[0]])
+        batches.put(0, expected=True)
         batches.put(1, expected=True)
-        batches.put(2, expected=True)
         time.sleep(0.05)  # one that would take them has the time to
-        assert work.got == [[0]]
+        assert work.got == []
         if come:
-            batches.put(3, expected=True)
+            batches.put(2, expected=True)
         else:
             batches.give_up()
-        until(lambda: len(work.got) == 2)
-    assert work.got == [[0], [1, 2, 3] if come else [1, 2]]
+        until(lambda: len(work.got) == 1)
+    assert work.got == [[0, 1, 2] if come else [0, 1]]
 
 
-def test_enough_are_taken_whatever_is_expected() -> None:
+def test_one_alone_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("image_similarity_search.collection.batches._PATIENCE", 30.0)
+    work = Work()
+    with _open(work, threads=1, worth=8) as batches:
+        batches.expect()
+        batches.put(0, expected=True)
+        until(lambda: work.got == [[0]], 20)
+
+
+def test_what_never_comes_is_not_waited_for() -> None:
+    work = Work()
+    with _open(work, threads=1, worth=2) as batches:
+        batches.expect()
+        batches.put(0)
+        until(lambda: work.got == [[0]])
+
+
+def test_enough_are_taken_whatever_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("image_similarity_search.collection.batches._PATIENCE", 30.0)
     work = Work()
     with _open(work, threads=2, worth=2) as batches:
         batches.expect()
         batches.put(0)
-        until(lambda: work.got == [[0]])
         batches.put(1)
-        batches.put(2)
-        until(lambda: len(work.got) == 2)
+        until(lambda: work.got == [[0, 1]], 20)
         batches.give_up()
-    assert work.got == [[0], [1, 2]]
 
 
 def test_at_the_end_what_waits_is_done() -> None:

@@ -26,6 +26,7 @@ from image_similarity_search.client import Client
 from image_similarity_search.collection import identity, opened
 from image_similarity_search.encoders.text import TextEncoder
 from image_similarity_search.service import served
+from image_similarity_search.service.schemas import SearchOut
 from image_similarity_search.service.settings import Settings
 
 
@@ -55,6 +56,12 @@ def test_a_picture_finds_itself_whichever_way_it_is_sent(shared: httpx.Client, h
         )
         assert len(others) == 2
         assert others[0]["score"] >= others[1]["score"]
+
+
+def test_an_answer_has_the_documented_shape(shared: httpx.Client, here: str) -> None:
+    for options in ("", "&fold=true&diverse=true", "&threshold=0.99"):
+        answer = shared.get(f"{here}/images/1/similar?k=3{options}")
+        assert SearchOut.model_validate_json(answer.content).model_dump_json() == answer.text
 
 
 def test_searches_made_together_get_each_its_own_answer(shared: httpx.Client, here: str) -> None:

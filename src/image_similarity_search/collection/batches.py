@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
+
+_PATIENCE = 0.05  # seconds: what is expected may be a picture that takes for ever
 
 
 class Batches(Generic[_T]):
     """Threads that call ``work`` with what waits, at most ``most`` of it at once.
 
-    One of them always takes what there is. The others leave less than ``worth`` items alone as
-    long as more is expected: these items would be done no sooner for being done one by one.
-    ``work`` must not raise: those who wait for an answer would not know.
+    They leave less than ``worth`` items alone for a moment as long as ``busy`` more are expected,
+    which is what keeps all processors busy: these items would be done no sooner for being done one
+    by one. ``work`` must not raise: those who wait for an answer would not know.
     """
 
     def __init__(
@@ -26,14 +29,16 @@ class Batches(Generic[_T]):
         work: Callable[[list[_T]], object],
         *,
         worth: int = 1,
+        busy: int = 1,
     ) -> None:
         self._most = most
         self._worth = worth
+        self._busy = busy
         self._work = work
         self._change = threading.Condition()
         self._waiting: deque[_T] = deque()  # these four are read and changed under it
         self._expected = 0
-        self._at_work = 0
+        self._since = 0.0  # when the first of those that wait came
         self._closed = False
         self._threads = [
             threading.Thread(target=self._attend, name=name, daemon=True) for _ in range(threads)
@@ -50,14 +55,16 @@ class Batches(Generic[_T]):
         """Have it done; returns at once."""
         with self._change:
             self._expected -= expected
+            if not self._waiting:
+                self._since = monotonic()
             self._waiting.append(item)
-            self._change.notify()
+            self._tell()
 
     def give_up(self) -> None:
         """Know that an expected item will not come."""
         with self._change:
             self._expected -= 1
-            self._change.notify()
+            self._tell()
 
     def close(self) -> None:
         """Have done what waits already, and wait for it."""
@@ -70,19 +77,24 @@ class Batches(Generic[_T]):
     def _attend(self) -> None:
         while batch := self._next():
             self._work(batch)
-            with self._change:
-                self._at_work -= 1
-                self._change.notify()
+
+    def _tell(self) -> None:
+        # to begin, or to look at the clock; woken each time, a thread would often find too few
+        if self._is_time() or len(self._waiting) == 1:
+            self._change.notify()
 
     def _next(self) -> list[_T]:
         """What to do next; nothing at the end."""
         with self._change:
-            self._change.wait_for(self._is_time)
+            while not self._is_time():
+                self._change.wait(_PATIENCE if self._waiting else None)
             batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-            self._at_work += bool(batch)
+            self._since = monotonic()
             return batch
 
     def _is_time(self) -> bool:
         count = len(self._waiting)
-        alone = not (self._at_work and self._expected)
-        return self._closed or count >= self._worth or (count > 0 and alone)
+        if self._closed or count >= self._worth:
+            return True
+        is_patient = self._expected >= self._busy and monotonic() - self._since < _PATIENCE
+        return count > 0 and not is_patient

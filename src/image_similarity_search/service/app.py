@@ -72,6 +72,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
         lifespan=service.running,
     )
     app.state.service = service
+    app.state.parameters = {}
     problems.add_handlers(app)
     for module in (about, sessions, searching, explaining, images, tags, syncing, duplicates):
         app.include_router(module.router, dependencies=[Depends(only_known)])

@@ -18,11 +18,21 @@ async def only_known(request: Request) -> None:
     """
     if not request.query_params or not isinstance(request.scope["route"], APIRoute):
         return
-    known = {one["name"] for one in parameters_of(request) if one["in"] == "query"}
+    known = _names(request)
     for name in request.query_params:
         if name not in known:
             expected = f"one of {', '.join(sorted(known))}" if known else "no parameters"
             raise ConfigError(f"parameter {name[:50]!r}", "", expected)
+
+
+def _names(request: Request) -> frozenset[str]:
+    """Those that the route of a request takes, remembered: they are asked for each time."""
+    remembered: dict[tuple[str, str], frozenset[str]] = request.app.state.parameters
+    place = request.scope["route"].path_format, request.method
+    if place not in remembered:
+        taken = _operation(request).get("parameters", [])
+        remembered[place] = frozenset(one["name"] for one in taken if one["in"] == "query")
+    return remembered[place]
 
 
 def parameters_of(request: Request) -> list[dict[str, Any]]:

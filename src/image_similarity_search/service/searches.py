@@ -116,8 +116,9 @@ class Searches:
                 continue
             wanted = batch[number]
             seconds = time.perf_counter() - wanted.started
-            shown = SearchOut.of(hits, wanted.k, self._metric, seconds, self._name, roots)
-            answers[number] = shown.model_dump_json()
+            answers[number] = SearchOut.json_of(
+                hits, wanted.k, self._metric, seconds, self._name, roots
+            )
         return answers
 
 

@@ -264,5 +264,4 @@ def _searched(served: Served, examples: list[Example], how: _How, started: float
         options=how.options,
     )
     seconds = time.perf_counter() - started
-    answer = SearchOut.of(hits, how.k, served.metric, seconds, served.name, roots)
-    return answer.model_dump_json()
+    return SearchOut.json_of(hits, how.k, served.metric, seconds, served.name, roots)
