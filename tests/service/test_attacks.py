@@ -487,11 +487,13 @@ def test_no_answer_tells_where_things_are(serve: Starter, place: Path, here: str
     image = client.get(f"{here}/images/1").json()
     (place / "photos" / image["path"]).unlink()
     answers.append(client.get(image["links"]["file"]))
+    (place / "photos").rename(place / "away")
+    answers.append(client.post(f"{here}/sync", json={}))
+    job = answers[-1].json()["id"]
+    until(lambda: bool(client.get(f"/v1/jobs/{job}").json()["state"] == "failed"))
+    answers.append(client.get("/v1/jobs"))
     (place / "index/catalog.sqlite").rename(place / "index/gone")
     answers += [client.delete(f"{here}/images/1"), client.post(f"{here}/sync", json={})]
-    job = answers[-1].json()["id"]
-    until(lambda: bool(client.get(f"/v1/jobs/{job}").json()["state"] != "running"))
-    answers.append(client.get("/v1/jobs"))
     for answer in answers:
         told = json.dumps(dict(answer.headers)) + answer.text
         for hidden in (str(place), str(place.parent), os.path.expanduser("~") + "/", "Traceback"):
