@@ -269,3 +269,16 @@ def test_the_answer_of_a_page_cannot_be_run(site: Site, visitor: Visitor) -> Non
     )
     assert page.title() != "run"
     assert visitor.complaints
+
+
+def test_a_collection_that_is_gone_is_said(visitor: Visitor, own_site: Site) -> None:
+    visitor.allowed += ["503"]
+    page = visitor.visit(own_site.url)
+    (own_site.place / "index").rename(own_site.place / "unplugged")
+    page.locator(".cell > a").first.click()
+    page.get_by_role("heading", name="The collection is gone").wait_for(timeout=8_000)
+    page.reload()
+    page.get_by_text("Its index folder is not there now: pictures.").wait_for()
+    (own_site.place / "unplugged").rename(own_site.place / "index")
+    page.reload()
+    wait_for_search(page)

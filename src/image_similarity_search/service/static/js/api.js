@@ -1,13 +1,14 @@
 // The HTTP API: the page can do nothing that curl can't.
 
 const RETRIES = 3;
+const MOST_SECONDS = 10; // that somebody waits before it is said what is wrong
 let keyWanted = async () => false;
 
 /** What the server refuses, in its own words. */
 export class Problem extends Error {
   constructor(status, { title, detail, type } = {}) {
     super(detail || title || `The server answered ${status}.`);
-    this.status = status;
+    Object.assign(this, { status, title });
     this.kind = (type || "").split(":").pop();
   }
 }
@@ -30,9 +31,9 @@ async function request(path, options = {}, attempt = 0) {
   }
   if (response.ok) return response;
   if (response.status === 401 && path !== "/v1/session" && (await keyWanted())) return request(path, options, attempt);
-  if ((response.status === 429 || response.status === 503) && attempt < RETRIES) {
-    const seconds = Number(response.headers.get("Retry-After")) || 1;
-    await new Promise((resolve) => setTimeout(resolve, Math.min(seconds, 10) * 1000));
+  const seconds = Number(response.headers.get("Retry-After")) || 1;
+  if ((response.status === 429 || response.status === 503) && attempt < RETRIES && seconds <= MOST_SECONDS) {
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     options.signal?.throwIfAborted();
     return request(path, options, attempt + 1);
   }

@@ -279,6 +279,7 @@ function turn(step) {
 function failed(error) {
   if (error.name === "AbortError") return;
   if (error instanceof api.Unreachable) waitForServer();
+  else if (error.kind === "collection-gone") pictures.fail(error.title, sentence(error.message));
   else if (error instanceof api.Problem && state.examples.length && error.status < 500) pictures.fail(headingOf(error), sentence(error.message));
   else toast(sentence(error.message), { wrong: true });
 }
@@ -357,14 +358,17 @@ function setUpTheme() {
 }
 
 async function begin() {
+  let away;
   try {
     const served = await api.collections();
-    collections = served.collections;
+    [collections, away] = [served.collections, served.unavailable];
     uploads.setMost(served.max_upload);
   } catch (error) {
     return failed(error);
   }
-  if (!collections.length) return pictures.fail("No collection", "This server has none to show.");
+  if (!collections.length) {
+    return away.length ? pictures.fail("The collection is gone", `Its index folder is not there now: ${away.join(", ")}.`) : pictures.fail("No collection", "This server has none to show.");
+  }
   history.defaultCollection = collections[0].name;
   byId("collection").replaceChildren(...collections.map(({ name }) => new Option(name, name)));
   document.querySelector(".collections").hidden = collections.length < 2;

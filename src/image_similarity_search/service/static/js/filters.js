@@ -51,6 +51,7 @@ export class Filters {
     const active = Object.keys(filter).length + Object.keys(options).length;
     byId("filters-count").textContent = active || "";
     byId("filters-count").hidden = !active;
+    this.form.querySelector("[type=reset]").hidden = !active;
   }
 
   #build() {
@@ -68,7 +69,7 @@ export class Filters {
       pair("Height, pixels", amount("min_height", "from"), amount("max_height", "to")),
       pair("Changed", day("modified_after", "from"), day("modified_before", "before"), "broad"),
       choices("When searching", HOW),
-      make("div", { className: "end" }, make("button", { type: "reset", className: "button" }, "Clear filters")),
+      make("div", { className: "end" }, make("button", { type: "reset", className: "link", hidden: true }, "Clear filters")),
     );
   }
 }

@@ -110,6 +110,7 @@ export class Jobs {
 
 function words({ phase, done, total, started }) {
   if (phase !== "indexing") return done ? `Looking through the folders: ${count(done, "file")}` : "Looking through the folders";
+  if (!total) return "Looking for what has changed";
   const rate = done / Math.max(0.5, (Date.now() - new Date(started)) / 1000);
   const speed = rate >= 1 && done < total ? `, ${number(Math.round(rate))} a second` : "";
   return `Indexing ${number(done)} of ${count(total, "picture")}${speed}`;

@@ -107,7 +107,7 @@ export class Pictures {
   }
 
   #explain(scored) {
-    if (scored && this.source.threshold > 0) showEmpty("Nothing is that alike", "Lower the least score to see the nearest pictures.");
+    if (scored && this.source.hits.length) showEmpty("Nothing is that alike", "Lower the least score to see the nearest pictures.");
     else if (this.filtered) showEmpty("No picture passes the filter", "Take some of its conditions away.");
     else if (scored) showEmpty("Nothing was found", "The collection has no other pictures yet.");
     else showEmpty("No pictures yet", "Index a folder, then come back:", "iss index ~/Pictures");
