@@ -44,7 +44,8 @@ class Collection(
 ):
     """Pictures that can be searched by example, kept in a folder.
 
-    Make one with ``open``; use it as a context manager, or ``close`` it. Threads may share it.
+    Make one with ``open``; use it as a context manager, or ``close`` it. Threads may share it;
+    a process that was forked while it was open may not.
 
     Example:
         >>> with Collection.open("index_data", create=True) as collection:  # doctest: +SKIP

@@ -88,7 +88,7 @@ class StoreKeeper:
             with self._catalog.snapshot():
                 store = self._in_step()
                 yield store
-            self._warmer.searched(store)
+            self._warmer.used(store)
             if self._changes > _allowed_changes(len(store)):
                 self._save(store)
 

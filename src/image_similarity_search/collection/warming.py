@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 import numpy as np
 
@@ -34,35 +34,42 @@ class Warmer:
     ) -> None:
         self._catalog = catalog
         self._current = current
-        self._searches = 0
         self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._over = threading.Event()  # it is closed, or can't be done
 
-    def searched(self, store: FaissStore) -> None:
-        """The store was used once more; call while nobody else uses it."""
-        if not store.wants_half_bytes or (self._thread and self._thread.is_alive()):
+    def used(self, store: FaissStore) -> None:
+        """The store was used, perhaps for searches; call while nobody else uses it."""
+        if store.searches < _OFTEN or not store.wants_half_bytes or self._over.is_set():
             return
-        self._searches += 1
-        if self._searches >= _OFTEN and not self._closing.is_set():
-            self._searches = 0
-            self._thread = threading.Thread(target=self._warm, name="iss-warming")
-            self._thread.start()
+        if not (self._thread and self._thread.is_alive()):
+            thread = threading.Thread(target=self._warm, name="iss-warming")
+            with suppress(RuntimeError):  # no more threads are to be had
+                thread.start()
+                self._thread = thread
 
     def close(self) -> None:
         """Stop it."""
-        self._closing.set()
+        self._over.set()
         if self._thread:
             self._thread.join()
 
     def _warm(self) -> None:
         try:
-            while threading.main_thread().is_alive() and not self._closing.wait(_PAUSE):
+            while threading.main_thread().is_alive() and not self._over.wait(_PAUSE):
                 with self._current() as store:
                     if not store.wants_half_bytes:
                         break
-                    store.keep_half_bytes(self._vectors)
+                    self._go_on(store)
         except ImageSearchError as error:
             _log.info("searches get no quicker: %s", error)  # and go on as before
+
+    def _go_on(self, store: FaissStore) -> None:
+        try:
+            store.keep_half_bytes(self._vectors)
+        except (ImageSearchError, MemoryError) as error:
+            self._over.set()
+            store.forget_half_bytes()
+            _log.info("searches get no quicker: %s", error or "there is too little memory")
 
     def _vectors(self, ids: IdArray) -> FloatArray:
         """The comparable vectors ``(n, dim)`` of these ids."""

@@ -79,6 +79,7 @@ class FaissStore:
         metric: as given.
         kind: as given.
         trained_for: for how many vectors it was trained; 0 when it was not.
+        searches: how many queries it was searched for.
 
     Raises:
         ConfigError: an argument has a value that is not allowed.
@@ -101,6 +102,7 @@ class FaissStore:
         self._flat_limit = flat_limit
         self.trained_for = 0
         self.training_needed = 0
+        self.searches = 0
         self._depth = 1.0
         self._half_bytes: HalfBytes | None = None
         self._highest = _NOBODY  # of all ids that were put in
@@ -232,11 +234,10 @@ class FaissStore:
         orders = self._orders
         with fitting_threads(1 if len(ids) < _MANY_ROWS else len(ids), rows.size * self._dim):
             self._index.add_with_ids(rows, ids)
-        if self._half_bytes and orders:
-            if self._index.ntotal <= most(self._dim):
-                self._half_bytes.add(rows)
-            else:
-                self._half_bytes = None
+        if self._index.ntotal > most(self._dim):
+            self._half_bytes = None
+        elif self._half_bytes and orders:
+            self._half_bytes.add(rows)
         self._highest = max(self._highest, int(ids.max()))
 
     def delete(self, ids: IdArray) -> int:
@@ -303,6 +304,7 @@ class FaissStore:
             ConfigError: ``k`` is less than 1.
         """
         queries = self._checked(queries, "queries")
+        self.searches += len(queries)
         if k < 1:
             raise ConfigError("k", k, "at least 1")
         ids = self._ids()

@@ -13,12 +13,13 @@ from image_similarity_search.types import FloatArray, IdArray
 _STEPS = 16  # that half a byte tells apart
 _RANGE = 0.005, 0.995  # of the values of a dimension lie below the steps, and not above them
 _MOST_BYTES = 2**26
+_LENGTH = np.dtype(np.float32)  # that which the steps of a vector stand for has
 _AT_ONCE = 64  # vectors whose steps a processor's own cache holds
 
 
 def most(dim: int) -> int:
     """How many vectors of length ``dim`` there is room for."""
-    return _MOST_BYTES // _packed(dim)
+    return _MOST_BYTES // (_packed(dim) + _LENGTH.itemsize)
 
 
 class HalfBytes:
@@ -32,7 +33,7 @@ class HalfBytes:
         self._least, self._first = least, least + self._step / 2  # the first step stands for this
         # a system gives this memory only as it is written to
         self._bytes = np.empty((most(dim), _packed(dim)), dtype=np.uint8)
-        self._stretched = np.empty(most(dim), dtype=np.float32)
+        self._stretched = np.empty(most(dim), dtype=_LENGTH)
         self._count = 0
 
     def __len__(self) -> int:
@@ -41,7 +42,7 @@ class HalfBytes:
 
     def memory_bytes(self) -> int:
         """How much memory they take."""
-        return self._count * (self._bytes.shape[1] + self._stretched.itemsize)
+        return self._count * (self._bytes.shape[1] + _LENGTH.itemsize)
 
     def add(self, rows: FloatArray) -> None:
         """Put ``rows`` ``(n, dim)`` behind those that are there; there must be room for them."""
