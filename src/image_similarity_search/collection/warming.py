@@ -45,8 +45,9 @@ class Warmer:
         self._searches += 1
         if self._searches >= _OFTEN and not self._closing.is_set():
             self._searches = 0
-            self._thread = threading.Thread(target=self._warm, name="iss-warming")
-            self._thread.start()
+            thread = threading.Thread(target=self._warm, name="iss-warming")
+            thread.start()
+            self._thread = thread  # one that another thread may wait for
 
     def close(self) -> None:
         """Stop it."""
