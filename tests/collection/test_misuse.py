@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -31,6 +32,19 @@ def test_a_closed_collection_says_that_it_is(
     made.close()
     with pytest.raises(CollectionClosedError, match="was closed: open it again"):
         use(made)
+
+
+def test_closing_waits_for_what_another_thread_asks(tmp_path: Path) -> None:
+    made = Collection.open(tmp_path / "index", encoder="colour-texture", create=True)
+    catalog = made._catalog
+    closing = Thread(target=made.close)
+    with catalog.snapshot():
+        closing.start()
+        closing.join(0.1)
+        assert catalog.counts().indexed == 0
+    closing.join()
+    with pytest.raises(CollectionClosedError), catalog.transaction():
+        pass
 
 
 def test_truth_is_no_id(collection: Collection, make_picture: Callable[..., Path]) -> None:

@@ -31,6 +31,7 @@ from image_similarity_search.reports import RepairReport
 from image_similarity_search.types import ImageRecord
 
 _PAGE = 16_384
+_GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.fixture
@@ -99,6 +100,33 @@ def test_a_damaged_store_is_made_anew(index: Path) -> None:
     assert Collection.repair(index) == RepairReport(store_rebuilt=True)
     assert not verified(str(index)).problems
     assert verified(str(index)).checked["vectors"] == 23
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_what_is_damaged_in_an_older_format_is_saved(version: int, tmp_path: Path) -> None:
+    shutil.copytree(_GOLDEN / f"format-{version}", tmp_path / "index")
+    catalog = tmp_path / "index" / "catalog.sqlite"
+    with closing(sqlite3.connect(catalog)) as database:
+        asked = "SELECT rootpage FROM sqlite_schema WHERE name = 'images_by_content'"
+        (page,) = database.execute(asked).fetchone()
+    damage.zero(catalog, (page - 1) * _PAGE, 100)
+    with pytest.raises(CollectionCorruptError, match="verify --repair"):
+        Collection.open(tmp_path / "index")
+    assert not list(tmp_path.rglob("*.backup-format-*"))  # as which it would count as whole
+    report = Collection.repair(tmp_path / "index")
+    assert (report.images, report.lost) == (3, 0)
+    assert not verified(str(tmp_path / "index")).problems
+    assert [Path(one.path).name for one in records(tmp_path / "index").values()] == [
+        "0.png",
+        "1.png",
+        "2.png",
+    ]
+
+
+def test_an_older_format_is_brought_up_to_date_and_is_whole(tmp_path: Path) -> None:
+    shutil.copytree(_GOLDEN / "format-3", tmp_path / "index")
+    assert Collection.repair(tmp_path / "index") == RepairReport()
+    assert len(records(tmp_path / "index")) == 3
 
 
 @pytest.mark.slow

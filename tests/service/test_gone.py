@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
@@ -14,6 +16,8 @@ from test_searching import hits_of, picture
 
 from image_similarity_search.catalog import database
 from image_similarity_search.collection import Collection
+from image_similarity_search.service.roots import Roots
+from image_similarity_search.service.served import Served
 
 
 @pytest.fixture
@@ -70,6 +74,36 @@ def test_a_collection_that_is_replaced_is_opened_anew(
     assert two.post(f"{here}/images", params=added, content=picture(90)).status_code == 201
     with Collection.open(place / "before") as collection:
         assert len(collection) == 12
+
+
+def test_what_was_replaced_is_closed_when_its_last_request_has_ended(
+    two: httpx.Client, place: Path, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, closed = Event(), Event(), Event()
+    roots, close = Served.roots, Served.close
+
+    def slow(served: Served) -> Roots:
+        begun.set()
+        assert go_on.wait(10)
+        return roots(served)
+
+    def closing(served: Served) -> None:
+        close(served)
+        closed.set()
+
+    monkeypatch.setattr(Served, "roots", slow)
+    monkeypatch.setattr(Served, "close", closing)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(two.get, f"{here}/images/12")
+        assert begun.wait(10)
+        monkeypatch.setattr(Served, "roots", roots)
+        os.rename(place / "index", place / "before")
+        shutil.copytree(place / "others", place / "index")
+        assert two.get(here).status_code == 200  # by what is there now
+        assert not closed.is_set()
+        go_on.set()
+        assert asked.result().status_code == 200
+    assert closed.wait(10)
 
 
 def test_a_request_looks_once_whether_it_is_there(

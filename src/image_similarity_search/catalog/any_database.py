@@ -76,5 +76,5 @@ class AnyDatabase(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the connection; closing twice is fine."""
+        """Close the connection, when nothing is asked any more; closing twice is fine."""
         ...

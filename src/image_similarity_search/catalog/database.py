@@ -102,8 +102,9 @@ class Database:
         return cls(path)
 
     def close(self) -> None:
-        """Close the connection; closing twice is fine."""
-        self._connection.close()
+        """Close the connection, when nothing is asked any more; closing twice is fine."""
+        with self._lock:  # SQLite has no closing amid a statement of another thread
+            self._connection.close()
 
     def check_in_place(self) -> None:
         """Raise CollectionNotFoundError where the open file is no longer the one at its path."""
@@ -163,7 +164,7 @@ class Database:
                 yield
                 self.write("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
+                if self._is_within:
                     self._connection.execute("ROLLBACK")
                 raise
 
@@ -171,15 +172,14 @@ class Database:
     def snapshot(self) -> Iterator[None]:
         """What is read inside is of one moment; other threads wait."""
         with self._lock:
-            with self._translated():
-                within_another = self._connection.in_transaction
+            within_another = self._is_within
             if not within_another:
                 self._thaw()
                 self.write("BEGIN")
             try:
                 yield
             finally:
-                if not within_another and self._connection.in_transaction:
+                if not within_another and self._is_within:
                     self._connection.execute("ROLLBACK")
 
     def make_durable(self) -> None:
@@ -199,9 +199,15 @@ class Database:
         if self.value("PRAGMA wal_checkpoint(TRUNCATE)"):
             raise CollectionLockedError(self.path)
 
+    @property
+    def _is_within(self) -> bool:
+        """Whether in a transaction; raises CollectionClosedError where it was closed."""
+        with self._translated():
+            return self._connection.in_transaction
+
     def _thaw(self) -> None:
         """Open anew what was opened as unchangeable, where somebody changed it after all."""
-        if self._connection.in_transaction:
+        if self._is_within:
             return
         if self._frozen is not None and self._frozen != _state(self.path):
             self._connection.close()
@@ -209,7 +215,7 @@ class Database:
 
     def _make_writable(self) -> None:
         """Open anew what was opened as unchangeable: what stood in the way may be gone."""
-        if self._frozen is not None and not self._connection.in_transaction:
+        if self._frozen is not None and not self._is_within:
             with self._translated():
                 connection = _connect(self.path, "mode=rw")
             self._connection.close()

@@ -23,7 +23,7 @@ from image_similarity_search.errors import CollectionCorruptError, CollectionUnw
 
 _WAIT_SECONDS = 60.0  # for another process that does the same
 
-_REMEDY = "it has an older storage format, and can't be repaired: move it away, and index again"
+_UNSEALED = 1  # the format whose rows have no checksums, by which a repair knows them
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ def bring_up_to_date(connection: sqlite3.Connection, path: str) -> None:
         with writer_lock(folder, wait=_WAIT_SECONDS):
             found = _version(connection)
             if found < FORMAT_VERSION:  # or another process was quicker
+                _refuse_damaged(connection, path, found)
                 _back_up(connection, f"{path}.backup-format-{found}")
                 _change(connection, path, found)
                 _log.info("%s is of format %d now, it was of %d", path, FORMAT_VERSION, found)
@@ -63,6 +64,20 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def _refuse_damaged(connection: sqlite3.Connection, path: str, found: int) -> None:
+    """Raise CollectionCorruptError for what must not count as whole from then on."""
+    (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if problem != "ok":
+        raise _damaged(path, found, problem)
+
+
+def _damaged(path: str, found: int, reason: str) -> CollectionCorruptError:
+    if found > _UNSEALED:
+        return CollectionCorruptError(path, reason)
+    remedy = "it has a storage format that can't be repaired: move it away, and index again"
+    return CollectionCorruptError(path, reason, remedy)
+
+
 def _back_up(connection: sqlite3.Connection, path: str) -> None:
     aside = path + ".tmp"
     with closing(sqlite3.connect(aside)) as copy:
@@ -76,17 +91,14 @@ def _change(connection: sqlite3.Connection, path: str, found: int) -> None:
     connection.execute("PRAGMA foreign_keys = OFF")  # tables are made anew
     try:
         connection.execute("BEGIN IMMEDIATE")
-        (problem,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        if problem != "ok":  # it must not count as whole from then on
-            raise CollectionCorruptError(path, problem, _REMEDY)
         for version in range(found, FORMAT_VERSION):
             _STEPS[version](connection)
         if connection.execute("PRAGMA foreign_key_check").fetchone():
-            raise CollectionCorruptError(path, "a row refers to one that is missing", _REMEDY)
+            raise _damaged(path, found, "a row refers to one that is missing")
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         connection.execute("COMMIT")
     except (KeyError, TypeError, ValueError, struct.error) as error:
-        raise CollectionCorruptError(path, repr(error), _REMEDY) from error
+        raise _damaged(path, found, repr(error)) from error
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

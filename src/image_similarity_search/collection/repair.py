@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from typing import BinaryIO
 
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.inspection import inspect
 from image_similarity_search.catalog.lock import sole_use, writer_lock
 from image_similarity_search.catalog.salvage import NothingSavedError, Salvaged, salvage
@@ -26,7 +27,7 @@ from image_similarity_search.errors import (
     CollectionUnwritableError,
     StoreUnavailableError,
 )
-from image_similarity_search.reports import RepairReport
+from image_similarity_search.reports import RepairReport, VerifyReport
 from image_similarity_search.stores import index_file
 from image_similarity_search.stores.kept import kept_ids
 
@@ -56,8 +57,9 @@ def repaired(folder: str, *, wait: float = 0.0) -> RepairReport:
     if not os.path.isfile(path):
         refuse_lost(folder, create=False)
         raise CollectionNotFoundError(folder)
+    unopened = _why_unopened(path)
     with writer_lock(folder, wait=wait), _without(new, work):
-        found = verified(folder)
+        found = unopened or verified(folder)
         former = ""
         if found.counts["catalog"]:
             with _disk_errors(folder):
@@ -70,6 +72,21 @@ def repaired(folder: str, *, wait: float = 0.0) -> RepairReport:
                 keeper.rebuild(None)
             report.store_rebuilt = True
     return report
+
+
+def _why_unopened(path: str) -> VerifyReport | None:
+    """What is wrong with a catalog that can't be opened, which brings an older format up to date.
+
+    That takes the writer's lock, so it is tried before that is held. What is damaged stays of its
+    format: its rows are as they are today.
+    """
+    try:
+        Database(path, read_only=True).close()
+    except CollectionCorruptError as error:
+        report = VerifyReport()
+        report.add("catalog", error.reason)
+        return report
+    return None
 
 
 def _shared_repaired(folder: str, url: str, report: RepairReport, *, wait: float) -> RepairReport:

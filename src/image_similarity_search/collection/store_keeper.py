@@ -179,8 +179,10 @@ class StoreKeeper:
         """Let go of it: what is being read is not read to its end."""
         self._closed = True
         self._warmer.close()
-        if self._reading:
-            self._reading.join()
+        with self._starting:
+            reading = self._reading
+        if reading:
+            reading.join()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -97,8 +97,9 @@ async def _served(
     collection: Annotated[
         str, Path(description="The name of a collection.", examples=["index_data"])
     ],
-) -> Served:
-    return await service.shelf.get(collection)
+) -> AsyncIterator[Served]:
+    async with service.shelf.one(collection) as served:
+        yield served
 
 
 ServedHere = Annotated[Served, Depends(_served)]

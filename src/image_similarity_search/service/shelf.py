@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
-from threading import Timer
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from image_similarity_search.errors import CollectionNotFoundError, ImageSearchError
 from image_similarity_search.service.kinds import Kind, kind_of
@@ -14,8 +15,6 @@ from image_similarity_search.service.served import Served
 from image_similarity_search.service.settings import Limits
 
 _log = logging.getLogger(__name__)
-
-_LAST_SECONDS = 30.0  # in which requests may end that began before their collection was replaced
 
 
 class Shelf:
@@ -39,16 +38,19 @@ class Shelf:
         """How they are called, in the order given."""
         return list(self._places)
 
-    async def all(self) -> dict[str, Served]:
-        """Those that can be used now, by name, in the order given."""
-        found = {}
-        for name, place in self._places.items():
-            with suppress(ImageSearchError, Refusal):
-                found[name] = await place.served()
-        return found
+    @asynccontextmanager
+    async def all(self) -> AsyncIterator[dict[str, Served]]:
+        """Those that can be used now, by name, in the order given; open to the end of the block."""
+        async with AsyncExitStack() as stack:
+            found = {}
+            for name, place in self._places.items():
+                with suppress(ImageSearchError, Refusal):
+                    found[name] = await stack.enter_async_context(place.used())
+            yield found
 
-    async def get(self, name: str) -> Served:
-        """The collection of this name.
+    @asynccontextmanager
+    async def one(self, name: str) -> AsyncIterator[Served]:
+        """The collection of this name, open to the end of the block.
 
         Raises:
             Refusal: there is none, or it is gone.
@@ -57,7 +59,8 @@ class Shelf:
         if name not in self._places:
             kind = Kind(404, "collection-not-found", "There is no such collection")
             raise Refusal(kind, "GET /v1/collections lists those that there are")
-        return await self._places[name].served()
+        async with self._places[name].used() as served:
+            yield served
 
     def close(self) -> None:
         """Close them."""
@@ -77,23 +80,28 @@ class _Place:
         self._opening = asyncio.Lock()
         self._served = self._opened()
         self._gone = False
-        self._before: list[tuple[Timer, Served]] = []
+        self._users: Counter[Served] = Counter()  # requests, of what was there before, too
 
-    async def served(self) -> Served:
-        """What is there now: what is open, or else that anew."""
-        if self._is_open():
-            return self._served
-        async with self._opening:
-            if not self._is_open():
-                await asyncio.to_thread(self._open_anew)
-            return self._served
+    @asynccontextmanager
+    async def used(self) -> AsyncIterator[Served]:
+        """What is there now, what is open or else that anew: open to the end of the block."""
+        if not self._is_open():
+            async with self._opening:
+                if not self._is_open():
+                    await self._open_anew()
+        served = self._served
+        self._users[served] += 1
+        try:
+            yield served
+        finally:
+            self._users[served] -= 1
+            if served is not self._served:
+                await self._close_unused(served)
 
     def close(self) -> None:
         """Close it, and what was there before."""
-        for timer, served in self._before:
-            timer.cancel()
+        for served in {self._served, *self._users}:
             served.close()
-        self._served.close()
 
     def _is_open(self) -> bool:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another
@@ -102,20 +110,22 @@ class _Place:
             _log.warning("%s is gone, or another is there: it is opened anew", self._folder)
         return not self._gone
 
-    def _open_anew(self) -> None:
+    async def _open_anew(self) -> None:
         try:
-            served, before = self._opened(), self._served
+            opened = await asyncio.to_thread(self._opened)
         except CollectionNotFoundError as error:
             raise Refusal(
                 kind_of(error), "it is opened again when its index folder is back"
             ) from None
-        self._served, self._gone = served, False
+        before, self._served, self._gone = self._served, opened, False
         _log.warning("%s is open again", self._folder)
-        timer = Timer(_LAST_SECONDS, before.close)
-        timer.daemon = True
-        timer.start()
-        self._before = [(one, closed) for one, closed in self._before if one.is_alive()]
-        self._before.append((timer, before))
+        await self._close_unused(before)
+
+    async def _close_unused(self, served: Served) -> None:
+        """Close what was there before, once the requests that began with it have ended."""
+        if not self._users[served]:
+            del self._users[served]
+            await asyncio.to_thread(served.close)
 
     def _opened(self) -> Served:
         return Served(self._name, self._folder, self._limits)

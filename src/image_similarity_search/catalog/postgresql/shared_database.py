@@ -112,9 +112,10 @@ class SharedDatabase:
         return cls(url)
 
     def close(self) -> None:
-        """Close the connection; closing twice is fine."""
-        self._is_left = True
-        self._connection.close()
+        """Close the connection, when nothing is asked any more; closing twice is fine."""
+        with self._lock:
+            self._is_left = True
+            self._connection.close()
 
     def check_in_place(self) -> None:
         """Raise CollectionNotFoundError where another catalog is at its place."""

@@ -57,6 +57,7 @@ def take_over(
         ConfigError: no such kind of index, or an id or path is there twice.
     """
     check_kind(identity.index, identity.dim, identity.metric)
+    refuse_existing(folder)  # one of an older format can't be opened under the lock
     with _nothing_left(folder), writer_lock(folder):
         refuse_existing(folder)
         url = shared_url(folder, catalog) or url_of(folder)

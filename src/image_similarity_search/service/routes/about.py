@@ -30,7 +30,8 @@ async def readyz(service: ServiceHere) -> Status:
     """Whether all collections are open, and there."""
     if not service.shelf.ready:
         raise Refusal(_STARTING, "try again")
-    lacking = len(service.shelf.names()) - len(await service.shelf.all())
+    async with service.shelf.all() as found:
+        lacking = len(service.shelf.names()) - len(found)
     if lacking:
         raise Refusal(_GONE, f"{lacking} of them: GET /v1/collections says which; others go on")
     return Status()
@@ -39,22 +40,22 @@ async def readyz(service: ServiceHere) -> Status:
 @router.get("/metrics", tags=["service"], response_class=Response, responses=problems())
 async def measured(service: ServiceHere) -> Response:
     """Measurements, as Prometheus reads them."""
-    found = await service.shelf.all()
-    for name in service.shelf.names():
-        count = await service.desk.do(len, found[name].collection) if name in found else 0
-        service.metrics.images(name, count)
+    async with service.shelf.all() as found:
+        for name in service.shelf.names():
+            count = await service.desk.do(len, found[name].collection) if name in found else 0
+            service.metrics.images(name, count)
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 
 @router.get("/v1/collections", tags=["collections"], responses=problems())
 async def collections(service: ServiceHere) -> Collections:
     """All collections; the page opens the first."""
-    found = await service.shelf.all()
-    return Collections(
-        collections=[await service.desk.do(_described, one, service) for one in found.values()],
-        unavailable=[name for name in service.shelf.names() if name not in found],
-        max_upload=service.settings.limits.upload_bytes,
-    )
+    async with service.shelf.all() as found:
+        return Collections(
+            collections=[await service.desk.do(_described, one, service) for one in found.values()],
+            unavailable=[name for name in service.shelf.names() if name not in found],
+            max_upload=service.settings.limits.upload_bytes,
+        )
 
 
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))

@@ -58,8 +58,9 @@ async def found(
     A page of large groups has fewer than `limit`; `next` says where to go on.
     """
     kept = await service.desk.do(service.jobs.groups, job)
-    served = await service.shelf.get((await service.desk.do(service.jobs.get, job)).collection)
-    return await service.desk.do(_groups, served, kept, offset, limit, others)
+    name = (await service.desk.do(service.jobs.get, job)).collection
+    async with service.shelf.one(name) as served:
+        return await service.desk.do(_groups, served, kept, offset, limit, others)
 
 
 @router.post(
