@@ -49,6 +49,7 @@ class Decoded:
         height: the same.
         format: the file's format, as in ``formats.FORMATS``.
         traits: what its EXIF says; without its colours.
+        alpha: mode L, as large as ``image``; None of a picture that is opaque.
     """
 
     image: Image.Image
@@ -56,6 +57,7 @@ class Decoded:
     height: int
     format: str
     traits: Traits = NO_TRAITS
+    alpha: Image.Image | None = None
 
 
 def read_file(path: str) -> bytes:
@@ -173,7 +175,7 @@ def from_image(
     _check_size(image, name, max_pixels)
     try:
         image.load()
-        return upright_rgb(image, _orientation(image), min_side)
+        return upright_rgb(image, _orientation(image), min_side).rgb
     except Exception as error:
         raise ImageUnreadableError(name, _reason(error, image.format or image.mode)) from error
 
@@ -246,8 +248,7 @@ def _decode_as(
     width, height = full if orientation < 5 else (full[1], full[0])
     traits = exif_of(image)
     upright = upright_rgb(image, orientation, min_side)
-    name_of = picture_format.name
-    return Decoded(image=upright, width=width, height=height, format=name_of, traits=traits)
+    return Decoded(upright.rgb, width, height, picture_format.name, traits, upright.alpha)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
@@ -31,7 +31,14 @@ _ROUNDING = 2  # levels of 256
 _BAND_PIXELS = 1 << 22
 
 
-def upright_rgb(image: Image.Image, orientation: int, min_side: int | None) -> Image.Image:
+class Upright(NamedTuple):
+    """A picture over white, mode RGB; and its ``alpha``, mode L, where it is not opaque."""
+
+    rgb: Image.Image
+    alpha: Image.Image | None = None
+
+
+def upright_rgb(image: Image.Image, orientation: int, min_side: int | None) -> Upright:
     """A new image, mode RGB, transparency over white; raises whatever Pillow raises.
 
     A large one is averaged down, to a short side of no less than twice ``min_side``.
@@ -44,14 +51,14 @@ def upright_rgb(image: Image.Image, orientation: int, min_side: int | None) -> I
     if min_side is not None:
         image = _reduced(image, min(image.size) // (2 * min_side))
     if image.mode not in ("LA", "RGBA"):
-        return _in_srgb(image, profile)
+        return Upright(_in_srgb(image, profile))
     alpha = image.getchannel("A")
     opaque = _in_srgb(image.convert(image.mode[:-1]), profile)
     if alpha.getextrema() == (255, 255):
-        return opaque
+        return Upright(opaque)
     over_white = Image.new("RGB", image.size, "white")
     over_white.paste(opaque, mask=alpha)
-    return over_white
+    return Upright(over_white, alpha)
 
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:

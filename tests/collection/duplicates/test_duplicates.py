@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import MakePicture, draw
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from image_similarity_search import Collection, DuplicateGroup, DuplicateReport, Filter
 from image_similarity_search.errors import (
@@ -171,6 +171,80 @@ def test_plain_pictures_are_compared_by_their_colour(
     assert [
         set(others) | {keep} for keep, others in _groups(collection.duplicates(thorough=True))
     ] == [{"white.png", "other white.png"}]
+
+
+def test_pictures_of_one_colour_are_the_same_in_any_size_and_no_other_colour(
+    collection: Collection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    for name, (size, colour) in {
+        "white": ((400, 300), "white"),
+        "dot": ((1, 1), "white"),
+        "pale": ((400, 300), "#f5f5f5"),
+        "grey": ((1, 1), "grey"),
+    }.items():
+        Image.new("RGB", size, colour).save(folder / f"{name}.png")
+    page = Image.new("RGB", (1600, 1200), "white")
+    ImageDraw.Draw(page).text((800, 600), "Only a word", fill="black", font_size=30)
+    page.save(folder / "page.png")
+    page.resize((800, 600)).save(folder / "smaller page.png")
+    collection.sync(folder)
+    assert _groups(collection.duplicates(thorough=True)) == [
+        ("page.png", {"smaller page.png": ("same", "")}),
+        ("white.png", {"dot.png": ("same", "")}),
+    ]
+
+
+def _icon(shape: str, colour: str) -> Image.Image:
+    """A shape on nothing."""
+    icon = Image.new("RGBA", (128, 128), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(icon)
+    if shape == "disc":
+        pen.ellipse((4, 4, 123, 123), fill=colour)
+    elif shape == "bar":
+        pen.rectangle((4, 50, 123, 78), fill=colour)
+    else:
+        pen.polygon([(64, 4), (123, 123), (4, 123)], fill=colour)
+    return icon
+
+
+@pytest.mark.parametrize("colour", ["white", "black", "#d02040"])
+def test_shapes_on_nothing_are_told_apart_whatever_their_colour(
+    collection: Collection, tmp_path: Path, colour: str
+) -> None:
+    folder = tmp_path / "icons"
+    folder.mkdir()
+    for shape in ("disc", "bar", "triangle"):
+        _icon(shape, colour).save(folder / f"{shape}.png")
+    _icon("triangle", colour).resize((64, 64)).save(folder / "small triangle.webp", lossless=True)
+    Image.new("RGBA", (64, 64), (0, 0, 0, 0)).save(folder / "nothing.png")
+    Image.new("RGB", (64, 64), "white").save(folder / "white.png")
+    collection.sync(folder)
+    report = collection.duplicates(thorough=True)
+    assert _groups(report) == [("triangle.png", {"small triangle.webp": ("same", "")})]
+
+
+def test_what_was_put_over_white_is_a_changed_copy(collection: Collection, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cut_out = draw(0, _SIZE)
+    cut_out.putalpha(_icon("disc", "white").getchannel("A").resize(_SIZE))
+    cut_out.save(folder / "cut out.png")
+    cut_out.resize((200, 150)).save(folder / "cut out.webp")
+    white = Image.new("RGBA", _SIZE, "white")
+    Image.alpha_composite(white, cut_out).convert("RGB").save(folder / "over white.jpg")
+    opaque = draw(1, _SIZE)
+    opaque.save(folder / "opaque.jpg")
+    opaque.putalpha(255)
+    opaque.save(folder / "opaque.png")
+    collection.sync(folder)
+    assert sorted(_groups(collection.duplicates("same"))) == [
+        ("cut out.png", {"cut out.webp": ("same", "")}),
+        ("opaque.png", {"opaque.jpg": ("same", "")}),
+    ]
+    near = {name for group in collection.duplicates().groups for name in _others(group)}
+    assert near == {"opaque.jpg", "cut out.webp", "over white.jpg"}
 
 
 def test_images_in_a_reference_folder_stay(collection: Collection, pictures: Path) -> None:

@@ -27,6 +27,7 @@ NEAR_LIKENESS = 0.93
 SIMILAR_SCORE = 0.75
 _SAME_COLOURS = 10.0  # levels between the colours of a picture and its copy, on average
 _SAME_SPOTS = 40.0  # grey levels by which the most different spot of the two may differ
+_PLAIN_SPOTS = 6  # the same of two that show next to nothing: beyond is another colour, or a speck
 _CANDIDATE_DISTANCE = 0.55  # of embeddings; farther ones are no copies, or are found by pixels
 _CUT_DISTANCE = 0.33  # the same, of one that shows a part of the other
 _AT_ONCE = 4096  # pairs
@@ -89,13 +90,12 @@ class Levels:
         worth = plain | (values >= min(self.likeness, SAME_LIKENESS)) | (cuts >= self.likeness)
         by_pixels: dict[int, Edge | None] = {}
         for at in np.flatnonzero(worth):
-            rows_of = [left[at], right[at]]
+            rows_of = [int(left[at]), int(right[at])]
             looks = seen.grey[rows_of], seen.colours[rows_of]
             distance = float(pairs.distances[both[at]])
             value, change = float(values[at]), changes[at]
-            by_pixels[int(both[at])] = self._by_pixels(
-                distance, value, change, float(cuts[at]), *looks
-            )
+            edge = self._by_pixels(distance, value, change, float(cuts[at]), *looks)
+            by_pixels[int(both[at])] = edge and self._on_any_ground(edge, seen, rows_of)
         for number, distance in enumerate(pairs.distances.tolist()):
             edge = by_pixels.get(number)
             if edge is None and distance <= self._similar:
@@ -125,9 +125,10 @@ class Levels:
     ) -> Edge | None:
         """How two images are alike by their signatures, and by their likeness, whole and cut."""
         plain = is_plain(grey)
-        close = np.abs(colours[0].astype(int) - colours[1]).mean() <= _SAME_COLOURS
         if plain.any():
-            return Edge("same", distance, 1.0, "") if plain.all() and close else None
+            same = plain.all() and max(_most_apart(grey), _most_apart(colours)) <= _PLAIN_SPOTS
+            return Edge("same", distance, 1.0, "") if same else None
+        close = np.abs(colours[0].astype(int) - colours[1]).mean() <= _SAME_COLOURS
         if (
             value >= SAME_LIKENESS
             and not change
@@ -138,3 +139,32 @@ class Levels:
         if value < self.likeness:
             value, change = (cut, "cut") if cut > value else (value, change)
         return Edge("near", distance, value, change) if value >= self.likeness else None
+
+    def _on_any_ground(self, edge: Edge, seen: Signatures, rows: list[int]) -> Edge | None:
+        """How two images are alike that are so over white, where they are not opaque.
+
+        What is white and lies on nothing is not seen over white. A picture that is opaque is at
+        best a changed copy of one that is not: it was put over white.
+        """
+        transparent = [row in seen.alpha for row in rows]
+        if not any(transparent):
+            return edge
+        grey, colours = seen.over_black(rows)
+        (value,), (change,) = oriented_likeness(grey[:1], grey[1:])
+        close = edge.distance <= _CUT_DISTANCE
+        cut = float(cut_likeness(grey, np.array([[0, 1]]))[0]) if close else -1.0
+        other = self._by_pixels(edge.distance, float(value), change, cut, grey, colours)
+        if other:
+            return max(edge, other, key=_unlikeness)
+        seen_at_all = not all(transparent) and not is_plain(seen.grey[rows]).any()
+        is_near = seen_at_all and (edge.likeness or 0) >= self.likeness
+        return edge._replace(level="near") if is_near else None
+
+
+def _unlikeness(edge: Edge) -> tuple[int, float]:
+    return DUPLICATE_LEVELS.index(edge.level), -(edge.likeness or 0)
+
+
+def _most_apart(pixels: PixelArray) -> int:
+    """By how much two rows of pixels differ, where they do most."""
+    return int(np.abs(pixels[0].astype(int) - pixels[1]).max())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from image_similarity_search.collection.duplicates.looking import looked_at
 from image_similarity_search.collection.duplicates.signing import COLOUR_SIDE, SIDE, SIGNATURE_BYTES
-from image_similarity_search.types import IdArray, ImageRecord, PixelArray
+from image_similarity_search.types import FloatArray, IdArray, ImageRecord, PixelArray
 
 _WORK = "image_similarity_search.collection.duplicates.signing:answer"
 
@@ -19,18 +19,33 @@ _WORK = "image_similarity_search.collection.duplicates.signing:answer"
 class Signatures:
     """What images look like, small: uint8 ``grey`` ``(n, 32, 32)``, ``colours`` ``(n, 4, 4, 3)``.
 
-    ``rows`` has the position of an image by its id; ``unreadable`` the reasons of those without.
+    That is over white. ``rows`` has the position of an image by its id; ``unreadable`` the reasons
+    of those without; ``alpha`` ``(32, 32)``, by position, is there of those that are not opaque.
     """
 
     grey: PixelArray
     colours: PixelArray
     rows: dict[int, int]
     unreadable: dict[int, str]
+    alpha: dict[int, PixelArray]
 
     @property
     def ids(self) -> IdArray:
         """The ids ``(n,)`` by position."""
         return np.fromiter(self.rows, dtype=np.int64, count=len(self.rows))
+
+    def over_black(self, rows: Sequence[int]) -> tuple[PixelArray, PixelArray]:
+        """``grey`` and ``colours`` of some positions, as these images look over black."""
+        opaque = np.full((SIDE, SIDE), 255, dtype=np.uint8)
+        ground = 255.0 - np.stack([self.alpha.get(row, opaque) for row in rows])
+        part = SIDE // COLOUR_SIDE
+        coarse = ground.reshape(-1, COLOUR_SIDE, part, COLOUR_SIDE, part).mean(axis=(2, 4))
+        at = list(rows)
+        return _less(self.grey[at], ground), _less(self.colours[at], coarse[..., None])
+
+
+def _less(pixels: PixelArray, white: FloatArray) -> PixelArray:
+    return np.asarray(np.clip(np.rint(pixels - white), 0, 255), dtype=np.uint8)
 
 
 def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: float) -> Signatures:
@@ -43,11 +58,15 @@ def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: floa
     data: NDArray[np.uint8] = np.empty((count, SIGNATURE_BYTES), dtype=np.uint8)
     rows: dict[int, int] = {}
     unreadable: dict[int, str] = {}
+    alpha: dict[int, PixelArray] = {}
     for id_, answer in looked_at(_WORK, records, time_limit):
         if answer.failure:
             unreadable[id_] = "decoding it ends the process, or takes too long"
-        elif len(answer.parts[-1]) == SIGNATURE_BYTES:
-            data[len(rows)] = np.frombuffer(answer.parts[-1], dtype=np.uint8)
+        elif len(answer.parts[-1]) >= SIGNATURE_BYTES:
+            signature = np.frombuffer(answer.parts[-1], dtype=np.uint8)
+            data[len(rows)] = signature[:SIGNATURE_BYTES]
+            if len(signature) > SIGNATURE_BYTES:
+                alpha[len(rows)] = signature[SIGNATURE_BYTES:].reshape(SIDE, SIDE)
             rows[id_] = len(rows)
         else:
             unreadable[id_] = answer.parts[-1].decode()
@@ -58,4 +77,5 @@ def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: floa
         colours.reshape(-1, COLOUR_SIDE, COLOUR_SIDE, 3),
         rows,
         unreadable,
+        alpha,
     )

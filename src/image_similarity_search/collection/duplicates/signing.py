@@ -19,6 +19,7 @@ COLOUR_SIDE = 4
 """and in so many by so many coloured ones."""
 
 SIGNATURE_BYTES = SIDE * SIDE + 3 * COLOUR_SIDE * COLOUR_SIDE
+"""Of a picture over white; where it is not opaque, ``SIDE * SIDE`` bytes of alpha come after."""
 
 _MIN_SIDE = 2 * SIDE  # a JPEG may be decoded so small, which takes a fraction of the time
 
@@ -30,14 +31,15 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
     yield from ()  # there are no parts before the last
     try:
         data = decode.read_file(os.fsdecode(request))
-        image = decode.decode(data, min_side=_MIN_SIDE).image
+        decoded = decode.decode(data, min_side=_MIN_SIDE)
     except ImageError as error:
         if isinstance(error.__cause__, MemoryError):
             raise error.__cause__ from None
         return error.reason.encode(errors="backslashreplace")[: SIGNATURE_BYTES - 1]
-    small = _small(image)
+    small = _small(decoded.image)
+    alpha = _small(decoded.alpha).tobytes() if decoded.alpha else b""
     colours = small.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX)
-    return small.convert("L").tobytes() + colours.tobytes()
+    return small.convert("L").tobytes() + colours.tobytes() + alpha
 
 
 def grey_signature(image: Image.Image) -> Image.Image:
