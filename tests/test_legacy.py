@@ -14,6 +14,7 @@ from image_similarity_search import ImageSimilaritySearch
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.errors import (
     CollectionMismatchError,
+    CollectionUnwritableError,
     FolderNotFoundError,
     ImageNotFoundError,
     ImageUnreadableError,
@@ -95,6 +96,14 @@ def test_another_writer_does_not_keep_it_from_searching(
     assert "is writing to" in caplog.text
 
 
+def test_it_says_of_what_it_is(images: Path, tmp_path: Path) -> None:
+    searcher = ImageSimilaritySearch(images, tmp_path / "i")
+    collection = f"<Collection {str(tmp_path / 'i')!r}: {len(searcher.collection)} images>"
+    assert repr(searcher) == f"<ImageSimilaritySearch of {str(images)!r} in {collection}>"
+    searcher.close()
+    assert "closed" in repr(searcher.collection)
+
+
 def test_what_can_not_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     with ImageSimilaritySearch("images", model="colour-texture", metric="l2") as searcher:
@@ -102,6 +111,9 @@ def test_what_can_not_be_used_is_said(tmp_path: Path) -> None:
             searcher.find_similar("missing.jpg")
         with pytest.raises(ImageUnreadableError, match="not a picture"):
             searcher.add_image_to_index("bad.jpg")
+    for place in ("bad.jpg", "bad.jpg/index"):
+        with pytest.raises(CollectionUnwritableError, match=r"it leads to a file: give a folder"):
+            ImageSimilaritySearch("images", place)
 
 
 def test_the_script_runs_beside_its_pictures(tmp_path: Path, images: Path) -> None:

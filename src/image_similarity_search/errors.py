@@ -194,8 +194,10 @@ class CollectionUnwritableError(CollectionError):
         if remedy is None:
             why = reason.lower()
             refused = "read-only" in why or "readonly" in why or "permission" in why
+            taken = "file exists" in why or "not a directory" in why
             what = "make it writable" if refused else "make room"
             remedy = f"{what} or give another index folder"
+            remedy = "it leads to a file: give a folder" if taken else remedy
         super().__init__(f"{path} can't be written to: {reason}. What it holds is kept; {remedy}")
         self.path = path
         self.reason = reason
@@ -212,8 +214,7 @@ class CollectionLockedError(CollectionError):
         self,
         path: object,
         holder: str = "another process",
-        remedy: str = "try again when it is done, or wait for it with --wait"
-        " (searching works meanwhile)",
+        remedy: str = "try again when it is done (searching works meanwhile)",
         *,
         use: str = "writing to",
     ) -> None:

@@ -129,6 +129,10 @@ class ImageSimilaritySearch:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        """Of which folder it is, and what it searches in."""
+        return f"<{type(self).__name__} of {self.image_dir!r} in {self.collection!r}>"
+
     def _bring_up_to_date(self) -> None:
         try:
             self.collection.sync(self._root)

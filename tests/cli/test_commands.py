@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
     assert b"1 group, 1 image that could go" in done.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "1 group, 1 picture that could go" in page
+    assert re.search(r"<h2[^>]*><bdi>picture", page)  # its name: the path is below
+    assert re.search(r"exact: [\d,]+ bytes", page)  # the pixels are said above
     assert page.count("<img") == 2
     found = json.loads(indexed("duplicates", "--json", "--level", "exact").stdout)
     (group,) = found["groups"]

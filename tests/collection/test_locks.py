@@ -70,8 +70,19 @@ def test_a_second_writer_is_told_who_writes(index: Path, photos: Path) -> None:
             with pytest.raises(CollectionLockedError) as caught:
                 change()
             assert f"process {other.pid} (since 20" in str(caught.value)
-            assert "--wait" in str(caught.value)
+            assert "--" not in str(caught.value)  # the command line says that it can wait
             assert str(index) in str(caught.value)
+        command = [
+            sys.executable,
+            "-m",
+            "image_similarity_search",
+            "rebuild",
+            "--index-dir",
+            f"{index}",
+        ]
+        told = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert f"process {other.pid} (since 20" in told.stderr
+        assert "--wait waits for it" in told.stderr
 
 
 def test_a_second_writer_waits_if_it_is_told_to(

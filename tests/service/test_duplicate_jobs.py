@@ -35,6 +35,8 @@ def test_duplicates_are_found_and_dismissed(serve: Starter, place: Path, here: s
             for group in groups
         ]
 
+    assert client.post(f"{here}/duplicates").json()["state"] == "running"  # needs no body
+    ended(client, client.get("/v1/jobs").json()["jobs"][0]["id"])
     (exact,) = found(level="exact")
     assert exact == {"large.png", "copy.png"}
     (same,) = found(level="same")

@@ -48,7 +48,7 @@ def test_a_sync_is_followed_to_its_end(serve: Starter, place: Path, here: str) -
     assert hits_of(client.post(f"{here}/search", content=picture(60)))[0]["score"] == 1.0
     assert client.get("/v1/jobs").json()["jobs"] == [last]
     shutil.rmtree(place / "photos/holiday")
-    job = ended(client, client.post(f"{here}/sync", json={}).json()["id"])
+    job = ended(client, client.post(f"{here}/sync").json()["id"])  # without a body: all folders
     assert job["report"]["removed"] == 6
 
 

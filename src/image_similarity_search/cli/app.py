@@ -18,7 +18,7 @@ from image_similarity_search._version import __version__
 from image_similarity_search.cli import exits
 from image_similarity_search.cli.naming import named
 from image_similarity_search.cli.output import say
-from image_similarity_search.errors import ConfigError, ImageSearchError
+from image_similarity_search.errors import CollectionLockedError, ConfigError, ImageSearchError
 
 _PACKAGE = "image_similarity_search.cli.commands"
 
@@ -138,6 +138,8 @@ def _status(arguments: Sequence[str] | None) -> int:
         raise
     except ImageSearchError as error:
         say(f"iss: {error}")
+        if isinstance(error, CollectionLockedError):
+            say("iss: --wait waits for it, where a command has that option")
         return exits.status_of(error)
     except click.ClickException as error:
         error.show()

@@ -74,14 +74,26 @@ def _value(other: Duplicate) -> str:
 
 
 def _words(other: Duplicate) -> str:
-    looks = _looks(other.image, other.sharpness)
-    return ", ".join(part for part in (looks, other.change) if part)
+    return f"{_pixels(other.image)}{_details(other)}"
+
+
+def _details(other: Duplicate) -> str:
+    """What is said of it beside its pixels."""
+    details = _measured(other.image, other.sharpness)
+    return f"{details}, {other.change}" if other.change else details
 
 
 def _looks(image: ImageRecord, sharpness: float | None) -> str:
-    pixels = f"{image.width} x {image.height}, " if image.width else ""
+    return f"{_pixels(image)}{_measured(image, sharpness)}"
+
+
+def _pixels(image: ImageRecord) -> str:
+    return f"{image.width} x {image.height}, " if image.width else ""
+
+
+def _measured(image: ImageRecord, sharpness: float | None) -> str:
     measured = "" if sharpness is None else f", sharpness {sharpness:.4f}"
-    return f"{pixels}{image.size:,} bytes{measured}"
+    return f"{image.size:,} bytes{measured}"
 
 
 def report_as_json(report: DuplicateReport) -> dict[str, Any]:
@@ -134,7 +146,7 @@ def write_groups(file: str, report: DuplicateReport) -> None:
             for one in group.others
         ]
         note = f"{group.level}; kept as {group.why}: {_looks(group.keep, group.sharpness)}"
-        notes = [f"{other.level}: {_words(other)}" for other in group.others]
+        notes = [f"{other.level}: {_details(other)}" for other in group.others]
         heading = "Looks alike, and stays" if group.level == "similar" else "Could go"
         path = group.keep.path
         sections.append(

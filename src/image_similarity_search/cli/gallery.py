@@ -172,7 +172,8 @@ class GalleryQuery:
         title: the section's heading, for instance the query's file name.
         hits: the answers, best first.
         picture: the query as JPEG, PNG or WebP, shown large; None shows a placeholder.
-        path: where the query came from; left out when empty.
+        path: where the query came from; left out when empty. Where the title is the path, too,
+            the file's name stands for it above.
         note: a line of your own, for instance how long the search took.
         label: what the picture is to the reader.
         heading: what stands above the answers.
@@ -229,11 +230,12 @@ def _summary(queries: Sequence[GalleryQuery]) -> str:
 
 
 def _section(number: int, query: GalleryQuery, thumbnail: Callable[[str], bytes | None]) -> str:
+    title = (query.title == query.path and os.path.basename(query.path)) or query.title
     return _SECTION.substitute(
         number=number,
         label=text(query.label),
-        title=breakable(query.title),
-        picture=_image(query.picture, f"{query.label} picture: {query.title}"),
+        title=breakable(title),
+        picture=_image(query.picture, f"{query.label} picture: {title}"),
         path=_path(query.path),
         note=_paragraph("note", query.note),
         answers=_answers(

@@ -10,6 +10,7 @@ from image_similarity_search.collection.description import described
 from image_similarity_search.collection.lookup import record_of
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.thumbnails import Make
+from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.filters import Filter
 from image_similarity_search.galleries import Gallery, Tile, gallery, size, tile_of
 from image_similarity_search.reports import CollectionInfo, VerifyReport
@@ -22,6 +23,14 @@ class ReadableCollection(OpenedCollection):
     def __len__(self) -> int:
         """How many images can be found."""
         return self._catalog.counts().indexed
+
+    def __repr__(self) -> str:
+        """Where it is, and how many images can be found, as far as that can be told now."""
+        try:
+            found = f"{len(self):,} images"
+        except ImageSearchError:
+            found = "closed, or not to be read"
+        return f"<{type(self).__name__} {self._folder!r}: {found}>"
 
     def __iter__(self) -> Iterator[ImageRecord]:
         """Every indexed image, in order of id."""

@@ -59,7 +59,7 @@ def save(
                 os.remove(aside)
             raise
     except OSError as error:
-        raise StoreUnavailableError(f"{path} can't be written: {error}") from error
+        raise StoreUnavailableError(f"{path} can't be written: {_said(error)}") from error
 
 
 def load(
@@ -92,8 +92,13 @@ def load(
                     )
             _read_index(file, trailer, store, go_on)
     except _DAMAGE as error:
-        raise StoreUnavailableError(f"{path} can't be used: {error}") from error
+        raise StoreUnavailableError(f"{path} can't be used: {_said(error)}") from error
     return store
+
+
+def _said(error: Exception) -> str:
+    """What is wrong, without the path, which is said beside it."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 @dataclass(frozen=True, slots=True)

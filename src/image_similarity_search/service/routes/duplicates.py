@@ -27,9 +27,10 @@ _MOST_IMAGES = 10_000  # of an answer, or one group more
     responses=problems(400, 404, 408, 409, 413, 507),
 )
 async def look(
-    served: ServedHere, service: ServiceHere, wanted: DuplicatesIn, response: Response
+    served: ServedHere, service: ServiceHere, response: Response, wanted: DuplicatesIn | None = None
 ) -> Job:
     """Begin to look for duplicates; nothing is changed. The answer says how to follow."""
+    wanted = wanted or DuplicatesIn()
     roots = await service.desk.do(served.roots)
     where = wanted.filter or None
     if where is not None:

@@ -33,8 +33,11 @@ JobId = Annotated[str, Path(description="The job's id.", examples=["3f9c2a7be01d
     dependencies=[Changing],
     responses=problems(400, 404, 408, 409, 413, 507),
 )
-async def sync(served: ServedHere, service: ServiceHere, wanted: SyncIn, response: Response) -> Job:
+async def sync(
+    served: ServedHere, service: ServiceHere, response: Response, wanted: SyncIn | None = None
+) -> Job:
     """Begin to bring the collection up to date with its folders; the answer says how to follow."""
+    wanted = wanted or SyncIn()
     roots = await service.desk.do(served.roots)
     if wanted.root is not None:
         roots.folder(wanted.root)
