@@ -65,5 +65,5 @@ def test_without_ray_it_says_what_to_install(make_picture: MakePicture, tmp_path
         *("--index-dir", str(tmp_path / "index")),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "pip install 'image-similarity-search[ray]'" in done.stderr

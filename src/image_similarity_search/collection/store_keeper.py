@@ -60,7 +60,7 @@ class StoreKeeper:
         self._changes = 0  # since the file was written
         self._uncounted = 0  # changes since the images were counted
         self._lock = threading.RLock()
-        self._warmer = Warmer(catalog, self.current)
+        self._warmer = Warmer(catalog)
 
     def begin_to_load(self, after: str) -> None:
         """Begin to read the file on another thread, once the module ``after`` is imported."""
@@ -88,7 +88,7 @@ class StoreKeeper:
             with self._catalog.snapshot():
                 store = self._in_step()
                 yield store
-            self._warmer.used(store)
+            self._warmer.used(store, self.current)
             if self._changes > _allowed_changes(len(store)):
                 self._save(store)
 

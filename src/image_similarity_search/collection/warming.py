@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,31 +19,29 @@ from image_similarity_search.types import FloatArray, IdArray
 _OFTEN = 50  # searches: to read all embeddings costs as much as some hundred save
 _PAUSE = 0.002  # seconds in which a search that waits gets its turn
 
+_Current: TypeAlias = Callable[[], AbstractContextManager[FaissStore]]
+
 _log = logging.getLogger(__name__)
 
 
 class Warmer:
-    """Has the store keep half bytes, on another thread, a part at a time.
+    """Has the store keep half bytes, on another thread, a part at a time; ``catalog`` has more."""
 
-    Args:
-        catalog: where the embeddings are.
-        current: gives the store, to one thread alone, as ``StoreKeeper.current``.
-    """
-
-    def __init__(
-        self, catalog: Catalog, current: Callable[[], AbstractContextManager[FaissStore]]
-    ) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._current = current
         self._thread: threading.Thread | None = None
         self._over = threading.Event()  # it is closed, or can't be done
 
-    def used(self, store: FaissStore) -> None:
-        """The store was used, perhaps for searches; call while nobody else uses it."""
+    def used(self, store: FaissStore, current: _Current) -> None:
+        """The store was used, perhaps for searches; call while nobody else uses it.
+
+        ``current`` gives it to one thread alone, as ``StoreKeeper.current``. It is not kept: who
+        is let go of without ``close`` must be seen to be so.
+        """
         if store.searches < _OFTEN or not store.wants_half_bytes or self._over.is_set():
             return
         if not (self._thread and self._thread.is_alive()):
-            thread = threading.Thread(target=self._warm, name="iss-warming")
+            thread = threading.Thread(target=self._warm, args=(current,), name="iss-warming")
             with suppress(RuntimeError):  # no more threads are to be had
                 thread.start()
                 self._thread = thread
@@ -53,10 +52,10 @@ class Warmer:
         if self._thread:
             self._thread.join()
 
-    def _warm(self) -> None:
+    def _warm(self, current: _Current) -> None:
         try:
             while threading.main_thread().is_alive() and not self._over.wait(_PAUSE):
-                with self._current() as store:
+                with current() as store:
                     if not store.wants_half_bytes:
                         break
                     self._go_on(store)
