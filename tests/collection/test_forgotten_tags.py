@@ -12,6 +12,7 @@ from conftest import draw
 
 from image_similarity_search.catalog import forgotten
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.duplicates.handing import hand_on_tags
 from image_similarity_search.collection.interchange.exporting import export_collection
 from image_similarity_search.collection.interchange.importing import import_collection
 
@@ -38,6 +39,11 @@ def collection(tmp_path: Path, photos: Path) -> Collection:
 
 def tags(collection: Collection) -> dict[str, list[str]]:
     return {Path(one.path).name: one.metadata.get("tags", []) for one in collection}
+
+
+def damage_embeddings(catalog: Path) -> None:
+    with closing(sqlite3.connect(catalog)) as database, database:
+        database.execute("UPDATE embeddings SET norm = norm + 1")
 
 
 TAGGED = {"a.png": ["beach", "été"], "copy.png": ["spare"], "plain.png": []}
@@ -70,6 +76,41 @@ def test_they_come_back_when_what_was_removed_is_added_under_another_name(
     assert collection.add(photos / "copy.png")[0].metadata["tags"] == ["beach", "été"]
 
 
+def test_they_come_back_with_a_file_that_was_bad_before_it_went(
+    collection: Collection, photos: Path, tmp_path: Path
+) -> None:
+    shutil.copy(photos / "a.png", tmp_path / "backup.png")
+    (photos / "copy.png").unlink()
+    (photos / "a.png").write_bytes(b"damaged")
+    assert collection.sync(photos).skipped == 1
+    (photos / "a.png").unlink()
+    collection.sync(photos)
+    shutil.copy(tmp_path / "backup.png", photos / "a.png")
+    collection.sync(photos)
+    assert tags(collection)["a.png"] == ["beach", "été"]
+
+
+def test_a_file_that_is_whole_again_keeps_them_to_itself(
+    collection: Collection, photos: Path, tmp_path: Path
+) -> None:
+    whole = (photos / "a.png").read_bytes()
+    for content in (b"damaged", b"still damaged", whole):
+        (photos / "a.png").write_bytes(content)
+        collection.sync(photos)
+    (photos / "another.png").write_bytes(whole)
+    collection.sync(photos)
+    assert tags(collection) == TAGGED | {"another.png": []}
+
+
+def test_a_bad_file_is_no_heir(collection: Collection, photos: Path) -> None:
+    (photos / "bad.png").write_bytes(b"no picture")
+    collection.sync(photos)
+    catalog, gone = collection._catalog, collection.get(photos / "a.png")
+    with catalog.transaction():
+        assert not hand_on_tags(catalog, gone, str(photos / "bad.png"))
+        assert hand_on_tags(catalog, gone, str(photos / "plain.png"))
+
+
 def test_newer_tags_stay(collection: Collection, photos: Path) -> None:
     collection.remove(photos / "a.png")
     collection.add_tags([photos / "plain.png"], "newer")
@@ -97,14 +138,33 @@ def test_an_export_has_them(collection: Collection, photos: Path, tmp_path: Path
         assert tags(other) == TAGGED
 
 
+def test_they_are_kept_apart_from_those_of_an_image_that_got_an_old_id(
+    collection: Collection, photos: Path, tmp_path: Path
+) -> None:
+    """An import does not know which ids were given."""
+    collection.remove(photos / "plain.png", photos / "copy.png")  # 2 and 3, the last
+    for seed, before, after in ((8, "index", "second"), (9, "second", "third")):
+        export_collection(tmp_path / before, tmp_path / f"{before}.npy")
+        import_collection(tmp_path / f"{before}.npy", tmp_path / after)
+        with Collection.open(tmp_path / after) as other:
+            draw(seed).save(photos / f"{after}.png")
+            other.add(photos / f"{after}.png")
+            other.add_tags([photos / f"{after}.png"], after)
+            other.remove(photos / f"{after}.png")
+    damage_embeddings(tmp_path / "third" / "catalog.sqlite")
+    assert Collection.repair(tmp_path / "third").kept_as
+    with Collection.open(tmp_path / "third") as third:
+        remembered = [one.tags for one in third._catalog.forgotten.all()]
+        assert remembered == [["spare"], ["second"], ["third"]]
+
+
 def test_a_repair_keeps_them_and_damage_is_told(
     collection: Collection, photos: Path, tmp_path: Path
 ) -> None:
     collection.remove(photos / "a.png")
     collection.close()
     catalog = tmp_path / "index" / "catalog.sqlite"
-    with closing(sqlite3.connect(catalog)) as database, database:
-        database.execute("UPDATE images SET size = size + 1 WHERE name = CAST('plain.png' AS BLOB)")
+    damage_embeddings(catalog)
     Collection.repair(tmp_path / "index")
     with Collection.open(tmp_path / "index") as repaired:
         repaired.sync(photos)

@@ -73,8 +73,13 @@ class Changes:
     def put_skipped(
         self, place: Place, stat: FileStat, content_hash: str | None, reason: str
     ) -> int:
-        """Record a bad file; an embedding that it had is taken away. Returns its id."""
+        """Record a bad file; an embedding that it had is taken away. Returns its id.
+
+        Its tags stay, and are remembered by its former content: that may be back elsewhere.
+        """
         digest = bytes.fromhex(content_hash) if content_hash else None
+        if known := self._rows.image_at(place.folder_id, os.fsencode(place.name)):
+            self._forgotten.remember([known.id], self.generation)
         image = self._row_for(place, stat)
         self._rows.update_image(image._replace(content_hash=digest, state="skipped", reason=reason))
         self._removals.take_away([image.id], self.generation)
@@ -116,6 +121,7 @@ class Changes:
         """The metadata of an image, with the tags of a forgotten one where it has none."""
         metadata = json.loads(image.metadata)
         if TAGS in metadata:
+            self._forgotten.drop(image.id, content)
             return image.metadata
         tags = self._forgotten.take(content, image.name)
         return json.dumps(metadata | {TAGS: tags}) if tags else image.metadata

@@ -25,6 +25,7 @@ _OF_CONTENT = (
     f"SELECT {COLUMNS} FROM forgotten WHERE content_hash = ?"  # noqa: S608 - constants
     " ORDER BY name = ? DESC, generation DESC, image_id DESC LIMIT 1"
 )
+_DROP = "DELETE FROM forgotten WHERE content_hash = ? AND image_id = ?"
 _ALL = f"SELECT {COLUMNS} FROM forgotten ORDER BY generation, image_id"  # noqa: S608 - constants
 _TOO_MANY = (
     "DELETE FROM forgotten WHERE (generation, image_id) <= (SELECT generation, image_id"
@@ -41,14 +42,24 @@ class ForgottenTags:
         self._checksums = checksums
 
     def remember(self, ids: Iterable[int], generation: int) -> None:
-        """Keep the tags of images that are about to be removed, as of this generation."""
+        """Keep the tags of images that are about to go, as of this generation."""
         if known := list(self._tagged(list(ids))):
-            self.put(known, generation)
+            self._put(known, generation)
             self._database.write(_TOO_MANY, (MOST,))
+            self._rows.look_no_further()  # what was not among the forgotten may be now
 
-    def put(self, images: Iterable[Forgotten], generation: int) -> None:
-        """Keep what is known of images that are gone."""
-        self._database.write_many(_INSERT, (self._sealed(one, generation) for one in images))
+    def put_all(self, images: Iterable[Forgotten], generation: int) -> None:
+        """Keep what another catalog remembered, in its order.
+
+        The images are numbered anew: their ids may have been given to others since.
+        """
+        numbered = (one._replace(id=number) for number, one in enumerate(images, 1))
+        self._put(numbered, generation)
+
+    def drop(self, id_: int, content: bytes) -> None:
+        """Remember no longer what this image had with this content, which it has again."""
+        if not self._rows.was_never_forgotten(content):
+            self._database.write(_DROP, (content, id_))
 
     def all(self) -> list[Forgotten]:
         """All that are remembered, those that were forgotten first before."""
@@ -96,6 +107,9 @@ class ForgottenTags:
                 if tags and image.content_hash:
                     name = os.fsdecode(image.name)
                     yield Forgotten(image.id, image.content_hash.hex(), name, tags)
+
+    def _put(self, images: Iterable[Forgotten], generation: int) -> None:
+        self._database.write_many(_INSERT, (self._sealed(one, generation) for one in images))
 
     def _sealed(self, image: Forgotten, generation: int) -> Row:
         content, name = bytes.fromhex(image.content_hash), os.fsencode(image.name)

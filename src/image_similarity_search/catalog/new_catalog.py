@@ -56,7 +56,7 @@ class NewCatalog(Catalog):
     def put_forgotten(self, images: Iterable[Forgotten]) -> None:
         """Record the tags of images that are gone."""
         with self.transaction():
-            self.forgotten.put({one.id: one for one in images}.values(), self.generation)
+            self.forgotten.put_all(images, self.generation)
 
     def put_rows(self, rows: Rows) -> None:
         """Record images, in one transaction.

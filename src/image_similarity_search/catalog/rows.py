@@ -89,7 +89,7 @@ class Rows:
         """Prepare to be asked for these, within a transaction, where that saves time."""
 
     def look_no_further(self) -> None:
-        """The transaction is over."""
+        """What was asked ahead counts no more."""
 
     def lacks(self, content: bytes) -> bool:
         """Whether it is known, without a question, that no indexed image has this content."""

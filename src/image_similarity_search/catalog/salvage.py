@@ -8,6 +8,7 @@ that an image has of its embedding.
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,11 +18,13 @@ from typing import Any
 
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.forgotten import ForgottenTags
 from image_similarity_search.catalog.meta import PROGRESS, problem_of
 from image_similarity_search.catalog.pages import Pages, StoredRow
 from image_similarity_search.catalog.places import Places
 from image_similarity_search.catalog.rows import ImageRow, Rows
 from image_similarity_search.catalog.schema import LOOSE_ROOT
+from image_similarity_search.catalog.values import Forgotten
 from image_similarity_search.reports import RepairReport
 
 LOST_AND_FOUND = "lost+found"
@@ -102,6 +105,7 @@ class _Salvage:
         self._lost_and_found = os.path.join(os.path.dirname(target), LOST_AND_FOUND)
         self._database = database
         self._report = report
+        self._forgotten: dict[tuple[int, int], list[Any]] = {}
         self._roots: dict[int, bytes] = {}
         self._folders: dict[int, tuple[int, bytes]] = {}
         self._kept_folders: set[int] = set()
@@ -118,7 +122,8 @@ class _Salvage:
             if rowid is not None:
                 self._find([rowid, *values[1:]], values[0])
             elif len(values) == _FORGOTTEN and self._is_whole("forgotten", values):
-                self._keep_forgotten(values)
+                self._forgotten[values[0], values[1]] = values
+        self._keep_forgotten()
         self._keep_places()
         self._keep_embeddings()
         self._keep_images()
@@ -139,12 +144,12 @@ class _Salvage:
                 self.ids.add(image.id)
             self._database.write(_NOTE, row)
 
-    def _keep_forgotten(self, row: list[Any]) -> None:
-        values = (_FIRST, *row[1:-1])
-        self._database.write(
-            "INSERT INTO forgotten VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (*values, self._new.of("forgotten", *values)),
-        )
+    def _keep_forgotten(self) -> None:
+        images = [
+            Forgotten(id_, content.hex(), os.fsdecode(name), json.loads(tags))
+            for _, (_, id_, content, name, tags, _) in sorted(self._forgotten.items())
+        ]
+        ForgottenTags(self._database, self._rows, self._new).put_all(images, _FIRST)
 
     def _is_whole(self, table: str, row: list[Any]) -> bool:
         whole: bool = self._old.of(table, *row[:-1]) == row[-1]

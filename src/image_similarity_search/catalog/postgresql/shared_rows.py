@@ -35,7 +35,7 @@ class SharedRows(Rows):
         self._places = set(places) - set(self._database.rows(_PLACES, (ids, names)))
 
     def look_no_further(self) -> None:
-        """The transaction is over: others may change anything."""
+        """What was asked ahead counts no more, as when others may have changed it."""
         self._contents, self._unforgotten, self._places = set(), set(), set()
 
     def lacks(self, content: bytes) -> bool:
@@ -43,7 +43,7 @@ class SharedRows(Rows):
         return content in self._contents
 
     def was_never_forgotten(self, content: bytes) -> bool:
-        """As in ``Rows``; nothing of what was asked for is forgotten within a transaction."""
+        """As in ``Rows``."""
         return content in self._unforgotten
 
     def image_at(self, folder_id: int, name: bytes) -> ImageRow | None:

@@ -25,12 +25,13 @@ def with_tags_of_now(
 def hand_on_tags(catalog: Catalog, gone: ImageRecord, kept: str) -> bool:
     """Put the tags of an image that goes to the one that stays, so that no word is lost.
 
-    Call within a transaction. Returns whether there is one that stays.
+    Call within a transaction. Returns whether there is one that stays, and is no bad file.
     """
     keep = catalog.record_at(kept)
-    if keep:
-        catalog.tags.change([keep.id], tags_in(gone.metadata), ())
-    return keep is not None
+    if keep is None or keep.state != "indexed":
+        return False
+    catalog.tags.change([keep.id], tags_in(gone.metadata), ())
+    return True
 
 
 def note_own_tags(
