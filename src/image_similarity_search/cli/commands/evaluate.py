@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.targets import check_target
 from image_similarity_search.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ Examples:
 @options.index_dir
 @options.as_json
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the worst, too.")
+@options.force
 def command(
     truth: str,
     ks: tuple[int, ...],
@@ -83,6 +86,7 @@ def command(
     index_dir: str,
     as_json: bool,
     html: str | None,
+    force: bool,
 ) -> None:
     """Measure how well images that belong together are found by one another.
 
@@ -97,25 +101,35 @@ def command(
             )
 
     with Collection.open(index_dir) as collection:
+        check_target(html, collection, index_dir, force=force)
         report = measured(collection)
+        if against is None:
+            _tell(report, worst, as_json=as_json)
+        else:
+            compared = _compared(report, against, measured)
+            if as_json:
+                both = {"against": comparison_as_json(compared)}
+                output.write_json(report_as_json(report, worst) | both)
+            else:
+                _tell_compared(compared, index_dir, against)
         if html:
             _write_page(html, collection, report, worst, where)
-    if against is None:
-        _tell(report, worst, as_json=as_json)
-        return
+
+
+def _compared(
+    report: EvaluationReport, against: str, measured: Callable[[Collection], EvaluationReport]
+) -> EvaluationComparison:
+    """The report beside that of another collection."""
+    from image_similarity_search.collection import Collection
     from image_similarity_search.collection.evaluation.comparing import compare_evaluations
 
     with Collection.open(against) as other:
         try:
-            compared = compare_evaluations(report, measured(other))
+            return compare_evaluations(report, measured(other))
         except ConfigError as error:
             what = error.said or f"{error.value}; expected {error.expected}"
             said = f"{against} (--against): {what}"
             raise ConfigError(error.name, error.value, error.expected, said) from error
-    if as_json:
-        output.write_json(report_as_json(report, worst) | {"against": comparison_as_json(compared)})
-        return
-    _tell_compared(compared, index_dir, against)
 
 
 def _tell(report: EvaluationReport, worst: int, *, as_json: bool) -> None:
