@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     )
     from image_similarity_search.filters import Filter
 
+_FOLDERS = "folders"
 _SHOWN = 10  # hits of each of the worst queries on the page
 
 
@@ -43,7 +45,8 @@ Examples:
     "--truth",
     required=True,
     metavar="FILE",
-    help="What belongs together: a CSV file of paths and groups, or 'folders'.",
+    help="What belongs together: a CSV file of paths and groups, 'folders', or"
+    " 'folder-names', where train/cat and test/cat are one.",
 )
 @click.option(
     "-k",
@@ -103,6 +106,8 @@ def command(
     with Collection.open(index_dir) as collection:
         check_target(html, collection, index_dir, force=force)
         report = measured(collection)
+        if truth == _FOLDERS:
+            _hint_at_names(report)
         if against is None:
             _tell(report, worst, as_json=as_json)
         else:
@@ -114,6 +119,21 @@ def command(
                 _tell_compared(compared, index_dir, against)
         if html:
             _write_page(html, collection, report, worst, where)
+
+
+def _hint_at_names(report: EvaluationReport) -> None:
+    """Say that folders of one name were taken for several groups, as in train/cat and test/cat."""
+    of_name: dict[str, list[str]] = {}
+    for group in sorted(set(report.group_of.values())):
+        of_name.setdefault(os.path.basename(group), []).append(group)
+    repeated = [groups for groups in of_name.values() if len(groups) > 1]
+    if repeated:
+        alike = " and ".join(repeated[0][:2])
+        count = output.count(len(repeated), "name is that", "names are those")
+        output.say(
+            f"{count} of several folders, such as {alike}: each folder is a group of its own;"
+            " --truth folder-names takes those of one name together"
+        )
 
 
 def _compared(
