@@ -217,7 +217,7 @@ def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:
         output.say(f"left as it is: {deed.path}: {deed.problem}")
     size = sum(deed.size for deed in report.done)
     words = "would be done" if report.dry_run else "done"
-    output.say(f"{words}: {output.count(len(report.done), 'file')} ({size / 1e6:,.1f} MB)")
+    output.say(f"{words}: {output.count(len(report.done), 'file')} ({output.size_in_words(size)})")
     if report.dry_run:
         output.say("say --yes to do it")
     return exits.OK if report.dry_run or not report.left else exits.BAD_IMAGE
