@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from command_line import Iss, lines
 
 from image_similarity_search.cli import exits, targets
+from image_similarity_search.cli.targets import written
 
 
 @pytest.fixture
@@ -88,3 +90,12 @@ def test_a_page_that_can_not_be_written_in_the_end_takes_no_answer_away(
     done = indexed(*command, name, *as_json, status=exits.BAD_IMAGE)
     assert "can't be written: file name too long" in done.err
     assert lines(done)
+
+
+@pytest.mark.unix
+def test_a_page_goes_through_a_pipe() -> None:
+    ours, theirs = os.pipe()
+    with open(ours, "rb") as page:
+        with open(theirs, "wb"), written(f"/dev/fd/{theirs}") as out:
+            out.write(b"page")
+        assert page.read() == b"page"

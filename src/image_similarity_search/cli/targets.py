@@ -32,6 +32,10 @@ def check_target(
     """
     if file is None:
         return
+    if _is_stream(file):
+        if not os.access(file, os.W_OK):
+            raise _unwritable(file, "permission denied")
+        return
     place = os.path.realpath(file)
     folder = os.path.dirname(place)
     if folder == os.path.realpath(index_dir):
@@ -45,7 +49,7 @@ def check_target(
     if not force and not _is_replaceable(place):
         what = "it is there already, and no page that iss wrote; --force overwrites it"
         raise _unwritable(file, what)
-    if not os.access(place if _is_stream(place) else folder, os.W_OK):
+    if not os.access(folder, os.W_OK):
         raise _unwritable(file, "permission denied, or read-only; give another folder")
 
 
@@ -56,17 +60,18 @@ def written(file: str) -> Iterator[IO[bytes]]:
     Raises:
         ImageError: it can't be written.
     """
-    place = os.path.realpath(file)
-    aside = place if _is_stream(place) else f"{place}.{os.getpid()}.tmp"
+    is_stream = _is_stream(file)
+    place = file if is_stream else os.path.realpath(file)
+    aside = file if is_stream else f"{place}.{os.getpid()}.tmp"
     try:
         with open(aside, "wb") as out:
             yield out
-        if aside != place:
+        if not is_stream:
             os.replace(aside, place)
     except OSError as error:
         raise _unwritable(file, (error.strerror or str(error)).lower()) from error
     finally:
-        if aside != place:
+        if not is_stream:
             with suppress(OSError):
                 os.remove(aside)
 
@@ -75,9 +80,9 @@ def _unwritable(file: str, reason: str) -> ImageError:
     return ImageError(file, f"can't be written: {reason}")
 
 
-def _is_stream(place: str) -> bool:
-    """Whether it is there and is no file, such as a terminal."""
-    return os.path.exists(place) and not os.path.isfile(place)
+def _is_stream(file: str) -> bool:
+    """Whether something is there that is read as it is written, such as a pipe or a terminal."""
+    return os.path.exists(file) and not os.path.isfile(file) and not os.path.isdir(file)
 
 
 def _is_image(file: str, collection: Collection) -> bool:
