@@ -10,7 +10,8 @@ from typing import TypeAlias
 from image_similarity_search.types import ImageRecord
 
 Truth: TypeAlias = "str | os.PathLike[str] | Mapping[str, str]"
-"""Which images belong together: ``folders``, a CSV file of paths and groups, or a mapping."""
+"""Which images belong together: ``folders``, ``folder-names``, a CSV file of paths and groups, or a
+mapping."""
 
 
 @dataclass(frozen=True, slots=True)

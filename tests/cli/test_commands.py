@@ -73,7 +73,9 @@ def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
     assert other.split()[:2] == ["exact", "1.0000"]
     assert "sharpness" not in keep  # of the same bytes there is nothing to measure
     assert str(copy) in other
-    assert b"1 group, 1 image that could go" in done.stderr
+    assert b"1 group, 1 image that could go (" in done.stderr
+    size = copy.stat().st_size
+    assert f" ({size / 1e3:.1f} kB), of 13 in" in done.stderr.decode()
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "1 group, 1 picture that could go" in page
     assert re.search(r"<h2[^>]*><bdi>picture", page)  # its name: the path is below

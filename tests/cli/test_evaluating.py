@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Iss, lines
+from conftest import draw
 
 from image_similarity_search.cli import exits
 
@@ -69,3 +70,34 @@ def test_what_is_missing_is_told(indexed: Iss, photos: Path) -> None:
 def test_a_truth_that_makes_no_sense_is_wrong_usage(indexed: Iss) -> None:
     done = indexed("evaluate", "--truth", "nothing.csv", status=exits.USAGE)
     assert b"nothing.csv" in done.stderr
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Iss:
+    """The same two things in ``train`` and in ``val``."""
+    for part, folder in enumerate(("train/001", "val/001", "train/002", "val/002")):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+        for number in range(2):
+            draw(part * 2 + number).save(tmp_path / "set" / folder / f"{part}{number}.png")
+    iss = Iss(tmp_path)
+    iss("index", "set", "--model", "colour-texture")
+    return iss
+
+
+def test_folders_of_one_name_can_be_one_group(split: Iss) -> None:
+    done = split("evaluate", "--truth", "folders")
+    assert b"8 images in 4 groups" in done.stderr
+    assert "2 names are those of several folders, such as train/001 and val/001: " in done.err
+    done = split("evaluate", "--truth", "folder-names")
+    assert b"8 images in 2 groups" in done.stderr
+    assert b"several folders" not in done.stderr
+
+
+def test_a_table_of_another_program(split: Iss, tmp_path: Path) -> None:
+    rows = "".join(f"set/train/001/0{n}.png,x\n" for n in range(2))
+    (tmp_path / "groups.csv").write_text(f"filename,Label\n{rows}")
+    assert "not among" not in split("evaluate", "--truth", "groups.csv").err
+    (tmp_path / "groups.csv").write_text(f"filename,label\n{rows}", encoding="utf-16")
+    assert "as UTF-8" in split("evaluate", "--truth", "groups.csv", status=exits.USAGE).err
+    (tmp_path / "groups.csv").write_bytes("b\u00e4r.png,x\n".encode("latin-1"))
+    assert "no UTF-8" in split("evaluate", "--truth", "groups.csv", status=exits.USAGE).err

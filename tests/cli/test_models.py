@@ -27,6 +27,9 @@ def test_the_table_says_what_each_is_and_whether_it_is_here(iss: Iss) -> None:
     text = iss("models").out
     for name in rows:
         assert f"\n{name} " in f"\n{text}"
+    table = [line for line in text.splitlines() if not line.startswith(" ")]
+    starts = {line.index(row["source"]) for line, row in zip(table[1:], rows.values(), strict=True)}
+    assert starts == {table[0].index("from")}
 
 
 def test_preprocessing_is_chosen_once_and_remembered(iss: Iss, photos: Path) -> None:

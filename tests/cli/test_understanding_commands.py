@@ -67,7 +67,7 @@ def test_an_explanation_is_drawn(here: Here) -> None:
         (["id:99", "PHOTO"], "no indexed image has this id"),
         (["PHOTO", "nowhere.jpg"], "nowhere.jpg: no such file"),
         (["PHOTO", "PHOTO", "--to", "why.gif"], "--to is 'why.gif'; expected the name of a file"),
-        (["PHOTO", "PHOTO", "--to", "no/why.png"], "no/why.png: it can't be written"),
+        (["PHOTO", "PHOTO", "--to", "no/why.png"], "no/why.png: can't be written"),
         (["PHOTO", "PHOTO", "--method", "places"], "--method is 'places'; expected occlusion"),
     ],
 )

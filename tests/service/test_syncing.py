@@ -17,6 +17,7 @@ from conftest import children_of, draw, until
 from running import Starter
 from test_searching import hits_of, picture
 
+from image_similarity_search.collection import Collection
 from image_similarity_search.service import job_runs
 
 
@@ -85,7 +86,29 @@ def test_a_sync_that_fails_says_why(serve: Starter, place: Path, here: str) -> N
     (place / "photos").rename(place / "elsewhere")
     job = ended(client, client.post(f"{here}/sync", json={}).json()["id"])
     assert (job["state"], job["error"]["type"]) == ("failed", "urn:iss:problem:folder-not-found")
+    assert job["error"]["detail"] == "photos: no such folder; nothing was changed"
     assert str(place) not in json.dumps(job)
+
+
+def test_a_folder_that_is_away_keeps_no_other_from_being_synced(
+    serve: Starter, place: Path, here: str
+) -> None:
+    (place / "zoo").mkdir()
+    (place / "zoo/old.png").write_bytes(picture(61))
+    with Collection.open(place / "index") as collection:
+        collection.sync(place / "zoo")
+    client = serve()
+    (place / "photos").rename(place / "elsewhere")
+    (place / "zoo/new.png").write_bytes(picture(60))
+    job = ended(client, client.post(f"{here}/sync", json={}).json()["id"])
+    assert (job["state"], job["root"], job["error"]) == ("done", "zoo", None)
+    report = job["report"]
+    assert report["unreadable_folders"] == ["photos: no such folder; nothing was changed"]
+    assert (report["indexed"], report["removed"]) == (1, 0)
+    assert client.get(here).json()["indexed"] == 14
+    (place / "elsewhere").rename(place / "photos")
+    job = ended(client, client.post(f"{here}/sync", json={}).json()["id"])
+    assert (job["report"]["unchanged"], job["report"]["unreadable_folders"]) == (14, [])
 
 
 @pytest.mark.unix

@@ -33,7 +33,7 @@ def sum_up(report: DuplicateReport) -> None:
     """How much could go, and how much can't be said of it, on standard error."""
     size = sum(other.image.size for group in report.copies for other in group.others)
     output.say(
-        f"{_could_go(report, 'image')} ({size / 1e6:,.1f} MB),"
+        f"{_could_go(report, 'image')} ({output.size_in_words(size)}),"
         f" of {report.images:,} in {report.seconds:.1f} s"
     )
     if report.similar:

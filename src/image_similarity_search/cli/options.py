@@ -120,6 +120,9 @@ on_change: Callable[[_Command], _Command] = click.option(
 html: Callable[[_Command], _Command] = click.option(
     "--html", metavar="FILE", type=click.Path(), help="Write a page of them, too."
 )
+force: Callable[[_Command], _Command] = click.option(
+    "--force", is_flag=True, help="Write it over a file that is no page of iss, too."
+)
 wait: Callable[[_Command], _Command] = click.option(
     "--wait",
     type=click.FloatRange(min=0),

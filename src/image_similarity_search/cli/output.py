@@ -67,6 +67,13 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def size_in_words(size: int) -> str:
+    """So many bytes: 512 bytes, 5.2 kB, 1,400.0 MB."""
+    if size < 1_000:
+        return count(size, "byte")
+    return f"{size / 1e3:.1f} kB" if size < 1_000_000 else f"{size / 1e6:,.1f} MB"
+
+
 def no_images(where: Filter | None) -> str:
     """Why there is nothing to tell of."""
     if where is not None:

@@ -47,8 +47,9 @@ class SurveyableCollection(OpenedCollection):
 
         Args:
             truth: ``folders`` (images of one folder belong together; those that lie directly in
-                the folder that was indexed belong to none), a CSV file of paths and groups, or
-                a mapping from path to group. Paths in a file are relative to it.
+                the folder that was indexed belong to none), ``folder-names`` (the same, of folders
+                of one name together), a CSV file of paths and groups, or a mapping from path to
+                group. Paths in a file are relative to it.
             k: for precision and recall among the first so many.
             depth: look at so many hits of real searches, through the index; without it, all
                 images are ranked by their exact distance.

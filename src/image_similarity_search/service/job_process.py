@@ -20,7 +20,12 @@ from typing import Any, TextIO
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.duplicates import DuplicateReport
-from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.errors import (
+    FolderNotFoundError,
+    ImageError,
+    ImageSearchError,
+    SourceUnavailableError,
+)
 from image_similarity_search.filters import Filter
 from image_similarity_search.reports import SyncInterrupted, SyncReport
 from image_similarity_search.service import kinds
@@ -57,21 +62,34 @@ class _Job:
     line: _Line
 
     def sync(self) -> dict[str, Any]:
-        """Sync the folders of the collection, one after the other."""
+        """Sync the folders of the collection, one after the other; those that are away, not."""
         roots, reports = Roots(self.collection.roots()), []
+        away: dict[str, ImageError] = {}
         state = "done"
         try:
             for name in self.task["roots"]:
-                report = self.collection.sync(
-                    roots.folder(name),
-                    retry_skipped=self.task["retry_skipped"],
-                    progress=lambda progress, name=name: self.line.tell(name, progress),  # type: ignore[misc]  # a loop's
-                )
-                reports.append(report)
+                self.line.say(root=name, phase="scanning", done=0, total=None)
+                try:
+                    reports.append(self._synced(roots, name))
+                except (FolderNotFoundError, SourceUnavailableError) as error:
+                    away[name] = error
         except SyncInterrupted as interrupt:
             reports.append(interrupt.report)
             state = "cancelled"
-        return {"state": state, "report": _together(reports, roots)}
+        reasons = [f"{name}: {error.reason}" for name, error in away.items()]
+        if not reports:
+            kind = kinds.kind_of(next(iter(away.values())))
+            return {"state": "failed", "error": kinds.problem(kind, "; ".join(reasons))}
+        report = _together(reports, roots)
+        report["unreadable_folders"] += reasons
+        return {"state": state, "report": report}
+
+    def _synced(self, roots: Roots, name: str) -> SyncReport:
+        return self.collection.sync(
+            roots.folder(name),
+            retry_skipped=self.task["retry_skipped"],
+            progress=lambda progress: self.line.tell(name, progress),
+        )
 
     def duplicates(self) -> dict[str, Any]:
         """Find duplicates."""

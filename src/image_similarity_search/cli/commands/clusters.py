@@ -10,6 +10,7 @@ import click
 from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.targets import check_target
 from image_similarity_search.understanding import Cluster, ClusterReport
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ Examples:
 @options.index_dir
 @options.as_json
 @options.html
+@options.force
 def command(
     count: int | None,
     shown: int,
@@ -47,6 +49,7 @@ def command(
     index_dir: str,
     as_json: bool,
     html: str | None,
+    force: bool,
 ) -> None:
     """Group the images that are alike, the largest cluster first.
 
@@ -55,9 +58,8 @@ def command(
     from image_similarity_search.collection import Collection
 
     with Collection.open(index_dir) as collection, ProgressBar() as progress:
+        check_target(html, collection, index_dir, force=force)
         report = collection.clusters(count, where=where, shown=shown, progress=progress)
-    if html and report.clusters:
-        _write_page(html, report)
     if as_json:
         output.write_json(report_as_json(report))
     else:
@@ -67,6 +69,8 @@ def command(
     if not report.clusters:
         output.say(f"no clusters: {output.no_images(where)}")
         return
+    if html:
+        _write_page(html, report)
     how = f", as the silhouette is best there, {report.silhouette:.2f}" if report.tried else ""
     output.say(f"{_counted(report)} in {report.seconds:.1f} s{how}")
 

@@ -17,6 +17,7 @@ import click
 from image_similarity_search.cli import output
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.cli.targets import check_target
 from image_similarity_search.errors import (
     CollectionUnwritableError,
     FolderNotFoundError,
@@ -77,6 +78,8 @@ def command(pictures: str | None, folder: str) -> None:
     mark = zlib.crc32(os.fsencode(os.path.realpath(pictures)))
     index_dir = os.path.abspath(os.path.join(folder, f"index_data_{mark:08x}"))
     with Collection.open(index_dir, create=True) as collection:
+        page = os.path.abspath(os.path.join(folder, "gallery.html"))
+        check_target(page, collection, index_dir)
         with codecs_silenced(), ProgressBar() as progress:
             report = collection.sync(pictures, progress=progress)
         output.write(f"  {output.report_in_words(report)}")
@@ -87,7 +90,7 @@ def command(pictures: str | None, folder: str) -> None:
         ]
         for query, hits in answers:
             _print_answer(collection, query, hits)
-        page = _write_page(folder, collection, answers, source)
+        _write_page(page, collection, answers, source)
     output.write("")
     output.write(f"The same as a page: {Path(page).as_uri()}")
     output.write(f"Search on with:     {_iss()} search IMAGE --index-dir {shlex.quote(index_dir)}")
@@ -129,11 +132,11 @@ def _print_answer(collection: Collection, query: str | int, hits: Sequence[Hit])
 
 
 def _write_page(
-    folder: str,
+    page: str,
     collection: Collection,
     answers: Sequence[tuple[str | int, Sequence[Hit]]],
     source: str,
-) -> str:
+) -> None:
     from image_similarity_search.cli.gallery import GalleryQuery
     from image_similarity_search.cli.page import write_page
     from image_similarity_search.cli.thumbnails import thumbnail
@@ -146,6 +149,4 @@ def _write_page(
         sections.append(
             GalleryQuery(os.path.basename(path), hits, thumbnail(path, 480), path, note)
         )
-    page = os.path.abspath(os.path.join(folder, "gallery.html"))
     write_page(page, sections, title="Image Similarity Search demo", footer=source)
-    return page

@@ -13,6 +13,7 @@ from image_similarity_search.cli.duplicate_groups import report_as_json, sum_up,
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.cli.targets import check_target
 from image_similarity_search.duplicates import (
     DUPLICATE_ACTIONS,
     DUPLICATE_LEVELS,
@@ -21,6 +22,7 @@ from image_similarity_search.duplicates import (
     DuplicateAction,
     DuplicateLevel,
 )
+from image_similarity_search.errors import ImageError
 
 if TYPE_CHECKING:
     from image_similarity_search.filters import Filter
@@ -96,6 +98,7 @@ Examples:
 @options.wait
 @options.as_json
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the groups, too.")
+@options.force
 @options.preview
 def command(
     level: DuplicateLevel,
@@ -115,6 +118,7 @@ def command(
     wait: float,
     as_json: bool,
     html: str | None,
+    force: bool,
     preview: bool,
 ) -> int:
     """Find images that are the same, or nearly, and say which to keep.
@@ -146,6 +150,7 @@ def command(
             if undone.done:
                 output.say("'iss index' makes what is back searchable again")
             return status
+        check_target(html, collection, index_dir, force=force)
         if action != "report":  # what it lacks is said before the long work
             collection.resolve_duplicates([], action, to=to)
         with ProgressBar() as progress:
@@ -160,13 +165,18 @@ def command(
                 time_limit=time_limit,
                 progress=progress,
             )
-        if html:
-            write_groups(html, report)
         if as_json and action == "report":
             output.write_json(report_as_json(report))
         elif not as_json:
             tell(collection, report.groups, preview=preview)
         sum_up(report)
+        if html:
+            try:
+                write_groups(html, report)
+            except ImageError:
+                if as_json and action != "report":  # it is not done without its page
+                    output.write_json(report_as_json(report))
+                raise
         if action == "report":
             return exits.OK
         deeds = collection.resolve_duplicates(report.copies, action, to=to, dry_run=not yes)
@@ -207,7 +217,7 @@ def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:
         output.say(f"left as it is: {deed.path}: {deed.problem}")
     size = sum(deed.size for deed in report.done)
     words = "would be done" if report.dry_run else "done"
-    output.say(f"{words}: {output.count(len(report.done), 'file')} ({size / 1e6:,.1f} MB)")
+    output.say(f"{words}: {output.count(len(report.done), 'file')} ({output.size_in_words(size)})")
     if report.dry_run:
         output.say("say --yes to do it")
     return exits.OK if report.dry_run or not report.left else exits.BAD_IMAGE

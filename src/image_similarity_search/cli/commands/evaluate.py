@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import click
 from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.targets import check_target
 from image_similarity_search.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     )
     from image_similarity_search.filters import Filter
 
+_FOLDERS = "folders"
 _SHOWN = 10  # hits of each of the worst queries on the page
 
 
@@ -41,7 +45,8 @@ Examples:
     "--truth",
     required=True,
     metavar="FILE",
-    help="What belongs together: a CSV file of paths and groups, or 'folders'.",
+    help="What belongs together: a CSV file of paths and groups, 'folders', or"
+    " 'folder-names', where train/cat and test/cat are one.",
 )
 @click.option(
     "-k",
@@ -72,6 +77,7 @@ Examples:
 @options.index_dir
 @options.as_json
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the worst, too.")
+@options.force
 def command(
     truth: str,
     ks: tuple[int, ...],
@@ -83,6 +89,7 @@ def command(
     index_dir: str,
     as_json: bool,
     html: str | None,
+    force: bool,
 ) -> None:
     """Measure how well images that belong together are found by one another.
 
@@ -97,25 +104,52 @@ def command(
             )
 
     with Collection.open(index_dir) as collection:
+        check_target(html, collection, index_dir, force=force)
         report = measured(collection)
+        if truth == _FOLDERS:
+            _hint_at_names(report)
+        if against is None:
+            _tell(report, worst, as_json=as_json)
+        else:
+            compared = _compared(report, against, measured)
+            if as_json:
+                both = {"against": comparison_as_json(compared)}
+                output.write_json(report_as_json(report, worst) | both)
+            else:
+                _tell_compared(compared, index_dir, against)
         if html:
             _write_page(html, collection, report, worst, where)
-    if against is None:
-        _tell(report, worst, as_json=as_json)
-        return
+
+
+def _hint_at_names(report: EvaluationReport) -> None:
+    """Say that folders of one name were taken for several groups, as in train/cat and test/cat."""
+    of_name: dict[str, list[str]] = {}
+    for group in sorted(set(report.group_of.values())):
+        of_name.setdefault(os.path.basename(group), []).append(group)
+    repeated = [groups for groups in of_name.values() if len(groups) > 1]
+    if repeated:
+        alike = " and ".join(repeated[0][:2])
+        count = output.count(len(repeated), "name is that", "names are those")
+        output.say(
+            f"{count} of several folders, such as {alike}: each folder is a group of its own;"
+            " --truth folder-names takes those of one name together"
+        )
+
+
+def _compared(
+    report: EvaluationReport, against: str, measured: Callable[[Collection], EvaluationReport]
+) -> EvaluationComparison:
+    """The report beside that of another collection."""
+    from image_similarity_search.collection import Collection
     from image_similarity_search.collection.evaluation.comparing import compare_evaluations
 
     with Collection.open(against) as other:
         try:
-            compared = compare_evaluations(report, measured(other))
+            return compare_evaluations(report, measured(other))
         except ConfigError as error:
             what = error.said or f"{error.value}; expected {error.expected}"
             said = f"{against} (--against): {what}"
             raise ConfigError(error.name, error.value, error.expected, said) from error
-    if as_json:
-        output.write_json(report_as_json(report, worst) | {"against": comparison_as_json(compared)})
-        return
-    _tell_compared(compared, index_dir, against)
 
 
 def _tell(report: EvaluationReport, worst: int, *, as_json: bool) -> None:

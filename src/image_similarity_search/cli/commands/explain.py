@@ -11,7 +11,8 @@ import click
 
 from image_similarity_search.cli import options, output
 from image_similarity_search.cli.quiet import codecs_silenced
-from image_similarity_search.errors import ConfigError, ImageError
+from image_similarity_search.cli.targets import check_target, written
+from image_similarity_search.errors import ConfigError
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -51,6 +52,7 @@ Examples:
 )
 @click.option("--to", metavar="FILE", type=click.Path(), help="Draw it: .png, .jpg or .webp.")
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of it, too.")
+@options.force
 @options.index_dir
 @options.encoder_again
 @options.device
@@ -62,6 +64,7 @@ def command(
     method: ExplainMethod | None,
     to: str | None,
     html: str | None,
+    force: bool,
     index_dir: str,
     encoder: EncoderSpec | None,
     device: Device | None,
@@ -82,17 +85,20 @@ def command(
         Collection.open(index_dir, encoder=encoder, device=device or "auto") as collection,
         codecs_silenced(),
     ):
+        for file in (to, html):
+            check_target(file, collection, index_dir, force=force)
         explanation = collection.explain(given, found, region=region, method=method)
         paths = _path(collection, given), _path(collection, found)
-        if html:
-            _write_page(html, collection, explanation, paths)
-    if to:
-        _write(to, _encoded(explanation, _FORMATS[os.path.splitext(to)[1].lower()]))
-        output.say(f"it is drawn in {to}")
     if as_json:
         output.write_json(explanation_as_json(explanation, *paths))
     elif not to and not html:
         _tell(explanation, paths)
+    if to:
+        with written(to) as out:
+            out.write(_encoded(explanation, _FORMATS[os.path.splitext(to)[1].lower()]))
+        output.say(f"it is drawn in {to}")
+    if html:
+        _write_page(html, explanation, paths)
 
 
 def _named(name: str) -> str | int:
@@ -147,9 +153,7 @@ def _tell(explanation: Explanation, paths: tuple[str, str]) -> None:
             output.write("".join(f"{1000 * value:6.0f}" for value in row))
 
 
-def _write_page(
-    file: str, collection: Collection, explanation: Explanation, paths: tuple[str, str]
-) -> None:
+def _write_page(file: str, explanation: Explanation, paths: tuple[str, str]) -> None:
     from image_similarity_search.cli.gallery import GalleryQuery
     from image_similarity_search.cli.page import write_page
     from image_similarity_search.types import Hit, ImageRecord
@@ -175,11 +179,3 @@ def _encoded(explanation: Explanation, kind: str) -> bytes:
     out = BytesIO()
     explanation.draw().save(out, kind, quality=90)
     return out.getvalue()
-
-
-def _write(file: str, data: bytes) -> None:
-    try:
-        with open(file, "wb") as out:
-            out.write(data)
-    except OSError as error:
-        raise ImageError(file, f"it can't be written: {error.strerror}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.cli.targets import check_target, written
 from image_similarity_search.errors import ImageError
 from image_similarity_search.types import Progress
 
@@ -40,8 +42,9 @@ Examples:
     show_default=True,
     help="The page that is written.",
 )
+@options.force
 @click.option("--json", "as_json", is_flag=True, help="Print the positions, and write no page.")
-def command(where: Filter | None, index_dir: str, html: str, as_json: bool) -> None:
+def command(where: Filter | None, index_dir: str, html: str, force: bool, as_json: bool) -> None:
     """Lay the images out on a page to look around in: alike ones lie together.
 
     The page needs nothing else, and works offline. It takes the extra [map].
@@ -49,6 +52,8 @@ def command(where: Filter | None, index_dir: str, html: str, as_json: bool) -> N
     from image_similarity_search.collection import Collection
 
     with Collection.open(index_dir) as collection, codecs_silenced(), ProgressBar() as progress:
+        if not as_json:
+            check_target(html, collection, index_dir, force=force)
         layout = collection.layout(where=where, progress=progress)
         paths = dict(_paths(collection, layout.ids))
         if paths and not as_json:
@@ -94,10 +99,5 @@ def _write_page(
             return None
 
     named = [paths[id_] for id_ in layout.ids.tolist()]
-    try:
-        with open(file, "w", encoding="utf-8") as out:
-            write_map(
-                out, layout.ids, layout.positions, named, thumbnail, title="A map of pictures"
-            )
-    except OSError as error:
-        raise ImageError(file, f"the page can't be written: {error.strerror}") from error
+    with written(file) as raw, TextIOWrapper(raw, encoding="utf-8", newline="\n") as out:
+        write_map(out, layout.ids, layout.positions, named, thumbnail, title="A map of pictures")

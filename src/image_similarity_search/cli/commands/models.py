@@ -45,17 +45,16 @@ def command(names: tuple[str, ...], text: bool, as_json: bool) -> None:
     if as_json:
         output.write_json(rows)
         return
-    output.write(_LINE.format("name", "dim", "size", "licence", "here", "from"))
+    wide = max(len(row["name"]) for row in rows)
+    output.write(_LINE.format("name", "dim", "size", "licence", "here", "from", wide=wide))
     for row in rows:
         size = f"{row['bytes'] / 1e6:,.0f} MB" if row["bytes"] else "-"
-        here = "yes" if row["here"] else "no"
-        output.write(
-            _LINE.format(row["name"], row["dim"], size, row["licence"], here, row["source"])
-        )
+        cells = (size, row["licence"], "yes" if row["here"] else "no", row["source"])
+        output.write(_LINE.format(row["name"], row["dim"], *cells, wide=wide))
         output.write(f"    {row['summary']}")
 
 
-_LINE = "{:<20} {:>5}  {:>7}  {:<12}  {:<4}  {}"
+_LINE = "{:<{wide}}  {:>5}  {:>7}  {:<12}  {:<4}  {}"
 
 
 def row_as_json(row: EncoderRow) -> dict[str, Any]:

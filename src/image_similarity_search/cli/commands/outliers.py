@@ -10,6 +10,7 @@ import click
 from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.targets import check_target
 from image_similarity_search.understanding import Outlier, OutlierReport
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ Examples:
 @click.option("--paths", is_flag=True, help="Print the paths of the images and nothing else.")
 @options.null
 @options.html
+@options.force
 def command(
     count: int,
     k: int,
@@ -49,6 +51,7 @@ def command(
     paths: bool,
     null: bool,
     html: str | None,
+    force: bool,
 ) -> None:
     """Find the images that are least like any other.
 
@@ -57,9 +60,8 @@ def command(
     from image_similarity_search.collection import Collection
 
     with Collection.open(index_dir) as collection, ProgressBar() as progress:
+        check_target(html, collection, index_dir, force=force)
         report = collection.outliers(count, k=k, where=where, progress=progress)
-    if html and report.outliers:
-        _write_page(html, report)
     if as_json:
         output.write_json(report_as_json(report))
     elif paths or null:
@@ -67,6 +69,8 @@ def command(
     else:
         for one in report.outliers:
             output.write(f"{one.distance:.4f}  {one.times:5.1f} x  {one.image.path}")
+    if html and report.outliers:
+        _write_page(html, report)
     if report.images < 2:  # which a single image has none to be compared with
         nothing = "there is one image only" if report.images else output.no_images(where)
         output.say(f"no outliers: {nothing}")

@@ -10,6 +10,7 @@ from image_similarity_search.cli import options, output
 from image_similarity_search.cli.filter_options import filtered, unknown_in
 from image_similarity_search.cli.query_options import GivenPicture, pictures, search_options
 from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.cli.targets import check_target
 from image_similarity_search.types import Hit, Text
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ Examples:
 @click.option("--paths", is_flag=True, help="Print the paths of the hits and nothing else.")
 @options.null
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the hits, too.")
+@options.force
 @options.preview
 def command(
     given: list[GivenPicture],
@@ -65,6 +67,7 @@ def command(
     paths: bool,
     null: bool,
     html: str | None,
+    force: bool,
     preview: bool,
 ) -> None:
     """Find the pictures most like IMAGE ('-' reads it from standard input).
@@ -78,27 +81,28 @@ def command(
         Collection.open(index_dir, encoder=encoder, device=device or "auto") as collection,
         codecs_silenced(),
     ):
+        check_target(html, collection, index_dir, force=force)
         if device:
             output.say_device(collection.encoder)
         hits = collection.search_by_examples(
             [one.example() for one in given], k, threshold=threshold, where=where, options=how
         )
-        if html:
-            _write_page(html, collection, given, hits)
         hints = [] if hits else list(unknown_in(where, collection))
         if not len(collection):
             hints.append(output.no_images(None))
-        if not (as_json or paths or null):
+        if as_json:
+            names = [one.name for one in given]
+            rows = [output.hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]
+            output.write_json({"query": names if len(names) > 1 else names[0], "hits": rows})
+        elif paths or null:
+            output.write_paths((hit.path for hit in hits), null=null)
+        else:
             _tell(collection, hits, preview=preview)
+        if html:
+            _write_page(html, collection, given, hits)
     if not hits:
         for line in ("nothing found", *hints):
             output.say(line)
-    if as_json:
-        names = [one.name for one in given]
-        rows = [output.hit_as_json(rank, hit) for rank, hit in enumerate(hits, 1)]
-        output.write_json({"query": names if len(names) > 1 else names[0], "hits": rows})
-    elif paths or null:
-        output.write_paths((hit.path for hit in hits), null=null)
 
 
 def _tell(collection: Collection, hits: list[Hit], *, preview: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,11 @@ from image_similarity_search.evaluation import Truth
 from image_similarity_search.types import IdArray, ImageRecord
 
 FOLDERS = "folders"
+FOLDER_NAMES = "folder-names"
 NO_GROUP = -1
-_HEADER = ("path", "group")
+# what the columns are called in a first row that is no image
+_PATHS = {"path", "file", "filename", "file_name", "filepath", "image", "name"}
+_GROUPS = {"group", "label", "class", "category", "folder", "target", "id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,10 @@ def labels_of(catalog: Catalog, truth: Truth, allowed: IdArray | None) -> Labels
     wanted = None if allowed is None else set(allowed.tolist())
     records = [one for one in catalog.all_records() if wanted is None or one.id in wanted]
     missing: list[str] = []
-    if isinstance(truth, str) and truth == FOLDERS:
+    if isinstance(truth, str) and truth in (FOLDERS, FOLDER_NAMES):
         group_of = _by_folder(records, sorted(catalog.places.roots().values()))
+        if truth == FOLDER_NAMES:
+            group_of = {id_: os.path.basename(name) for id_, name in group_of.items()}
     else:
         group_of, missing = _by_path(records, _said(truth))
     names = sorted(set(group_of.values()))
@@ -83,7 +89,7 @@ def _no_group(
         why = "the collection has no images: index some first"
     elif not records:
         why = "the filter lets no image of the collection through"
-    elif truth == FOLDERS and not group_of:
+    elif truth in (FOLDERS, FOLDER_NAMES) and not group_of:
         why = (
             "all images lie in the indexed folder itself, so that folders don't tell what belongs"
             " together: say so in a CSV file of paths and groups"
@@ -91,12 +97,20 @@ def _no_group(
     elif missing and not group_of:
         why = (
             f"no path of {name} is that of an image, such as {missing[0]}"
-            " (paths are relative to where the file is)"
+            f" (paths are relative to where the file is{_and_no_utf8(missing[0])})"
         )
     else:
         why = f"no group of {name} has two of the images"
     expected = "a group of two images of the collection, or more"
     return ConfigError("truth", truth, expected, f"nothing to evaluate: {why}")
+
+
+def _and_no_utf8(path: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return ", and it is no UTF-8, which is expected"
+    return ""
 
 
 def _by_folder(records: list[ImageRecord], roots: list[str]) -> dict[int, str]:
@@ -140,10 +154,11 @@ def _rows_of(file: str) -> Iterator[tuple[str, str]]:
     """The paths, made absolute from where the file is, and groups of a CSV file."""
     folder = os.path.dirname(os.path.abspath(file))
     seen: dict[str, str] = {}
+    _refuse_wide(file)
     try:
         with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
             for number, row in enumerate(csv.reader(lines), 1):
-                if not row or (number == 1 and tuple(map(str.lower, row)) == _HEADER):
+                if not row or (number == 1 and _is_header(row)):
                     continue
                 if len(row) != 2 or not all(row):
                     raise ConfigError("truth", f"{file}, row {number}", "a path and a group")
@@ -157,3 +172,16 @@ def _rows_of(file: str) -> Iterator[tuple[str, str]]:
         raise ConfigError(
             "truth", file, f"'folders', or a CSV file of paths and groups ({error})"
         ) from error
+
+
+def _is_header(row: list[str]) -> bool:
+    words = [word.strip().lower() for word in row]
+    return len(words) == 2 and words[0] in _PATHS and words[1] in _GROUPS
+
+
+def _refuse_wide(file: str) -> None:
+    """Refuse a file of two bytes or more for each character, as some programs write them."""
+    with suppress(OSError), open(file, "rb") as data:  # one that can't be read is told of later
+        if b"\0" in data.read(1_000):
+            expected = "a CSV file of paths and groups as UTF-8; save it so"
+            raise ConfigError("truth", file, expected)

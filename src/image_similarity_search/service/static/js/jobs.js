@@ -125,5 +125,6 @@ function summary({ state, report }) {
   if (report?.skipped) parts.push(`${number(report.skipped)} unreadable`);
   if (!report) return "Stopped. What was done is kept"; // it had no time left to say what
   const what = parts.length ? parts.join(", ") : "nothing has changed";
-  return state === "cancelled" ? `Stopped. What was done is kept: ${what}` : `Up to date: ${what}`;
+  const away = report.unreadable_folders.map((folder) => `. Not read: ${folder}`).join("");
+  return (state === "cancelled" ? `Stopped. What was done is kept: ${what}` : `Up to date: ${what}`) + away;
 }
