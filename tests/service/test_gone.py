@@ -10,12 +10,14 @@ from threading import Event
 
 import httpx
 import pytest
+from conftest import until
 from running import NAME, Starter
 from test_attacks import slug_of
 from test_searching import hits_of, picture
 
 from image_similarity_search.catalog import database
 from image_similarity_search.collection import Collection
+from image_similarity_search.service import shelf
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.served import Served
 
@@ -104,6 +106,27 @@ def test_what_was_replaced_is_closed_when_its_last_request_has_ended(
         go_on.set()
         assert asked.result().status_code == 200
     assert closed.wait(10)
+
+
+def test_a_disk_that_does_not_answer_holds_up_no_other_collection(
+    two: httpx.Client, place: Path, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, look = Event(), Collection.is_in_place
+
+    def slow(collection: Collection) -> bool:
+        assert collection.info().index_dir != str(place / "others") or answers.wait(10)
+        return look(collection)
+
+    monkeypatch.setattr(Collection, "is_in_place", slow)
+    monkeypatch.setattr(shelf, "_LOOK_SECONDS", 0.1)
+    for _ in range(2):
+        answer = two.get("/v1/collections/others")
+        assert (answer.status_code, slug_of(answer)) == (503, "collection-gone")
+        assert "does not answer" in answer.json()["detail"]
+    assert two.get(here).status_code == two.get("/healthz").status_code == 200
+    assert two.get("/v1/collections").json()["unavailable"] == ["others"]
+    answers.set()
+    until(lambda: two.get("/v1/collections/others").status_code == 200)
 
 
 def test_a_request_looks_once_whether_it_is_there(

@@ -6,15 +6,19 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from image_similarity_search.errors import CollectionNotFoundError, ImageSearchError
+from image_similarity_search.service.background import Background
 from image_similarity_search.service.kinds import Kind, kind_of
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.settings import Limits
 
 _log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 2.0  # in which a disk that answers says whether an index folder is there
 
 
 class Shelf:
@@ -78,6 +82,9 @@ class _Place:
         self._folder = folder
         self._limits = limits
         self._opening = asyncio.Lock()
+        self._looks = Background("look")  # a disk whose server is away may never answer
+        self._look: Future[bool] | None = None
+        self._late = False
         self._served = self._opened()
         self._gone = False
         self._users: Counter[Served] = Counter()  # requests, of what was there before, too
@@ -85,9 +92,9 @@ class _Place:
     @asynccontextmanager
     async def used(self) -> AsyncIterator[Served]:
         """What is there now, what is open or else that anew: open to the end of the block."""
-        if not self._is_open():
+        if not await self._is_open():
             async with self._opening:
-                if not self._is_open():
+                if not await self._is_open():
                     await self._open_anew()
         served = self._served
         self._users[served] += 1
@@ -100,15 +107,32 @@ class _Place:
 
     def close(self) -> None:
         """Close it, and what was there before."""
+        self._looks.close()
         for served in {self._served, *self._users}:
             served.close()
 
-    def _is_open(self) -> bool:
+    async def _is_open(self) -> bool:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another
-        if not self._gone and not self._served.collection.is_in_place():
+        served = self._served
+        if not self._gone and not await self._is_there(served) and served is self._served:
             self._gone = True
             _log.warning("%s is gone, or another is there: it is opened anew", self._folder)
         return not self._gone
+
+    async def _is_there(self, served: Served) -> bool:
+        """Whether this lies in its folder; one look for all who ask, and nothing else waits."""
+        if self._look is None or self._look.done():
+            self._look = self._looks.submit(served.collection.is_in_place)
+            self._late = False
+        if not self._late:
+            try:
+                answer = asyncio.shield(asyncio.wrap_future(self._look))
+                return await asyncio.wait_for(answer, _LOOK_SECONDS)
+            except TimeoutError:
+                self._late = True
+                _log.warning("%s: its disk does not answer", self._folder)
+        gone = kind_of(CollectionNotFoundError(self._folder))
+        raise Refusal(gone, "its disk does not answer: it is used again when it does")
 
     async def _open_anew(self) -> None:
         try:
