@@ -53,6 +53,16 @@ def index(tmp_path: Path, photos: Path) -> Path:
     return tmp_path / "i"
 
 
+def test_one_of_an_older_format_can_be_read_as_it_is(tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    shutil.copytree(Path(__file__).parent.parent / "golden" / "format-3", index)
+    before = (index / "catalog.sqlite").read_bytes()
+    lines = run_mounted(index, _SEARCH).splitlines()
+    assert lines[0] == "2 False"
+    assert lines[1].startswith("CollectionUnwritableError")
+    assert (index / "catalog.sqlite").read_bytes() == before
+
+
 def test_it_can_be_searched_and_verified_but_not_changed(index: Path) -> None:
     lines = run_mounted(index, _SEARCH).splitlines()
     assert lines[0] == "11 False"

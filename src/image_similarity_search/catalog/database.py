@@ -14,7 +14,7 @@ from urllib.parse import quote
 from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
 from image_similarity_search.catalog.dialect import SQLITE
 from image_similarity_search.catalog.lock import no_locks
-from image_similarity_search.catalog.migrations import bring_up_to_date
+from image_similarity_search.catalog.migrations import READABLE, bring_up_to_date, stand_in
 from image_similarity_search.catalog.parts import Row, in_parts
 from image_similarity_search.catalog.schema import (
     APPLICATION_ID,
@@ -54,7 +54,8 @@ class Database:
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         """Open the existing file ``path``; with ``read_only`` not a byte of it changes.
 
-        An older format is brought to the present one, whatever is asked.
+        An older format is brought to the present one, whatever is asked; where that can't be
+        written, one that can be read as it is serves until it is opened again.
 
         Raises:
             CollectionNotFoundError: there is no such file, or it was never finished.
@@ -63,6 +64,7 @@ class Database:
         """
         self.path = path
         self._lock = threading.RLock()
+        self._why_older: CollectionUnwritableError | None = None
         self._place = _place(path)
         if self._place is None:
             raise CollectionNotFoundError(os.path.dirname(path))
@@ -212,9 +214,15 @@ class Database:
         if self._frozen is not None and self._frozen != _state(self.path):
             self._connection.close()
             self._connection, self._frozen = _open(self.path, read_only=False)
+            if self._why_older:
+                stand_in(self._connection)
 
     def _make_writable(self) -> None:
         """Open anew what was opened as unchangeable: what stood in the way may be gone."""
+        if self._why_older:
+            raise CollectionUnwritableError(
+                self.path, self._why_older.reason, self._why_older.remedy
+            )
         if self._frozen is not None and not self._is_within:
             with self._translated():
                 connection = _connect(self.path, "mode=rw")
@@ -234,8 +242,18 @@ class Database:
         if found < 1:
             raise CollectionCorruptError(self.path, f"its storage format is {found}")
         if found < FORMAT_VERSION:
-            with self._translated(), closing(_open(self.path, read_only=False)[0]) as connection:
-                bring_up_to_date(connection, self.path)
+            try:
+                self._bring_up_to_date()
+            except CollectionUnwritableError as error:
+                if found < READABLE:
+                    raise
+                self._why_older = error
+                with self._translated():
+                    stand_in(self._connection)
+
+    def _bring_up_to_date(self) -> None:
+        with self._translated(), closing(_open(self.path, read_only=False)[0]) as connection:
+            bring_up_to_date(connection, self.path)
 
     def _translated(self) -> AbstractContextManager[None]:
         return translated(self.path)

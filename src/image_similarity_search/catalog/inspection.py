@@ -37,6 +37,10 @@ _EMBEDDINGS = (
     " ORDER BY image_id LIMIT ?"
 )
 _TRAITS = f"SELECT {COLUMNS} FROM traits WHERE image_id > ? ORDER BY image_id LIMIT ?"  # noqa: S608 - constants
+_STRUCTURE = (  # with what stands in for tables that an older format lacks
+    "SELECT type, name, sql FROM sqlite_schema"
+    " UNION ALL SELECT type, name, sql FROM sqlite_temp_schema"
+)
 _DIGEST_BYTES = 16
 
 _Check: TypeAlias = Callable[[], Iterator[str]]
@@ -257,7 +261,7 @@ def _tables(query: Callable[..., list[Row]]) -> dict[str, Any]:
             *(query(f"SELECT * FROM pragma_{what}(?)", name) for what in asked),  # noqa: S608 - constants
             sql if kind == "index" else None,
         ]
-        for kind, name, sql in query("SELECT type, name, sql FROM sqlite_schema")
+        for kind, name, sql in query(_STRUCTURE)
     }
 
 

@@ -23,6 +23,9 @@ from image_similarity_search.errors import CollectionCorruptError, CollectionUnw
 
 _WAIT_SECONDS = 60.0  # for another process that does the same
 
+READABLE = 3
+"""The oldest format that can be read as it is, with ``stand_in`` for the tables that it lacks."""
+
 _UNSEALED = 1  # the format whose rows have no checksums, by which a repair knows them
 
 _log = logging.getLogger(__name__)
@@ -53,6 +56,13 @@ def bring_up_to_date(connection: sqlite3.Connection, path: str) -> None:
             f"it has an older storage format, and must be brought to {FORMAT_VERSION} ({error})",
             "copy the folder to where it can be written, and use it there",
         ) from error
+
+
+def stand_in(connection: sqlite3.Connection) -> None:
+    """Have empty tables, of this connection alone, for those that a readable format lacks."""
+    if _version(connection) < FORMAT_VERSION:
+        connection.execute(_FORGOTTEN_4.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+        connection.execute(_FORGOTTEN_INDEX_4.format("temp."))
 
 
 def _is_about_writing(error: sqlite3.OperationalError) -> bool:
@@ -127,7 +137,7 @@ def _from_2_to_3(connection: sqlite3.Connection) -> None:
 def _from_3_to_4(connection: sqlite3.Connection) -> None:
     """Tags of images that are gone have a table."""
     connection.execute(_FORGOTTEN_4)
-    connection.execute("CREATE INDEX forgotten_by_content ON forgotten (content_hash)")
+    connection.execute(_FORGOTTEN_INDEX_4.format(""))
 
 
 def _seal(connection: sqlite3.Connection, checksums: Checksums, table: str, columns: str) -> None:
@@ -222,6 +232,8 @@ _FORGOTTEN_4 = """
         crc32 INTEGER NOT NULL,
         PRIMARY KEY (generation, image_id)
     ) STRICT, WITHOUT ROWID"""
+
+_FORGOTTEN_INDEX_4 = "CREATE INDEX {}forgotten_by_content ON forgotten (content_hash)"
 
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _from_1_to_2,
