@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -9,28 +10,43 @@ from typing import Generic, TypeVar
 
 _Answer = TypeVar("_Answer")
 
+_log = logging.getLogger(__name__)
+
 
 class Bounded(Generic[_Answer]):
     """Asks on another thread, which may hang in the system for ever, and one question at a time."""
 
     def __init__(self) -> None:
-        self._answers: SimpleQueue[_Answer] = SimpleQueue()
+        self._answers: SimpleQueue[_Answer | None] = SimpleQueue()
         self._asking = False
 
     def ask(self, question: Callable[[], _Answer], seconds: float) -> _Answer | None:
-        """What ``question`` returns, or None where that takes longer.
+        """What ``question`` returns, or None where that takes longer, or it fails, which is logged.
 
         From then on it is None at once, until there is an answer to the question that was late.
         """
         late, self._asking = self._asking, True
         if not late:
-            answer = self._answers.put
-            threading.Thread(
-                target=lambda: answer(question()), name="iss-look", daemon=True
-            ).start()
+            asking = threading.Thread(
+                target=self._answer, args=(question,), name="iss-look", daemon=True
+            )
+            try:
+                asking.start()
+            except RuntimeError as error:  # as many threads as the system allows
+                _log.warning("a look could not be had: %s", error)
+                self._answers.put(None)
         try:
             found = self._answers.get(timeout=0 if late else seconds)
         except Empty:
             return None
         self._asking = False
         return found
+
+    def _answer(self, question: Callable[[], _Answer]) -> None:
+        found = None
+        try:
+            found = question()
+        except Exception as error:
+            _log.warning("a look failed: %r", error)
+        finally:
+            self._answers.put(found)
