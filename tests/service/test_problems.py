@@ -93,6 +93,11 @@ def test_no_path_is_told(error: ImageSearchError) -> None:
             "images/1/explanation",
             "query.query: it is missing; expected a whole number, 1 to 9,223,372,036,854,775,807",
         ),
+        (
+            "tags?a=1&b=2",
+            "query.a: there is no such parameter; none is taken here;"
+            " query.b: there is no such parameter; none is taken here",
+        ),
     ],
 )
 def test_a_parameter_is_told_by_its_value_and_what_was_expected(
@@ -126,6 +131,12 @@ _ID = "a whole number, 1 to 9,223,372,036,854,775,807"
             {"examples": [{"id": 1, "region": {"x": 0, "y": 0, "w": 0, "h": 1}}]},
             "examples.0.region.w",
             "0 is not allowed; expected a number, more than 0 and at most 1",
+        ),
+        (
+            "search",
+            {"examples": [{"id": 1, "weight": 0}]},
+            "examples.0.weight",
+            "0 is not allowed; expected a number, -1,000,000.0 to 1,000,000.0 and not 0",
         ),
         (
             "search",
@@ -199,4 +210,14 @@ def test_every_refusal_is_a_problem(
     assert problem["type"].startswith("urn:iss:problem:")
     assert problem["title"]
     assert problem["detail"]
+    assert problem["detail"] not in ("Not Found", "Method Not Allowed")
     assert status != 405 or answer.headers["allow"] == "DELETE, POST"
+
+
+def test_an_image_that_is_not_there_is_named(shared: httpx.Client, here: str) -> None:
+    for answer in (
+        shared.get(f"{here}/images/77"),
+        shared.post(f"{here}/search", json={"examples": [{"id": 1}, {"id": 77}]}),
+    ):
+        assert answer.status_code == 404
+        assert answer.json()["detail"].startswith("id 77: ")

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from fastapi import Request
 
-from image_similarity_search.service.parameters import json_of, parameters_of
+from image_similarity_search.service.parameters import UNKNOWN, json_of, parameters_of
 
 _MOST_FAULTS = 10  # told of one request
 _MOST_LETTERS = 200  # of each value
@@ -31,7 +31,9 @@ def faults(request: Request, found: Sequence[Any]) -> list[dict[str, str]]:
         if len(told) == _MOST_FAULTS:
             break
         place = tuple(fault["loc"][:2])
-        if place in parameters:
+        if fault["type"] == UNKNOWN:
+            told.setdefault(_cut(".".join(place)), f"there is no such parameter; {fault['msg']}")
+        elif place in parameters:
             told.setdefault(".".join(place), _parameter_fault(fault, parameters[place]))
         else:
             where, what = _json_fault(fault, json_of(request))
@@ -123,6 +125,7 @@ def _bounds(schema: _Schema) -> str:
     bounds = [
         f"more than {schema['exclusiveMinimum']:,}" if "exclusiveMinimum" in schema else "",
         _range(schema.get("minimum"), schema.get("maximum")),
+        "not 0" if schema.get("not") == {"const": 0} else "",
         f"less than {schema['exclusiveMaximum']:,}" if "exclusiveMaximum" in schema else "",
     ]
     return " and ".join(filter(None, bounds))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from image_similarity_search import errors
 from image_similarity_search.errors import ConfigError, ImageError, ImageSearchError
+
+_ID = re.compile(r"id -?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def detail_of(error: ImageSearchError) -> str:
     if isinstance(error, ConfigError):
         return f"{error.name}: expected {error.expected}"
     if isinstance(error, ImageError):
-        return error.reason
+        id_ = _ID.fullmatch(str(error.path))
+        return f"{id_[0]}: {error.reason}" if id_ else error.reason
     return kind_of(error).title
 
 

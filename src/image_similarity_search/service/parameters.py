@@ -5,24 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from image_similarity_search.errors import ConfigError
+UNKNOWN = "unknown_parameter"
+"""The type of a fault that no validation of FastAPI's has."""
 
 
 async def only_known(request: Request) -> None:
-    """Refuse a request with another parameter than the OpenAPI document says.
+    """Refuse a request with other parameters than the OpenAPI document says.
 
     Raises:
-        ConfigError: there is one.
+        RequestValidationError: there are some.
     """
     if not request.query_params or not isinstance(request.scope["route"], APIRoute):
         return
     known = _names(request)
-    for name in request.query_params:
-        if name not in known:
-            expected = f"one of {', '.join(sorted(known))}" if known else "no parameters"
-            raise ConfigError(f"parameter {name[:50]!r}", "", expected)
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        which = f"there are {', '.join(sorted(known))}" if known else "none is taken here"
+        raise RequestValidationError(
+            [{"type": UNKNOWN, "loc": ("query", name), "msg": which} for name in unknown]
+        )
 
 
 def _names(request: Request) -> frozenset[str]:

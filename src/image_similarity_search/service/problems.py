@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -74,7 +75,12 @@ def add_handlers(app: FastAPI) -> None:
         if isinstance(error, Refusal):
             return response(error.kind, str(error.detail), error.headers)
         if error.status_code == 405:
-            error.headers = {"Allow": ", ".join(sorted(_methods(request)))}
+            allowed = ", ".join(sorted(_methods(request)))
+            error.headers = {"Allow": allowed}
+            others = f"; {allowed} is" if allowed else ""
+            error.detail = f"{request.method} is not taken here{others}"
+        elif error.detail == HTTPStatus.NOT_FOUND.phrase:
+            error.detail = "no such path; /openapi.json has all that there are"
         slug, title = TITLES.get(error.status_code, ("http", str(error.detail)))
         return response(Kind(error.status_code, slug, title), str(error.detail), error.headers)
 

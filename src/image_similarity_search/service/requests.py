@@ -6,6 +6,7 @@ import os
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -160,6 +161,12 @@ class FilterIn(In):
         return given
 
 
+def _not_zero(weight: float) -> float:
+    if not weight:
+        raise PydanticCustomError("zero", "it is 0")
+    return weight
+
+
 class ExampleIn(In):
     """What to search by: an image of the collection, an upload by its number, or words."""
 
@@ -171,11 +178,12 @@ class ExampleIn(In):
         max_length=1_000,
         description="Where the collection's model understands text.",
     )
-    weight: float = Field(
+    weight: Annotated[float, AfterValidator(_not_zero)] = Field(
         default=1.0,
         ge=-1e6,
         le=1e6,
         description="More than 0: more like it. Less than 0: less like it.",
+        json_schema_extra={"not": {"const": 0}},
     )
     region: RegionIn | None = None
 

@@ -316,7 +316,7 @@ class Problem(BaseModel):
     type: str = Field(examples=["urn:iss:problem:image-not-found"])
     title: str = Field(examples=["There is no such image"])
     status: int = Field(examples=[404])
-    detail: str = Field(examples=["no indexed image has this id"])
+    detail: str = Field(examples=["id 99: no indexed image has this id"])
     errors: list[dict[str, str]] | None = None
 
 
