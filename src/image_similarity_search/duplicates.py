@@ -26,7 +26,8 @@ class Duplicate:
         score: of its embedding beside that of the one that stays, by cosine, up to 1.0.
         likeness: how its pixels correlate with those, -1.0 to 1.0; None where only embeddings
             were compared.
-        change: ``mirrored``, ``turned``, ``mirrored and turned``, ``cut``, or empty.
+        change: ``mirrored``, ``turned``, ``mirrored and turned``, ``cut``, or empty. Of what
+            is ``similar``, ``other details`` where two pages are alike in all but these.
         sharpness: how much fine detail it shows, beside the other copies in its group; None where
             it was not measured, for nothing depends on it or the file can't be read.
     """

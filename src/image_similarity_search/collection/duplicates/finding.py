@@ -3,8 +3,8 @@
 Copies are known by the hashes in the catalog. Of the rest, pairs whose embeddings are close come
 from a store; then their files are decoded, small, and the pixels decide. So only those files are
 read that something is like; a thorough search reads them all, and finds what embeddings miss:
-pictures that are turned, blurred or very small. At last copies of one size are read in full, to
-tell which is the sharpest.
+pictures that are turned, blurred or very small. Pages that are alike are read once more, for their
+details. At last copies of one size are read in full, to tell which is the sharpest.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.duplicates.candidates import Pairs, close_pairs
+from image_similarity_search.collection.duplicates.details import (
+    PairEdge,
+    agreeing,
+    may_be_pages,
+)
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.grouping import Edge
 from image_similarity_search.collection.duplicates.keeping import group
@@ -73,9 +78,7 @@ class Finder:
         self.report.seconds = time.perf_counter() - begin
         return self.report
 
-    def _edges(
-        self, contents: Contents, thorough: bool, time_limit: float
-    ) -> Iterator[tuple[int, int, Edge]]:
+    def _edges(self, contents: Contents, thorough: bool, time_limit: float) -> Iterator[PairEdge]:
         """The pairs of contents that are alike."""
         queries, among = contents.to_compare()
         step = self._steps("comparing", len(queries))
@@ -89,9 +92,25 @@ class Finder:
             step = self._steps("comparing", len(queries))
             more = (contents.that_count(part) for part in pairs_by_pixels(seen, queries, step))
             pairs = Pairs.joined([pairs, *more])  # where a pair is in both, its distance is known
+        doubtful: list[PairEdge] = []
         for one, other, edge in self._levels.edges(pairs, seen):
             far = edge.distance if np.isfinite(edge.distance) else self._distance(one, other)
-            yield one, other, edge._replace(distance=far)
+            found = one, other, edge._replace(distance=far)
+            if may_be_pages(found, seen):
+                doubtful.append(found)
+            else:
+                yield found
+        yield from self._by_details(doubtful, time_limit)
+
+    def _by_details(self, doubtful: list[PairEdge], time_limit: float) -> Iterator[PairEdge]:
+        """What is left of pairs that may be two pages, when their details were compared."""
+
+        def records(ids: IdArray) -> Iterator[ImageRecord]:
+            return self._records(ids, self._steps("looking", len(ids)))
+
+        for (one, other, edge), agree in agreeing(doubtful, records, time_limit):
+            if left := edge if agree else self._levels.told_apart(edge):
+                yield one, other, left
 
     def _distance(self, one: int, other: int) -> float:
         """Between the embeddings of two images; infinite where one is gone by now."""

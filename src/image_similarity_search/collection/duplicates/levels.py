@@ -77,6 +77,12 @@ class Levels:
                     one, other = part.ids[number].tolist()
                     yield one, other, edge
 
+    def told_apart(self, edge: Edge) -> Edge | None:
+        """How two images are alike that seemed to be copies, but differ in detail: no copies."""
+        if self.level != "similar" or edge.distance > self._similar:
+            return None
+        return Edge("similar", edge.distance, None, "other details")
+
     def _edges(self, pairs: Pairs, seen: Signatures) -> Iterator[tuple[int, Edge]]:
         """Those of a few pairs that are alike, by their position."""
         rows = [[seen.rows.get(id_, -1) for id_ in pair] for pair in pairs.ids.tolist()]
