@@ -10,16 +10,18 @@ import numpy as np
 
 from image_similarity_search.types import FloatArray, IdArray
 
+MOST_BYTES = 2**26
+"""How much memory they take, at most."""
+
 _STEPS = 16  # that half a byte tells apart
 _RANGE = 0.005, 0.995  # of the values of a dimension lie below the steps, and not above them
-_MOST_BYTES = 2**26
 _LENGTH = np.dtype(np.float32)  # that which the steps of a vector stand for has
 _AT_ONCE = 64  # vectors whose steps a processor's own cache holds
 
 
 def most(dim: int) -> int:
     """How many vectors of length ``dim`` there is room for."""
-    return _MOST_BYTES // (_packed(dim) + _LENGTH.itemsize)
+    return MOST_BYTES // (_packed(dim) + _LENGTH.itemsize)
 
 
 class HalfBytes:
