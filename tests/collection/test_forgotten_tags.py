@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -29,12 +30,12 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def collection(tmp_path: Path, photos: Path) -> Collection:
-    made = Collection.open(tmp_path / "index", encoder="colour-texture", create=True)
-    made.sync(photos)
-    made.add_tags([photos / "a.png"], ["beach", "été"])
-    made.add_tags([photos / "copy.png"], "spare")
-    return made
+def collection(tmp_path: Path, photos: Path) -> Iterator[Collection]:
+    with Collection.open(tmp_path / "index", encoder="colour-texture", create=True) as made:
+        made.sync(photos)
+        made.add_tags([photos / "a.png"], ["beach", "été"])
+        made.add_tags([photos / "copy.png"], "spare")
+        yield made
 
 
 def tags(collection: Collection) -> dict[str, list[str]]:
