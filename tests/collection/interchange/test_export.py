@@ -645,7 +645,7 @@ def test_what_is_no_export_by_its_name_is_refused() -> None:
         read_export("y.parquet")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_damage_anywhere_is_noticed_or_does_no_harm(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
