@@ -68,8 +68,8 @@ def after_repair(index: Path) -> Afterwards | None:
     encoder = CountingEncoder()
     with Collection.open(index, encoder=encoder) as collection:
         indexed = {record.id: record for record in collection}
-        for record in indexed.values():
-            assert collection.search(record.id, k=1)[0].score < 1  # of different pictures
+        for record in indexed.values():  # of different pictures; a single one finds nothing
+            assert [hit.score < 1 for hit in collection.search(record.id, k=1)] in ([True], [])
         for folder in ("one", "two"):
             collection.sync(index.parent / folder)
         for path in sorted((index.parent).rglob("*.png")):
