@@ -106,7 +106,7 @@ def filters() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     given_=filters(),
     extensions=st.sampled_from([[], [".jpg", ".jpeg"], [".png"]]),

@@ -22,7 +22,7 @@ from image_similarity_search.errors import (
 )
 
 _PAGE = 16_384
-_FLIPS = 120
+_FLIPS = 80
 
 
 @pytest.fixture

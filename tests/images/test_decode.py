@@ -510,7 +510,7 @@ def real_files() -> list[bytes]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_the_bytes_it_is_rgb_or_an_image_error(
     real_files: list[bytes], data: st.DataObject
@@ -523,7 +523,7 @@ def test_whatever_the_bytes_it_is_rgb_or_an_image_error(
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     start=st.sampled_from(
         [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"P6 9"]

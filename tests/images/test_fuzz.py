@@ -89,7 +89,7 @@ def test_undamaged_they_are_pictures(workers: list[Worker]) -> None:
 
 
 @settings(
-    max_examples=1500,
+    max_examples=700,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -213,7 +213,7 @@ _NAMES = st.one_of(_TEXT, st.binary(min_size=1).map(os.fsdecode)).filter(
 _INTEGERS = st.integers(0, 2**63 - 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_anything_that_a_catalog_may_hold_comes_back(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -645,7 +645,7 @@ def test_what_is_no_export_by_its_name_is_refused() -> None:
         read_export("y.parquet")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_damage_anywhere_is_noticed_or_does_no_harm(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
