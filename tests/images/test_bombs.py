@@ -59,7 +59,10 @@ SIDE = 6000
 BYTES = 4 * SIDE * SIDE  # as Pillow keeps these
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "F", "I", "CMYK"])
+@pytest.mark.parametrize(
+    "mode",
+    ["RGBA", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("RGB", "F", "I", "CMYK"))],
+)
 def test_a_large_picture_takes_little_more_than_its_pixels(
     mode: str, worker: Worker, tmp_path: Path
 ) -> None:
