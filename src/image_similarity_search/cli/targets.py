@@ -24,8 +24,8 @@ def check_target(
 ) -> None:
     """Refuse, before any work, a file that can't be written, or would destroy another.
 
-    A page of ours is replaced, other files are only with ``force``. What is in the index folder,
-    and the images of the collection, are never.
+    A page of ours is replaced, other files are only with ``force``. What lies in the index folder
+    itself, and the images of the collection, are never.
 
     Raises:
         ImageError: it is refused, or its folder is not there or can't be written to.
