@@ -9,6 +9,8 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 from conftest import draw
 from PIL import Image
@@ -17,6 +19,7 @@ from image_similarity_search.collection import Collection
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.head import Head
 from image_similarity_search.encoders.onnx import OnnxEncoder
+from image_similarity_search.encoders.openvino import take_the_plain_way
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.errors import (
@@ -71,6 +74,20 @@ def test_the_card_is_of_the_file_that_ships() -> None:
 def test_collections_of_the_first_version_fit_the_encoder_of_that_name() -> None:
     known = "efficientnet-lite0;sha256=ba6d35254fe32a67;resize=256;crop=224;bicubic;0,0,0,1,1,1"
     assert registry.create("efficientnet-lite0").fingerprint == known
+
+
+@pytest.mark.parametrize("side", [224, 226, 225, 96, 33])
+def test_both_ways_through_the_first_convolution_are_the_same_to_the_bit(side: int) -> None:
+    model = onnx.load_model_from_string(_BUNDLED.read_bytes())
+    pixels = np.random.default_rng(side).integers(0, 256, (2, side, side, 3), np.uint8)
+    found = []
+    for way in (lambda model: None, take_the_plain_way):
+        way(model)
+        session = onnxruntime.InferenceSession(model.SerializeToString())
+        found.append(session.run(None, {"pixels": pixels}))
+    assert "If" not in [node.op_type for node in model.graph.node]
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours == theirs).all()
 
 
 def test_the_two_of_one_network_are_told_apart() -> None:
