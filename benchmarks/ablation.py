@@ -87,6 +87,8 @@ VIEWS = {
     "224, crop 224": Preprocessing(224, 224),
     "256, crop 256": Preprocessing(256, 256),
     "stretched to 224": Preprocessing(224, 224, fit="stretch"),
+    "stretched by bilinear": Preprocessing(224, 224, "bilinear", fit="stretch"),
+    "stretched by hamming-bicubic": Preprocessing(224, 224, "hamming-bicubic", fit="stretch"),
 }
 POOLINGS: Mapping[str, Callable[[Rows], Rows]] = {
     "mean": lambda maps: maps.mean(axis=2),
@@ -122,7 +124,13 @@ VARIANTS: Mapping[str, tuple[str, str, Callable[[Rows], Rows]]] = {
     "stretched; rms": ("stretched to 224", "rms", lambda rows: rows),
     "stretched; rms, centred": ("stretched to 224", "rms", _centred),
     "256, crop 224; rms, head": ("256, crop 224", "rms", _headed),
-    "stretched; rms, head: efficientnet-lite0-whole": ("stretched to 224", "rms", _headed),
+    "stretched; rms, head": ("stretched to 224", "rms", _headed),
+    "stretched by bilinear; rms, head": ("stretched by bilinear", "rms", _headed),
+    "stretched by hamming-bicubic; rms, head: efficientnet-lite0-whole": (
+        "stretched by hamming-bicubic",
+        "rms",
+        _headed,
+    ),
 }
 _LEARNED = (256, 0.0), (256, 0.25)  # dimensions, and how much they are whitened
 

@@ -186,6 +186,21 @@ def test_the_view_is_what_resize_then_crop_shows(size: tuple[int, int], interpol
 
 
 @pytest.mark.parametrize(
+    ("size", "like"),
+    [((300, 200), "hamming"), ((48, 48), "hamming"), ((47, 300), "bicubic"), ((9, 9), "bicubic")],
+)
+def test_what_is_made_smaller_is_resized_by_one_filter_and_the_rest_by_the_other(
+    size: tuple[int, int], like: str
+) -> None:
+    image = draw(5, size)
+    views = [
+        Preprocessing(48, 48, name, fit="stretch").view(image)  # type: ignore[arg-type]
+        for name in ("hamming-bicubic", like)
+    ]
+    assert (views[0] == views[1]).all()
+
+
+@pytest.mark.parametrize(
     ("values", "word"),
     [
         ((0, 0), "resize"),

@@ -155,7 +155,9 @@ _PREPROCESSING = (
     click.option("--crop", type=int, metavar="PIXELS", help="Cut a square of so many."),
     click.option(
         "--interpolation",
-        type=click.Choice(["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]),
+        type=click.Choice(
+            ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos", "hamming-bicubic"]
+        ),
         help="How pictures are resized.",
     ),
     click.option(

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
     from image_similarity_search.types import FloatArray, PixelArray, Region
 
-Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+Interpolation = Literal[
+    "nearest", "box", "bilinear", "hamming", "bicubic", "lanczos", "hamming-bicubic"
+]
 INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 
 Fit = Literal["crop", "stretch"]
 FITS: tuple[Fit, ...] = get_args(Fit)
 
 Channels = tuple[float, float, float]
+Box = tuple[float, float, float, float]
 
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
 IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
@@ -33,6 +36,10 @@ class Preprocessing:
 
     With the ``fit`` ``stretch`` nothing is cut: the whole picture becomes that square, whatever
     its shape, and ``resize`` is the same number as ``crop``.
+
+    The ``interpolation`` ``hamming-bicubic`` is ``hamming`` where what is seen is made smaller in
+    both directions, which then shows as much as ``bicubic`` in two thirds of its time, and
+    ``bicubic`` otherwise.
 
     ``mean`` and ``std`` (per RGB channel, of values in 0..1) are for encoders that want
     ``(pixel / 255 - mean) / std``; an encoder with the normalisation built in ignores them.
@@ -123,9 +130,17 @@ class Preprocessing:
         """``view`` as an image."""
         from PIL import Image
 
-        resample = Image.Resampling[self.interpolation.upper()]
+        box = self._box(*image.size)
+        resample = Image.Resampling[self._filter(box).upper()]
         # only what the crop shows is resized: the same pixels as resize then crop, for less work
-        return image.resize((self.crop, self.crop), resample, box=self._box(*image.size))
+        return image.resize((self.crop, self.crop), resample, box=box)
+
+    def _filter(self, box: Box) -> str:
+        """How what is in a box of pixels is resized, by Pillow's name for it."""
+        if self.interpolation != "hamming-bicubic":
+            return self.interpolation
+        left, upper, right, lower = box
+        return "hamming" if min(right - left, lower - upper) >= self.crop else "bicubic"
 
     def seen(self, width: int, height: int, region: Region | None = None) -> Region:
         """The part of a picture of so many pixels that ``view`` shows of it, or of a region."""
@@ -137,7 +152,7 @@ class Preprocessing:
         top, bottom = ((box[1] + edge) / height for edge in (max(edges[1], 0.0), edges[3]))
         return Region(left, top, right - left, bottom - top)
 
-    def _box(self, width: int, height: int) -> tuple[float, float, float, float]:
+    def _box(self, width: int, height: int) -> Box:
         """Left, upper, right and lower edge of what is seen, in pixels."""
         if self.fit == "stretch":
             return 0, 0, width, height

@@ -64,7 +64,7 @@ _ROWS = (
     EncoderRow(
         name=DEFAULT_ENCODER,
         dim=1280,
-        preprocessing=Preprocessing(224, 224, fit="stretch"),
+        preprocessing=Preprocessing(224, 224, "hamming-bicubic", fit="stretch"),
         licence="Apache-2.0",
         summary="the same, which sees the whole picture: objects, scenes, and altered copies",
         weights=_LITE0,
