@@ -118,13 +118,13 @@ class Indexer:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction of the catalog; when it is undone, its counts are undone too."""
-        before, generation = copy(self._report), self._catalog.generation
+        before, catalog = copy(self._report), self._catalog
         try:
-            with self._catalog.transaction():
+            with catalog.transaction():
                 yield
         except BaseException:
             # an interrupt may come just after the end; of a shared one others count the generation
-            if self._catalog.is_shared or self._catalog.generation == generation:
+            if catalog.is_shared or catalog.generation < catalog.changes.generation:
                 for name in SyncReport.__slots__:
                     setattr(self._report, name, getattr(before, name))
             raise
