@@ -68,6 +68,20 @@ _INSERT_NEW = (
     f" VALUES ({', '.join('?' for _ in ImageRow._fields[1:])})"
 )
 
+# of the values in a list, those that are not there
+_NO_CONTENT = (
+    "SELECT column1 FROM (VALUES {}) AS sought WHERE NOT EXISTS"
+    " (SELECT 1 FROM images WHERE content_hash = column1 AND state = 'indexed')"
+)
+_NOT_FORGOTTEN = (
+    "SELECT column1 FROM (VALUES {}) AS sought WHERE NOT EXISTS"
+    " (SELECT 1 FROM forgotten WHERE content_hash = column1)"
+)
+_NO_PLACE = (
+    "SELECT column1, column2 FROM (VALUES {}) AS sought WHERE NOT EXISTS"
+    " (SELECT 1 FROM images WHERE folder_id = column1 AND name = column2)"
+)
+
 
 def indexed(sql: Dialect) -> str:
     """How many images are indexed, by an index that damage to the table does not touch."""
@@ -84,20 +98,39 @@ class Rows:
         self._database = database
         self._checksums = checksums
         self._whole: set[Row] = set()
+        self.look_no_further()
 
-    def look_ahead(self, contents: Sequence[bytes], places: Sequence[tuple[int, bytes]]) -> None:
-        """Prepare to be asked for these, within a transaction, where that saves time."""
+    # What is not there
+
+    def look_ahead(self, contents: Iterable[bytes], places: Iterable[tuple[int, bytes]]) -> None:
+        """Ask which of these are not there; it is remembered to the end of the transaction."""
+        sought = [(content,) for content in contents]
+        self._contents = self._lacking(_NO_CONTENT, sought)
+        self._unforgotten = self._lacking(_NOT_FORGOTTEN, sought)
+        self._places = self._lacking(_NO_PLACE, list(places))
 
     def look_no_further(self) -> None:
-        """What was asked ahead counts no more."""
+        """What was asked ahead counts no more, as when others may have changed it."""
+        self._contents, self._unforgotten, self._places = set(), set(), set()
 
     def lacks(self, content: bytes) -> bool:
         """Whether it is known, without a question, that no indexed image has this content."""
-        return False
+        return (content,) in self._contents
 
     def was_never_forgotten(self, content: bytes) -> bool:
         """Whether it is known, without a question, that ``forgotten`` has not this content."""
-        return False
+        return (content,) in self._unforgotten
+
+    def _lacking(self, sql: str, sought: Sequence[Row]) -> set[Row]:
+        if not sought:
+            return set()
+        marks = f"({', '.join('?' for _ in sought[0])})"
+        sql = sql.format(", ".join(marks for _ in sought))
+        return set(self._database.rows(sql, [value for row in sought for value in row]))
+
+    def _is_there(self, image: ImageRow) -> None:
+        self._places.discard((image.folder_id, image.name))
+        self._contents.discard((image.content_hash,))
 
     # Images
 
@@ -150,6 +183,8 @@ class Rows:
 
     def image_at(self, folder_id: int, name: bytes) -> ImageRow | None:
         """The image of this place."""
+        if (folder_id, name) in self._places:
+            return None
         row = self._database.row(
             f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ? AND name = ?",  # noqa: S608 - constants
             (folder_id, name),
@@ -163,6 +198,7 @@ class Rows:
 
     def insert_image(self, image: ImageRow) -> int:
         """Add an image, with an id of its own if it has 0; returns it. ``update_image`` seals."""
+        self._is_there(image)
         id_ = image.id or self._database.reserved_id()
         if not id_:
             return self._database.insert(_INSERT_NEW, image[1:])
@@ -171,6 +207,7 @@ class Rows:
 
     def update_image(self, image: ImageRow) -> None:
         """Change the image with this row's id; ``crc32`` doesn't count."""
+        self._is_there(image)
         sealed = image._replace(crc32=self._checksums.of_image(image))
         self._database.write(f"UPDATE images SET {_SET} WHERE id = ?", (*sealed[1:], image.id))  # noqa: S608 - constants
 
