@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from image_similarity_search.addresses import is_address
+from image_similarity_search.catalog import lacking
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.dialect import Dialect
@@ -68,20 +69,6 @@ _INSERT_NEW = (
     f" VALUES ({', '.join('?' for _ in ImageRow._fields[1:])})"
 )
 
-# of the values in a list, those that are not there
-_NO_CONTENT = (
-    "SELECT column1 FROM (VALUES {}) AS sought WHERE NOT EXISTS"
-    " (SELECT 1 FROM images WHERE content_hash = column1 AND state = 'indexed')"
-)
-_NOT_FORGOTTEN = (
-    "SELECT column1 FROM (VALUES {}) AS sought WHERE NOT EXISTS"
-    " (SELECT 1 FROM forgotten WHERE content_hash = column1)"
-)
-_NO_PLACE = (
-    "SELECT column1, column2 FROM (VALUES {}) AS sought WHERE NOT EXISTS"
-    " (SELECT 1 FROM images WHERE folder_id = column1 AND name = column2)"
-)
-
 
 def indexed(sql: Dialect) -> str:
     """How many images are indexed, by an index that damage to the table does not touch."""
@@ -98,16 +85,17 @@ class Rows:
         self._database = database
         self._checksums = checksums
         self._whole: set[Row] = set()
-        self.look_no_further()
+        self._contents: set[bytes] = set()  # these three are not there
+        self._unforgotten: set[bytes] = set()
+        self._places: set[tuple[int, bytes]] = set()
 
     # What is not there
 
-    def look_ahead(self, contents: Iterable[bytes], places: Iterable[tuple[int, bytes]]) -> None:
+    def look_ahead(self, contents: Sequence[bytes], places: Sequence[tuple[int, bytes]]) -> None:
         """Ask which of these are not there; it is remembered to the end of the transaction."""
-        sought = [(content,) for content in contents]
-        self._contents = self._lacking(_NO_CONTENT, sought)
-        self._unforgotten = self._lacking(_NOT_FORGOTTEN, sought)
-        self._places = self._lacking(_NO_PLACE, list(places))
+        self._contents = lacking.contents(self._database, contents)
+        self._unforgotten = lacking.forgotten(self._database, contents)
+        self._places = lacking.places(self._database, places)
 
     def look_no_further(self) -> None:
         """What was asked ahead counts no more, as when others may have changed it."""
@@ -115,22 +103,16 @@ class Rows:
 
     def lacks(self, content: bytes) -> bool:
         """Whether it is known, without a question, that no indexed image has this content."""
-        return (content,) in self._contents
+        return content in self._contents
 
     def was_never_forgotten(self, content: bytes) -> bool:
         """Whether it is known, without a question, that ``forgotten`` has not this content."""
-        return (content,) in self._unforgotten
-
-    def _lacking(self, sql: str, sought: Sequence[Row]) -> set[Row]:
-        if not sought:
-            return set()
-        marks = f"({', '.join('?' for _ in sought[0])})"
-        sql = sql.format(", ".join(marks for _ in sought))
-        return set(self._database.rows(sql, [value for row in sought for value in row]))
+        return content in self._unforgotten
 
     def _is_there(self, image: ImageRow) -> None:
         self._places.discard((image.folder_id, image.name))
-        self._contents.discard((image.content_hash,))
+        if image.content_hash:
+            self._contents.discard(image.content_hash)
 
     # Images
 

@@ -113,7 +113,7 @@ class Indexer:
 
     def knows(self, content_hash: str) -> bool:
         """Whether an indexed image has this content."""
-        return bool(self._catalog.indexed_with_content(content_hash, 1))
+        return not self._catalog.contents.not_among([content_hash])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -173,11 +173,12 @@ class Indexer:
         self, items: list[Loaded | Bad | Gone], before: Iterable[_Batch], pool: Executor
     ) -> _Batch:
         """Begin to encode each content that neither the catalog nor a batch before holds."""
-        new = {item.content_hash: item for item in items if isinstance(item, Loaded)}
-        for content_hash in list(new):
-            waited_for = any(content_hash in batch.new for batch in before)
-            if waited_for or self.knows(content_hash):
-                del new[content_hash]
+        loaded = {item.content_hash: item for item in items if isinstance(item, Loaded)}
+        new = {
+            content_hash: loaded[content_hash]
+            for content_hash in self._catalog.contents.not_among(loaded)
+            if not any(content_hash in batch.new for batch in before)
+        }
         return _Batch(items, new.keys(), pool.submit(self._encode, list(new.values())))
 
     def _keep(self, batch: _Batch) -> int:
