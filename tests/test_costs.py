@@ -121,7 +121,7 @@ def test_new_pictures_are_read_by_workers_alone_and_kept_a_batch_at_a_time(
     assert encoder.count == 48
     assert not [path for path in opened if path.endswith(".png")]
     assert run.count("COMMIT") <= 48 / 8 + 4
-    assert len(run) <= 16 * 48
+    assert len(run) <= 7 * 48
 
 
 def test_a_rescan_costs_no_statement_and_no_look_into_a_file(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
+from image_similarity_search.catalog import lacking
 from image_similarity_search.catalog.any_database import AnyDatabase
 
 _AT_ONCE = 4096
 _ORDERED = (
     "SELECT DISTINCT content_hash FROM images WHERE content_hash > ? ORDER BY content_hash LIMIT ?"
 )
-_SOME = "SELECT 1 FROM images WHERE content_hash = ? AND state = 'indexed' LIMIT 1"
 
 
 class Contents:
@@ -27,9 +28,9 @@ class Contents:
             last = rows[-1][0]
 
     def not_among(self, content_hashes: Iterable[str]) -> list[str]:
-        """Those of ``content_hashes`` that no image has."""
-        return [
-            content
-            for content in content_hashes
-            if self._database.row(_SOME, (bytes.fromhex(content),)) is None
-        ]
+        """Those of ``content_hashes`` that no indexed image has."""
+        sought, found = iter(content_hashes), []
+        while part := list(islice(sought, _AT_ONCE)):
+            none = lacking.contents(self._database, [bytes.fromhex(content) for content in part])
+            found += [content for content in part if bytes.fromhex(content) in none]
+        return found

@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +23,7 @@ from image_similarity_search.catalog.schema import (
     PAGE_SIZE,
     SCHEMA,
 )
-from image_similarity_search.catalog.sqlite_errors import translated
+from image_similarity_search.catalog.sqlite_errors import Translated
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionLockedError,
@@ -63,12 +63,13 @@ class Database:
             CollectionCorruptError: it is no SQLite database, or not ours.
         """
         self.path = path
+        self._translated = Translated(path)
         self._lock = threading.RLock()
         self._why_older: CollectionUnwritableError | None = None
         self._place = _place(path)
         if self._place is None:
             raise CollectionNotFoundError(os.path.dirname(path))
-        with self._translated():
+        with self._translated:
             self._connection, self._frozen = _open(path, read_only=read_only)
         try:
             self._check_format()
@@ -82,7 +83,7 @@ class Database:
 
         The caller holds the writer lock. A file that an interrupted creation left is finished.
         """
-        with translated(path):
+        with Translated(path):
             connection = _connect(path, "mode=rwc")
             try:
                 connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
@@ -115,7 +116,7 @@ class Database:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query."""
-        with self._lock, self._translated():
+        with self._lock, self._translated:
             self._thaw()
             return self._connection.execute(sql, parameters).fetchall()
 
@@ -125,7 +126,7 @@ class Database:
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, or None."""
-        with self._lock, self._translated():
+        with self._lock, self._translated:
             self._thaw()
             row: Row | None = self._connection.execute(sql, parameters).fetchone()
             return row
@@ -139,12 +140,12 @@ class Database:
 
     def write(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run a statement that changes rows."""
-        with self._lock, self._translated():
+        with self._lock, self._translated:
             self._connection.execute(sql, parameters)
 
     def insert(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run a statement that adds a row; returns its id."""
-        with self._lock, self._translated():
+        with self._lock, self._translated:
             return self._connection.execute(sql, parameters).lastrowid or 0
 
     def reserved_id(self) -> int:
@@ -153,7 +154,7 @@ class Database:
 
     def write_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a statement that changes rows once for each item of ``parameters``."""
-        with self._lock, self._translated():
+        with self._lock, self._translated:
             self._connection.executemany(sql, parameters)
 
     @contextmanager
@@ -204,14 +205,14 @@ class Database:
     @property
     def _is_within(self) -> bool:
         """Whether in a transaction; raises CollectionClosedError where it was closed."""
-        with self._translated():
+        with self._translated:
             return self._connection.in_transaction
 
     def _thaw(self) -> None:
         """Open anew what was opened as unchangeable, where somebody changed it after all."""
-        if self._is_within:
+        if self._frozen is None or self._is_within:
             return
-        if self._frozen is not None and self._frozen != _state(self.path):
+        if self._frozen != _state(self.path):
             self._connection.close()
             self._connection, self._frozen = _open(self.path, read_only=False)
             if self._why_older:
@@ -224,7 +225,7 @@ class Database:
                 self.path, self._why_older.reason, self._why_older.remedy
             )
         if self._frozen is not None and not self._is_within:
-            with self._translated():
+            with self._translated:
                 connection = _connect(self.path, "mode=rw")
             self._connection.close()
             self._connection, self._frozen = connection, None
@@ -248,15 +249,12 @@ class Database:
                 if found < READABLE:
                     raise
                 self._why_older = error
-                with self._translated():
+                with self._translated:
                     stand_in(self._connection)
 
     def _bring_up_to_date(self) -> None:
-        with self._translated(), closing(_open(self.path, read_only=False)[0]) as connection:
+        with self._translated, closing(_open(self.path, read_only=False)[0]) as connection:
             bring_up_to_date(connection, self.path)
-
-    def _translated(self) -> AbstractContextManager[None]:
-        return translated(self.path)
 
 
 def _open(path: str, *, read_only: bool) -> tuple[sqlite3.Connection, _State | None]:

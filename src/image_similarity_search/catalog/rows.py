@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from image_similarity_search.addresses import is_address
+from image_similarity_search.catalog import lacking
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.dialect import Dialect
@@ -84,20 +85,34 @@ class Rows:
         self._database = database
         self._checksums = checksums
         self._whole: set[Row] = set()
+        self._contents: set[bytes] = set()  # these three are not there
+        self._unforgotten: set[bytes] = set()
+        self._places: set[tuple[int, bytes]] = set()
+
+    # What is not there
 
     def look_ahead(self, contents: Sequence[bytes], places: Sequence[tuple[int, bytes]]) -> None:
-        """Prepare to be asked for these, within a transaction, where that saves time."""
+        """Ask which of these are not there; it is remembered to the end of the transaction."""
+        self._contents = lacking.contents(self._database, contents)
+        self._unforgotten = lacking.forgotten(self._database, contents)
+        self._places = lacking.places(self._database, places)
 
     def look_no_further(self) -> None:
-        """What was asked ahead counts no more."""
+        """What was asked ahead counts no more, as when others may have changed it."""
+        self._contents, self._unforgotten, self._places = set(), set(), set()
 
     def lacks(self, content: bytes) -> bool:
         """Whether it is known, without a question, that no indexed image has this content."""
-        return False
+        return content in self._contents
 
     def was_never_forgotten(self, content: bytes) -> bool:
         """Whether it is known, without a question, that ``forgotten`` has not this content."""
-        return False
+        return content in self._unforgotten
+
+    def _is_there(self, image: ImageRow) -> None:
+        self._places.discard((image.folder_id, image.name))
+        if image.content_hash:
+            self._contents.discard(image.content_hash)
 
     # Images
 
@@ -150,6 +165,8 @@ class Rows:
 
     def image_at(self, folder_id: int, name: bytes) -> ImageRow | None:
         """The image of this place."""
+        if (folder_id, name) in self._places:
+            return None
         row = self._database.row(
             f"SELECT {IMAGE_COLUMNS} FROM images WHERE folder_id = ? AND name = ?",  # noqa: S608 - constants
             (folder_id, name),
@@ -163,6 +180,7 @@ class Rows:
 
     def insert_image(self, image: ImageRow) -> int:
         """Add an image, with an id of its own if it has 0; returns it. ``update_image`` seals."""
+        self._is_there(image)
         id_ = image.id or self._database.reserved_id()
         if not id_:
             return self._database.insert(_INSERT_NEW, image[1:])
@@ -171,6 +189,7 @@ class Rows:
 
     def update_image(self, image: ImageRow) -> None:
         """Change the image with this row's id; ``crc32`` doesn't count."""
+        self._is_there(image)
         sealed = image._replace(crc32=self._checksums.of_image(image))
         self._database.write(f"UPDATE images SET {_SET} WHERE id = ?", (*sealed[1:], image.id))  # noqa: S608 - constants
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from image_similarity_search.catalog.lock import missing_locks, no_locks
 from image_similarity_search.errors import (
@@ -50,15 +48,25 @@ _NO_LOCKS = (
 )
 
 
-@contextmanager
-def translated(path: str) -> Iterator[None]:
-    """Raise what SQLite raises about the file ``path`` as an error of ours."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _translation(path, error) from error
-    except UnicodeDecodeError as error:  # from a message of SQLite that quotes a damaged schema
-        raise CollectionCorruptError(path, str(error)) from error
+class Translated:
+    """Raises what SQLite raises about the file ``path`` as an error of ours, time and again.
+
+    No generator: it is entered for each statement, and this takes a third of the time.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.DatabaseError):
+            raise _translation(self._path, error) from error
+        if isinstance(error, UnicodeDecodeError):  # a message of SQLite quotes a damaged schema
+            raise CollectionCorruptError(self._path, str(error)) from error
 
 
 def _translation(path: str, error: sqlite3.DatabaseError) -> CollectionError:

@@ -113,18 +113,18 @@ class Indexer:
 
     def knows(self, content_hash: str) -> bool:
         """Whether an indexed image has this content."""
-        return bool(self._catalog.indexed_with_content(content_hash, 1))
+        return not self._catalog.contents.not_among([content_hash])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction of the catalog; when it is undone, its counts are undone too."""
-        before, generation = copy(self._report), self._catalog.generation
+        before, catalog = copy(self._report), self._catalog
         try:
-            with self._catalog.transaction():
+            with catalog.transaction():
                 yield
         except BaseException:
             # an interrupt may come just after the end; of a shared one others count the generation
-            if self._catalog.is_shared or self._catalog.generation == generation:
+            if catalog.is_shared or catalog.generation < catalog.changes.generation:
                 for name in SyncReport.__slots__:
                     setattr(self._report, name, getattr(before, name))
             raise
@@ -173,11 +173,12 @@ class Indexer:
         self, items: list[Loaded | Bad | Gone], before: Iterable[_Batch], pool: Executor
     ) -> _Batch:
         """Begin to encode each content that neither the catalog nor a batch before holds."""
-        new = {item.content_hash: item for item in items if isinstance(item, Loaded)}
-        for content_hash in list(new):
-            waited_for = any(content_hash in batch.new for batch in before)
-            if waited_for or self.knows(content_hash):
-                del new[content_hash]
+        loaded = {item.content_hash: item for item in items if isinstance(item, Loaded)}
+        new = {
+            content_hash: loaded[content_hash]
+            for content_hash in self._catalog.contents.not_among(loaded)
+            if not any(content_hash in batch.new for batch in before)
+        }
         return _Batch(items, new.keys(), pool.submit(self._encode, list(new.values())))
 
     def _keep(self, batch: _Batch) -> int:

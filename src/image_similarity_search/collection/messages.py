@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import marshal
+import operator
 import os
 import struct
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from image_similarity_search.types import NO_TRAITS, Traits
 _CONTENT = b"c"
 _VIEW = b"v"
 _REFUSAL = b"r"
+_fields_of = operator.attrgetter(*Traits.__slots__)
 _SIZE = struct.Struct("<QQII")  # width, height, bytes of the thumbnail and of the traits
 
 
@@ -73,7 +75,7 @@ def _unpacked(packed: bytes) -> Preprocessing:
 
 def packed_traits(traits: Traits) -> bytes:
     """Traits as bytes."""
-    return marshal.dumps(tuple(asdict(traits).values()))
+    return marshal.dumps(_fields_of(traits))
 
 
 def unpacked_traits(data: bytes) -> Traits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import marshal
+import struct
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.errors import CollectionUnwritableError
 
 _IN_MEMORY_BYTES = 4 << 20
+_LENGTH = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,18 @@ class Worklist:
             CollectionUnwritableError: the folder for temporary files is full.
         """
         stat = work.stat
-        item = (work.folder, work.name, *stat, work.known_id)
+        item = marshal.dumps((work.folder, work.name, *stat, work.known_id))
         with _translated():
-            self._file.write(marshal.dumps(item))
+            self._file.write(_LENGTH.pack(len(item)) + item)
         self._count += 1
 
     def __iter__(self) -> Iterator[Work]:
         with _translated():
             self._file.seek(0)  # which writes what is buffered
         for _ in range(self._count):
-            folder, name, *stat, known_id = marshal.load(self._file)  # noqa: S302 - ours
+            # not marshal.load: that reads a byte at a time
+            (length,) = _LENGTH.unpack(self._file.read(_LENGTH.size))
+            folder, name, *stat, known_id = marshal.loads(self._file.read(length))  # noqa: S302 - ours
             yield Work(folder, name, FileStat(*stat), known_id)
 
     def close(self) -> None:

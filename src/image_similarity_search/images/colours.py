@@ -38,9 +38,7 @@ def colours_of(image: Image.Image) -> tuple[str, ...]:
     # single pixels tell as much as averages of them, in a tenth of the time
     small = image.resize((_SIDE, _SIDE), Image.Resampling.NEAREST).convert("HSV")
     data = small.tobytes().translate(_COARSE)
-    counts = dict.fromkeys(COLOURS, 0)
-    for pixel, count in Counter(zip(data[::3], data[1::3], data[2::3], strict=True)).items():
-        counts[_name(*pixel)] += count
+    counts = Counter(map(_name, data[::3], data[1::3], data[2::3]))
     least = _SHARE * _SIDE * _SIDE
     found = [name for name in COLOURS if counts[name] >= least]
     return tuple(sorted(found, key=lambda name: -counts[name]))

@@ -175,7 +175,8 @@ def from_image(
     _check_size(image, name, max_pixels)
     try:
         image.load()
-        return upright_rgb(image, _orientation(image), min_side).rgb
+        rgb = upright_rgb(image, _orientation(image), min_side).rgb
+        return rgb.copy() if rgb.im is image.im else rgb
     except Exception as error:
         raise ImageUnreadableError(name, _reason(error, image.format or image.mode)) from error
 

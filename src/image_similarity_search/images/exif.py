@@ -14,13 +14,14 @@ from typing import Any
 
 from PIL import Image
 
+from image_similarity_search.images.exif_table import values_in
 from image_similarity_search.images.formats import SNIFF_BYTES, format_of
 from image_similarity_search.types import NO_TRAITS, Traits
 
 _MAKE, _MODEL, _DATE = 0x010F, 0x0110, 0x0132
 _EXIF, _GPS = 0x8769, 0x8825  # where further tables are
-_TAKEN, _DIGITIZED = 0x9003, 0x9004
-_LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 1, 2, 3, 4
+_TIMES = _TAKEN, _DIGITIZED = 0x9003, 0x9004
+_PLACE = _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 1, 2, 3, 4
 _LONGEST = 100  # letters of a camera's name
 _MOMENT = re.compile(r"(\d{4})[:\-/](\d\d)[:\-/](\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?")
 _FIRST_PHOTOGRAPH = 1826
@@ -30,14 +31,14 @@ def exif_of(image: Image.Image) -> Traits:
     """What the EXIF of an opened image says; without its colours."""
     try:
         exif = Image.Image.getexif(image)  # that of a PNG decodes it, to look behind the pixels
-        main = dict(exif)
+        make, model, date = (exif.get(tag) for tag in (_MAKE, _MODEL, _DATE))
     except Exception:  # a broken block raises anything
         return NO_TRAITS
-    detail, gps = _table(exif, _EXIF), _table(exif, _GPS)
+    detail, gps = values_in(exif, _EXIF, _TIMES), values_in(exif, _GPS, _PLACE)
     place = _place(gps)
     return Traits(
-        camera=_camera(_text(main.get(_MAKE)), _text(main.get(_MODEL))),
-        taken=_moment(detail.get(_TAKEN), detail.get(_DIGITIZED), main.get(_DATE)),
+        camera=_camera(_text(make), _text(model)),
+        taken=_moment(detail.get(_TAKEN), detail.get(_DIGITIZED), date),
         latitude=place[0] if place else None,
         longitude=place[1] if place else None,
     )
@@ -53,13 +54,6 @@ def read_exif(path: str) -> Traits:
             with reader(file, "") as image:
                 return exif_of(image)
     return NO_TRAITS
-
-
-def _table(exif: Any, tag: int) -> dict[int, Any]:
-    try:
-        return dict(exif.get_ifd(tag))
-    except Exception:  # see ``exif_of``
-        return {}
 
 
 def _text(value: object) -> str:

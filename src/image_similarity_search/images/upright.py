@@ -41,7 +41,8 @@ class Upright(NamedTuple):
 def upright_rgb(image: Image.Image, orientation: int, min_side: int | None) -> Upright:
     """A new image, mode RGB, transparency over white; raises whatever Pillow raises.
 
-    A large one is averaged down, to a short side of no less than twice ``min_side``.
+    It may share its pixels with ``image``. A large one is averaged down, to a short side of no
+    less than twice ``min_side``.
     """
     profile = image.info.get("icc_profile")
     image = _with_8_bits(image)
@@ -131,7 +132,10 @@ def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
 
 def _in_srgb(image: Image.Image, profile: object) -> Image.Image:
     """An opaque image as a new RGB image without any metadata."""
-    rgb = _converted_by_profile(image, profile) or image.convert("RGB")
+    rgb = _converted_by_profile(image, profile)
+    if rgb is None:
+        # a copy of the pixels would be for nothing
+        rgb = image._new(image.im) if image.mode == "RGB" else image.convert("RGB")
     rgb.info.clear()  # the orientation is applied: nobody must find it there and apply it again
     return rgb
 
@@ -146,7 +150,7 @@ def _converted_by_profile(image: Image.Image, profile: object) -> Image.Image | 
     return transform.apply(image) if transform else None
 
 
-@functools.lru_cache(maxsize=16)  # the pictures of one camera share a profile
+@functools.lru_cache(maxsize=32)  # the pictures of one camera share a profile
 def _to_srgb(mode: str, profile: bytes | None) -> ImageCmsTransform | None:
     from PIL import ImageCms
 
