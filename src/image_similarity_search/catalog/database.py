@@ -209,9 +209,9 @@ class Database:
 
     def _thaw(self) -> None:
         """Open anew what was opened as unchangeable, where somebody changed it after all."""
-        if self._is_within:
+        if self._frozen is None or self._is_within:
             return
-        if self._frozen is not None and self._frozen != _state(self.path):
+        if self._frozen != _state(self.path):
             self._connection.close()
             self._connection, self._frozen = _open(self.path, read_only=False)
             if self._why_older:
