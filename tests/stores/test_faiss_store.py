@@ -148,18 +148,18 @@ def test_half_bytes_leave_few_to_re_rank() -> None:
         part = slice(start, start + 850)
         store.upsert(_ids(5950)[part], rows[part])
         exact.upsert(_ids(5950)[part], rows[part])
-    assert [store.candidates(k) for k in (1, 10, 100)] == [22, 40, 220]
+    assert [store.candidates(k) for k in (1, 10, 100)] == [12, 30, 210]
     assert store.memory_bytes() > 5950 * (128 + 255 / 8)
-    found, best = store.search(rows[-50:], 40), exact.search(rows[-50:], 10)
+    found, best = store.search(rows[-50:], 30), exact.search(rows[-50:], 10)
     hits = [len(np.intersect1d(a, b)) for a, b in zip(found, best, strict=True)]
     assert np.mean(hits) >= 9.9
     first = [len(np.intersect1d(a[:10], b)) for a, b in zip(found, best, strict=True)]
     assert np.mean(first) > 8  # by bits alone: 7
 
     store.look_at(None, 0.5)  # the scan finds less, half bytes don't
-    assert store.candidates(10) == 40
+    assert store.candidates(10) == 30
     store.look_at(None, 2)
-    assert store.candidates(10) == 80
+    assert store.candidates(10) == 60
     store.forget_half_bytes()
     assert store.candidates(10) == 480
 
@@ -176,7 +176,7 @@ def test_half_bytes_have_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> No
     rows = vectors.comparable(_clustered(120, 32), "cosine")
     store = _Ordering(32, "cosine", flat_limit=50)
     store.upsert(_ids(90), rows[:90])
-    assert store.candidates(10) == 40
+    assert store.candidates(10) == 30
     store.upsert(_ids(90, 30), rows[30:])
     assert store.candidates(10) == 240
     assert not store.wants_half_bytes

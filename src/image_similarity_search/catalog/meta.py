@@ -26,7 +26,7 @@ class Meta:
 
     def __init__(self, database: AnyDatabase) -> None:
         self._database = database
-        self._whole: list[Row] = []  # as read last: a search reads them three times
+        self._whole: list[Row] = []  # as read last: every search reads them
 
     def read(self) -> dict[str, str]:
         """All of it, but for the checksum.

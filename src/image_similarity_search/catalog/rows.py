@@ -42,6 +42,7 @@ class ImageRow(NamedTuple):
 
 
 _WIDTH = len(ImageRow._fields)
+_EMBEDDING_CRC32 = ImageRow._fields.index("embedding_crc32")
 IMAGE_COLUMNS = ", ".join(f"images.{column}" for column in ImageRow._fields)
 _COLUMNS = (
     f"{IMAGE_COLUMNS}, folders.id, folders.root_id, folders.path, folders.crc32,"
@@ -85,6 +86,7 @@ class Rows:
         self._database = database
         self._checksums = checksums
         self._whole: set[Row] = set()
+        self._folders: dict[Row, str] = {}  # by their row and that of their root, both checked
         self._contents: set[bytes] = set()  # these three are not there
         self._unforgotten: set[bytes] = set()
         self._places: set[tuple[int, bytes]] = set()
@@ -126,12 +128,9 @@ class Rows:
     def record(self, row: Row) -> ImageRecord:
         """The record of an image, from a row of ``RECORD``, checked."""
         image = self.image(row)
-        folder_id, root_id, folder, folder_crc32, _, root, root_crc32 = row[_WIDTH : _WIDTH + 7]
-        self.check_folder(folder_id, root_id, folder, folder_crc32)
-        self.check_root(root_id, root, root_crc32)
         return ImageRecord(
             id=image.id,
-            path=joined(root, folder, image.name),
+            path=self._folder(row[_WIDTH : _WIDTH + 7]) + os.fsdecode(image.name),
             size=image.size,
             mtime_ns=image.mtime_ns,
             content_hash=_hex(image.content_hash),
@@ -145,7 +144,7 @@ class Rows:
     def embedded_record(self, row: Row) -> ImageRecord:
         """The same, from a row that ends with the checksum of the image's embedding."""
         record = self.record(row)
-        if ImageRow(*row[:_WIDTH]).embedding_crc32 != row[-1]:
+        if row[_EMBEDDING_CRC32] != row[-1]:
             reason = f"the embedding of image {record.id} is missing, or of another version of it"
             raise CollectionCorruptError(self._database.path, reason)
         return record
@@ -233,6 +232,18 @@ class Rows:
             "UPDATE roots SET path = ?, crc32 = ? WHERE id = ?", (path, crc32, id_)
         )
 
+    def _folder(self, rows: Row) -> str:
+        """What stands before a name, from the rows of a folder and its root, checked."""
+        path = self._folders.get(rows)
+        if path is None:
+            folder_id, root_id, folder, folder_crc32, _, root, root_crc32 = rows
+            self.check_folder(folder_id, root_id, folder, folder_crc32)
+            self.check_root(root_id, root, root_crc32)
+            if len(self._folders) >= _MOST_REMEMBERED:
+                self._folders.clear()
+            path = self._folders[rows] = joined(root, folder, b"")
+        return path
+
     def _check(self, table: str, values: Sequence[int | bytes], crc32: int) -> None:
         key = (table, *values, crc32)
         if key in self._whole:
@@ -253,7 +264,7 @@ def joined(root: bytes, folder: bytes, name: bytes) -> str:
     """The absolute path of an image, from its three stored parts."""
     start, inner = os.fsdecode(root), os.fsdecode(folder)
     if is_address(start or inner):
-        return "/".join(filter(None, (start, inner, os.fsdecode(name))))
+        return "/".join((*filter(None, (start, inner)), os.fsdecode(name)))
     return os.path.join(start, inner.replace("/", os.sep), os.fsdecode(name))
 
 

@@ -49,6 +49,8 @@ class EngineKeeper:
     that one is ours, too.
     """
 
+    holds_still = False
+
     def __init__(self, catalog: Catalog, *, formerly: str = "") -> None:
         self.path = catalog.identity.store
         self._catalog = catalog

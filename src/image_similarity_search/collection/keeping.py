@@ -20,6 +20,11 @@ class Keeper(Protocol):
         """Where the store is kept."""
         ...
 
+    @property
+    def holds_still(self) -> bool:
+        """Whether the catalog is of one moment while ``current`` gives the store."""
+        ...
+
     def begin_to_load(self, after: str) -> None:
         """Begin to load the store on another thread, once the module ``after`` is imported.
 

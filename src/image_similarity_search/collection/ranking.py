@@ -109,8 +109,10 @@ class _Read:
 
     def __init__(self, catalog: Catalog, lists: list[IdArray]) -> None:
         self._alone = len(lists) == 1
-        ids = lists[0] if self._alone else np.unique(np.concatenate(lists))
-        self._all = catalog.embeddings(ids)
+        if self._alone:
+            self._all = catalog.embeddings(lists[0])
+            return
+        self._all = catalog.embeddings(np.unique(np.concatenate(lists)))
         self._order = np.argsort(self._all.ids)
         self._sorted = self._all.ids[self._order]
 
@@ -141,12 +143,12 @@ def _settled(
     return bool(distances[-1] > distances[k - 1])
 
 
-def _nearest(row: FloatArray, found: Embeddings, metric: Metric, k: int | None) -> IdArray:
+def _nearest(row: FloatArray, found: Embeddings, metric: Metric, k: int | None) -> IdArray | slice:
     """Positions of the ``k`` nearest to ``row``, and of all that rounding may put among them."""
     if k is None or len(found.ids) <= max(k, _COMPARED):
-        return np.arange(len(found.ids))
+        return slice(None)
     far, error = vectors.rough(row, found.units, found.norms, metric)
     if not np.isfinite(far).all():
-        return np.arange(len(found.ids))
+        return slice(None)
     border = np.partition(far, k - 1)[k - 1] + 2 * error
     return np.flatnonzero(far <= border)

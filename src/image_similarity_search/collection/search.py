@@ -19,7 +19,7 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
 )
 from image_similarity_search.filters import Filter
-from image_similarity_search.types import FloatArray, Hit, IdArray
+from image_similarity_search.types import FloatArray, Hit
 
 _CALM_ATTEMPTS = 3  # then a search does not insist on one moment, which a busy catalog lacks
 
@@ -132,6 +132,9 @@ class Searcher:
     @contextmanager
     def _one_moment(self, *, hasty: bool) -> Iterator[None]:
         """Begin anew where the catalog goes on inside; a ``hasty`` one only if that shows."""
+        if self._keeper.holds_still:
+            yield
+            return
         moment = self._catalog.generation
         try:
             yield
@@ -145,10 +148,10 @@ class Searcher:
     def _hits(self, ranked: Sequence[Ranked], k: int) -> list[list[Hit]]:
         """The first ``k`` of each answer, with their records."""
         metric = self._catalog.identity.metric
-        wanted = np.unique(np.concatenate([ids[:k] for ids, _ in ranked] or [_NO_IDS]))
-        records = self._catalog.records(wanted.tolist())
+        wanted = {id_ for ids, _ in ranked for id_ in ids[:k].tolist()}
+        records = self._catalog.records(wanted)
         if len(records) < len(wanted):
-            lacking = np.setdiff1d(wanted, list(records))[0]
+            lacking = min(wanted - records.keys())
             raise CollectionCorruptError(self._catalog.path, f"image {lacking} has no record")
         return [
             [
@@ -162,9 +165,6 @@ class Searcher:
             ]
             for ids, distances in ranked
         ]
-
-
-_NO_IDS: IdArray = np.empty(0, dtype=np.int64)
 
 
 def checked_threshold(threshold: object) -> None:

@@ -47,6 +47,8 @@ _log = logging.getLogger(__name__)
 class StoreKeeper:
     """The store of the collection in ``folder``."""
 
+    holds_still = True
+
     def __init__(self, catalog: Catalog, folder: str) -> None:
         self.path = os.path.join(folder, FILE_NAME)
         self._catalog = catalog

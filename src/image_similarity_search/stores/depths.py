@@ -9,8 +9,9 @@ from image_similarity_search.types import Metric
 
 # so many of a scan of one bit for each dimension, and so many more per neighbour asked for
 _ONE_BIT, _ONE_BIT_PER_HIT = 180, 6
-# of these, once half bytes put them in order
-_HALF_BYTES, _HALF_BYTES_PER_HIT = 20, 2
+# of these, once half bytes put them in order; more than usual, for here one costs little
+_HALF_BYTES, _HALF_BYTES_PER_HIT = 10, 2
+_ORDERED, _ORDERED_PER_HIT = 240, 6
 # of other codes, or so many per neighbour, if that is more
 _CODES: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 
@@ -45,8 +46,8 @@ def of_half_bytes(k: int, count: int) -> float:
 
 def behind_half_bytes(candidates: int, count: int, depth: float) -> float:
     """How many a scan, ``depth`` times as deep as usual, gives to half bytes for ``candidates``."""
-    times = _ONE_BIT_PER_HIT / _HALF_BYTES_PER_HIT
-    return times * candidates + depth * _grown(_ONE_BIT - times * _HALF_BYTES, count)
+    times = _ORDERED_PER_HIT / _HALF_BYTES_PER_HIT
+    return times * candidates + depth * _grown(_ORDERED - times * _HALF_BYTES, count)
 
 
 def _grown(candidates: float, count: int) -> float:

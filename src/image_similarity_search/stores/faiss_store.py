@@ -150,7 +150,7 @@ class FaissStore:
         if len(sample) < needed:
             raise StoreTrainingError(self.kind, needed, len(sample))
         try:
-            index.train(sample)
+            kinds.train(index, sample)
         except RuntimeError as error:
             raise StoreUnavailableError(f"FAISS can't train {self.kind}: {error}") from error
         self._hold(faiss.IndexIDMap(index))
@@ -382,8 +382,8 @@ class FaissStore:
         step = max(1, (len(live) + len(coming)) // _TRAINED_ON)
         held = [rows[::step].copy() for _, rows in _in_full(former, live)]
         scan = kinds.one_bit_scan(self._dim, self.metric)
-        with fitting_threads(1, 0):  # the random turn is thousands of small products
-            scan.train(_enough(np.concatenate([*held, coming[::step]])))
+        with fitting_threads(1, 0):  # so few vectors are not worth waking threads for
+            kinds.train(scan, _enough(np.concatenate([*held, coming[::step]])))
         self._hold(faiss.IndexIDMap(scan))
         for ids, rows in _in_full(former, live):
             self._index.add_with_ids(rows, ids)

@@ -14,7 +14,7 @@ MOST_BYTES = 2**26
 """How much memory they take, at most."""
 
 _STEPS = 16  # that half a byte tells apart
-_RANGE = 0.005, 0.995  # of the values of a dimension lie below the steps, and not above them
+_RANGE = 0.002, 0.998  # of the values of a dimension lie below the steps, and not above them
 _LENGTH = np.dtype(np.float32)  # that which the steps of a vector stand for has
 _AT_ONCE = 64  # vectors whose steps a processor's own cache holds
 
@@ -72,7 +72,7 @@ class HalfBytes:
         what they tell worst.
         """
         weights, half = query * self._step, self._bytes.shape[1]
-        found = self._bytes[positions]
+        found = self._bytes.take(positions, axis=0)
         first, second = found & (_STEPS - 1), found[:, : len(weights) - half] >> 4
         products = np.vecdot(first.astype(np.float32), weights[:half])
         products += np.vecdot(second.astype(np.float32), weights[half:])

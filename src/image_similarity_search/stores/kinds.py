@@ -12,7 +12,8 @@ from typing import Any
 
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.stores.faiss_library import faiss_library, faiss_metric
-from image_similarity_search.types import Metric
+from image_similarity_search.stores.turn import set_turn
+from image_similarity_search.types import FloatArray, Metric
 
 NAMED = ("auto", "exact", "hnsw", "ivf", "ivf-pq", "ivf-rabitq")
 EXPECTED = f"one of {', '.join(NAMED)}, or a FAISS factory string such as IVF1024,Flat or HNSW32"
@@ -92,6 +93,14 @@ def one_bit_scan(dim: int, metric: Metric) -> Any:
     inner.cp.min_points_per_centroid = 1  # or FAISS talks about it
     probe(inner, None)
     return index
+
+
+def train(index: Any, sample: FloatArray) -> None:
+    """Train an index on ``sample`` ``(n, dim)``. What turns vectors at random does so in blocks."""
+    for transform in transforms(index):
+        if isinstance(transform, faiss_library().RandomRotationMatrix):
+            set_turn(transform)
+    index.train(sample)
 
 
 def is_one_bit_scan(index: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from image_similarity_search.stores.faiss_library import faiss_library, fitting_threads
 from image_similarity_search.stores.kinds import innermost, transforms
+from image_similarity_search.stores.turn import quickest
 from image_similarity_search.types import FloatArray, IdArray
 
 _LISTS_AT_ONCE = 14  # FAISS's number for a scan whose threads take lists, not queries
@@ -27,7 +29,7 @@ class Scan:
 
     def __init__(self, index: Any, *, whole: bool) -> None:
         faiss = faiss_library()
-        self._transforms = transforms(index)
+        self._outer = index
         index = innermost(index)
         if whole and isinstance(index, faiss.IndexHNSW):
             index = faiss.downcast_index(index.storage)  # its graph may not lead everywhere
@@ -41,20 +43,25 @@ class Scan:
         refusing = (faiss.IndexPQ, faiss.IndexFastScan, faiss.IndexIVFFastScan)
         self.takes_filter = not isinstance(index, refusing)
 
+    @cached_property
+    def _transforms(self) -> list[Any]:
+        """What a query goes through before it is searched for."""
+        return [quickest(one) for one in transforms(self._outer)]
+
     def positions(self, queries: FloatArray, fetch: int, wanted: NDArray[np.bool_]) -> IdArray:
         """Positions ``(q, fetch)`` of the nearest vectors, -1 where there are no more."""
         values = len(queries) * len(wanted) * queries.shape[1]
         with fitting_threads(len(queries), values, in_lists=self._shared):
-            for transform in self._transforms:  # a matrix product, which threads are woken for, too
+            for transform in self._transforms:  # matrix products, which threads are woken for, too
                 queries = transform.apply(queries)
-            parameters = self._parameters(fetch, None if wanted.all() else wanted)
+            parameters = self._parameters(fetch, wanted)
             labels: IdArray = self._index.search(queries, fetch, params=parameters)[1]
             return labels
 
-    def _parameters(self, fetch: int, wanted: NDArray[np.bool_] | None) -> Any:
+    def _parameters(self, fetch: int, wanted: NDArray[np.bool_]) -> Any:
         faiss = faiss_library()
         chosen: dict[str, Any] = {}
-        if wanted is not None and self.takes_filter:
+        if self.takes_filter and not wanted.all():
             bits = np.packbits(wanted, bitorder="little")
             chosen["sel"] = faiss.IDSelectorBitmap(bits)
         if self._in_lists:
