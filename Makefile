@@ -189,6 +189,7 @@ $(VENV)/.installed-bench: $(VENV)/.installed-dev
 .venv-recipe/.tried:
 	$(PYTHON) -m venv .venv-recipe
 	.venv-recipe/bin/pip install --quiet torch==2.13.0 pillow faiss-cpu \
-		&& .venv-recipe/bin/pip install --quiet --no-deps torchvision==0.28.0 \
+		&& .venv-recipe/bin/pip install --quiet --no-deps torchvision==0.28.0 imagededup==0.3.3.post2 \
+		&& .venv-recipe/bin/pip install --quiet tqdm scikit-learn PyWavelets matplotlib \
 		|| { echo "torch can't be installed here: the recipe is left out."; rm -rf .venv-recipe/bin; }
 	@touch $@

@@ -74,7 +74,7 @@ def beside_its_parts(photos: str, scratch: str, pictures: int = 3000, rounds: in
 def beside_others(
     photos: str, scratch: str, python: str, pictures: int = 3000, devices: str = "cpu openvino"
 ) -> Figures:
-    """The rate beside the recipe and beside MobileNetV3 as imagededup runs it.
+    """The rate beside the recipe and beside imagededup, by MobileNetV3.
 
     ``python`` is an interpreter with torch; see ``recipe_torch.py``. The ``_cpu_ratio`` compare
     processor time of a picture, which other work on the machine hardly changes.
@@ -103,7 +103,7 @@ def with_resnet50(photos: str, scratch: str, python: str, devices: str = "cpu op
     return figures
 
 
-_PEER_PICTURES = (("recipe", 150), ("mobilenet", 600))
+_PEER_PICTURES = (("recipe", 150), ("imagededup", 800))
 
 
 def _peer(python: str, name: str, folder: str, most: int) -> Figures:

@@ -1,10 +1,11 @@
-"""What others index with, to compare with: the well-known recipe, and imagededup's way.
+"""What others index with, to compare with: the well-known recipe, and imagededup.
 
 A program for an environment of its own, for this project doesn't need torch::
 
     python -m venv .venv-recipe
     .venv-recipe/bin/pip install torch==2.13.0 pillow faiss-cpu
-    .venv-recipe/bin/pip install --no-deps torchvision==0.28.0
+    .venv-recipe/bin/pip install --no-deps torchvision==0.28.0 imagededup==0.3.3.post2
+    .venv-recipe/bin/pip install tqdm scikit-learn PyWavelets matplotlib  # which imagededup needs
     .venv-recipe/bin/python benchmarks/recipe_torch.py recipe FOLDER [PICTURES]
 
 It prints one JSON object. The weights are random: they are as quick as trained ones.
@@ -13,19 +14,18 @@ It prints one JSON object. The weights are random: they are as quick as trained 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import faiss
-import numpy as np
 import torch
 from PIL import Image
-
-_IMAGEDEDUP_BATCH = 64  # as imagededup.methods.CNN has it
 
 
 def recipe(folder: str, most: int) -> dict[str, Any]:
@@ -34,7 +34,14 @@ def recipe(folder: str, most: int) -> dict[str, Any]:
     network = models.resnet50(weights=None)
     network.fc = torch.nn.Identity()
     network.eval()
-    prepare = _usual_view(transforms)
+    prepare = transforms.Compose(
+        [
+            transforms.Resize(256),
+            transforms.CenterCrop(224),
+            transforms.ToTensor(),
+            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
     index = faiss.IndexFlatL2(2048)
 
     def take(paths: list[str]) -> None:
@@ -48,52 +55,22 @@ def recipe(folder: str, most: int) -> dict[str, Any]:
     return _timed(take, folder, most)
 
 
-def mobilenet(folder: str, most: int) -> dict[str, Any]:
-    """MobileNetV3-Small in torch as imagededup's ``CNN.encode_images`` runs it: in batches."""
-    models, transforms = _torchvision()
-    network = models.mobilenet_v3_small(weights=None)
-    features = torch.nn.Sequential(network.features, network.avgpool).eval()
-    prepare = _usual_view(transforms)
+def imagededup(folder: str, most: int) -> dict[str, Any]:
+    """MobileNetV3-Small in torch, in batches, by ``CNN.encode_images`` of imagededup itself."""
+    models, _ = _torchvision()
+    network = models.mobilenet_v3_small
+    models.mobilenet_v3_small = lambda weights: network(weights=None)  # it would fetch them
+    from imagededup.methods import CNN
 
-    def load(path: str) -> Any:
-        with Image.open(path) as image:
-            return prepare(image.convert("RGB"))
+    encoder = CNN(verbose=False)
 
     def take(paths: list[str]) -> None:
-        loader = torch.utils.data.DataLoader(
-            _Pictures(paths, load), batch_size=_IMAGEDEDUP_BATCH, num_workers=0
-        )
-        with torch.no_grad():
-            rows = [features(batch).squeeze(dim=(2, 3)).numpy() for batch in loader]
-        np.concatenate(rows)
+        with TemporaryDirectory() as inner:
+            for number, path in enumerate(paths):
+                os.symlink(os.path.abspath(path), os.path.join(inner, f"{number:06}.jpg"))
+            encoder.encode_images(inner)
 
     return _timed(take, folder, most)
-
-
-class _Pictures:
-    """What a DataLoader takes pictures from, one by one."""
-
-    def __init__(self, paths: list[str], load: Callable[[str], Any]) -> None:
-        self._paths = paths
-        self._load = load
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, number: int) -> Any:
-        return self._load(self._paths[number])
-
-
-def _usual_view(transforms: Any) -> Callable[[Image.Image], Any]:
-    view: Callable[[Image.Image], Any] = transforms.Compose(
-        [
-            transforms.Resize(256),
-            transforms.CenterCrop(224),
-            transforms.ToTensor(),
-            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        ]
-    )
-    return view
 
 
 def _timed(take: Callable[[list[str]], None], folder: str, most: int) -> dict[str, Any]:
@@ -131,7 +108,7 @@ def _torchvision() -> tuple[Any, Any]:
 
 def main() -> None:
     """Measure what the first argument names."""
-    measure = {"recipe": recipe, "mobilenet": mobilenet}[sys.argv[1]]
+    measure = {"recipe": recipe, "imagededup": imagededup}[sys.argv[1]]
     most = int(sys.argv[3]) if len(sys.argv) > 3 else 200
     print(json.dumps(measure(sys.argv[2], most)))
 

@@ -226,7 +226,7 @@ def _beside(figures: Figures, others: Sequence[str]) -> list[list[str]]:
 
 
 _RUNTIMES = {"cpu": "`iss index`", "openvino": "`iss index --device openvino`"}
-_OTHERS = {"recipe": "ResNet-50, one at a time", "mobilenet": "MobileNetV3-Small, in batches"}
+_OTHERS = {"recipe": "ResNet-50, one at a time", "imagededup": "imagededup, MobileNetV3-Small"}
 
 
 def _processors(results: Results) -> str:
