@@ -72,20 +72,30 @@ def beside_its_parts(photos: str, scratch: str, pictures: int = 3000, rounds: in
 
 
 def beside_others(
-    photos: str, scratch: str, python: str, pictures: int = 3000, devices: str = "cpu openvino"
+    photos: str,
+    scratch: str,
+    python: str,
+    pictures: int = 3000,
+    devices: str = "cpu openvino",
+    rounds: int = 3,
 ) -> Figures:
-    """The rate beside the recipe and beside imagededup, by MobileNetV3.
+    """The rate beside the recipe and beside imagededup, by MobileNetV3; medians, in turns.
 
     ``python`` is an interpreter with torch; see ``recipe_torch.py``. The ``_cpu_ratio`` compare
     processor time of a picture, which other work on the machine hardly changes.
     """
     folder = copied(photos, Path(scratch) / "pictures", pictures)
-    peers = {name: _peer(python, name, folder, most) for name, most in _PEER_PICTURES}
-    figures: Figures = {"images": pictures}
-    for device in devices.split():
-        done = child.run("indexing_cost", "indexed", folder, Path(scratch) / device, device)
-        figures |= _beside(device, done, peers)
-    return figures | {f"{name}_per_s": peer["per_s"] for name, peer in peers.items()}
+    found: list[Figures] = []
+    for turn in range(rounds):
+        peers = {name: _peer(python, name, folder, most) for name, most in _PEER_PICTURES}
+        figures: Figures = {f"{name}_per_s": peer["per_s"] for name, peer in peers.items()}
+        for device in devices.split():
+            index = Path(scratch) / f"{device}-{turn}"
+            done = child.run("indexing_cost", "indexed", folder, index, device)
+            figures |= _beside(device, done, peers)
+        found.append(figures)
+    medians = {name: statistics.median(one[name] for one in found) for name in found[0]}
+    return {"images": pictures, "rounds": rounds} | medians
 
 
 def with_resnet50(photos: str, scratch: str, python: str, devices: str = "cpu openvino") -> Figures:
