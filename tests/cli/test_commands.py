@@ -336,6 +336,7 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["search", "--id", "999"], 3, "no indexed image has this id"),
         (["search", "--id", "9" * 40], 3, "no indexed image has this id"),
         (["search", "photos/picture 0.jpg", "--threshold", "nan"], 2, "threshold is nan"),
+        (["search", "photos/picture 0.jpg", "--threshold", "90"], 2, "a score, from 0 to 1"),
         (["add", "photos"], 3, "a folder: use 'iss index'"),
         (["search", "a.jpg", "--index-dir", "none"], 4, "make one with 'iss index FOLDER'"),
         (["index", "nowhere"], 3, "nowhere: no such folder"),
