@@ -397,8 +397,10 @@ def test_no_codec_writes_to_the_terminal(iss: Iss, tmp_path: Path) -> None:
     ]
 
 
-def test_help_has_examples_and_the_statuses(iss: Iss) -> None:
+def test_help_has_examples_and_the_statuses(iss: Iss, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     text = iss("--help").stdout.decode()
+    assert "..." not in text.partition("Commands:")[2]  # no summary is cut
     assert "Examples:" in text
     for status in {0, 130, *exits.EXIT_STATUS.values()}:
         assert f"  {status} " in text

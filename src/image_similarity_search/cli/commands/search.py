@@ -70,10 +70,10 @@ def command(
     force: bool,
     preview: bool,
 ) -> None:
-    """Find the pictures most like IMAGE ('-' reads it from standard input).
+    """Find the pictures most like IMAGE.
 
-    A score of 1 is the same picture; the most alike come first. Several pictures are searched by
-    together.
+    '-' reads it from standard input. A score of 1 is the same picture; the most alike come first.
+    Several pictures are searched by together.
     """
     from image_similarity_search.collection import Collection
 
