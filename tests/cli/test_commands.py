@@ -228,6 +228,11 @@ def test_search_prints_scores_and_paths(indexed: Iss, photos: Path) -> None:
     assert found[0] == f"1.0000  {photos / 'picture 0.jpg'}"
     found = lines(indexed("search", photos / "picture 0.jpg", "--threshold", "1"))
     assert found == [f"1.0000  {photos / 'picture 0.jpg'}"]
+    query = (photos / "picture 0.jpg").read_bytes()
+    (photos / "picture 0.jpg").unlink()
+    first, second = lines(indexed("search", "-", "-k", "2", stdin=query))
+    assert first == f"1.0000  {photos / 'picture 0.jpg'}  (no such file)"
+    assert "no such file" not in second
 
 
 def test_search_as_json_and_by_id(indexed: Iss, photos: Path) -> None:
@@ -317,14 +322,14 @@ def test_info_measures_recall(indexed: Iss) -> None:
 
 def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
     query = (photos / "picture 0.jpg").read_bytes()
-    before = indexed("search", "-", stdin=query).stdout
+    before = indexed("search", "-", "--paths", stdin=query).stdout
     for path in photos.rglob("*.*"):
         path.unlink()
     (line,) = lines(indexed("rebuild", "--index", "exact"))
     assert line.startswith("rebuilt: 12 images, exact")
     (line,) = lines(indexed("rebuild", "--index", "hnsw"))
     assert line == "rebuilt: 12 images, hnsw (FAISS HNSWFlat)"
-    assert indexed("search", "-", stdin=query).stdout == before
+    assert indexed("search", "-", "--paths", stdin=query).stdout == before
 
 
 @pytest.mark.parametrize(

@@ -108,11 +108,13 @@ def command(
 def _tell(collection: Collection, hits: list[Hit], *, preview: bool) -> None:
     """The hits for a person."""
     from image_similarity_search.cli.previews import previews
+    from image_similarity_search.collection.originals import is_gone
 
     show = previews(collection, wanted=preview)
     for hit in hits:
         show(hit.image)
-        output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}")
+        gone = "  (no such file)" if is_gone(hit.path) else ""
+        output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}{gone}")
 
 
 def _folded_in_words(hit: Hit) -> str:
