@@ -112,7 +112,7 @@ def test_a_gallery_shows_each_hit_with_its_score(collection: Collection, photos:
     assert "12 images" in shown(collection).text
     assert len(shown(collection.images(limit=4)).pictures) == 4
     assert len(shown(collection.search_many([1, 2], k=2)[1]).pictures) == 2
-    assert shown(collection.search(1, threshold=1.1)).text == "no pictures"
+    assert shown(collection.search(1, threshold=1)).text == "no pictures"
 
 
 def test_a_gallery_is_bounded_and_survives_what_is_gone(

@@ -228,6 +228,11 @@ def test_search_prints_scores_and_paths(indexed: Iss, photos: Path) -> None:
     assert found[0] == f"1.0000  {photos / 'picture 0.jpg'}"
     found = lines(indexed("search", photos / "picture 0.jpg", "--threshold", "1"))
     assert found == [f"1.0000  {photos / 'picture 0.jpg'}"]
+    query = (photos / "picture 0.jpg").read_bytes()
+    (photos / "picture 0.jpg").unlink()
+    first, second = lines(indexed("search", "-", "-k", "2", stdin=query))
+    assert first == f"1.0000  {photos / 'picture 0.jpg'}  (no such file)"
+    assert "no such file" not in second
 
 
 def test_search_as_json_and_by_id(indexed: Iss, photos: Path) -> None:
@@ -317,14 +322,14 @@ def test_info_measures_recall(indexed: Iss) -> None:
 
 def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
     query = (photos / "picture 0.jpg").read_bytes()
-    before = indexed("search", "-", stdin=query).stdout
+    before = indexed("search", "-", "--paths", stdin=query).stdout
     for path in photos.rglob("*.*"):
         path.unlink()
     (line,) = lines(indexed("rebuild", "--index", "exact"))
     assert line.startswith("rebuilt: 12 images, exact")
     (line,) = lines(indexed("rebuild", "--index", "hnsw"))
     assert line == "rebuilt: 12 images, hnsw (FAISS HNSWFlat)"
-    assert indexed("search", "-", stdin=query).stdout == before
+    assert indexed("search", "-", "--paths", stdin=query).stdout == before
 
 
 @pytest.mark.parametrize(
@@ -336,6 +341,7 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["search", "--id", "999"], 3, "no indexed image has this id"),
         (["search", "--id", "9" * 40], 3, "no indexed image has this id"),
         (["search", "photos/picture 0.jpg", "--threshold", "nan"], 2, "threshold is nan"),
+        (["search", "photos/picture 0.jpg", "--threshold", "90"], 2, "a score, from 0 to 1"),
         (["add", "photos"], 3, "a folder: use 'iss index'"),
         (["search", "a.jpg", "--index-dir", "none"], 4, "make one with 'iss index FOLDER'"),
         (["index", "nowhere"], 3, "nowhere: no such folder"),
@@ -396,8 +402,10 @@ def test_no_codec_writes_to_the_terminal(iss: Iss, tmp_path: Path) -> None:
     ]
 
 
-def test_help_has_examples_and_the_statuses(iss: Iss) -> None:
+def test_help_has_examples_and_the_statuses(iss: Iss, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     text = iss("--help").stdout.decode()
+    assert "..." not in text.partition("Commands:")[2]  # no summary is cut
     assert "Examples:" in text
     for status in {0, 130, *exits.EXIT_STATUS.values()}:
         assert f"  {status} " in text

@@ -61,6 +61,7 @@ def test_what_is_wrong_costs_its_own_caller_alone(collection: Collection, photos
     wrong = [
         Question([Example(1)], k=0),
         Question([Example(1)], threshold=math.nan),
+        Question([Example(1)], threshold=90),
         Question([Example(1, -1.0)]),
     ]
     answers = collection.search_each([good, *bad.values(), *wrong, good])

@@ -223,13 +223,18 @@ def test_a_bad_file_that_is_alone_moves_too(collection: Collection, photos: Path
 
 
 def test_a_folder_that_is_gone_and_seems_to_be_elsewhere_is_a_hint(
-    indexed: Collection, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    indexed: Collection,
+    photos: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     new = photos.rename(tmp_path / "renamed")
     (tmp_path / "other").mkdir()
     indexed.sync(tmp_path / "other")
     assert not caplog.messages
-    indexed.sync(new)
+    monkeypatch.chdir(new)
+    indexed.sync(".")
     (said,) = caplog.messages
     assert f"{photos} is gone, and its files seem to be in {new}" in said
     assert "iss relocate" in said

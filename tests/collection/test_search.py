@@ -45,6 +45,12 @@ def test_hits_are_what_plain_numpy_finds(tmp_path: Path, photos: Path, metric: M
 
         expected = sorted((distance(b), id_) for id_, b in embeddings.items())
         hits = filled.search(query, k=12)
+        for outside in (-0.5, 90):
+            if metric == "ip":  # its scores have no bounds
+                assert all(hit.score >= outside for hit in filled.search(query, threshold=outside))
+                continue
+            with pytest.raises(ConfigError, match=f"threshold is {outside}; .* from 0 to 1"):
+                filled.search(query, threshold=outside)
     assert [hit.id for hit in hits] == [id_ for _, id_ in expected]
     assert [hit.distance for hit in hits] == pytest.approx([d for d, _ in expected], abs=2e-2)
     for hit in hits:

@@ -106,6 +106,9 @@ def test_a_threshold_leaves_out_what_is_less_alike(shared: httpx.Client, here: s
     best = hits_of(shared.get(f"{here}/images/4/similar?k=1"))[0]["score"]
     assert len(hits_of(shared.get(f"{here}/images/4/similar?threshold={best - 1e-6}"))) == 1
     assert not hits_of(shared.get(f"{here}/images/4/similar?threshold=0.99999"))
+    refused = shared.get(f"{here}/images/4/similar?threshold=90")
+    assert refused.status_code == 422
+    assert "from 0 to 1" in refused.json()["detail"]
 
 
 def test_a_word_for_a_threshold_is_refused_where_nobody_knows_what_it_means(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -119,6 +120,8 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
     if len(images) > 1:
         likes = " ".join(f"--like {each}" for each in images[1:])
         raise click.UsageError(f"one IMAGE is taken; to search by all of them: {images[0]} {likes}")
+    for name in (*images, *options["like"]):
+        refuse_bare_id(name, "--id ")
     private = options.pop("allow_private_url")
     allowed = options.pop("allow_url") or private
     chief: list[_Source] = list(images)
@@ -148,6 +151,16 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
         for weight, source in wanted
     ]
     return [replace(found[0], region=region), *found[1:]]
+
+
+def refuse_bare_id(name: str, before: str) -> None:
+    """Refuse a number that is no file: the id of an image, which has ``before`` before it.
+
+    Raises:
+        ImageNotFoundError: it is one.
+    """
+    if name.isdecimal() and not os.path.lexists(name):
+        raise ImageNotFoundError(name, f"no such file; the image with this id is {before}{name}")
 
 
 class _Clipboard:

@@ -116,7 +116,7 @@ class ChangeableCollection(OpenedCollection):
         )
         with self._writing(turn), self._prepared_on(on, time_limit) as (embedder, load):
             if old := gone_to(self._catalog, path):
-                _log.warning(_MOVED, old, path)
+                _log.warning(_MOVED, old, os.path.abspath(path))
             thumbnails = self._thumbnails
             sync = Sync(
                 self._catalog,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Set
@@ -18,9 +17,9 @@ from typing import TypeAlias
 import numpy as np
 
 from image_similarity_search import vectors
-from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import Picture, displaced_name
+from image_similarity_search.collection import originals
 from image_similarity_search.collection.disks import KnownDisks
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.logs import shown
@@ -155,7 +154,7 @@ class Indexer:
 
     def _moved_to(self, job: Job, path: str) -> bool:
         """Whether an image's file is gone, as far as this computer can tell, to a job's place."""
-        gone = _is_gone(path) and self._catalog.places.are_here(path)
+        gone = originals.is_gone(path) and self._catalog.places.are_here(path)
         return gone and self._disks.may_move(path, job.path)
 
     def _was_touched(self, known_id: int, content_hash: str) -> bool:
@@ -266,19 +265,3 @@ class Indexer:
             self._move(moved, job)
         self._catalog.changes.put_skipped(job.place, job.stat, bad.content_hash, bad.reason)
         self._report.skipped += 1
-
-
-def _is_gone(path: str) -> bool:
-    """Whether no file is at ``path``; where that can't be seen, one may be.
-
-    Of an object it is not asked: it is gone when the listing that it was in says so.
-    """
-    if is_address(path):
-        return False
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # a displaced image has a NUL
-        return True
-    except OSError:
-        return False
-    return False

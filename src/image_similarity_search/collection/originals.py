@@ -91,6 +91,22 @@ def stat(path: str) -> FileStat:
     return FileStat(status.st_size, status.st_mtime_ns)
 
 
+def is_gone(path: str) -> bool:
+    """Whether no file is at ``path``; where that can't be seen, one may be.
+
+    Of an object it is not asked: it is gone when the listing that it was in says so.
+    """
+    if is_address(path):
+        return False
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a displaced image has a NUL
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def check_folder(folder: str) -> None:
     """Refuse a folder that is not there or can't be listed, or a bucket that holds nothing at all.
 

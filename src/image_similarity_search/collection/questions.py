@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from image_similarity_search.collection.examples import Example
-from image_similarity_search.collection.search import Searcher, checked_threshold
+from image_similarity_search.collection.search import Searcher
 from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import FloatArray, Hit, Threshold
@@ -66,7 +66,7 @@ def answered(
     groups: list[list[_Sought]] = []
     for number, question in enumerate(questions):
         try:
-            checked_threshold(least := score_of(question.threshold))
+            least = score_of(question.threshold)
             row = row_of(question.examples, question.k)
         except ImageSearchError as error:
             answers[number] = error

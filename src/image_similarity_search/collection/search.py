@@ -82,7 +82,6 @@ class Searcher:
         """
         if not isinstance(k, int | np.integer) or k < 1:
             raise ConfigError("k", k, "a number of images, at least 1")
-        checked_threshold(threshold)
         attempts = 0
         while True:
             try:
@@ -165,15 +164,3 @@ class Searcher:
             ]
             for ids, distances in ranked
         ]
-
-
-def checked_threshold(threshold: object) -> None:
-    """Refuse what is no score and not None.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    if threshold is None:
-        return
-    if not isinstance(threshold, int | float | np.number) or np.isnan(threshold):
-        raise ConfigError("threshold", threshold, "a score")

@@ -53,8 +53,9 @@ class SearchableCollection(OpenedCollection):
                 an image of this collection, which is then left out of its own answer; or a
                 ``Text``, where the model has a text tower.
             k: how many, at most.
-            threshold: leave out hits with a lower score; ``same-picture``, ``same-object`` or
-                ``same-kind`` where ``info`` says what they mean.
+            threshold: leave out hits with a lower score, 0 to 1 but for the metric ``ip``;
+                ``same-picture``, ``same-object`` or ``same-kind`` where ``info`` says what they
+                mean.
             where: the images to search among; without it, all.
             options: what else to do: find mirrored or turned pictures, fold copies, ...
 
@@ -64,8 +65,8 @@ class SearchableCollection(OpenedCollection):
             EncoderUnavailableError: the model has no text tower.
             FolderNotFoundError: no image of the collection lies in the folder of ``where``.
             ConfigError: ``k`` is less than 1, the query is nothing that can be searched by,
-                ``where`` names a format that there is not, or ``threshold`` is a word of which
-                is not known what it means here.
+                ``where`` names a format that there is not, or ``threshold`` is nothing that a score
+                can be, or a word of which is not known what it means here.
         """
         if options != PLAIN or isinstance(query, Text):
             return self.search_by_examples(

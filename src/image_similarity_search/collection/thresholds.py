@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from image_similarity_search.catalog.values import Identity
 from image_similarity_search.collection.identity import stored_spec
 from image_similarity_search.encoders.table import DEFAULT_ENCODER, ENCODERS
@@ -27,18 +29,30 @@ def score_of(identity: Identity, threshold: Threshold | None) -> float | None:
     """A threshold as a score.
 
     Raises:
-        ConfigError: it is no number and no such word, or nobody knows what the word means here.
+        ConfigError: it is no score that a hit could have and no word for one, or nobody knows what
+            the word means here.
     """
-    if not isinstance(threshold, str):
-        return threshold
-    if threshold not in SCORE_WORDS:
-        raise ConfigError("threshold", threshold, f"a score, or {', '.join(SCORE_WORDS)}")
+    if isinstance(threshold, str):
+        return _measured(identity, threshold)
+    if threshold is None:
+        return None
+    bounded = identity.metric != "ip"
+    is_number = isinstance(threshold, int | float | np.number) and not np.isnan(threshold)
+    if not is_number or (bounded and not 0 <= threshold <= 1):
+        expected = "a score, from 0 to 1 for the same picture" if bounded else "a score"
+        raise ConfigError("threshold", threshold, expected)
+    return threshold
+
+
+def _measured(identity: Identity, word: str) -> float:
+    if word not in SCORE_WORDS:
+        raise ConfigError("threshold", word, f"a score, or {', '.join(SCORE_WORDS)}")
     known = thresholds_of(identity)
     if known is None:
         raise ConfigError(
             "threshold",
-            threshold,
+            word,
             f"a score: what is alike by {identity.encoder} and {identity.metric}, made as this"
             " collection is, was not measured ('iss evaluate' helps to find out)",
         )
-    return known[threshold]
+    return known[word]

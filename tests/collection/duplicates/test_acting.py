@@ -268,14 +268,49 @@ def test_what_could_not_be_moved_is_nothing_to_undo(
         collection.undo_duplicates()
 
 
+@pytest.mark.parametrize("size", [0, 1000])
+@pytest.mark.parametrize("amid", ["move", "undo"])
+def test_what_a_killed_process_left_is_deleted_by_the_next(
+    collection: Collection,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    amid: str,
+    size: int,
+) -> None:
+    before, to = _state(pictures), tmp_path / "to"
+
+    def killed(path: str, place: str) -> None:
+        """Copy so many bytes to another disk, and tidy nothing up."""
+        Path(place).write_bytes(Path(path).read_bytes()[:size])
+        monkeypatch.setattr(os, "unlink", lambda *_: None)
+        raise KeyboardInterrupt
+
+    if amid == "undo":
+        assert len(_resolve(collection, "move", to).done) == 3
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _resolve(collection, "move", to) if amid == "move" else collection.undo_duplicates()
+    monkeypatch.undo()
+    target = to if amid == "move" else pictures
+    assert size in [path.stat().st_size for path in target.rglob("*.*")]
+    if amid == "move":
+        assert len(_resolve(collection, "move", to).done) == 3
+        assert sorted(os.listdir(to)) == ["copy (1).png", "copy.png", "small.jpg"]
+    assert len(collection.undo_duplicates().done) == 3
+    assert (_state(pictures), os.listdir(to)) == (before, [])
+
+
 def test_what_a_killed_process_did_not_move_is_told_as_that(
     collection: Collection, pictures: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "a.png").touch()  # the place that it kept
+    place = tmp_path / "a.png"
+    place.touch()  # which it kept
     log = undo_log.UndoLog(collection.info().index_dir)
-    log.write(undo_log.Entry("r", "move", str(pictures / "a.png"), str(tmp_path / "a.png")))
+    log.write(undo_log.Entry("r", "move", str(pictures / "a.png"), str(place), size=1))
     (deed,) = collection.undo_duplicates().left
     assert deed.problem == "it was never moved"
+    assert not place.exists()
     with pytest.raises(ConfigError, match="nothing to undo"):
         collection.undo_duplicates()
 
@@ -345,15 +380,25 @@ def test_undo_goes_back_run_by_run_and_never_over_a_file(
 
 
 def test_what_can_not_be_written_down_is_not_done(
-    collection: Collection, pictures: Path, tmp_path: Path
+    collection: Collection, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = _state(pictures)
-    (Path(collection.info().index_dir) / undo_log.FILE_NAME).mkdir()
-    for action, to in (("delete", None), ("move", tmp_path / "to")):
-        with pytest.raises(CollectionUnwritableError):
-            _resolve(collection, action, to)  # type: ignore[arg-type]
-        assert _state(pictures) == before
+    before, log = _state(pictures), Path(collection.info().index_dir) / undo_log.FILE_NAME
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def refuses() -> None:
+        for action, to in (("delete", None), ("move", tmp_path / "to")):
+            with pytest.raises(CollectionUnwritableError):
+                _resolve(collection, action, to)  # type: ignore[arg-type]
+            assert _state(pictures) == before
+
+    monkeypatch.setattr(os, "fsync", full)
+    refuses()
     assert not os.listdir(tmp_path / "to")
+    log.unlink()
+    log.mkdir()  # it can't be read, either
+    refuses()
 
 
 def test_a_move_to_another_disk_is_whole_or_not_at_all(

@@ -185,8 +185,16 @@ def test_a_file_that_makes_no_sense_says_where(
 
 
 def test_a_file_that_is_not_there(compared: Collection, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'folders', or a CSV file of paths and groups"):
-        compared.evaluate(tmp_path / "none.csv")
+    expected = "expected 'folders', 'folder-names', or a CSV file of paths and groups"
+    for file, why in (
+        (tmp_path / "none.csv", "there is no such file"),
+        (tmp_path, "can't be read: "),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            compared.evaluate(file)
+        assert str(refused.value).startswith(f"truth is {str(file)!r}; {expected} (")
+        assert why in str(refused.value)
+        assert "Errno" not in str(refused.value)
 
 
 def test_two_names_of_one_image_are_in_one_group(compared: Collection, pictures: Path) -> None:

@@ -46,7 +46,10 @@ def command(
     wait: float,
     as_json: bool,
 ) -> int:
-    """Add single picture files, or update them; they may lie anywhere."""
+    """Add single picture files, or update them.
+
+    They may lie anywhere.
+    """
     from image_similarity_search.collection import Collection
     from image_similarity_search.collection.originals import check_files
     from image_similarity_search.collection.queries import checked_source

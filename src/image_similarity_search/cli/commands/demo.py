@@ -53,9 +53,9 @@ Examples:
     help="Where the index, the page and the demo's own pictures go.",
 )
 def command(pictures: str | None, folder: str) -> None:
-    """Index PICTURES, search them, and show the answers here and as a page.
+    """Index PICTURES, search them, and show what is found.
 
-    Without PICTURES the demo uses pictures of its own.
+    The answers are shown here, and as a page. Without PICTURES the demo uses pictures of its own.
     """
     from image_similarity_search.collection import Collection
 

@@ -121,7 +121,7 @@ def command(
     force: bool,
     preview: bool,
 ) -> int:
-    """Find images that are the same, or nearly, and say which to keep.
+    """Find images that are the same, or nearly, and one to keep.
 
     Without --yes nothing is changed. The first line of each group is the image to keep.
     """

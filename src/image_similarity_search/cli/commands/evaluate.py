@@ -91,9 +91,10 @@ def command(
     html: str | None,
     force: bool,
 ) -> None:
-    """Measure how well images that belong together are found by one another.
+    """Measure how well images that belong together are found.
 
-    With --against, how much better or worse the other collection, of the same images, does it.
+    Each of them is searched by. With --against, how much better or worse the other collection, of
+    the same images, does it.
     """
     from image_similarity_search.collection import Collection
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from image_similarity_search.cli import options, output
+from image_similarity_search.cli.query_options import refuse_bare_id
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.cli.targets import check_target, written
 from image_similarity_search.errors import ConfigError
@@ -103,6 +104,7 @@ def command(
 
 def _named(name: str) -> str | int:
     """A file, or the id of an image."""
+    refuse_bare_id(name, "id:")
     number = name.removeprefix("id:")
     if number == name or (os.path.lexists(name) and not number.isdecimal()):
         return name

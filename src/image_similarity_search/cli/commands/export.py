@@ -21,9 +21,10 @@ Examples:
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @options.as_json
 def command(target: str, index_dir: str, force: bool, as_json: bool) -> int:
-    """Write images, paths and embeddings to TARGET: X.parquet, or X.npy with X.json beside it.
+    """Write images, paths and embeddings to TARGET.
 
-    Skipped files are not in it. 'iss import' makes a collection of it again.
+    TARGET is X.parquet, or X.npy with X.json beside it. Skipped files are not in it. 'iss import'
+    makes a collection of it again.
     """
     from image_similarity_search.collection.interchange.exporting import export_collection
 

@@ -21,9 +21,10 @@ Examples:
 @options.catalog
 @options.as_json
 def command(file: str, index_dir: str, catalog: str | None, as_json: bool) -> int:
-    """Make a collection of FILE, which 'iss export' wrote; there must be none yet.
+    """Make a collection of FILE, which 'iss export' wrote.
 
-    It has the same ids and embeddings. No picture is encoded, and the model need not be there.
+    There must be none yet. It has the same ids and embeddings. No picture is encoded, and the model
+    need not be there.
     """
     from image_similarity_search.collection.interchange.importing import import_collection
 

@@ -50,8 +50,9 @@ def command(
     metric: Metric | None,
     as_json: bool,
 ) -> int:
-    """Take over an index of the well-known recipe: OLD_DIR has faiss.index and image_paths.pkl.
+    """Take over an index of the well-known recipe.
 
+    OLD_DIR has faiss.index and image_paths.pkl.
     No picture is encoded, and the model need not be there: it is resnet50 unless another is named.
     In the index folder itself the old files are kept under other names.
     """

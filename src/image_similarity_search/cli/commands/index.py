@@ -80,7 +80,9 @@ def command(
     wait: float,
     as_json: bool,
 ) -> int:
-    """Make the pictures in FOLDER searchable; run it again to bring the collection up to date.
+    """Make the pictures in FOLDER searchable.
+
+    Run it again to bring the collection up to date.
 
     FOLDER is on this machine, a Parquet file with pictures, or in object storage:
     s3://bucket/folder (docs/object-storage.md).

@@ -19,9 +19,10 @@ Examples:
 @options.index_dir
 @options.as_json
 def command(url: str, index_dir: str, as_json: bool) -> None:
-    """Use the collection whose catalog is at URL, which other computers share, from here too.
+    """Use the collection whose catalog is at URL from here, too.
 
-    The index folder remembers URL, and keeps what this computer needs besides.
+    Other computers share it. The index folder remembers URL, and keeps what this computer needs
+    besides.
     """
     from image_similarity_search.collection import Collection
 

@@ -45,9 +45,10 @@ Examples:
 @options.force
 @click.option("--json", "as_json", is_flag=True, help="Print the positions, and write no page.")
 def command(where: Filter | None, index_dir: str, html: str, force: bool, as_json: bool) -> None:
-    """Lay the images out on a page to look around in: alike ones lie together.
+    """Lay the images out on a page to look around in.
 
-    The page needs nothing else, and works offline. It takes the extra [map].
+    Those that are alike lie together. The page needs nothing else, and works offline. It takes the
+    extra [map].
     """
     from image_similarity_search.collection import Collection
 

@@ -27,10 +27,10 @@ Examples:
 )
 @click.option("--allow-changes", is_flag=True, help="Offer tools that change the collection, too.")
 def command(index_dir: str, folders: tuple[str, ...], allow_changes: bool) -> None:
-    """Offer the collection to an agent, as tools of the Model Context Protocol.
+    """Offer the collection to an agent, as tools over MCP.
 
-    For the configuration of a program that has agents: it starts this, and talks to it over
-    standard input and output. No picture file is ever changed.
+    MCP is the Model Context Protocol. For the configuration of a program that has agents: it starts
+    this, and talks to it over standard input and output. No picture file is ever changed.
     """
     with extra("mcp", "iss mcp"):
         from image_similarity_search.agents.server import serve

@@ -31,7 +31,7 @@ Examples:
 @click.option("--text", is_flag=True, help="With --fetch: what is needed to search by text, too.")
 @options.as_json
 def command(names: tuple[str, ...], text: bool, as_json: bool) -> None:
-    """List the models that have a name, and whether their weights are on this machine.
+    """List the models that have a name, and which are here.
 
     Others are given by an .onnx file, or as timm:NAME.
     """

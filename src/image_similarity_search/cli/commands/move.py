@@ -43,10 +43,10 @@ def command(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Move the embeddings that are searched, or the catalog, elsewhere. No picture is decoded.
+    """Move the searched embeddings, or the catalog, elsewhere.
 
-    What was moved is compared before anything else is changed. Moving embeddings goes on where it
-    was ended when it is run again, moving the catalog begins anew.
+    No picture is decoded. What was moved is compared before anything else is changed. Moving
+    embeddings goes on where it was ended when it is run again, moving the catalog begins anew.
     """
     from image_similarity_search.collection import Collection
 

@@ -23,9 +23,10 @@ Examples:
 @options.wait
 @options.as_json
 def command(old: str, new: str, force: bool, index_dir: str, wait: float, as_json: bool) -> None:
-    """Tell the collection that the indexed folder OLD is at NEW now.
+    """Tell the collection that the folder OLD is at NEW now.
 
-    Nothing is read or encoded, only paths change. Indexed folders below OLD move along.
+    OLD is an indexed folder. Nothing is read or encoded, only paths change. Indexed folders below
+    OLD move along.
     """
     from image_similarity_search.collection import Collection
 

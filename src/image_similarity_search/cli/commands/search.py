@@ -70,10 +70,10 @@ def command(
     force: bool,
     preview: bool,
 ) -> None:
-    """Find the pictures most like IMAGE ('-' reads it from standard input).
+    """Find the pictures most like IMAGE.
 
-    A score of 1 is the same picture; the most alike come first. Several pictures are searched by
-    together.
+    '-' reads it from standard input. A score of 1 is the same picture; the most alike come first.
+    Several pictures are searched by together.
     """
     from image_similarity_search.collection import Collection
 
@@ -108,11 +108,13 @@ def command(
 def _tell(collection: Collection, hits: list[Hit], *, preview: bool) -> None:
     """The hits for a person."""
     from image_similarity_search.cli.previews import previews
+    from image_similarity_search.collection.originals import is_gone
 
     show = previews(collection, wanted=preview)
     for hit in hits:
         show(hit.image)
-        output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}")
+        gone = "  (no such file)" if is_gone(hit.path) else ""
+        output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}{gone}")
 
 
 def _folded_in_words(hit: Hit) -> str:

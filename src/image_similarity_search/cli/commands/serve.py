@@ -93,7 +93,7 @@ def command(
     rate: float,
     mebibytes: int,
 ) -> None:
-    """Answer searches over HTTP: a JSON API, and a page for people.
+    """Answer searches over HTTP: an API, and a page for people.
 
     Ends at Ctrl-C, or SIGTERM, when what is under way is done.
     """

@@ -39,10 +39,10 @@ def command(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Put a TAG to images or all images of a folder, take it away, or list all tags.
+    """Put a TAG to images, take it away, or list all tags.
 
-    Tags stay with an image when its file is moved, renamed or edited, and come back with it when
-    it was away or removed.
+    A folder stands for all images in it. Tags stay with an image when its file is moved, renamed or
+    edited, and come back with it when it was away or removed.
     """
     from image_similarity_search.collection import Collection
 

@@ -35,9 +35,10 @@ Examples:
 @options.wait
 @options.as_json
 def command(time_limit: float, index_dir: str, wait: float, as_json: bool, **tasks: bool) -> None:
-    """Make the thumbnails that are missing, and forget those of images that are gone.
+    """Make the thumbnails that are missing.
 
-    Thumbnails are made while indexing; a collection taken over from elsewhere has none at first.
+    Those of images that are gone are forgotten. Thumbnails are made while indexing; a collection
+    taken over from elsewhere has none at first.
     """
     task = _only_one(tasks)
     from image_similarity_search.collection import Collection

@@ -68,11 +68,11 @@ def command(
     on_change: str | None,
     as_json: bool,
 ) -> int:
-    """Bring the collection up to date with FOLDERS, then whenever something changes in them.
+    """Keep the collection up to date with what is in FOLDERS.
 
-    It runs until it is interrupted. A folder that is gone, such as a disk that was unplugged,
-    keeps its images, and is brought up to date when it is back. Other programs may search all the
-    time, and change the collection in between.
+    At once, then whenever something changes in them. It runs until it is interrupted. A folder that
+    is gone, such as a disk that was unplugged, keeps its images, and is brought up to date when it
+    is back. Other programs may search all the time, and change the collection in between.
     """
     with (
         _opened(folders, index_dir, encoder, metric, device or "auto") as collection,

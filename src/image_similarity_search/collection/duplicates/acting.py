@@ -17,7 +17,12 @@ from image_similarity_search.collection.duplicates.checks import (
     same_bytes,
     same_file,
 )
-from image_similarity_search.collection.duplicates.files import free_name, move_into, put_in_place
+from image_similarity_search.collection.duplicates.files import (
+    drop_half,
+    free_name,
+    move_into,
+    put_in_place,
+)
 from image_similarity_search.collection.duplicates.trash import check_trash, into_trash
 from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
 from image_similarity_search.duplicates import (
@@ -69,6 +74,9 @@ class Actor:
             ConfigError: the folder to move to can't be made; the same.
         """
         run = uuid.uuid4().hex
+        for entry in self.log.not_undone() if self.log else ():
+            if entry.to:  # a process may have been killed while it moved it
+                drop_half(entry.to, entry.path, entry.size)
         for group in groups:
             for other in group.others:
                 problem, to = self._problem(group.keep, other), ""
@@ -120,12 +128,7 @@ class Actor:
         if self.to is not None:
             to = free_name(os.path.abspath(self.to), os.path.basename(path))
             entry = replace(entry, to=to)
-        try:
-            self.log.write(entry)
-        except BaseException:
-            if entry.to:
-                os.unlink(entry.to)
-            raise
+        self.log.write(entry)
         try:
             self._act(entry)
         except OSError:

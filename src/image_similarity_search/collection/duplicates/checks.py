@@ -72,6 +72,20 @@ def is_same_file(path: str, other: str) -> bool:
         return False
 
 
+def are_files(*paths: str) -> bool:
+    """Whether all of these are files, and none a link."""
+    return all(stat.S_ISREG(os.lstat(path).st_mode) for path in paths)
+
+
+def begins_with(path: str, part: str) -> bool:
+    """Whether a file begins with all that is in another one."""
+    with open(path, "rb") as one, open(part, "rb") as two:
+        while data := two.read(_CHUNK):
+            if one.read(len(data)) != data:
+                return False
+    return True
+
+
 def same_bytes(path: str, other: str) -> bool:
     """Whether two files hold the same, byte for byte."""
     with open(path, "rb") as one, open(other, "rb") as two:

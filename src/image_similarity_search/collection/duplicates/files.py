@@ -9,42 +9,56 @@ import shutil
 import tempfile
 from collections.abc import Callable
 
-from image_similarity_search.collection.duplicates.checks import same_bytes
+from image_similarity_search.collection.duplicates.checks import (
+    are_files,
+    begins_with,
+    same_bytes,
+)
 
 
 def free_name(folder: str, name: str) -> str:
-    """A path in ``folder`` at which an empty file was made, called ``name`` or nearly so."""
+    """A path in ``folder`` at which nothing is, called ``name`` or nearly so."""
     stem, suffix = os.path.splitext(name)
-    number = 0
-    while True:
-        path = os.path.join(folder, f"{stem} ({number}){suffix}" if number else name)
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            number += 1
-        else:
-            return path
+    path, number = os.path.join(folder, name), 0
+    while os.path.lexists(path):
+        number += 1
+        path = os.path.join(folder, f"{stem} ({number}){suffix}")
+    return path
 
 
-def move_into(path: str, taken: str) -> None:
-    """Move a file to ``taken``, where an empty file keeps the place; also to another disk.
+def move_into(path: str, to: str) -> None:
+    """Move a file to ``to``, where nothing is; also to another disk.
 
-    Where that fails, the place is given up.
+    Where that fails, nothing is there. A killed process may leave what ``drop_half`` deletes.
     """
+    os.close(os.open(to, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # nobody else's from now on
     try:
         try:
-            os.replace(path, taken)
+            os.replace(path, to)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            _copy(path, taken)
-            if not same_bytes(path, taken):
+            _copy(path, to)
+            if not same_bytes(path, to):
                 raise OSError(errno.EIO, "the copy differs from the file") from error
             os.unlink(path)
     except BaseException:
         if os.path.lexists(path):
-            os.unlink(taken)
+            os.unlink(to)
         raise
+
+
+def drop_half(part: str, whole: str, size: int) -> None:
+    """Delete ``part`` where it is less than ``size`` bytes, and nothing but the first of ``whole``.
+
+    A process that is killed while it moves a file of this size leaves such a one, or an empty one;
+    nothing is lost with it.
+    """
+    with contextlib.suppress(OSError):  # one of them is not there, as a rule
+        if not are_files(part, whole) or os.path.getsize(part) >= size:
+            return
+        if begins_with(whole, part):
+            os.unlink(part)
 
 
 def put_in_place(path: str, make: Callable[[str], None]) -> None:

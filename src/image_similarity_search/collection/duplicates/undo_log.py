@@ -65,7 +65,11 @@ class UndoLog:
         return [entry for entry in reversed(left) if entry.run == left[-1].run]
 
     def not_undone(self) -> list[Entry]:
-        """The lines of all that was not undone, the first first."""
+        """The lines of all that was not undone, the first first.
+
+        Raises:
+            CollectionUnwritableError: they can't be read.
+        """
         entries = self._read()
         undone = {(entry.run, entry.path) for entry in entries if entry.action == "undone"}
         return [
@@ -97,6 +101,8 @@ class UndoLog:
                 lines = file.read().splitlines()
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise CollectionUnwritableError(self.path, error.strerror or str(error)) from error
         for line in lines:
             try:
                 entries.append(Entry(**json.loads(line)))

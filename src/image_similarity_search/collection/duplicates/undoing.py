@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from image_similarity_search.collection.duplicates.files import (
     copy_to,
+    drop_half,
     free_name,
     move_into,
     put_in_place,
@@ -53,6 +54,9 @@ def _undo(entry: Entry) -> str:
     Raises:
         _LeftError, ImageError, OSError: it could not be done now.
     """
+    if entry.to:
+        drop_half(entry.to, entry.path, entry.size)
+        drop_half(entry.path, entry.to, entry.size)
     there = os.path.lexists(entry.path)
     if entry.action in ("hardlink", "symlink"):
         if not there:
@@ -61,7 +65,7 @@ def _undo(entry: Entry) -> str:
         return ""
     if entry.action == "delete":
         return "it was deleted for good"
-    if there and entry.to and not _was_moved(entry):
+    if there and entry.to and not os.path.lexists(entry.to):
         return "it was never moved"
     if there:
         where = f"; what was moved is {entry.to}" if entry.to else ""
@@ -77,11 +81,6 @@ def _undo(entry: Entry) -> str:
     place = free_name(folder, name)
     move_into(entry.to, place)
     return "" if place == entry.path else f"it is {place} now"
-
-
-def _was_moved(entry: Entry) -> bool:
-    """Whether something is where a file was to go: a killed process may leave its place empty."""
-    return os.path.exists(entry.to) and os.path.getsize(entry.to) > 0
 
 
 def _unlink(entry: Entry) -> None:

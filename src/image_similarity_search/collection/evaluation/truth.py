@@ -168,10 +168,16 @@ def _rows_of(file: str) -> Iterator[tuple[str, str]]:
                     expected = f"one group for an image, not {seen[path]!r} too"
                     raise ConfigError("truth", f"{file}, row {number}", expected)
                 yield path, group
+    except FileNotFoundError as error:
+        raise _no_table(file, "there is no such file") from error
     except (OSError, csv.Error) as error:
-        raise ConfigError(
-            "truth", file, f"'folders', or a CSV file of paths and groups ({error})"
-        ) from error
+        reason = str(getattr(error, "strerror", None) or error).lower()
+        raise _no_table(file, f"it can't be read: {reason}") from error
+
+
+def _no_table(file: str, reason: str) -> ConfigError:
+    expected = f"'{FOLDERS}', '{FOLDER_NAMES}', or a CSV file of paths and groups ({reason})"
+    return ConfigError("truth", file, expected)
 
 
 def _is_header(row: list[str]) -> bool:
