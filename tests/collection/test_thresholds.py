@@ -37,6 +37,14 @@ def test_a_word_is_the_score_that_info_says(name: str, tmp_path: Path) -> None:
         assert found == ["0.png", "saved anew.jpg"]
 
 
+def test_words_mean_the_same_in_a_collection_that_was_made_by_the_former_default(
+    tmp_path: Path,
+) -> None:
+    former = EncoderSpec(interpolation="bicubic")
+    with Collection.open(tmp_path / "index", encoder=former, create=True) as collection:
+        assert collection.info().thresholds is not None
+
+
 @pytest.mark.parametrize(
     ("encoder", "metric"),
     [

@@ -21,7 +21,8 @@ from image_similarity_search.encoders.head import Head
 from image_similarity_search.encoders.onnx import OnnxEncoder
 from image_similarity_search.encoders.openvino import take_the_plain_way
 from image_similarity_search.encoders.preprocessing import Preprocessing
-from image_similarity_search.encoders.table import ENCODERS
+from image_similarity_search.encoders.spec import EncoderSpec
+from image_similarity_search.encoders.table import DEFAULT_ENCODER, ENCODERS
 from image_similarity_search.errors import (
     ConfigError,
     EncoderOutputError,
@@ -76,16 +77,24 @@ def test_collections_of_the_first_version_fit_the_encoder_of_that_name() -> None
     assert registry.create("efficientnet-lite0").fingerprint == known
 
 
+def test_collections_made_by_the_former_default_fit_it_still() -> None:
+    known = (
+        "efficientnet-lite0-whole;sha256=8ebfd5787ada7cc7;head=bd600599307dbf2c;rms;"
+        "resize=224;crop=224;bicubic;0,0,0,1,1,1;stretch"
+    )
+    spec = EncoderSpec(DEFAULT_ENCODER, interpolation="bicubic")
+    assert registry.create(spec).fingerprint == known
+
+
 @pytest.mark.parametrize("side", [224, 226, 225, 96, 33])
 def test_both_ways_through_the_first_convolution_are_the_same_to_the_bit(side: int) -> None:
     model = onnx.load_model_from_string(_BUNDLED.read_bytes())
     pixels = np.random.default_rng(side).integers(0, 256, (2, side, side, 3), np.uint8)
-    found = []
-    for way in (lambda model: None, take_the_plain_way):
-        way(model)
-        session = onnxruntime.InferenceSession(model.SerializeToString())
-        found.append(session.run(None, {"pixels": pixels}))
-    assert "If" not in [node.op_type for node in model.graph.node]
+    usual = onnxruntime.InferenceSession(model.SerializeToString())
+    assert take_the_plain_way(model)
+    assert not take_the_plain_way(model)
+    plain = onnxruntime.InferenceSession(model.SerializeToString())
+    found = [session.run(None, {"pixels": pixels}) for session in (usual, plain)]
     for ours, theirs in zip(*found, strict=True):
         assert (ours == theirs).all()
 

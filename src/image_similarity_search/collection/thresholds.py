@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from image_similarity_search.catalog.values import Identity
@@ -14,13 +16,15 @@ from image_similarity_search.types import SCORE_WORDS, ScoreWord, Threshold
 def thresholds_of(identity: Identity) -> dict[ScoreWord, float] | None:
     """The score from which on each word holds; None where that was not measured.
 
-    They were measured by cosine, with the encoder's own weights and preprocessing.
+    They were measured by cosine, with the encoder's own weights and preprocessing, or a former one.
     """
     spec = stored_spec(identity)
     row = ENCODERS.get(spec.model or DEFAULT_ENCODER)
     if row is None or row.scores is None or identity.metric != "cosine" or not identity.fingerprint:
         return None
-    if spec.weights or spec.runtime or spec.applied_to(row.preprocessing) != row.preprocessing:
+    if spec.weights or spec.runtime:
+        return None
+    if spec.applied_to(row.preprocessing) not in (row.preprocessing, *row.former):
         return None
     return dict(zip(SCORE_WORDS, row.scores, strict=True))
 
@@ -37,7 +41,7 @@ def score_of(identity: Identity, threshold: Threshold | None) -> float | None:
     if threshold is None:
         return None
     bounded = identity.metric != "ip"
-    is_number = isinstance(threshold, int | float | np.number) and not np.isnan(threshold)
+    is_number = isinstance(threshold, int | float | np.number) and not math.isnan(threshold)
     if not is_number or (bounded and not 0 <= threshold <= 1):
         expected = "a score, from 0 to 1 for the same picture" if bounded else "a score"
         raise ConfigError("threshold", threshold, expected)

@@ -110,9 +110,7 @@ def _prepared(model: bytes) -> bytes:
 
     loaded = load_model_from_string(model)
     _refuse_other_files(loaded)
-    take_the_plain_way(loaded)
-    prepared: bytes = loaded.SerializeToString()
-    return prepared
+    return loaded.SerializeToString() if take_the_plain_way(loaded) else model
 
 
 def _refuse_other_files(model: ModelProto) -> None:
@@ -124,9 +122,13 @@ def _refuse_other_files(model: ModelProto) -> None:
             raise ValueError(f"{tensor.name} is in another file")
 
 
-def take_the_plain_way(model: ModelProto) -> None:
-    """Leave out of the bundled model what is quicker by ONNX Runtime, and slower by OpenVINO."""
+def take_the_plain_way(model: ModelProto) -> bool:
+    """Leave out of the bundled model what is quicker by ONNX Runtime, and slower by OpenVINO.
+
+    Returns whether there was any of it.
+    """
     nodes: list[NodeProto] = []
+    changed = False
     for node in model.graph.node:
         way = next((one.g for one in node.attribute if one.name == "else_branch"), None)
         if way is None or way.name != _PLAIN_WAY:
@@ -134,6 +136,8 @@ def take_the_plain_way(model: ModelProto) -> None:
             continue
         way.node[-1].output[0] = node.output[0]
         nodes += way.node
-    if len(nodes) != len(model.graph.node):
+        changed = True
+    if changed:
         del model.graph.node[:]
         model.graph.node.extend(nodes)
+    return changed

@@ -35,6 +35,7 @@ class EncoderRow:
         head: the name of a file inside this package with what follows; see ``head``.
         fingerprint: the part of it that stands for the weights, where it is not made of the file.
         elsewhere: where else the weights can be had, for those who fetch them by hand.
+        former: how pictures were seen by default before; scores mean the same.
         scores: by cosine, from which score on two images are the same picture, the same object, of
             the same kind; None where that was not measured (``benchmarks/thresholds.py``).
         text: the files of its text tower, where it has one.
@@ -52,6 +53,7 @@ class EncoderRow:
     head: str | None = None
     fingerprint: str | None = None
     elsewhere: str | None = None
+    former: tuple[Preprocessing, ...] = ()
     scores: tuple[float, float, float] | None = None
     text: TextTower | None = None
 
@@ -68,8 +70,9 @@ _ROWS = (
         licence="Apache-2.0",
         summary="the same, which sees the whole picture: objects, scenes, and altered copies",
         weights=_LITE0,
-        # of the file as it was before its first convolution was made quicker; what comes out is
-        # the same, to the bit
+        former=(Preprocessing(224, 224, "bicubic", fit="stretch"),),
+        # of the file as it was before its first convolution was made quicker; on a processor what
+        # comes out is the same, to the bit
         fingerprint="efficientnet-lite0-whole;sha256=8ebfd5787ada7cc7;head=bd600599307dbf2c",
         output="rms",
         head="efficientnet-lite0-head.npy",

@@ -16,7 +16,7 @@ _TEXT = 2
 _TYPES = {1: "s", _TEXT: "s", 3: "H", 4: "L", 5: "LL", 6: "b", 7: "s", 8: "h", 9: "l", 10: "ll"}
 _TYPES |= {11: "f", 12: "d", 13: "L", 16: "Q"}
 _SIZES = {kind: struct.calcsize(f"={layout}") for kind, layout in _TYPES.items()}
-_MOST = 1 << 16  # entries of a table, and bytes of a value: a JPEG has no room for more
+_MOST = 1 << 16  # entries of a table, and bytes of a value: as many as a JPEG has room for
 
 
 def values_in(exif: Any, pointer: int, wanted: Container[int]) -> dict[int, Any]:
@@ -43,10 +43,12 @@ def values_in(exif: Any, pointer: int, wanted: Container[int]) -> dict[int, Any]
             if tag not in wanted or tag in found or kind not in _TYPES:
                 continue
             size = times * _SIZES[kind]
+            if not 0 < size <= _MOST:
+                continue
             if size > len(data):
                 file.seek(offset.unpack(data)[0])
-                data = file.read(min(size, _MOST))
-            if 0 < size <= len(data):
+                data = file.read(size)
+            if size <= len(data):
                 found[tag] = _value(kind, data[:size], exif.endian)
     return found
 

@@ -16,7 +16,7 @@ _ORDERED, _ORDERED_PER_HIT = 240, 6
 _CODES: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 
 _MEASURED_AT = 100_000  # vectors; more of them need more, by this power
-_GROWTH = 0.4
+_GROWTH = 0.5
 
 
 def one_bit_tells(metric: Metric) -> bool:

@@ -55,7 +55,9 @@ def drop_half(part: str, whole: str, size: int) -> None:
     nothing is lost with it.
     """
     with contextlib.suppress(OSError):  # one of them is not there, as a rule
-        if not are_files(part, whole) or os.path.getsize(part) >= size:
+        if not are_files(part, whole) or os.path.samefile(part, whole):
+            return
+        if os.path.getsize(part) >= size:
             return
         if begins_with(whole, part):
             os.unlink(part)

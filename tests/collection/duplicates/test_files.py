@@ -1,0 +1,31 @@
+"""What a killed move left is cleared away, and nothing else is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from image_similarity_search.collection.duplicates.files import drop_half
+
+
+@pytest.mark.parametrize("half", [b"", b"the fir"])
+def test_the_beginning_of_a_file_is_dropped(tmp_path: Path, half: bytes) -> None:
+    part, whole = tmp_path / "part", tmp_path / "whole"
+    part.write_bytes(half)
+    whole.write_bytes(b"the first and the last")
+    drop_half(str(part), str(whole), 22)
+    assert not part.exists()
+    assert whole.read_bytes() == b"the first and the last"
+
+
+def test_a_file_is_no_beginning_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    only = tmp_path / "kept" / "a.jpg"
+    only.write_bytes(b"made smaller by the user")
+    (tmp_path / "linked").symlink_to(tmp_path / "kept")
+    os.link(only, tmp_path / "b.jpg")
+    for other in (tmp_path / "linked" / "a.jpg", tmp_path / "b.jpg", only):
+        drop_half(str(only), str(other), 1000)
+        assert only.read_bytes() == b"made smaller by the user"
