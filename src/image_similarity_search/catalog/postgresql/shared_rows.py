@@ -6,7 +6,7 @@ from image_similarity_search.catalog.rows import ImageRow, Rows
 
 
 class SharedRows(Rows):
-    """As ``Rows``."""
+    """As ``Rows``, of which PostgreSQL takes every text."""
 
     def update_image(self, image: ImageRow) -> None:
         """As in ``Rows``; no text here holds a NUL, which a library may put into a reason."""
