@@ -34,7 +34,9 @@ def run(
         ChildFailedError: it failed, or ran for more than ``limit`` seconds.
     """
     command = [sys.executable, "-m", "bench.child", module, function, *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(_HERE)}
+    # what is measured is what this process imports, also where that is not what is installed
+    paths = filter(None, (str(_HERE), os.environ.get("PYTHONPATH")))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     most = 0.0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         if peak:

@@ -31,6 +31,9 @@ class Contents:
         """Those of ``content_hashes`` that no indexed image has."""
         sought, found = iter(content_hashes), []
         while part := list(islice(sought, _AT_ONCE)):
-            none = lacking.contents(self._database, [bytes.fromhex(content) for content in part])
-            found += [content for content in part if bytes.fromhex(content) in none]
+            digests = [bytes.fromhex(content) for content in part]
+            none = lacking.contents(self._database, digests)
+            found += [
+                content for content, digest in zip(part, digests, strict=True) if digest in none
+            ]
         return found

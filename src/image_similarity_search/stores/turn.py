@@ -31,7 +31,7 @@ def set_turn(rotation: Any) -> None:
 
 
 def random_turn(dim: int) -> FloatArray:
-    """An orthogonal matrix ``(dim, dim)``, in blocks of shuffled dimensions; always the same."""
+    """An orthogonal matrix ``(dim, dim)``, in blocks of shuffled dimensions, of one seed."""
     rng = np.random.default_rng(0)
     matrix, first = np.zeros((dim, dim), dtype=np.float32), 0
     for columns in np.array_split(rng.permutation(dim), ceil(dim / _BLOCK)):
