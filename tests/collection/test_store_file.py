@@ -18,7 +18,7 @@ import pytest
 from conftest import CountingEncoder, MakePicture
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection import Collection
+from image_similarity_search.collection import Collection, store_keeper
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import ConfigError, StoreTrainingError
 from image_similarity_search.stores import FaissStore, index_file, kinds
@@ -215,11 +215,25 @@ def test_what_can_t_be_trained_or_made_is_refused_and_changes_nothing(index: Pat
     assert {file.name: file.read_bytes() for file in index.iterdir()} == files
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected", "first", "last"),
+    [
+        ("IVF2,Flat", [(10, 10), (16, 40)], "FAISS Flat until 10 vectors", "2 of 2 lists searched"),
+        ("auto", [(9, 9), (39, 39)], "1-bit scan", "1-bit scan"),
+    ],
+)
 def test_it_is_trained_on_all_when_there_are_enough_and_again_when_it_has_outgrown_that(
-    tmp_path: Path, make_picture: MakePicture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    make_picture: MakePicture,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    expected: list[tuple[int, int]],
+    first: str,
+    last: str,
 ) -> None:
     monkeypatch.setattr(kinds, "_PER_CENTROID", 5)
     monkeypatch.setattr(kinds, "_SAMPLED_PER_CENTROID", 8)
+    monkeypatch.setattr(store_keeper, "flat_limit", lambda catalog: 2)
     trained: list[tuple[int, int]] = []
     original = FaissStore.train
 
@@ -228,7 +242,7 @@ def test_it_is_trained_on_all_when_there_are_enough_and_again_when_it_has_outgro
         original(self, sample, count)
 
     monkeypatch.setattr(FaissStore, "train", train)
-    folder, kind = tmp_path / "growing", "IVF2,Flat"
+    folder = tmp_path / "growing"
     with Collection.open(
         tmp_path / "g", encoder=CountingEncoder(), index=kind, create=True
     ) as collection:
@@ -238,13 +252,13 @@ def test_it_is_trained_on_all_when_there_are_enough_and_again_when_it_has_outgro
                 collection.sync(folder)
                 assert collection.search(picture, k=1)[0].score == 1.0
             if seed == 8:
-                assert collection.info().store == f"{kind} (FAISS Flat until 10 vectors)"
+                assert first in collection.info().store
         collection.sync(folder)
-        assert trained == [(10, 10), (16, 40)]
-        assert collection.info().store == f"{kind} (FAISS IVFFlat, 2 of 2 lists searched)"
+        assert trained == expected
+        assert last in collection.info().store
     with reopen(tmp_path / "g") as collection:
         assert len(collection.search(picture, k=60)) == 48
-    assert len(trained) == 2
+    assert trained == expected
 
 
 def test_an_index_with_many_deleted_ones_is_made_anew(

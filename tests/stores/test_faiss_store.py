@@ -60,7 +60,7 @@ def test_rows_of_any_layout_and_type_are_taken() -> None:
 
 
 def test_auto_changes_to_one_bit_beyond_the_limit_and_not_back() -> None:
-    flat, one_bit = "auto (FAISS Flat, exact)", "auto (RaBitQfs, 1-bit scan + exact re-rank)"
+    flat, one_bit = "auto (FAISS Flat, exact)", "auto (PQfs, 1-bit scan + exact re-rank)"
     rows = vectors.comparable(_clustered(120, 32), "cosine")
     store = FaissStore(32, "cosine", flat_limit=100)
     store.upsert(_ids(100), rows[:100])
@@ -96,11 +96,11 @@ def test_what_stays_exact(kind: str, metric: Metric) -> None:
 
 @pytest.mark.parametrize("metric", ["cosine", "l2"])
 def test_one_bit_recall(metric: Metric) -> None:
-    # without the centre the bits of such vectors are nearly all alike: recall@10 is 0.82
+    # compared by the inner product the bits of such vectors find 0.83
     rows = vectors.comparable(_clustered(6000, 256), metric)
     queries = rows[-50:]
     store, exact = FaissStore(256, metric, flat_limit=500), FaissStore(256, metric, "exact")
-    for start in range(0, 5950, 400):  # the centre is that of the first 800
+    for start in range(0, 5950, 400):  # trained on the first 800
         part = slice(start, min(start + 400, 5950))
         store.upsert(_ids(5950)[part], rows[part])
         exact.upsert(_ids(5950)[part], rows[part])
@@ -199,7 +199,7 @@ def test_candidates_grow_with_the_store(monkeypatch: pytest.MonkeyPatch) -> None
     store = FaissStore(4, "cosine", flat_limit=0)
     store.upsert(_ids(1), np.ones((1, 4), dtype=np.float32))
     monkeypatch.setattr(FaissStore, "__len__", lambda self: 1_000_000)
-    assert 750 < store.candidates(10) < 765
+    assert 595 < store.candidates(10) < 610
 
 
 def test_deleted_vectors_are_buried_and_later_removed() -> None:

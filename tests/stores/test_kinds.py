@@ -139,3 +139,27 @@ def test_memory() -> None:
     assert sizes["ivf"] == flat + 3000 * 8 + 64 * 32 * 4
     assert sizes["SQ8"] == 3000 * (32 + 8)
     assert sizes["PCA16,Flat"] == 3000 * (16 * 4 + 8) + 16 * 32 * 4
+
+
+@pytest.mark.parametrize(("dim", "codes"), [(1280, 320), (7, 7), (9, 3), (6, 2), (1, 1)])
+def test_a_one_bit_scan_has_a_code_for_each_four_dimensions_or_fewer(dim: int, codes: int) -> None:
+    index = kinds.one_bit_scan(dim)
+    assert codes == kinds.innermost(index).pq.M
+    assert kinds.is_one_bit_scan(index)
+    assert not kinds.is_one_bit_scan(kinds.new_index(f"IVF2,PQ{dim}x4fs", dim, "l2"))  # not turned
+
+
+def test_auto_is_trained_on_a_sample_of_all_and_again_when_it_has_outgrown_that() -> None:
+    rows = _rows(1000)
+    store = FaissStore(8, "l2", flat_limit=100)
+    assert [store.sample_size(count) for count in (100, 101, 10**6)] == [0, 101, 640]
+    assert [store.outdated(count) for count in (399, 400)] == [False, True]
+    store.upsert(_ids(101), rows[:101])  # it changes by itself
+    assert (store.trained_for, store.is_exact) == (101, False)
+    assert [store.outdated(count) for count in (403, 404)] == [False, True]
+    store.train(rows[::2], 1000)
+    assert (store.trained_for, len(store)) == (1000, 0)
+    assert [store.outdated(count) for count in (3999, 4000)] == [False, True]
+    store.upsert(_ids(1000), rows)
+    assert store.trained_for == 1000
+    assert [int(found[0]) for found in store.search(rows[:9], 200)] == list(range(9))

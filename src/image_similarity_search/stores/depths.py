@@ -16,14 +16,14 @@ _ORDERED, _ORDERED_PER_HIT = 240, 6
 _CODES: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 
 _MEASURED_AT = 100_000  # vectors; more of them need more, by this power
-_GROWTH = 0.5
+_GROWTH = 0.4
 
 
 def one_bit_tells(metric: Metric) -> bool:
     """Whether one bit for each dimension tells enough of vectors compared by ``metric``.
 
-    RaBitQ has no l1, and of the largest inner products of vectors of unlike lengths it misses too
-    many.
+    Codes of FAISS have no l1, and of the largest inner products of vectors of unlike lengths they
+    miss too many.
     """
     return metric in _CODES
 

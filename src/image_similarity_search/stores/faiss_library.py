@@ -1,7 +1,9 @@
-"""FAISS as this package uses it: imported late, few threads for little work."""
+"""FAISS as this package uses it: imported late, few threads for little work, none that spins."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,6 +17,8 @@ from image_similarity_search.types import Metric
 _ONE_THREAD_VALUES = 2**25
 _ONE_THREAD_BITS = 2**26  # the same of a scan of bits
 
+_WAITING = "OMP_WAIT_POLICY"  # of threads for each other: OpenMP reads it once, when it is loaded
+
 
 def faiss_library() -> Any:
     """The module ``faiss``, imported when first asked for.
@@ -25,11 +29,30 @@ def faiss_library() -> Any:
         StoreUnavailableError: it can't be imported.
     """
     try:
-        return import_module("faiss")
+        if "faiss" in sys.modules:
+            return import_module("faiss")  # another thread may have begun to import it
+        with _threads_that_sleep():
+            return import_module("faiss")
     except ImportError as error:
         raise StoreUnavailableError(
             f"FAISS can't be imported ({error}): pip install faiss-cpu"
         ) from error
+
+
+@contextmanager
+def _threads_that_sleep() -> Iterator[None]:
+    """Have threads that wait sleep, unless the environment says otherwise.
+
+    Usually they spin, for milliseconds: those that share a processor keep each other from working.
+    """
+    said = _WAITING in os.environ or "GOMP_SPINCOUNT" in os.environ
+    if not said:
+        os.environ[_WAITING] = "passive"
+    try:
+        yield
+    finally:
+        if not said:
+            del os.environ[_WAITING]
 
 
 def faiss_metric(metric: Metric) -> int:

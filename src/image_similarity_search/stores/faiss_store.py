@@ -1,12 +1,12 @@
 """The store that comes with the package: FAISS, in memory.
 
 ``exact`` compares with every vector. ``auto`` does so while there are few; beyond that it turns
-vectors at random and keeps one bit per dimension (RaBitQ), scans all of these and leaves the last
-word to an exact re-rank: a thirtieth of the memory, a tenth of the time. It is trained, in a
-fraction of a second, on what it holds when it changes: a few centres of the data, without which
-the bits of embeddings that all point roughly the same way tell little. Without the turn, those of
-a few dimensions would tell most. The other kinds are those of ``kinds``. What must be trained is
-exact until it is.
+vectors at random and keeps one bit per dimension, scans all of these and leaves the last word to an
+exact re-rank: a thirtieth of the memory, a fifteenth of the time. The bits are those of a product
+quantiser, trained in a fraction of a second on what it holds when it changes, and again when it is
+made anew, as when it has grown to four times as much. Without the turn, the bits of a few
+dimensions would tell most. The other kinds are those of ``kinds``. What must be trained is exact
+until it is.
 
 Behind these bits ``keep_half_bytes`` puts four for each dimension, which leave less to re-rank.
 
@@ -51,9 +51,9 @@ _OUTGROWN = 4  # times as many vectors as it was trained for make it outdated to
 
 _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding swaps near ties
 
-_TRAINED_ON = 640  # vectors or a few more, for the centres of a one-bit scan
+_TRAINED_ON = 640  # vectors or a few more, for a one-bit scan
 
-_ONE_BIT = "RaBitQfs, 1-bit scan + exact re-rank"
+_ONE_BIT = "PQfs, 1-bit scan + exact re-rank"
 
 _MANY_ROWS = 1024  # fewer than this are put in by one thread
 
@@ -132,6 +132,8 @@ class FaissStore:
 
     def sample_size(self, count: int) -> int:
         """How many of ``count`` vectors ``train`` wants; 0 when it is not to be called."""
+        if self.may_outgrow:
+            return min(count, _TRAINED_ON) if count > self._flat_limit else 0
         if not self.training_needed or count < self.training_needed:
             return 0
         return kinds.sample_size(kinds.new_index(self.kind, self._dim, self.metric, count), count)
@@ -145,6 +147,9 @@ class FaissStore:
         """
         faiss = faiss_library()
         sample = self._checked(sample, "sample")
+        if self.may_outgrow:
+            self._hold_one_bit_scan(sample, count)
+            return
         index = kinds.new_index(self.kind, self._dim, self.metric, count)
         needed = kinds.training_needed(index)
         if len(sample) < needed:
@@ -164,8 +169,9 @@ class FaissStore:
         """
         if self._buried > max(_BURIED_LEAST, _OUTDATED_SHARE * self._index.ntotal):
             return True
-        fitting = _OUTGROWN * self.trained_for if self.trained_for else self.training_needed
-        return 0 < fitting <= count
+        if not self.trained_for and not self.may_outgrow:
+            return 0 < self.training_needed <= count
+        return count >= _OUTGROWN * max(1, self.trained_for or self._flat_limit)
 
     @property
     def lists(self) -> int:
@@ -192,10 +198,11 @@ class FaissStore:
             raise StoreUnavailableError(f"a {type(index).__name__} keeps no ids")
         vectors = faiss.downcast_index(index.index)
         if _names(vectors) not in self._possible(trained_for):
-            raise StoreUnavailableError(f"a {type(vectors).__name__} is not of kind {self.kind}")
+            raise StoreUnavailableError(f"a {_names(vectors)[1]} is not of kind {self.kind}")
         if index.d != self._dim or vectors.d != self._dim:
             raise StoreUnavailableError(f"the index has dimension {index.d}, not {self._dim}")
-        if vectors.metric_type != faiss_metric(self.metric):
+        scans = self.may_outgrow and not isinstance(vectors, faiss.IndexFlat)
+        if vectors.metric_type != faiss_metric("l2" if scans else self.metric):
             raise StoreUnavailableError(f"the index does not compare by {self.metric}")
         count = index.id_map.size()
         if not count == index.ntotal == vectors.ntotal:
@@ -377,16 +384,21 @@ class FaissStore:
 
     def _change_to_one_bit(self, coming: FloatArray) -> None:
         """Replace the flat index by a one-bit one, trained on what is held and what comes."""
-        faiss = faiss_library()
         former, live = self._index, self._living()
         step = max(1, (len(live) + len(coming)) // _TRAINED_ON)
         held = [rows[::step].copy() for _, rows in _in_full(former, live)]
-        scan = kinds.one_bit_scan(self._dim, self.metric)
-        with fitting_threads(1, 0):  # so few vectors are not worth waking threads for
-            kinds.train(scan, _enough(np.concatenate([*held, coming[::step]])))
-        self._hold(faiss.IndexIDMap(scan))
+        sample = np.concatenate([*held, coming[::step]])
+        self._hold_one_bit_scan(sample, len(self) + len(coming))
         for ids, rows in _in_full(former, live):
             self._index.add_with_ids(rows, ids)
+
+    def _hold_one_bit_scan(self, sample: FloatArray, count: int) -> None:
+        """Keep an empty one, trained on ``sample`` ``(n, dim)`` for ``count`` vectors."""
+        scan = kinds.one_bit_scan(self._dim)
+        with fitting_threads(1, 0):  # so few vectors are not worth waking threads for
+            kinds.train(scan, _enough(sample))
+        self._hold(faiss_library().IndexIDMap(scan))
+        self.trained_for = count
 
     def _possible(self, trained_for: int) -> list[tuple[str, str]]:
         """The classes of index that this store may have made."""
@@ -394,7 +406,7 @@ class FaissStore:
             return [_names(kinds.new_index(self.kind, self._dim, self.metric))]
         made = [("IndexFlat", "IndexFlat")]
         if self.may_outgrow:
-            made.append(("IndexPreTransform", "IndexIVFRaBitQFastScan"))
+            made.append(("IndexPreTransform", "IndexIVFPQFastScan"))
         return made
 
     @property

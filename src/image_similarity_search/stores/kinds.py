@@ -24,6 +24,7 @@ _FEWEST_LISTS, _MOST_LISTS = 64, 2048
 _LARGEST_NUMBER = 2**20  # in a factory string: what it asks for takes memory before any vector
 
 SCANNED_LISTS = 16  # of a one-bit scan: enough to share out, too few to take time of their own
+_DIMENSIONS_A_CODE = 4  # of a one-bit scan, whose codes have four bits
 _EF_CONSTRUCTION, _EF_SEARCH = 80, 128
 _LEAST_PROBED, _PROBED_SHARE = 16, 8  # lists: at least, and one of so many
 
@@ -81,16 +82,20 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
     return index
 
 
-def one_bit_scan(dim: int, metric: Metric) -> Any:
+def one_bit_scan(dim: int) -> Any:
     """An empty index of one bit for each dimension of vectors that are turned at random first.
 
-    It is trained on some hundred vectors like those to come. All of its lists are looked at:
-    there are lists only because FAISS shares these out among threads, for one query too.
+    Four bits stand for four dimensions together (André et al., Cache Locality is Not Enough, VLDB
+    2015); for fewer, where these don't divide ``dim``. It is trained on some hundred vectors like
+    those to come. All of its lists are looked at: there are lists only because FAISS shares these
+    out among threads, for one query too. It compares by ``l2``, vectors of one length as well: by
+    ``ip`` what codes lose would tell in the direction that all of them have in common.
     """
-    text = f"RR{dim},IVF{SCANNED_LISTS},RaBitQfs"
-    index = faiss_library().index_factory(dim, text, faiss_metric(metric))
+    together = next(size for size in (_DIMENSIONS_A_CODE, 3, 2, 1) if dim % size == 0)
+    text = f"RR{dim},IVF{SCANNED_LISTS},PQ{dim // together}x4fs"
+    index = faiss_library().index_factory(dim, text, faiss_metric("l2"))
     inner = innermost(index)
-    inner.cp.min_points_per_centroid = 1  # or FAISS talks about it
+    inner.cp.min_points_per_centroid = inner.pq.cp.min_points_per_centroid = 1  # or FAISS talks
     probe(inner, None)
     return index
 
@@ -104,10 +109,13 @@ def train(index: Any, sample: FloatArray) -> None:
 
 
 def is_one_bit_scan(index: Any) -> bool:
-    """Whether ``index`` keeps one bit for each dimension of vectors that are turned at random."""
+    """Whether ``index`` keeps a bit or more a dimension of vectors that are turned at random."""
     faiss = faiss_library()
+    inner = innermost(index)
+    name = class_name(inner)
     rotated = any(isinstance(one, faiss.RandomRotationMatrix) for one in transforms(index))
-    return rotated and class_name(innermost(index)) in _RABITQ
+    by_codes = name == "IndexIVFPQFastScan" and inner.pq.dsub <= _DIMENSIONS_A_CODE
+    return rotated and (by_codes or name in _RABITQ)
 
 
 def class_name(index: Any) -> str:

@@ -11,6 +11,7 @@ import pytest
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import FileStat, Identity, Picture
+from image_similarity_search.collection import vectors_of
 from image_similarity_search.collection.duplicates import candidates
 from image_similarity_search.stores.faiss_store import FaissStore
 
@@ -19,7 +20,7 @@ _DIM = 64
 
 @pytest.mark.parametrize("flat_limit", [10_000, 100])
 def test_all_close_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat_limit: int) -> None:
-    monkeypatch.setattr(candidates, "FaissStore", partial(FaissStore, flat_limit=flat_limit))
+    monkeypatch.setattr(vectors_of, "FaissStore", partial(FaissStore, flat_limit=flat_limit))
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(900, _DIM))
     rows[300:600] = rows[:300] + 0.3 * rng.normal(size=(300, _DIM))  # a copy of each

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.vectors_of import unit_vectors_of
+from image_similarity_search.collection.vectors_of import store_of, unit_vectors_of
 from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.types import FloatArray, IdArray
 
 _AT_ONCE = 256  # queries
-_LOADED_AT_ONCE = 4096
 _NEIGHBOURS = 32  # of an image that are looked at
 _MOST_NEIGHBOURS = 256  # in a heap of images that are all alike
 _HEAPED = 0.15  # where even the last neighbour is no farther, it may be such a heap
@@ -55,9 +54,7 @@ def close_pairs(
 
     A pair may come twice. ``step`` is told of how many queries each part was.
     """
-    store = FaissStore(catalog.identity.dim, "cosine", "auto")
-    for start in range(0, len(among), _LOADED_AT_ONCE):
-        store.upsert(*unit_vectors_of(catalog, among[start : start + _LOADED_AT_ONCE]))
+    store = store_of(catalog, among)
     for start in range(0, len(queries), _AT_ONCE):
         ids, rows = unit_vectors_of(catalog, queries[start : start + _AT_ONCE])
         yield from _pairs(catalog, store, ids, rows, distance, _NEIGHBOURS)

@@ -9,12 +9,10 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection.vectors_of import unit_vectors_of
-from image_similarity_search.stores.faiss_store import FaissStore
+from image_similarity_search.collection.vectors_of import store_of, unit_vectors_of
 from image_similarity_search.types import FloatArray, IdArray
 
 _AT_ONCE = 256  # queries
-_LOADED_AT_ONCE = 4096
 _DEPTH = 4  # times as many candidates as neighbours
 
 
@@ -34,9 +32,7 @@ class Neighbourhood:
 
     def __init__(self, catalog: Catalog, ids: IdArray) -> None:
         self._catalog = catalog
-        self._store = FaissStore(catalog.identity.dim, "cosine", "auto")
-        for start in range(0, len(ids), _LOADED_AT_ONCE):
-            self._store.upsert(*unit_vectors_of(catalog, ids[start : start + _LOADED_AT_ONCE]))
+        self._store = store_of(catalog, ids)
 
     def of(
         self, ids: IdArray, k: int, step: Callable[[int], None], *, thorough: bool = False
