@@ -61,6 +61,22 @@ def test_a_collection_that_is_gone_is_a_problem_until_it_is_back(
     assert two.get("/v1/collections").json()["unavailable"] == []
 
 
+def test_one_that_is_not_there_at_the_start_is_opened_when_it_is(
+    serve: Starter, place: Path, here: str
+) -> None:
+    places = ((NAME, str(place / "index")), ("others", str(place / "others")))
+    client = serve(collections=places)
+    answer = client.get("/v1/collections/others/images")
+    assert (answer.status_code, slug_of(answer)) == (503, "collection-gone")
+    assert client.get("/v1/collections").json()["unavailable"] == ["others"]
+    assert client.get(f"{here}/images/1").status_code == 200
+
+    shutil.copytree(place / "index", place / "others")
+    answer = client.post("/v1/collections/others/search", content=picture(1))
+    assert hits_of(answer)[0]["score"] == 1.0
+    assert client.get("/v1/collections").json()["unavailable"] == []
+
+
 def test_a_collection_that_is_replaced_is_opened_anew(
     two: httpx.Client, place: Path, here: str
 ) -> None:
