@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from image_similarity_search.errors import CollectionNotFoundError, ImageSearchError
 from image_similarity_search.service.background import Background
@@ -47,14 +47,21 @@ class Shelf:
         return list(self._places)
 
     @asynccontextmanager
-    async def all(self) -> AsyncIterator[dict[str, Served]]:
-        """Those that can be used now, by name, in the order given; open to the end of the block."""
+    async def all(self) -> AsyncIterator[tuple[dict[str, Served], dict[str, Kind]]]:
+        """Those that can be used now, open to the end of the block, and what is wrong with others.
+
+        By name, in the order given.
+        """
         async with AsyncExitStack() as stack:
-            found = {}
+            found, wrong = {}, {}
             for name, place in self._places.items():
-                with suppress(ImageSearchError, Refusal):
+                try:
                     found[name] = await stack.enter_async_context(place.used())
-            yield found
+                except Refusal as refusal:
+                    wrong[name] = refusal.kind
+                except ImageSearchError as error:
+                    wrong[name] = kind_of(error)
+            yield found, wrong
 
     @asynccontextmanager
     async def one(self, name: str) -> AsyncIterator[Served]:
