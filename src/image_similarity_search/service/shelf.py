@@ -158,7 +158,8 @@ class _Place:
         try:
             opened = await asyncio.to_thread(self._opened)
         except CollectionNotFoundError as error:
-            raise Refusal(kind_of(error), "it is opened when its index folder is back") from None
+            detail = "its index folder is not there; it is opened when that is back"
+            raise Refusal(kind_of(error), detail) from None
         before, self._served, self._gone = self._served, opened, False
         _log.warning("%s is open", self._folder)
         if before is not None:
