@@ -271,14 +271,14 @@ def _box(given: object) -> Box | None:
     if given is None:
         return None
     numbers = (
-        [float(value) for value in given if type(value) in (int, float)]
+        [value for value in given if type(value) in (int, float)]
         if isinstance(given, (list, tuple))
         else []
     )
     if len(numbers) == 4 and len(given) == 4:  # type: ignore[arg-type]  # a list or a tuple by now
         south, west, north, east = numbers
         if -90 <= south <= north <= 90 and all(-180 <= value <= 180 for value in (west, east)):
-            return south, west, north, east
+            return float(south), float(west), float(north), float(east)
     expected = (
         "four numbers in degrees: south, west, north, east, such as 45.8,5.9,47.9,10.5;"
         " south is not above north, latitudes are -90 to 90, longitudes -180 to 180"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from image_similarity_search.errors import ConfigError
@@ -31,6 +33,14 @@ Threshold: TypeAlias = "float | ScoreWord"
 DEFAULT_TIME_LIMIT = 60.0
 """Seconds that reading a picture file, and then decoding it, may take."""
 _ROUNDING = 1e-6  # of fractions that add up to one
+
+
+def number(value: object) -> float:
+    """A number as a float; NaN of what is none, or a whole number too large for a float."""
+    try:
+        return float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +151,7 @@ class Region:
 
     def __post_init__(self) -> None:
         for start, size in ((self.x, self.w), (self.y, self.h)):
-            if not (0 <= start < 1 and size > 0 and start + size <= 1 + _ROUNDING):
+            if not (0 <= start < 1 and 0 < size < 2 and start + size <= 1 + _ROUNDING):
                 raise ConfigError(
                     "region",
                     (self.x, self.y, self.w, self.h),

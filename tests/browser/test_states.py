@@ -276,9 +276,39 @@ def test_a_collection_that_is_gone_is_said(visitor: Visitor, own_site: Site) -> 
     page = visitor.visit(own_site.url)
     (own_site.place / "index").rename(own_site.place / "unplugged")
     page.locator(".cell > a").first.click()
-    page.get_by_role("heading", name="The collection is gone").wait_for(timeout=8_000)
+    gone = page.get_by_role("heading", name="The collection is gone: pictures")
+    gone.wait_for(timeout=8_000)
     page.reload()
-    page.get_by_text("Its index folder is not there now: pictures.").wait_for()
+    page.get_by_text("Its index folder is not there; it is opened when that is back.").wait_for()
+    with page.expect_response("**/v1/collections/pictures/search") as answered:
+        page.locator("#file").set_input_files(own_site.queries / "Fish.jpg")
+    assert answered.value.status == 503
+    gone.wait_for()
     (own_site.place / "unplugged").rename(own_site.place / "index")
-    page.reload()
-    wait_for_search(page)
+    page.goto(own_site.url)
+    page.locator(".cell").first.wait_for()
+
+
+def test_one_of_two_collections_is_gone(visitor: Visitor, own_site: Site) -> None:
+    visitor.allowed += ["503"]
+    places = tuple((name, str(own_site.place / name)) for name in ("others", "index"))
+    with ExitStack() as stack:
+        page = visitor.visit(serve(own_site.place, stack, collections=places).url)
+        page.locator(".cell").first.wait_for()
+        page.get_by_label("Collection").select_option("others")
+        page.get_by_role("heading", name="The collection is gone: others").wait_for()
+        page.reload()
+        page.get_by_role("heading", name="The collection is gone: others").wait_for()
+        page.get_by_label("Collection").select_option("index")
+        page.locator(".cell").first.wait_for()
+
+
+def test_a_damaged_collection_is_not_said_to_be_gone(visitor: Visitor, own_site: Site) -> None:
+    visitor.allowed += ["500"]
+    shutil.copytree(own_site.place / "index", own_site.place / "copy")
+    (own_site.place / "copy" / "catalog.sqlite").write_bytes(b"no database" * 1000)
+    (own_site.place / "index").rename(own_site.place / "before")
+    (own_site.place / "copy").rename(own_site.place / "index")
+    page = visitor.visit(own_site.url)
+    page.get_by_role("heading", name="The collection is damaged: pictures").wait_for()
+    page.get_by_text("The server's log says why.").wait_for()

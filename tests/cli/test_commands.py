@@ -56,7 +56,8 @@ def test_search_among_some(indexed: Iss, photos: Path) -> None:
     assert len(found) == 10
     done = indexed("search", query, "--before", "2020", "--json")
     assert json.loads(done.stdout)["hits"] == []
-    for wrong in ("--min-size 2X", "--after soon", "--format docx", "--orientation up"):
+    too_large = f"--min-size {'9' * 400}"
+    for wrong in ("--min-size 2X", too_large, "--after soon", "--format docx", "--orientation up"):
         name, value = wrong.split()
         assert value.encode() in indexed("search", query, name, value, status=exits.USAGE).stderr
     indexed("search", query, "--in", "nowhere", status=exits.BAD_IMAGE)

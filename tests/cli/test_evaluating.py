@@ -35,6 +35,25 @@ def test_it_says_how_well_folders_are_found(indexed: Iss) -> None:
     assert len(found["worst"]) == found["searches"] == 9
 
 
+def test_an_image_in_the_wrong_folder_is_named_first(tmp_path: Path) -> None:
+    for folder, seed, names in (("one", 1, "abcd"), ("two", 2, "abc"), ("two", 1, "x")):
+        (tmp_path / "set" / folder).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            size = (96 + ord(name) % 7, 72)
+            draw(seed, size).save(tmp_path / "set" / folder / f"{name}.png")
+    iss = Iss(tmp_path)
+    iss("index", "set", "--model", "colour-texture")
+    done = iss("evaluate", "--truth", "folders", "--worst", "1")
+    wrong = tmp_path / "set" / "two" / "x.png"
+    assert lines(done)[-1] == f"AP 0.3206, the first at rank 5  {wrong} (two)"
+    assert "more searches that found others before some of theirs: --worst " in done.err
+    everything = iss("evaluate", "--truth", "folders", "--worst", "8")
+    assert "more" not in everything.err
+    assert lines(everything)[-1].startswith("AP 0.")
+    none = iss("evaluate", "--truth", "folders", "--worst", "0")
+    assert "png" not in none.out
+
+
 def test_it_writes_a_page_of_the_worst(indexed: Iss, tmp_path: Path) -> None:
     indexed("evaluate", "--truth", "folders", "--worst", "1", "--html", "worst.html")
     page = (tmp_path / "worst.html").read_text("utf-8")

@@ -53,6 +53,16 @@ def test_pictures_are_combined(iss: Iss) -> None:
     assert [hit["path"] for hit in done["hits"]] == [hit.path for hit in expected]
 
 
+def test_images_of_the_collection_are_given_wherever_pictures_are(iss: Iss) -> None:
+    given = ["id:1", "--like", "id:2", "--unlike", "id:3", "--weighted", "2", "id:4"]
+    done = json.loads(iss("search", *given, "--html", "page.html", "--json").stdout)
+    assert done["query"] == [1, 2, 4, 3]
+    with Collection.open(iss.folder / "index_data") as collection:
+        examples = [Example(1), Example(2), Example(4, 2.0), Example(3, -0.5)]
+        expected = collection.search_by_examples(examples)
+    assert [hit["id"] for hit in done["hits"]] == [hit.id for hit in expected]
+
+
 def test_what_else_a_search_is_to_do(iss: Iss) -> None:
     photos = iss.folder / "photos"
     ImageOps.mirror(draw(0)).save(photos / "holiday" / "mirrored.png")

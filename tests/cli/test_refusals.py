@@ -220,8 +220,10 @@ def test_one_is_no_plural(said: Said) -> None:
         ),
         (["explain", "photos/0.jpg", "id:x"], "'id:x' is no file; an image of the collection is"),
         (["explain", "photos/0.jpg", "2"], "2: no such file; the image with this id is id:2"),
-        (["search", "2"], "2: no such file; the image with this id is --id 2"),
-        (["search", "photos/0.jpg", "--like", "2"], "the image with this id is --id 2"),
+        (["search", "2"], "2: no such file; the image with this id is id:2"),
+        (["search", "photos/0.jpg", "--like", "2"], "the image with this id is id:2"),
+        (["search", "photos/0.jpg", "--unlike", "2"], "the image with this id is id:2"),
+        (["search", "--weighted", "1", "2"], "the image with this id is id:2"),
     ],
 )
 def test_what_makes_no_sense_is_named(said: Said, arguments: list[str], why: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection import Collection, Query
+from image_similarity_search.collection.examples import Example
 from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
-from image_similarity_search.types import METRICS, Metric
+from image_similarity_search.filters import Filter
+from image_similarity_search.types import METRICS, Metric, Region
 
 
 @pytest.fixture
@@ -162,6 +165,37 @@ def test_what_can_not_be_searched_by_is_said(filled: Collection, photos: Path) -
         filled.search(999)
     with pytest.raises(ConfigError, match="query"):
         filled.search(3.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_number_too_large_for_any_is_refused_by_its_name(
+    filled: Collection, photos: Path, sign: int
+) -> None:
+    path, large = photos / "picture 0.jpg", sign * 10**400
+    asked: dict[str, Callable[[], object]] = {
+        "threshold": lambda: filled.search(path, threshold=large),
+        "weight": lambda: filled.search_by_examples([Example(path, large)]),
+        "region": lambda: Region(0.5, 0, large, 1),
+        "gps_box": lambda: Filter(gps_box=(0, 0, large, 0)),
+        "time_limit": lambda: filled.add(path, time_limit=large),
+        "seconds": lambda: filled.uploads(seconds=large),
+    }
+    for name, ask in asked.items():
+        with pytest.raises(ConfigError) as refused:
+            ask()
+        assert refused.value.name == name
+    with pytest.raises(ConfigError, match="time_limit"):
+        filled.duplicates(time_limit=large)
+
+
+def test_a_number_too_large_for_any_is_no_score_of_a_metric_without_bounds(
+    tmp_path: Path, encoder: CountingEncoder, photos: Path
+) -> None:
+    with (
+        Collection.open(tmp_path / "ip", encoder=encoder, metric="ip", create=True) as collection,
+        pytest.raises(ConfigError, match="expected a score"),
+    ):
+        collection.search(photos / "picture 0.jpg", threshold=10**400)
 
 
 def test_adding_one_file_makes_it_found(

@@ -127,6 +127,7 @@ def test_the_error_shows_what_to_write_and_that_works(
         ("mean = ['a', 'b', 'c']", "mean is .*expected three numbers"),
         ("mean = [nan, 0.5, 0.5]", "mean is .*expected three numbers"),
         ("std = [0, 1, 1]", "std is .*expected three numbers above 0"),
+        (f"mean = [1{'0' * 400}, 0.5, 0.5]", "mean is .*expected three numbers"),
         ("std = [inf, 1, 1]", "std is .*expected three numbers above 0"),
         ("interpolation = 'best'", "interpolation is 'best'; expected one of nearest"),
         ("interpolation = 3", "interpolation is 3; expected one of nearest"),

@@ -689,7 +689,7 @@ def test_many_threads_decode_at_once() -> None:
         assert difference(image, alone[number % len(files)]) == 0
 
 
-def test_a_jpeg_needs_no_other_formats_reader() -> None:
+def test_a_jpeg_needs_no_other_formats_reader_and_no_table_of_types() -> None:
     program = (
         "import sys\n"
         "from image_similarity_search.images import walk\n"
@@ -697,7 +697,8 @@ def test_a_jpeg_needs_no_other_formats_reader() -> None:
         "from image_similarity_search.images.decode import decode\n"
         "decode(sys.stdin.buffer.read())\n"
         "print([name for name in sys.modules if name in "
-        "('PIL.PngImagePlugin', 'pillow_heif', 'PIL.ImageCms', 'numpy', 'PIL.EpsImagePlugin')])"
+        "('PIL.PngImagePlugin', 'pillow_heif', 'PIL.ImageCms', 'numpy', 'PIL.EpsImagePlugin',"
+        " 'mimetypes')])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], input=save(scene(), "JPEG"), capture_output=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from conftest import until
 from running import NAME, Starter
-from test_attacks import slug_of
+from test_attacks import KEY, slug_of
 from test_searching import hits_of, picture
 
 from image_similarity_search.catalog import database
@@ -46,9 +47,7 @@ def test_a_collection_that_is_gone_is_a_problem_until_it_is_back(
         answer = two.request(method, here + path, json={} if path == "/sync" else None)
         assert (answer.status_code, slug_of(answer)) == (503, "collection-gone"), path
         assert answer.headers["retry-after"]
-    ready = two.get("/readyz")
-    assert (ready.status_code, slug_of(ready)) == (503, "collection-gone")
-    assert str(place) not in ready.text + answer.text
+    assert str(place) not in answer.text
     told = two.get("/v1/collections").json()
     assert [one["name"] for one in told["collections"]] == ["others"]
     assert told["unavailable"] == [NAME]
@@ -56,9 +55,57 @@ def test_a_collection_that_is_gone_is_a_problem_until_it_is_back(
     assert len(hits_of(two.post("/v1/collections/others/search", content=picture(1)))) == 10
 
     shutil.move(place / "unplugged", place / "index")
-    assert two.get("/readyz").status_code == 200
     assert hits_of(two.post(f"{here}/search", content=picture(1)))[0]["score"] == 1.0
     assert two.get("/v1/collections").json()["unavailable"] == []
+
+
+def test_it_is_ready_while_one_can_be_searched_and_says_what_is_wrong_with_others(
+    two: httpx.Client, place: Path
+) -> None:
+    def ready() -> tuple[int, str]:
+        answer = two.get("/readyz")
+        return answer.status_code, json.dumps(answer.json().get("problems") or answer.json())
+
+    assert ready() == (200, '{"status": "ok", "problems": {}}')
+    shutil.move(place / "others", place / "unplugged")
+    assert ready() == (200, '{"others": "collection-gone"}')
+    shutil.copytree(place / "unplugged", place / "others")
+    (place / "others/catalog.sqlite").write_bytes(b"no database" * 1000)
+    assert ready() == (200, '{"others": "corrupt"}')
+    shutil.move(place / "index", place / "away")
+    status, told = ready()
+    assert status == 503
+    assert "pictures: collection-gone; others: corrupt" in told
+    assert str(place) not in told
+
+
+def test_without_a_key_it_is_not_said_which_collections_there_are(
+    serve: Starter, place: Path
+) -> None:
+    client = serve(
+        collections=((NAME, str(place / "index")), ("others", str(place / "others"))), keys=(KEY,)
+    )
+    assert client.get("/readyz").json() == {"status": "ok", "problems": {}}
+    shutil.move(place / "index", place / "away")
+    answer = client.get("/readyz")
+    assert (answer.status_code, slug_of(answer)) == (503, "not-ready")
+    assert answer.json()["detail"] == "no collection can be used"
+
+
+def test_one_that_is_not_there_at_the_start_is_opened_when_it_is(
+    serve: Starter, place: Path, here: str
+) -> None:
+    places = ((NAME, str(place / "index")), ("others", str(place / "others")))
+    client = serve(collections=places)
+    answer = client.get("/v1/collections/others/images")
+    assert (answer.status_code, slug_of(answer)) == (503, "collection-gone")
+    assert client.get("/v1/collections").json()["unavailable"] == ["others"]
+    assert client.get(f"{here}/images/1").status_code == 200
+
+    shutil.copytree(place / "index", place / "others")
+    answer = client.post("/v1/collections/others/search", content=picture(1))
+    assert hits_of(answer)[0]["score"] == 1.0
+    assert client.get("/v1/collections").json()["unavailable"] == []
 
 
 def test_a_collection_that_is_replaced_is_opened_anew(

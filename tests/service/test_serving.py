@@ -44,16 +44,16 @@ def process(place: Path, *options: str) -> Iterator[tuple[httpx.Client, subproce
             found = re.search(r"http://[\d.:]+", started.stderr.readline())
             assert found
             with httpx.Client(base_url=found[0], timeout=30) as client:
-                until(lambda: _is_ready(client))
+                until(lambda: _answers(client))
                 yield client, started
         finally:
             if started.poll() is None:
                 started.kill()
 
 
-def _is_ready(client: httpx.Client) -> bool:
+def _answers(client: httpx.Client) -> bool:
     try:
-        return client.get("/readyz").status_code == 200
+        return client.get("/healthz").status_code == 200
     except httpx.TransportError:
         return False
 
@@ -107,6 +107,12 @@ def test_it_ends_when_what_is_under_way_is_done(place: Path, here: str) -> None:
     with Collection.open(place / "index") as collection:
         assert not collection.verify().damaged
         assert 12 < len(collection) <= 112
+
+
+def test_one_of_several_may_be_away(place: Path, here: str) -> None:
+    with process(place, "--index-dir", f"others={place / 'others'}") as (client, _):
+        assert client.get(here).status_code == 200
+        assert client.get("/v1/collections").json()["unavailable"] == ["others"]
 
 
 @pytest.mark.unix
@@ -179,6 +185,7 @@ def test_answers_are_sent_at_once(place: Path) -> None:
     ("options", "told"),
     [
         (["--index-dir", "nowhere"], "no collection at"),
+        (["--index-dir", "nowhere", "--index-dir", "away"], "nowhere or /"),
         (["--host", "0.0.0.0"], "API keys"),
         (["--host", "203.0.113.1", "--api-key-file", "keys"], "listen"),
         (["--index-dir", "index", "--index-dir", "index"], "another name"),

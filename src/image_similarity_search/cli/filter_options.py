@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -24,9 +25,10 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.IGNORECASE)
 def _size(text: str) -> int:
     """A number of bytes, from text with a unit if need be."""
     match = _SIZE.fullmatch(text.strip())
-    if not match:
+    size = float(match[1]) * _UNITS[(match[2] or "").lower()] if match else math.inf
+    if size == math.inf:
         raise click.BadParameter(f"{text!r} is no size such as 500k, 2M or 1.5GiB")
-    return int(float(match[1]) * _UNITS[(match[2] or "").lower()])
+    return int(size)
 
 
 def _numbers(text: str) -> list[float]:

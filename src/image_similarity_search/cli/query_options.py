@@ -120,19 +120,17 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
     if len(images) > 1:
         likes = " ".join(f"--like {each}" for each in images[1:])
         raise click.UsageError(f"one IMAGE is taken; to search by all of them: {images[0]} {likes}")
-    for name in (*images, *options["like"]):
-        refuse_bare_id(name, "--id ")
     private = options.pop("allow_private_url")
     allowed = options.pop("allow_url") or private
-    chief: list[_Source] = list(images)
+    chief: list[_Source] = [file_or_id(image) for image in images]
     chief += options.pop("ids")
     words = [Text(each) for each in options.pop("texts")]
     if options.pop("clipboard"):
         chief.append(_CLIPBOARD)
-    liked: list[_Source] = [*chief, *words, *options.pop("like")]
+    liked: list[_Source] = [*chief, *words, *map(file_or_id, options.pop("like"))]
     wanted: list[tuple[float, _Source]] = [(1.0, one) for one in liked]
-    wanted += options.pop("weighted")
-    wanted += [(-LESS, one) for one in options.pop("unlike")]
+    wanted += [(weight, file_or_id(one)) for weight, one in options.pop("weighted")]
+    wanted += [(-LESS, file_or_id(one)) for one in options.pop("unlike")]
     if not any(weight > 0 for weight, _ in wanted):
         only = "nothing is to be searched for that counts more than 0: " if wanted else ""
         raise click.UsageError(
@@ -153,14 +151,21 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
     return [replace(found[0], region=region), *found[1:]]
 
 
-def refuse_bare_id(name: str, before: str) -> None:
-    """Refuse a number that is no file: the id of an image, which has ``before`` before it.
+def file_or_id(name: str) -> str | int:
+    """What is given where a picture is wanted: a file, or ``id:N``, an image of the collection.
 
     Raises:
-        ImageNotFoundError: it is one.
+        ImageNotFoundError: it is a number, and no file.
+        click.UsageError: ``N`` is no number.
     """
     if name.isdecimal() and not os.path.lexists(name):
-        raise ImageNotFoundError(name, f"no such file; the image with this id is {before}{name}")
+        raise ImageNotFoundError(name, f"no such file; the image with this id is id:{name}")
+    number = name.removeprefix("id:")
+    if number == name or (os.path.lexists(name) and not number.isdecimal()):
+        return name
+    if not number.isdecimal():
+        raise click.UsageError(f"{name!r} is no file; an image of the collection is id:N, as id:17")
+    return int(number)
 
 
 class _Clipboard:

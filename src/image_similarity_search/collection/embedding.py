@@ -47,3 +47,18 @@ class Embedder:
                 self.encoder.name, f"shape {embeddings.shape}, expected {expected}"
             )
         return embeddings
+
+    def check(self) -> None:
+        """Refuse an encoder that gives no finite embedding of a picture that is as good as any.
+
+        Raises:
+            EncoderOutputError: it does not, or fails otherwise.
+        """
+        side = self.encoder.preprocessing.crop
+        noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        if not np.isfinite(self.embed([noise])).all():
+            problem = (
+                "no numbers (NaN or infinite) for any picture: see that its weights, mean and std"
+                " are right, or have it run on another device; no picture is skipped for that"
+            )
+            raise EncoderOutputError(self.encoder.name, problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from image_similarity_search import vectors
 from image_similarity_search.collection.queries import Query, is_id
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, Metric, Region, Text
+from image_similarity_search.types import FloatArray, Metric, Region, Text, number
 
 # Rocchio's weights beside that of what is searched by, 1, as the textbooks of retrieval have them:
 # what is meant is told better by what is liked than by what is not
@@ -62,7 +63,7 @@ def check_examples(examples: Sequence[Example], k: int, ways: int) -> None:
     if not isinstance(k, int | np.integer) or k < 1:
         raise ConfigError("k", k, "a number of images, at least 1")
     for example in examples:
-        if not np.isfinite(example.weight) or not example.weight:
+        if not math.isfinite(number(example.weight)) or not example.weight:
             raise ConfigError("weight", example.weight, "a number other than 0")
         rows = example.embedding
         if isinstance(example.image, Text) and example.region:

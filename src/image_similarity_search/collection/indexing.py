@@ -226,7 +226,11 @@ class Indexer:
             self._skip(Bad(item.job, item.content_hash, "the encoder gave no finite embedding"))
 
     def _encode(self, new: list[Loaded]) -> dict[str, Picture | None]:
-        """Encode pictures, by content; None where the embedding is not finite."""
+        """Encode pictures, by content; None where the embedding is not finite.
+
+        Raises:
+            EncoderOutputError: it is so whatever the picture.
+        """
         if not new:
             return {}
         made = [item.embedding for item in new if item.embedding is not None]
@@ -235,6 +239,8 @@ class Indexer:
         else:
             embeddings = self._embedder.embed([item.pixels for item in new])
         finite = np.asarray(np.isfinite(embeddings).all(axis=1))
+        if not finite.any():  # it may be the encoder, and not the pictures
+            self._embedder.check()
         units, norms = vectors.pack(np.where(finite[:, None], embeddings, 0))
         return {
             item.content_hash: Picture(

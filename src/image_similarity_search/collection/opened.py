@@ -29,7 +29,7 @@ from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.text import TextEncoder
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray
+from image_similarity_search.types import FloatArray, number
 
 if TYPE_CHECKING:  # what few processes need, they import when they do
     from image_similarity_search.collection.explaining.explainer import Explainer
@@ -193,5 +193,5 @@ def check_time_limit(time_limit: float) -> None:
     Raises:
         ConfigError: it is none.
     """
-    if not time_limit > 0:
+    if not number(time_limit) > 0:
         raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")

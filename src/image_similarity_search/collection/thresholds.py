@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from image_similarity_search.catalog.values import Identity
 from image_similarity_search.collection.identity import stored_spec
 from image_similarity_search.encoders.table import DEFAULT_ENCODER, ENCODERS
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import SCORE_WORDS, ScoreWord, Threshold
+from image_similarity_search.types import SCORE_WORDS, ScoreWord, Threshold, number
 
 
 def thresholds_of(identity: Identity) -> dict[ScoreWord, float] | None:
@@ -40,12 +38,11 @@ def score_of(identity: Identity, threshold: Threshold | None) -> float | None:
         return _measured(identity, threshold)
     if threshold is None:
         return None
-    bounded = identity.metric != "ip"
-    is_number = isinstance(threshold, int | float | np.number) and not math.isnan(threshold)
-    if not is_number or (bounded and not 0 <= threshold <= 1):
+    bounded, score = identity.metric != "ip", number(threshold)
+    if math.isnan(score) or (bounded and not 0 <= score <= 1):
         expected = "a score, from 0 to 1 for the same picture" if bounded else "a score"
         raise ConfigError("threshold", threshold, expected)
-    return threshold
+    return score
 
 
 def _measured(identity: Identity, word: str) -> float:

@@ -21,7 +21,7 @@ from image_similarity_search.errors import (
     ImageUnreadableError,
 )
 from image_similarity_search.processors import available_processors
-from image_similarity_search.types import FloatArray, PixelArray, Region
+from image_similarity_search.types import FloatArray, PixelArray, Region, number
 from image_similarity_search.workers.pool import Pool
 from image_similarity_search.workers.worker import Answer
 
@@ -48,7 +48,7 @@ class Uploads:
     def __init__(self, embedder: Embedder, max_pixels: int, seconds: float) -> None:
         if max_pixels < 1:
             raise ConfigError("max_pixels", max_pixels, "a number of pixels, at least 1")
-        if not seconds > 0:
+        if not number(seconds) > 0:
             raise ConfigError("seconds", seconds, "a number of seconds, more than 0")
         self._preprocessing = embedder.encoder.preprocessing
         self._max_pixels = max_pixels

@@ -26,6 +26,7 @@ from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.encoders.text import TextTower
 from image_similarity_search.errors import ConfigError, EncoderUnavailableError
+from image_similarity_search.types import number
 
 _NEEDED = ("resize", "crop", "mean", "std")
 _OPTIONAL = ("name", "interpolation", "fit", "output", "pooling", "text", "tokenizer", "tokens")
@@ -123,7 +124,7 @@ def _preprocessing(described: dict[str, Any]) -> Preprocessing:
         numbers = isinstance(values, list) and all(type(v) in (int, float) for v in values)
         if not numbers or len(values) != 3:
             raise ConfigError(key, values, "three numbers, for red, green and blue in 0..1")
-    mean, std = (tuple(map(float, described[key])) for key in ("mean", "std"))
+    mean, std = (tuple(map(number, described[key])) for key in ("mean", "std"))
     return Preprocessing(
         described["resize"],
         described["crop"],

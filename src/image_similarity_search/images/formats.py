@@ -8,7 +8,6 @@ PDF and SVG (vector, and some start another program), FITS, GRIB, BUFR, HDF5, Mc
 from __future__ import annotations
 
 import functools
-import mimetypes
 import os
 import re
 from dataclasses import dataclass, field
@@ -169,6 +168,8 @@ def _extension(name: str) -> str:
 @functools.cache
 def _other_extensions() -> frozenset[str]:
     # no file names: the same folder gives the same answer whatever /etc/mime.types says
+    import mimetypes  # here, for the processes that only decode do without
+
     table = mimetypes.MimeTypes(filenames=())
     types = {**table.types_map[False], **table.types_map[True]}
     known = {

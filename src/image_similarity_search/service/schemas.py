@@ -349,6 +349,15 @@ class Status(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class Readiness(Status):
+    """Which collections can't be searched, though others can."""
+
+    problems: dict[str, str] = Field(
+        description="By name, what would be answered; empty where keys are needed.",
+        examples=[{"scans": "collection-gone"}],
+    )
+
+
 def _image(record: ImageRecord, collection: str, roots: Roots) -> dict[str, Any]:
     """The values of an ``Image``."""
     root, path = roots.shown(record.path)

@@ -11,7 +11,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from image_similarity_search.collection import Collection
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.errors import CollectionNotFoundError, ConfigError
 from image_similarity_search.service.app import AppFactory
 from image_similarity_search.service.connections import Counted
 from image_similarity_search.service.settings import Settings
@@ -26,11 +26,10 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
     """Answer requests until the process is told to end; then end what is under way, and return.
 
     Raises:
-        CollectionError: one of the collections can't be opened.
+        CollectionError: one of the collections can't be opened, or none is there.
         ConfigError: the address can't be listened at.
     """
-    for _, folder in settings.collections:
-        Collection.open(folder).close()
+    _try_opening([folder for _, folder in settings.collections])
     config = configured(settings, shared_metrics)
     listening = listening_socket(settings)
     host, port = listening.getsockname()[:2]
@@ -44,6 +43,17 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
             Multiprocess(config, sockets=[listening]).run()
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
+
+
+def _try_opening(folders: list[str]) -> None:
+    missing = []
+    for folder in folders:
+        try:
+            Collection.open(folder).close()
+        except CollectionNotFoundError:
+            missing.append(folder)
+    if len(missing) == len(folders):
+        raise CollectionNotFoundError(" or ".join(missing))
 
 
 def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn.Config:

@@ -1,4 +1,4 @@
-"""All collections of a service, each opened anew where it was gone and is back."""
+"""All collections of a service, each opened when it is there, and anew where it was gone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from image_similarity_search.errors import CollectionNotFoundError, ImageSearchError
 from image_similarity_search.service.background import Background
@@ -22,14 +22,18 @@ _LOOK_SECONDS = 2.0  # in which a disk that answers says whether an index folder
 
 
 class Shelf:
-    """Collections by name, open from the start of a service to its end."""
+    """Collections by name, open from the start of a service to its end where they are there."""
 
     def __init__(self) -> None:
         self._places: dict[str, _Place] = {}
         self.ready = False
 
     def open(self, collections: tuple[tuple[str, str], ...], limits: Limits) -> None:
-        """Open them."""
+        """Open them; one that is not there is opened when it is.
+
+        Raises:
+            ImageSearchError: one is there, and can't be opened.
+        """
         try:
             for name, folder in collections:
                 self._places[name] = _Place(name, folder, limits)
@@ -43,14 +47,21 @@ class Shelf:
         return list(self._places)
 
     @asynccontextmanager
-    async def all(self) -> AsyncIterator[dict[str, Served]]:
-        """Those that can be used now, by name, in the order given; open to the end of the block."""
+    async def all(self) -> AsyncIterator[tuple[dict[str, Served], dict[str, Kind]]]:
+        """Those that can be used now, open to the end of the block, and what is wrong with others.
+
+        By name, in the order given.
+        """
         async with AsyncExitStack() as stack:
-            found = {}
+            found, wrong = {}, {}
             for name, place in self._places.items():
-                with suppress(ImageSearchError, Refusal):
+                try:
                     found[name] = await stack.enter_async_context(place.used())
-            yield found
+                except Refusal as refusal:
+                    wrong[name] = refusal.kind
+                except ImageSearchError as error:
+                    wrong[name] = kind_of(error)
+            yield found, wrong
 
     @asynccontextmanager
     async def one(self, name: str) -> AsyncIterator[Served]:
@@ -85,18 +96,18 @@ class _Place:
         self._looks = Background("look")  # a disk whose server is away may never answer
         self._look: Future[bool] | None = None
         self._late = False
-        self._served = self._opened()
-        self._gone = False
+        self._served: Served | None = None
+        self._gone = True
         self._users: Counter[Served] = Counter()  # requests, of what was there before, too
+        self._open_if_there()
 
     @asynccontextmanager
     async def used(self) -> AsyncIterator[Served]:
         """What is there now, what is open or else that anew: open to the end of the block."""
-        if not await self._is_open():
+        served = await self._still_open()
+        if served is None:
             async with self._opening:
-                if not await self._is_open():
-                    await self._open_anew()
-        served = self._served
+                served = await self._still_open() or await self._open_anew()
         self._users[served] += 1
         try:
             yield served
@@ -109,15 +120,24 @@ class _Place:
         """Close it, and what was there before."""
         self._looks.close()
         for served in {self._served, *self._users}:
-            served.close()
+            if served is not None:
+                served.close()
 
-    async def _is_open(self) -> bool:
+    def _open_if_there(self) -> None:
+        try:
+            self._served, self._gone = self._opened(), False
+        except CollectionNotFoundError:
+            _log.warning("%s is not there: it is opened when it is", self._folder)
+
+    async def _still_open(self) -> Served | None:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another
         served = self._served
-        if not self._gone and not await self._is_there(served) and served is self._served:
+        if self._gone or served is None:
+            return None
+        if not await self._is_there(served) and served is self._served:
             self._gone = True
             _log.warning("%s is gone, or another is there: it is opened anew", self._folder)
-        return not self._gone
+        return None if self._gone else self._served
 
     async def _is_there(self, served: Served) -> bool:
         """Whether this lies in its folder; one look for all who ask, and nothing else waits."""
@@ -134,16 +154,17 @@ class _Place:
         gone = kind_of(CollectionNotFoundError(self._folder))
         raise Refusal(gone, "its disk does not answer: it is used again when it does")
 
-    async def _open_anew(self) -> None:
+    async def _open_anew(self) -> Served:
         try:
             opened = await asyncio.to_thread(self._opened)
         except CollectionNotFoundError as error:
-            raise Refusal(
-                kind_of(error), "it is opened again when its index folder is back"
-            ) from None
+            detail = "its index folder is not there; it is opened when that is back"
+            raise Refusal(kind_of(error), detail) from None
         before, self._served, self._gone = self._served, opened, False
-        _log.warning("%s is open again", self._folder)
-        await self._close_unused(before)
+        _log.warning("%s is open", self._folder)
+        if before is not None:
+            await self._close_unused(before)
+        return opened
 
     async def _close_unused(self, served: Served) -> None:
         """Close what was there before, once the requests that began with it have ended."""

@@ -72,7 +72,12 @@ Examples:
 @click.option("--sample", type=int, metavar="N", help="Search by so many of the images at most.")
 @filtered
 @click.option(
-    "--worst", type=int, default=10, show_default=True, metavar="N", help="Name so many of each."
+    "--worst",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Name so many groups, and so many searches.",
 )
 @options.index_dir
 @options.as_json
@@ -169,11 +174,27 @@ def _tell(report: EvaluationReport, worst: int, *, as_json: bool) -> None:
     for group in report.worst_groups(worst):
         means = ", ".join(f"{name} {group.figures[name]:.4f}" for name in _first(group.figures))
         output.write(f"{means}  {group.name} ({output.count(group.images, 'image')})")
+    _tell_worst_searches(report, worst)
     output.say(
         f"{output.count(len(report.queries), 'search', 'searches')} among"
         f" {output.count(report.images, 'image')} in {output.count(len(report.groups), 'group')},"
         f" {report.ungrouped:,} in none; {report.seconds:.1f} s"
     )
+
+
+def _tell_worst_searches(report: EvaluationReport, worst: int) -> None:
+    """The images that others come before their own: perhaps they are in the wrong group."""
+    queries = report.worst_queries(len(report.queries))
+    queries = [query for query in queries if query.figures["mAP"] < 1]
+    if queries and worst > 0:
+        output.write("")
+    for query in queries[:worst]:
+        precision = f"AP {query.figures['mAP']:.4f}, {_found(query)}"
+        output.write(f"{precision}  {query.image.path} ({query.group})")
+    if len(queries) > worst:
+        more = output.count(len(queries) - worst, "more search", "more searches")
+        all_of_them = f"--worst {len(queries)} names all"
+        output.say(f"and {more} that found others before some of theirs: {all_of_them}")
 
 
 def _first(figures: dict[str, float]) -> list[str]:
@@ -272,5 +293,9 @@ def _write_page(
 
 
 def _note(query: QueryQuality) -> str:
-    found = f"the first at rank {query.first:,}" if query.first else "none found"
-    return f"Average precision {query.figures['mAP']:.4f}; {query.right:,} belong to it, {found}"
+    precision = f"Average precision {query.figures['mAP']:.4f}"
+    return f"{precision}; {query.right:,} belong to it, {_found(query)}"
+
+
+def _found(query: QueryQuality) -> str:
+    return f"the first at rank {query.first:,}" if query.first else "none found"

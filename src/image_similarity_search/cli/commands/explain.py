@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from image_similarity_search.cli import options, output
-from image_similarity_search.cli.query_options import refuse_bare_id
+from image_similarity_search.cli.query_options import file_or_id
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.cli.targets import check_target, written
 from image_similarity_search.errors import ConfigError
@@ -78,8 +78,8 @@ def command(
     """
     if to and os.path.splitext(to)[1].lower() not in _FORMATS:
         raise ConfigError("to", to, f"the name of a file that ends in {', '.join(_FORMATS)}")
-    given = sys.stdin.buffer.read() if query == "-" else _named(query)
-    found = _named(hit)
+    given = sys.stdin.buffer.read() if query == "-" else file_or_id(query)
+    found = file_or_id(hit)
     from image_similarity_search.collection import Collection
 
     with (
@@ -100,17 +100,6 @@ def command(
         output.say(f"it is drawn in {to}")
     if html:
         _write_page(html, explanation, paths)
-
-
-def _named(name: str) -> str | int:
-    """A file, or the id of an image."""
-    refuse_bare_id(name, "id:")
-    number = name.removeprefix("id:")
-    if number == name or (os.path.lexists(name) and not number.isdecimal()):
-        return name
-    if not number.isdecimal():
-        raise click.UsageError(f"{name!r} is no file; an image of the collection is id:N, as id:17")
-    return int(number)
 
 
 def _path(collection: Collection, given: bytes | str | int) -> str:

@@ -72,8 +72,8 @@ def command(
 ) -> None:
     """Find the pictures most like IMAGE.
 
-    '-' reads it from standard input. A score of 1 is the same picture; the most alike come first.
-    Several pictures are searched by together.
+    '-' reads it from standard input, id:N is an image of the collection. A score of 1 is the
+    same picture; the most alike come first. Several pictures are searched by together.
     """
     from image_similarity_search.collection import Collection
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from image_similarity_search.errors import CollectionNotFoundError
 from image_similarity_search.service import metrics
-from image_similarity_search.service.kinds import KINDS, Kind
+from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.routes.documented import problems
-from image_similarity_search.service.schemas import CollectionOut, Collections, Status
+from image_similarity_search.service.schemas import CollectionOut, Collections, Readiness, Status
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import ServedHere, Service, ServiceHere
 
 router = APIRouter()
 
-_STARTING = Kind(503, "not-ready", "The service is starting or stopping", 2)
-_GONE = KINDS[CollectionNotFoundError]
+_NOT_READY = Kind(503, "not-ready", "The service is not ready", 2)
 
 
 @router.get("/healthz", tags=["service"], responses=problems())
@@ -26,21 +24,22 @@ async def healthz() -> Status:
 
 
 @router.get("/readyz", tags=["service"], responses=problems())
-async def readyz(service: ServiceHere) -> Status:
-    """Whether all collections are open, and there."""
+async def readyz(service: ServiceHere) -> Readiness:
+    """Whether a collection can be searched; what is wrong with others."""
     if not service.shelf.ready:
-        raise Refusal(_STARTING, "try again")
-    async with service.shelf.all() as found:
-        lacking = len(service.shelf.names()) - len(found)
-    if lacking:
-        raise Refusal(_GONE, f"{lacking} of them: GET /v1/collections says which; others go on")
-    return Status()
+        raise Refusal(_NOT_READY, "it is starting or stopping")
+    async with service.shelf.all() as (found, wrong):
+        told = {} if service.keys.needed else {name: kind.slug for name, kind in wrong.items()}
+    if not found:
+        which = "; ".join(f"{name}: {slug}" for name, slug in told.items())
+        raise Refusal(_NOT_READY, which or "no collection can be used")
+    return Readiness(problems=told)
 
 
 @router.get("/metrics", tags=["service"], response_class=Response, responses=problems())
 async def measured(service: ServiceHere) -> Response:
     """Measurements, as Prometheus reads them."""
-    async with service.shelf.all() as found:
+    async with service.shelf.all() as (found, _):
         for name in service.shelf.names():
             count = await service.desk.do(len, found[name].collection) if name in found else 0
             service.metrics.images(name, count)
@@ -50,10 +49,10 @@ async def measured(service: ServiceHere) -> Response:
 @router.get("/v1/collections", tags=["collections"], responses=problems())
 async def collections(service: ServiceHere) -> Collections:
     """All collections; the page opens the first."""
-    async with service.shelf.all() as found:
+    async with service.shelf.all() as (found, wrong):
         return Collections(
             collections=[await service.desk.do(_described, one, service) for one in found.values()],
-            unavailable=[name for name in service.shelf.names() if name not in found],
+            unavailable=list(wrong),
             max_upload=service.settings.limits.upload_bytes,
         )
 

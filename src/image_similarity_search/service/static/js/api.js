@@ -52,7 +52,7 @@ const asJson = (method, body, signal) => ({
 
 const within = (collection) => `/v1/collections/${encodeURIComponent(collection)}`;
 
-/** All collections, and the bytes that one request may take: `{collections, max_upload}`. */
+/** All collections, and the bytes that one request may take: `{collections, unavailable, max_upload}`. */
 export const collections = () => json("/v1/collections");
 
 export const collectionInfo = (name) => json(within(name));

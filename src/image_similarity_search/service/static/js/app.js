@@ -128,9 +128,8 @@ function draw() {
   byId("judged-text").textContent = judged.join(", ");
   byId("collection").value = collection;
   const shown = collections.find(({ name }) => name === collection);
-  const readOnly = shown?.read_only;
   byId("words").hidden = !shown?.text;
-  byId("sync").hidden = Boolean(readOnly);
+  byId("sync").hidden = !shown || shown.read_only;
   document.title = examples.length ? `Like ${describe(examples[0]).name} · Similarity` : "Image Similarity Search";
 }
 
@@ -276,10 +275,13 @@ function turn(step) {
 
 // What goes wrong
 
+/** Nothing can be shown of a collection of which this is said. */
+const UNUSABLE = ["collection-gone", "no-catalog", "corrupt"];
+
 function failed(error) {
   if (error.name === "AbortError") return;
   if (error instanceof api.Unreachable) waitForServer();
-  else if (error.kind === "collection-gone") pictures.fail(error.title, sentence(error.message));
+  else if (UNUSABLE.includes(error.kind)) pictures.fail(`${error.title}: ${state.collection}`, error.message === error.title ? "The server's log says why." : sentence(error.message));
   else if (error instanceof api.Problem && state.examples.length && error.status < 500) pictures.fail(headingOf(error), sentence(error.message));
   else toast(sentence(error.message), { wrong: true });
 }
@@ -358,22 +360,20 @@ function setUpTheme() {
 }
 
 async function begin() {
-  let away;
+  let names;
   try {
     const served = await api.collections();
-    [collections, away] = [served.collections, served.unavailable];
+    collections = served.collections;
+    names = [...collections.map(({ name }) => name), ...served.unavailable]; // of which it is said what is wrong when they are asked for
     uploads.setMost(served.max_upload);
   } catch (error) {
     return failed(error);
   }
-  if (!collections.length) {
-    return away.length ? pictures.fail("The collection is gone", `Its index folder is not there now: ${away.join(", ")}.`) : pictures.fail("No collection", "This server has none to show.");
-  }
-  history.defaultCollection = collections[0].name;
-  byId("collection").replaceChildren(...collections.map(({ name }) => new Option(name, name)));
-  document.querySelector(".collections").hidden = collections.length < 2;
+  history.defaultCollection = names[0];
+  byId("collection").replaceChildren(...names.map((name) => new Option(name, name)));
+  document.querySelector(".collections").hidden = names.length < 2;
   const first = history.read();
-  if (!collections.some(({ name }) => name === first.collection)) first.collection = collections[0].name;
+  if (!names.includes(first.collection)) first.collection = names[0];
   return apply(first, { scroll: history.scroll, anew: true });
 }
 
