@@ -143,7 +143,7 @@ def test_memory() -> None:
 
 @pytest.mark.parametrize(("dim", "codes"), [(1280, 320), (7, 7), (9, 3), (6, 2), (1, 1)])
 def test_a_one_bit_scan_has_a_code_for_each_four_dimensions_or_fewer(dim: int, codes: int) -> None:
-    index = kinds.one_bit_scan(dim)
+    index = kinds.one_bit_scan(dim, "l2")
     assert codes == kinds.innermost(index).pq.M
     assert kinds.is_one_bit_scan(index)
     assert not kinds.is_one_bit_scan(kinds.new_index(f"IVF2,PQ{dim}x4fs", dim, "l2"))  # not turned

@@ -9,6 +9,7 @@ from image_similarity_search.types import Metric
 
 # so many of a scan of one bit for each dimension, and so many more per neighbour asked for
 _ONE_BIT, _ONE_BIT_PER_HIT = 180, 6
+_BY_PRODUCT = 2 / 3  # so much of them, where these bits are compared by the inner product
 # of these, once half bytes put them in order; more than usual, for here one costs little
 _HALF_BYTES, _HALF_BYTES_PER_HIT = 10, 2
 _ORDERED, _ORDERED_PER_HIT = 240, 6
@@ -16,7 +17,7 @@ _ORDERED, _ORDERED_PER_HIT = 240, 6
 _CODES: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 
 _MEASURED_AT = 100_000  # vectors; more of them need more, by this power
-_GROWTH = 0.4
+_GROWTH, _ONE_BIT_GROWTH = 0.5, 0.35
 
 
 def one_bit_tells(metric: Metric) -> bool:
@@ -34,9 +35,10 @@ def of_codes(k: int, count: int, metric: Metric) -> float:
     return _grown(max(least, per_hit * k), count)
 
 
-def of_bits(k: int, count: int) -> float:
-    """Of a scan of one bit for each dimension."""
-    return _grown(_ONE_BIT + _ONE_BIT_PER_HIT * k, count)
+def of_bits(k: int, count: int, *, by_product: bool) -> float:
+    """Of a scan of one bit for each dimension, by the inner product of what codes stand for."""
+    share = _BY_PRODUCT if by_product else 1
+    return _grown(share * (_ONE_BIT + _ONE_BIT_PER_HIT * k), count, _ONE_BIT_GROWTH)
 
 
 def of_half_bytes(k: int, count: int) -> float:
@@ -50,6 +52,6 @@ def behind_half_bytes(candidates: int, count: int, depth: float) -> float:
     return times * candidates + depth * _grown(_ORDERED - times * _HALF_BYTES, count)
 
 
-def _grown(candidates: float, count: int) -> float:
-    growth: float = max(1.0, (count / _MEASURED_AT) ** _GROWTH)
+def _grown(candidates: float, count: int, power: float = _GROWTH) -> float:
+    growth: float = max(1.0, (count / _MEASURED_AT) ** power)
     return growth * candidates

@@ -53,6 +53,8 @@ _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding s
 
 _TRAINED_ON = 640  # vectors or a few more, for a one-bit scan
 
+_IN_COMMON = 0.25  # cosine of unit vectors, on the average
+
 _ONE_BIT = "PQfs, 1-bit scan + exact re-rank"
 
 _MANY_ROWS = 1024  # fewer than this are put in by one thread
@@ -201,8 +203,9 @@ class FaissStore:
             raise StoreUnavailableError(f"a {_names(vectors)[1]} is not of kind {self.kind}")
         if index.d != self._dim or vectors.d != self._dim:
             raise StoreUnavailableError(f"the index has dimension {index.d}, not {self._dim}")
-        scans = self.may_outgrow and not isinstance(vectors, faiss.IndexFlat)
-        if vectors.metric_type != faiss_metric("l2" if scans else self.metric):
+        codes = self.may_outgrow and not isinstance(vectors, faiss.IndexFlat)
+        metrics = {faiss_metric(self.metric), *([faiss_metric("l2")] if codes else [])}
+        if vectors.metric_type not in metrics:
             raise StoreUnavailableError(f"the index does not compare by {self.metric}")
         count = index.id_map.size()
         if not count == index.ntotal == vectors.ntotal:
@@ -340,7 +343,8 @@ class FaissStore:
         if self._keeps_all:
             return ceil(self._depth * (k + _ROUNDING_MARGIN))
         if self._scans_bits and depths.one_bit_tells(self.metric):
-            return ceil(self._depth * depths.of_bits(k, len(self)))
+            bits = depths.of_bits(k, len(self), by_product=self._scans_by_product)
+            return ceil(self._depth * bits)
         return ceil(self._depth * depths.of_codes(k, len(self), self.metric))
 
     def memory_bytes(self) -> int:
@@ -394,11 +398,20 @@ class FaissStore:
 
     def _hold_one_bit_scan(self, sample: FloatArray, count: int) -> None:
         """Keep an empty one, trained on ``sample`` ``(n, dim)`` for ``count`` vectors."""
-        scan = kinds.one_bit_scan(self._dim)
+        scan = kinds.one_bit_scan(self._dim, self._order(sample))
         with fitting_threads(1, 0):  # so few vectors are not worth waking threads for
             kinds.train(scan, _enough(sample))
         self._hold(faiss_library().IndexIDMap(scan))
         self.trained_for = count
+
+    def _order(self, sample: FloatArray) -> Metric:
+        """The metric by which codes of vectors like these put them best in the store's order.
+
+        By the inner product what codes lose of the direction that vectors have in common tells,
+        so these must have little of one. Else unit vectors, too, are compared by ``l2``.
+        """
+        mean = sample.mean(axis=0)
+        return self.metric if np.vecdot(mean, mean) < _IN_COMMON else "l2"
 
     def _possible(self, trained_for: int) -> list[tuple[str, str]]:
         """The classes of index that this store may have made."""
@@ -426,6 +439,8 @@ class FaissStore:
         self._exact = isinstance(vectors, faiss_library().IndexFlat)
         self._keeps_all = kinds.keeps_all(vectors)
         self._scans_bits = kinds.is_one_bit_scan(vectors)
+        by_product = vectors.metric_type == faiss_metric("ip")
+        self._scans_by_product = self.kind == "auto" and by_product
         self._scan, self._whole_scan = Scan(vectors, whole=False), Scan(vectors, whole=True)
         ids = self._ids()
         self._highest = int(ids.max(initial=_NOBODY))

@@ -82,18 +82,17 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
     return index
 
 
-def one_bit_scan(dim: int) -> Any:
+def one_bit_scan(dim: int, metric: Metric) -> Any:
     """An empty index of one bit for each dimension of vectors that are turned at random first.
 
     Four bits stand for four dimensions together (André et al., Cache Locality is Not Enough, VLDB
     2015); for fewer, where these don't divide ``dim``. It is trained on some hundred vectors like
     those to come. All of its lists are looked at: there are lists only because FAISS shares these
-    out among threads, for one query too. It compares by ``l2``, vectors of one length as well: by
-    ``ip`` what codes lose would tell in the direction that all of them have in common.
+    out among threads, for one query too.
     """
     together = next(size for size in (_DIMENSIONS_A_CODE, 3, 2, 1) if dim % size == 0)
     text = f"RR{dim},IVF{SCANNED_LISTS},PQ{dim // together}x4fs"
-    index = faiss_library().index_factory(dim, text, faiss_metric("l2"))
+    index = faiss_library().index_factory(dim, text, faiss_metric(metric))
     inner = innermost(index)
     inner.cp.min_points_per_centroid = inner.pq.cp.min_points_per_centroid = 1  # or FAISS talks
     probe(inner, None)
