@@ -160,6 +160,9 @@ def test_auto_is_trained_on_a_sample_of_all_and_again_when_it_has_outgrown_that(
     store.train(rows[::2], 1000)
     assert (store.trained_for, len(store)) == (1000, 0)
     assert [store.outdated(count) for count in (3999, 4000)] == [False, True]
+    store.train(rows[::2], 60_000)
+    assert not store.outdated(10**7)  # enough is enough
+    store.train(rows[::2], 1000)
     store.upsert(_ids(1000), rows)
     assert store.trained_for == 1000
     assert [int(found[0]) for found in store.search(rows[:9], 200)] == list(range(9))

@@ -4,8 +4,8 @@
 vectors at random and keeps one bit per dimension, scans all of these and leaves the last word to an
 exact re-rank: a thirtieth of the memory, a fifteenth of the time. The bits are those of a product
 quantiser, trained in a fraction of a second on what it holds when it changes, and again when it is
-made anew, as when it has grown to four times as much. Without the turn, the bits of a few
-dimensions would tell most. The other kinds are those of ``kinds``. What must be trained is exact
+made anew, as once and again when it has grown to four times as much. Without the turn, the bits of
+a few dimensions would tell most. The other kinds are those of ``kinds``. What must be trained is exact
 until it is.
 
 Behind these bits ``keep_half_bytes`` puts four for each dimension, which leave less to re-rank.
@@ -48,6 +48,7 @@ _BURIED_LEAST = 256  # fewer buried vectors than this are never worth removing
 _BURIED_SHARE = 0.01  # of all vectors; more buried ones than this are removed
 _OUTDATED_SHARE = 0.2  # of all vectors; more that can't be removed than this make it outdated
 _OUTGROWN = 4  # times as many vectors as it was trained for make it outdated too
+_ENOUGH = 50_000  # vectors ``auto`` was trained for: those to come will hardly be unlike all these
 
 _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding swaps near ties
 
@@ -173,6 +174,8 @@ class FaissStore:
             return True
         if not self.trained_for and not self.may_outgrow:
             return 0 < self.training_needed <= count
+        if self.may_outgrow and self.trained_for > _ENOUGH:
+            return False
         return count >= _OUTGROWN * max(1, self.trained_for or self._flat_limit)
 
     @property
