@@ -46,7 +46,7 @@ def test_an_image_in_the_wrong_folder_is_named_first(tmp_path: Path) -> None:
     done = iss("evaluate", "--truth", "folders", "--worst", "1")
     wrong = tmp_path / "set" / "two" / "x.png"
     assert lines(done)[-1] == f"AP 0.3206, the first at rank 5  {wrong} (two)"
-    assert "more searches that found others before some of theirs: --worst " in done.err
+    assert "more searches that did not find all of theirs first: --worst " in done.err
     everything = iss("evaluate", "--truth", "folders", "--worst", "8")
     assert "more" not in everything.err
     assert lines(everything)[-1].startswith("AP 0.")

@@ -141,12 +141,16 @@ def test_memory() -> None:
     assert sizes["PCA16,Flat"] == 3000 * (16 * 4 + 8) + 16 * 32 * 4
 
 
-@pytest.mark.parametrize(("dim", "codes"), [(1280, 320), (7, 7), (9, 3), (6, 2), (1, 1)])
-def test_a_one_bit_scan_has_a_code_for_each_four_dimensions_or_fewer(dim: int, codes: int) -> None:
-    index = kinds.one_bit_scan(dim, "l2")
-    assert codes == kinds.innermost(index).pq.M
-    assert kinds.is_one_bit_scan(index)
-    assert not kinds.is_one_bit_scan(kinds.new_index(f"IVF2,PQ{dim}x4fs", dim, "l2"))  # not turned
+def test_bits_of_a_one_bit_scan() -> None:
+    by_codes = kinds.one_bit_scan(12, "cosine", by_codes=True)
+    assert kinds.innermost(by_codes).pq.M == 3
+    assert kinds.is_one_bit_scan(by_codes)
+    assert kinds.keeps_codes(by_codes)
+    by_signs = kinds.one_bit_scan(12, "cosine", by_codes=False)
+    assert kinds.is_one_bit_scan(by_signs)
+    assert not kinds.keeps_codes(by_signs)
+    assert not kinds.is_one_bit_scan(kinds.new_index("IVF2,PQ3x4fs", 12, "cosine"))  # not turned
+    assert not kinds.is_one_bit_scan(kinds.new_index("RR12,IVF2,PQ2x4fs", 12, "cosine"))  # by six
 
 
 def test_auto_is_trained_on_a_sample_of_all_and_again_when_it_has_outgrown_that() -> None:
@@ -165,4 +169,9 @@ def test_auto_is_trained_on_a_sample_of_all_and_again_when_it_has_outgrown_that(
     store.train(rows[::2], 1000)
     store.upsert(_ids(1000), rows)
     assert store.trained_for == 1000
-    assert [int(found[0]) for found in store.search(rows[:9], 200)] == list(range(9))
+    assert all(at in found for at, found in enumerate(store.search(rows[:9], 200)))
+    with pytest.raises(StoreTrainingError):
+        store.train(rows[:0], 0)
+    former = FaissStore(8, "l2", flat_limit=100)
+    former.adopt(store.index)  # of a file that does not say for how many
+    assert not former.outdated(10**6)

@@ -89,7 +89,7 @@ def test_what_is_put_in_is_turned_as_queries_are(kind: str) -> None:
 def test_a_file_of_a_store_that_was_turned_as_a_whole_is_searched(tmp_path: Path) -> None:
     faiss = faiss_library()
     rows = vectors.comparable(_rows(600, 150), "cosine")
-    scan = kinds.one_bit_scan(150, "cosine")
+    scan = kinds.one_bit_scan(150, "cosine", by_codes=False)
     scan.train(rows)  # as FAISS does by itself
     former = FaissStore(150, "cosine", flat_limit=0)
     former.adopt(faiss.IndexIDMap(scan))

@@ -9,7 +9,6 @@ from image_similarity_search.types import Metric
 
 # so many of a scan of one bit for each dimension, and so many more per neighbour asked for
 _ONE_BIT, _ONE_BIT_PER_HIT = 180, 6
-_BY_PRODUCT = 2 / 3  # so much of them, where these bits are compared by the inner product
 # of these, once half bytes put them in order; more than usual, for here one costs little
 _HALF_BYTES, _HALF_BYTES_PER_HIT = 10, 2
 _ORDERED, _ORDERED_PER_HIT = 240, 6
@@ -17,14 +16,14 @@ _ORDERED, _ORDERED_PER_HIT = 240, 6
 _CODES: dict[Metric, tuple[int, int]] = {"cosine": (300, 20), "l2": (1000, 50)}
 
 _MEASURED_AT = 100_000  # vectors; more of them need more, by this power
-_GROWTH, _ONE_BIT_GROWTH = 0.5, 0.35
+_GROWTH, _GROWTH_OF_CODES = 0.5, 0.25  # of bits that are signs, or codes of several dimensions
 
 
 def one_bit_tells(metric: Metric) -> bool:
     """Whether one bit for each dimension tells enough of vectors compared by ``metric``.
 
-    Codes of FAISS have no l1, and of the largest inner products of vectors of unlike lengths they
-    miss too many.
+    RaBitQ has no l1, and of the largest inner products of vectors of unlike lengths it misses too
+    many.
     """
     return metric in _CODES
 
@@ -35,10 +34,10 @@ def of_codes(k: int, count: int, metric: Metric) -> float:
     return _grown(max(least, per_hit * k), count)
 
 
-def of_bits(k: int, count: int, *, by_product: bool) -> float:
-    """Of a scan of one bit for each dimension, by the inner product of what codes stand for."""
-    share = _BY_PRODUCT if by_product else 1
-    return _grown(share * (_ONE_BIT + _ONE_BIT_PER_HIT * k), count, _ONE_BIT_GROWTH)
+def of_bits(k: int, count: int, *, by_codes: bool) -> float:
+    """Of a scan of one bit for each dimension, its sign or by codes of several."""
+    power = _GROWTH_OF_CODES if by_codes else _GROWTH
+    return _grown(_ONE_BIT + _ONE_BIT_PER_HIT * k, count, power)
 
 
 def of_half_bytes(k: int, count: int) -> float:

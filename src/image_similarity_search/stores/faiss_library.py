@@ -52,7 +52,7 @@ def _threads_that_sleep() -> Iterator[None]:
         yield
     finally:
         if not said:
-            del os.environ[_WAITING]
+            os.environ.pop(_WAITING, None)  # another thread may have been as quick
 
 
 def faiss_metric(metric: Metric) -> int:

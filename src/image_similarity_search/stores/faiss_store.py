@@ -2,11 +2,11 @@
 
 ``exact`` compares with every vector. ``auto`` does so while there are few; beyond that it turns
 vectors at random and keeps one bit per dimension, scans all of these and leaves the last word to an
-exact re-rank: a thirtieth of the memory, a fifteenth of the time. The bits are those of a product
-quantiser, trained in a fraction of a second on what it holds when it changes, and again when it is
-made anew, as once and again when it has grown to four times as much. Without the turn, the bits of
-a few dimensions would tell most. The other kinds are those of ``kinds``. What must be trained is exact
-until it is.
+exact re-rank: a thirtieth of the memory, a fifteenth of the time. Without the turn, the bits of a
+few dimensions would tell most. It is trained in a fraction of a second on what it holds when it
+changes, and when it is made anew, as while it is small each time that it has grown to four times as
+much: then it is decided whether the bits are signs (RaBitQ) or codes of four dimensions, too. The
+other kinds are those of ``kinds``. What must be trained is exact until it is.
 
 Behind these bits ``keep_half_bytes`` puts four for each dimension, which leave less to re-rank.
 
@@ -38,6 +38,7 @@ from image_similarity_search.stores.faiss_library import (
     fitting_threads,
 )
 from image_similarity_search.stores.half_bytes import HalfBytes, most
+from image_similarity_search.stores.kmeans import held_by_middles
 from image_similarity_search.stores.scan import Scan
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
@@ -54,9 +55,9 @@ _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding s
 
 _TRAINED_ON = 640  # vectors or a few more, for a one-bit scan
 
-_IN_COMMON = 0.25  # cosine of unit vectors, on the average
+_IN_COMMON, _ROUNDS = 0.25, 10  # share of vectors that some middles hold, found in these rounds
 
-_ONE_BIT = "PQfs, 1-bit scan + exact re-rank"
+_ONE_BIT = "1-bit scan + exact re-rank"
 
 _MANY_ROWS = 1024  # fewer than this are put in by one thread
 
@@ -151,6 +152,8 @@ class FaissStore:
         faiss = faiss_library()
         sample = self._checked(sample, "sample")
         if self.may_outgrow:
+            if not len(sample):
+                raise StoreTrainingError(self.kind, 1, 0)
             self._hold_one_bit_scan(sample, count)
             return
         index = kinds.new_index(self.kind, self._dim, self.metric, count)
@@ -174,8 +177,8 @@ class FaissStore:
             return True
         if not self.trained_for and not self.may_outgrow:
             return 0 < self.training_needed <= count
-        if self.may_outgrow and self.trained_for > _ENOUGH:
-            return False
+        if self.may_outgrow and not self.is_exact and not 0 < self.trained_for <= _ENOUGH:
+            return False  # a file of a former version does not say for how many
         return count >= _OUTGROWN * max(1, self.trained_for or self._flat_limit)
 
     @property
@@ -206,9 +209,7 @@ class FaissStore:
             raise StoreUnavailableError(f"a {_names(vectors)[1]} is not of kind {self.kind}")
         if index.d != self._dim or vectors.d != self._dim:
             raise StoreUnavailableError(f"the index has dimension {index.d}, not {self._dim}")
-        codes = self.may_outgrow and not isinstance(vectors, faiss.IndexFlat)
-        metrics = {faiss_metric(self.metric), *([faiss_metric("l2")] if codes else [])}
-        if vectors.metric_type not in metrics:
+        if vectors.metric_type != faiss_metric(self.metric):
             raise StoreUnavailableError(f"the index does not compare by {self.metric}")
         count = index.id_map.size()
         if not count == index.ntotal == vectors.ntotal:
@@ -346,7 +347,7 @@ class FaissStore:
         if self._keeps_all:
             return ceil(self._depth * (k + _ROUNDING_MARGIN))
         if self._scans_bits and depths.one_bit_tells(self.metric):
-            bits = depths.of_bits(k, len(self), by_product=self._scans_by_product)
+            bits = depths.of_bits(k, len(self), by_codes=self._scans_codes)
             return ceil(self._depth * bits)
         return ceil(self._depth * depths.of_codes(k, len(self), self.metric))
 
@@ -361,7 +362,8 @@ class FaissStore:
         if self.kind == "exact":
             return "exact (FAISS Flat)"
         if self.kind == "auto":
-            return f"auto ({'FAISS Flat, exact' if self.is_exact else _ONE_BIT})"
+            bits = "PQfs" if self._scans_codes else "RaBitQfs"
+            return f"auto ({'FAISS Flat, exact' if self.is_exact else f'{bits}, {_ONE_BIT}'})"
         if self.training_needed and not self.trained_for:
             return f"{self.kind} (FAISS Flat until {self.training_needed:,} vectors)"
         return f"{self.kind} ({kinds.describe(self._vectors())})"
@@ -401,20 +403,23 @@ class FaissStore:
 
     def _hold_one_bit_scan(self, sample: FloatArray, count: int) -> None:
         """Keep an empty one, trained on ``sample`` ``(n, dim)`` for ``count`` vectors."""
-        scan = kinds.one_bit_scan(self._dim, self._order(sample))
+        sample = _enough(sample)
         with fitting_threads(1, 0):  # so few vectors are not worth waking threads for
-            kinds.train(scan, _enough(sample))
+            by_codes = self._codes_tell(sample)
+            scan = kinds.one_bit_scan(self._dim, self.metric, by_codes=by_codes)
+            kinds.train(scan, sample)
         self._hold(faiss_library().IndexIDMap(scan))
         self.trained_for = count
 
-    def _order(self, sample: FloatArray) -> Metric:
-        """The metric by which codes of vectors like these put them best in the store's order.
+    def _codes_tell(self, sample: FloatArray) -> bool:
+        """Whether codes tell as much as signs of vectors like these.
 
-        By the inner product what codes lose of the direction that vectors have in common tells,
-        so these must have little of one. Else unit vectors, too, are compared by ``l2``.
+        Signs are those of what a vector has beside the middle of its list; codes stand for all of
+        it. So they tell less where groups lie far apart, or all in one direction.
         """
-        mean = sample.mean(axis=0)
-        return self.metric if np.vecdot(mean, mean) < _IN_COMMON else "l2"
+        if self.metric != "cosine" or self._dim % kinds.DIMENSIONS_A_CODE:
+            return False
+        return held_by_middles(sample, kinds.SCANNED_LISTS, _ROUNDS) < _IN_COMMON
 
     def _possible(self, trained_for: int) -> list[tuple[str, str]]:
         """The classes of index that this store may have made."""
@@ -422,7 +427,8 @@ class FaissStore:
             return [_names(kinds.new_index(self.kind, self._dim, self.metric))]
         made = [("IndexFlat", "IndexFlat")]
         if self.may_outgrow:
-            made.append(("IndexPreTransform", "IndexIVFPQFastScan"))
+            scans = ("IndexIVFRaBitQFastScan", "IndexIVFPQFastScan")
+            made += [("IndexPreTransform", scan) for scan in scans]
         return made
 
     @property
@@ -442,8 +448,7 @@ class FaissStore:
         self._exact = isinstance(vectors, faiss_library().IndexFlat)
         self._keeps_all = kinds.keeps_all(vectors)
         self._scans_bits = kinds.is_one_bit_scan(vectors)
-        by_product = vectors.metric_type == faiss_metric("ip")
-        self._scans_by_product = self.kind == "auto" and by_product
+        self._scans_codes = kinds.keeps_codes(vectors)
         self._scan, self._whole_scan = Scan(vectors, whole=False), Scan(vectors, whole=True)
         ids = self._ids()
         self._highest = int(ids.max(initial=_NOBODY))

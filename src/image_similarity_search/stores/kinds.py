@@ -24,7 +24,7 @@ _FEWEST_LISTS, _MOST_LISTS = 64, 2048
 _LARGEST_NUMBER = 2**20  # in a factory string: what it asks for takes memory before any vector
 
 SCANNED_LISTS = 16  # of a one-bit scan: enough to share out, too few to take time of their own
-_DIMENSIONS_A_CODE = 4  # of a one-bit scan, whose codes have four bits
+DIMENSIONS_A_CODE = 4  # of a one-bit scan by codes, which have as many bits
 _EF_CONSTRUCTION, _EF_SEARCH = 80, 128
 _LEAST_PROBED, _PROBED_SHARE = 16, 8  # lists: at least, and one of so many
 
@@ -82,19 +82,21 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
     return index
 
 
-def one_bit_scan(dim: int, metric: Metric) -> Any:
+def one_bit_scan(dim: int, metric: Metric, *, by_codes: bool) -> Any:
     """An empty index of one bit for each dimension of vectors that are turned at random first.
 
-    Four bits stand for four dimensions together (André et al., Cache Locality is Not Enough, VLDB
-    2015); for fewer, where these don't divide ``dim``. It is trained on some hundred vectors like
-    those to come. All of its lists are looked at: there are lists only because FAISS shares these
-    out among threads, for one query too.
+    The bits are signs (RaBitQ; Gao and Long, SIGMOD 2024), or codes of four bits that stand for
+    ``DIMENSIONS_A_CODE`` together (André et al., VLDB 2015), which must divide ``dim`` then. It is
+    trained on some hundred vectors like those to come. All of its lists are looked at: there are
+    lists only because FAISS shares these out among threads, for one query too.
     """
-    together = next(size for size in (_DIMENSIONS_A_CODE, 3, 2, 1) if dim % size == 0)
-    text = f"RR{dim},IVF{SCANNED_LISTS},PQ{dim // together}x4fs"
+    bits = f"PQ{dim // DIMENSIONS_A_CODE}x4fs" if by_codes else "RaBitQfs"
+    text = f"RR{dim},IVF{SCANNED_LISTS},{bits}"
     index = faiss_library().index_factory(dim, text, faiss_metric(metric))
     inner = innermost(index)
-    inner.cp.min_points_per_centroid = inner.pq.cp.min_points_per_centroid = 1  # or FAISS talks
+    inner.cp.min_points_per_centroid = 1  # or FAISS talks about it
+    if by_codes:
+        inner.pq.cp.min_points_per_centroid = 1
     probe(inner, None)
     return index
 
@@ -110,11 +112,15 @@ def train(index: Any, sample: FloatArray) -> None:
 def is_one_bit_scan(index: Any) -> bool:
     """Whether ``index`` keeps a bit or more a dimension of vectors that are turned at random."""
     faiss = faiss_library()
-    inner = innermost(index)
-    name = class_name(inner)
     rotated = any(isinstance(one, faiss.RandomRotationMatrix) for one in transforms(index))
-    by_codes = name == "IndexIVFPQFastScan" and inner.pq.dsub <= _DIMENSIONS_A_CODE
-    return rotated and (by_codes or name in _RABITQ)
+    return rotated and (class_name(innermost(index)) in _RABITQ or keeps_codes(index))
+
+
+def keeps_codes(index: Any) -> bool:
+    """Whether its bits, one or more a dimension, are codes that stand for several together."""
+    inner = innermost(index)
+    by_fours = class_name(inner) == "IndexIVFPQFastScan"
+    return by_fours and int(inner.pq.dsub) <= DIMENSIONS_A_CODE
 
 
 def class_name(index: Any) -> str:

@@ -34,6 +34,21 @@ def middles(rows: FloatArray, count: int, rounds: int) -> FloatArray:
     return np.asarray(kmeans.centroids, dtype=np.float32)
 
 
+def held_by_middles(rows: FloatArray, count: int, rounds: int) -> float:
+    """How much of unit vectors ``(n, dim)`` the means of ``count`` groups hold, of 1.
+
+    That is the square of a mean's length, on the average. ``count`` is at most ``n``.
+
+    Raises:
+        StoreUnavailableError: FAISS can't be imported.
+    """
+    groups, _ = nearest_middles(rows, middles(rows, count, rounds))
+    sums = np.zeros((count, rows.shape[1]))
+    np.add.at(sums, groups, rows)
+    sizes = np.bincount(groups, minlength=count)
+    return float((np.vecdot(sums, sums) / np.maximum(sizes, 1)).sum() / len(rows))
+
+
 def nearest_middles(rows: FloatArray, centres: FloatArray) -> tuple[IdArray, FloatArray]:
     """Which middle is nearest to each row ``(n,)``, and the two greatest cosines ``(n, 2)``."""
     nearest = np.empty(len(rows), dtype=np.int64)

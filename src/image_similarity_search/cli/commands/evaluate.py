@@ -183,18 +183,19 @@ def _tell(report: EvaluationReport, worst: int, *, as_json: bool) -> None:
 
 
 def _tell_worst_searches(report: EvaluationReport, worst: int) -> None:
-    """The images that others come before their own: perhaps they are in the wrong group."""
+    """The searches that did not find all of theirs first: perhaps they are in the wrong group."""
     queries = report.worst_queries(len(report.queries))
     queries = [query for query in queries if query.figures["mAP"] < 1]
-    if queries and worst > 0:
-        output.write("")
+    if not queries or not worst:
+        return
+    output.write("")
     for query in queries[:worst]:
         precision = f"AP {query.figures['mAP']:.4f}, {_found(query)}"
         output.write(f"{precision}  {query.image.path} ({query.group})")
     if len(queries) > worst:
         more = output.count(len(queries) - worst, "more search", "more searches")
         all_of_them = f"--worst {len(queries)} names all"
-        output.say(f"and {more} that found others before some of theirs: {all_of_them}")
+        output.say(f"and {more} that did not find all of theirs first: {all_of_them}")
 
 
 def _first(figures: dict[str, float]) -> list[str]:
