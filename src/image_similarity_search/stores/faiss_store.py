@@ -38,7 +38,7 @@ from image_similarity_search.stores.faiss_library import (
     fitting_threads,
 )
 from image_similarity_search.stores.half_bytes import HalfBytes, most
-from image_similarity_search.stores.kmeans import held_by_middles
+from image_similarity_search.stores.one_bit import TRAINED_ON, trained_scan
 from image_similarity_search.stores.scan import Scan
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
@@ -52,10 +52,6 @@ _OUTGROWN = 4  # times as many vectors as it was trained for make it outdated to
 _ENOUGH = 50_000  # vectors ``auto`` was trained for: those to come will hardly be unlike all these
 
 _ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding swaps near ties
-
-_TRAINED_ON = 640  # vectors or a few more, for a one-bit scan
-
-_IN_COMMON, _ROUNDS = 0.25, 10  # share of vectors that some middles hold, found in these rounds
 
 _ONE_BIT = "1-bit scan + exact re-rank"
 
@@ -137,7 +133,7 @@ class FaissStore:
     def sample_size(self, count: int) -> int:
         """How many of ``count`` vectors ``train`` wants; 0 when it is not to be called."""
         if self.may_outgrow:
-            return min(count, _TRAINED_ON) if count > self._flat_limit else 0
+            return min(count, TRAINED_ON) if count > self._flat_limit else 0
         if not self.training_needed or count < self.training_needed:
             return 0
         return kinds.sample_size(kinds.new_index(self.kind, self._dim, self.metric, count), count)
@@ -290,7 +286,7 @@ class FaissStore:
         """
         ids, live = self._ids(), self._living()
         if self._half_bytes is None:
-            drawn = np.random.default_rng(0).choice(ids[live], min(_TRAINED_ON, len(self)), False)
+            drawn = np.random.default_rng(0).choice(ids[live], min(TRAINED_ON, len(self)), False)
             self._half_bytes = HalfBytes(read(drawn))
         part = slice(len(self._half_bytes), len(self._half_bytes) + _FEW_ROWS)
         rows = np.zeros((len(ids[part]), self._dim), dtype=np.float32)
@@ -394,7 +390,7 @@ class FaissStore:
     def _change_to_one_bit(self, coming: FloatArray) -> None:
         """Replace the flat index by a one-bit one, trained on what is held and what comes."""
         former, live = self._index, self._living()
-        step = max(1, (len(live) + len(coming)) // _TRAINED_ON)
+        step = max(1, (len(live) + len(coming)) // TRAINED_ON)
         held = [rows[::step].copy() for _, rows in _in_full(former, live)]
         sample = np.concatenate([*held, coming[::step]])
         self._hold_one_bit_scan(sample, len(self) + len(coming))
@@ -403,23 +399,8 @@ class FaissStore:
 
     def _hold_one_bit_scan(self, sample: FloatArray, count: int) -> None:
         """Keep an empty one, trained on ``sample`` ``(n, dim)`` for ``count`` vectors."""
-        sample = _enough(sample)
-        with fitting_threads(1, 0):  # so few vectors are not worth waking threads for
-            by_codes = self._codes_tell(sample)
-            scan = kinds.one_bit_scan(self._dim, self.metric, by_codes=by_codes)
-            kinds.train(scan, sample)
-        self._hold(faiss_library().IndexIDMap(scan))
+        self._hold(faiss_library().IndexIDMap(trained_scan(self.metric, sample)))
         self.trained_for = count
-
-    def _codes_tell(self, sample: FloatArray) -> bool:
-        """Whether codes tell as much as signs of vectors like these.
-
-        Signs are those of what a vector has beside the middle of its list; codes stand for all of
-        it. So they tell less where groups lie far apart, or all in one direction.
-        """
-        if self.metric != "cosine" or self._dim % kinds.DIMENSIONS_A_CODE:
-            return False
-        return held_by_middles(sample, kinds.SCANNED_LISTS, _ROUNDS) < _IN_COMMON
 
     def _possible(self, trained_for: int) -> list[tuple[str, str]]:
         """The classes of index that this store may have made."""
@@ -493,11 +474,6 @@ def _in_full(index: Any, live: NDArray[np.bool_]) -> Iterator[tuple[IdArray, Flo
         rows = index.index.reconstruct_n(start, len(all_ids[at]))[live[at]]
         if len(rows):
             yield all_ids[at][live[at]], rows
-
-
-def _enough(rows: FloatArray) -> FloatArray:
-    """``rows``, repeated until there is one for each list of a scan."""
-    return np.resize(rows, (max(len(rows), kinds.SCANNED_LISTS), rows.shape[1]))
 
 
 def _names(vectors: Any) -> tuple[str, str]:
