@@ -71,7 +71,7 @@ def faiss_metric(metric: Metric) -> int:
 def fitting_threads(queries: int, values: int, *, in_lists: bool = False) -> Iterator[None]:
     """Let FAISS scan ``values`` values for some queries with one thread, or as it likes.
 
-    It shares out queries, not the vectors of one: more threads than queries only spin. Only
+    It shares out queries, not the vectors of one: more threads than queries are of no use. Only
     ``in_lists`` of bits it shares out these.
     """
     faiss = faiss_library()
