@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import filling
@@ -11,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from image_similarity_search import Preprocessing
+from image_similarity_search import Preprocessing, Tuning
 from image_similarity_search.cli.app import app
+from image_similarity_search.cli.output import tuning_in_words
 from image_similarity_search.collection import Collection, costs, tuning
 from image_similarity_search.collection.interchange.exporting import export_collection
 from image_similarity_search.collection.interchange.importing import import_collection
@@ -77,6 +79,18 @@ def test_a_recall_is_reached_and_remembered(index: Path) -> None:
         assert again.reached
 
 
+def test_fewer_lists_are_searched_where_less_is_asked_for(index: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "index"
+    shutil.copytree(index, copy)
+    with _opened(copy) as collection:
+        collection.rebuild("IVF8,SQ8")  # a deep search finds more in such lists than one has
+        low, high = collection.tune(0.5), collection.tune(0.95)
+        assert low.probed
+        assert low.probed < 1
+        assert low.reached
+        assert high.reached
+
+
 def test_what_can_t_be_reached_is_said(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "_DEPTHS", (0.02,))
     done = CliRunner().invoke(app, ["rebuild", "--index-dir", str(index), "--recall", "1"])
@@ -86,6 +100,14 @@ def test_what_can_t_be_reached_is_said(index: Path, monkeypatch: pytest.MonkeyPa
     info = json.loads(done.output)
     assert info["tuning"]["target"] == 1
     assert info["tuning"]["recall"] < 1
+
+
+def test_a_recall_that_was_measured_among_few_is_said_to_be_so() -> None:
+    measured = Tuning(0.9, 0.95, 10, 60, 1000, None, 1.0)
+    assert "rebuild" not in tuning_in_words(measured, 1999)
+    assert "of the 2,000 there are now, 'iss rebuild' measures it" in tuning_in_words(
+        measured, 2000
+    )
 
 
 def test_a_recall_is_taken_back(index: Path) -> None:

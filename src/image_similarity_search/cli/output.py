@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from image_similarity_search.filters import Filter
 
 _DEVICES = {"cuda": "the GPU (CUDA)", "openvino": "the processor (OpenVINO)"}
+_OUTGROWN = 2  # times as many images as a recall was measured among: that says little of them
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -55,11 +56,14 @@ def write_json(value: Any) -> None:
     write_text(json.dumps(value, indent=2))
 
 
-def tuning_in_words(tuning: Tuning) -> str:
-    """What was made of a recall that was asked for."""
+def tuning_in_words(tuning: Tuning, images: int) -> str:
+    """What was made of a recall that was asked for, in a collection of so many ``images``."""
     asked = f"recall {tuning.target:g} asked for, {tuning.recall:.3f} measured"
     measured = f"the {tuning.k} nearest of {tuning.queries} images, among {tuning.images:,}"
-    return f"{asked} ({measured}){'' if tuning.reached else ': this is the best there is'}"
+    best = "" if tuning.reached else ": this is the best there is"
+    outgrown = images >= _OUTGROWN * tuning.images
+    again = f"; of the {images:,} there are now, 'iss rebuild' measures it" if outgrown else ""
+    return f"{asked} ({measured}){best}{again}"
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import ceil, inf
+from functools import partial
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +23,17 @@ from image_similarity_search.types import FloatArray, IdArray
 
 _K, _SAMPLE = 10, 200
 _DEPTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
+_DEEPER = (11.0, 16.0, 22.0, 32.0)  # where there are no lists to look at more of
 _LEAST_SHARE = 1 / 64  # of the lists; then twice as many, until all
+
+
+class _Way(NamedTuple):
+    """A way to search, the share of the nearest that it finds, and the seconds that it takes."""
+
+    probed: float | None
+    depth: float
+    recall: float
+    seconds: float
 
 
 def check_recall(target: float) -> None:
@@ -38,7 +50,7 @@ def tuned(catalog: Catalog, searcher: Searcher, keeper: Keeper, target: float) -
     """Find the quickest way to search for ``target``, and have the store and the catalog know it.
 
     Tried on up to 200 of the images against all embeddings. Where the target can't be reached,
-    the most thorough way is taken. Within the writer lock.
+    what finds most is taken. Within the writer lock.
     """
     check_recall(target)
     with keeper.current() as store:
@@ -59,36 +71,70 @@ def quickest(catalog: Catalog, searcher: Searcher, store: KeptStore, target: flo
     """
     ids = catalog.indexed_ids()
     asked = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
-    chosen = Tuning(target, 1.0, _K, len(asked), len(ids), None, 1.0)
+    exact = Tuning(target, 1.0, _K, len(asked), len(ids), None, 1.0)
     if not len(asked) or store.is_exact:
-        return chosen
+        return exact
     rows = searcher.stored(asked.tolist())
     best = _best(catalog, searcher, asked, rows)
     if isinstance(store, FaissStore):
         store.forget_half_bytes()  # what is chosen is to be enough without them
     store.look_at(None, 1.0)
-    usual = store.candidates(_K + 1)
-    a_candidate = _seconds_of_one(searcher, rows[0], ids[:usual])
-    least, most = inf, -1.0
+    a_candidate = _seconds_of_one(searcher, rows[0], ids[: store.candidates(_K + 1)])
+    trial = partial(_tried, store, rows, best, a_candidate)
+    depths = _DEPTHS if store.lists else _DEPTHS + _DEEPER
+    ways: list[_Way] = []
+    least = None
     for probed in _shares(store):
-        store.look_at(probed, _DEPTHS[-1])
-        found, times = [], []
-        for row in rows:
-            started = perf_counter()
-            found += store.search(row[None], store.candidates(_K + 1))
-            times.append(perf_counter() - started)
-        scan = float(np.percentile(times, 10))  # what else the machine does, tells in the others
-        for depth in _DEPTHS:
-            first = ceil(depth * usual)
-            hits = [np.isin(near, some[:first]) for near, some in zip(best, found, strict=True)]
-            recall = float(np.concatenate(hits).mean())
-            cost = scan + first * a_candidate if recall >= target else inf
-            if cost < least or (least == inf and recall > most):
-                chosen = replace(chosen, probed=probed, depth=depth)
-                least, most = cost, recall
-            if recall >= target:
-                break
-    return chosen
+        some = _of_one_share(trial, probed, depths, target)
+        ways += some
+        enough = (way for way in ways if way.recall >= target)
+        least = min(enough, key=lambda way: way.seconds, default=None)
+        if least and least.seconds < some[0].seconds:
+            break  # more lists would only take longer
+    way = least or max(ways, key=lambda way: way.recall)
+    return replace(exact, recall=way.recall, probed=way.probed, depth=way.depth)
+
+
+def _of_one_share(
+    trial: Callable[[float | None, float], _Way],
+    probed: float | None,
+    depths: Sequence[float],
+    target: float,
+) -> list[_Way]:
+    """Ways to look at this share of the lists, among them the least deep that reaches the target.
+
+    The first is the shallowest. That one is found by halving: what is deeper finds no less.
+    """
+    ways: list[_Way] = []
+
+    def recall(depth: float) -> float:
+        ways.append(trial(probed, depth))
+        return ways[-1].recall
+
+    if recall(depths[0]) < target <= recall(depths[-1]):
+        bisect_left(depths[1:-1], target, key=recall)
+    return ways
+
+
+def _tried(
+    store: KeptStore,
+    rows: FloatArray,
+    best: list[IdArray],
+    a_candidate: float,
+    probed: float | None,
+    depth: float,
+) -> _Way:
+    """Search ``store`` so for each row ``(q, dim)``, whose exact nearest are the ``best``."""
+    store.look_at(probed, depth)
+    count, times, found = store.candidates(_K + 1), [], []
+    for row, near in zip(rows, best, strict=True):
+        started = perf_counter()
+        some = store.search(row[None], count)[0]
+        times.append(perf_counter() - started)
+        found.append(np.isin(near, some))
+    scan = float(np.percentile(times, 10))  # what else the machine does, tells in the others
+    recall = float(np.concatenate(found).mean())
+    return _Way(probed, depth, recall, scan + count * a_candidate)
 
 
 def _shares(store: KeptStore) -> Iterator[float | None]:

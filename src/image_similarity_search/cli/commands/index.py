@@ -135,7 +135,7 @@ def command(
         tuning = _tuned(collection, recall) if status == exits.OK else None
         found = bool(len(collection))
     if tuning:
-        output.say(output.tuning_in_words(tuning))
+        output.say(output.tuning_in_words(tuning, tuning.images))
     _tell(report, as_json, interrupted=status != exits.OK)
     if not found and not report.skipped and status == exits.OK:
         output.say(f"no picture was found in {folder}")

@@ -90,7 +90,7 @@ def _in_words(info: CollectionInfo) -> dict[str, str]:
         "scores": _scores_in_words(info),
         "store": info.store,
         **({"why": info.why} if info.why else {}),
-        **({"tuned": tuning_in_words(info.tuning)} if info.tuning else {}),
+        **({"tuned": tuning_in_words(info.tuning, info.indexed)} if info.tuning else {}),
         "in memory": f"{info.memory_bytes / 1e6:.1f} MB store",
         "on disk": ", ".join(f"{size / 1e6:.1f} MB {name}" for name, size in sizes.items()),
     }

@@ -48,4 +48,4 @@ def command(
         return
     output.write(f"rebuilt: {output.count(info.indexed, 'image')}, {info.store}")
     if info.tuning:
-        output.write(f"tuned: {output.tuning_in_words(info.tuning)}")
+        output.write(f"tuned: {output.tuning_in_words(info.tuning, info.indexed)}")
