@@ -6,6 +6,8 @@ same way before they are compared, so that the same picture is at distance exact
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from image_similarity_search.types import FloatArray, HalfArray, Metric
@@ -87,7 +89,8 @@ def distances(query: FloatArray, rows: FloatArray, metric: Metric) -> FloatArray
 
 def _distances(query: FloatArray, rows: FloatArray, metric: Metric) -> FloatArray:
     if metric == "ip":
-        return np.asarray(-(rows @ query), dtype=np.float32)
+        # not a product with the matrix, by which equal rows differ a hair by where they stand
+        return np.asarray(-np.vecdot(rows, query), dtype=np.float32)
     difference = rows - query
     if metric == "l1":
         return np.asarray(np.abs(difference).sum(axis=1), dtype=np.float32)
@@ -98,6 +101,23 @@ def _distances(query: FloatArray, rows: FloatArray, metric: Metric) -> FloatArra
     # a zero vector has no direction: its cosine with anything but itself counts as 0
     one_is_zero = rows.any(axis=1) != query.any()
     return np.where(one_is_zero, np.float32(1), squared / 2).astype(np.float32)
+
+
+def as_near(distance: float, query: FloatArray, norms: FloatArray, metric: Metric) -> float:
+    """How far what a search in float32 took to be at ``distance`` from ``query`` may really be.
+
+    ``norms`` are those of vectors that it may be. Products and sums of ``dim`` numbers are wrong by
+    about the root of as many roundings.
+    """
+    rounding = 2 * math.sqrt(len(query)) * float(np.finfo(np.float32).eps)
+    if metric == "cosine":
+        return distance + rounding
+    if metric == "l1":
+        return distance * (1 + rounding)
+    length, longest = float(np.linalg.norm(query.astype(np.float64))), float(norms.max(initial=0))
+    if metric == "ip":
+        return distance + rounding * length * longest
+    return math.hypot(distance, math.sqrt(rounding) * (length + longest))
 
 
 def rough(

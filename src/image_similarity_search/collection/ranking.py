@@ -53,29 +53,50 @@ class Ranker:
             candidates = store.search(block, fetched, allowed)
             read = _Read(self._catalog, candidates)
             for row, some in zip(block, candidates, strict=True):
-                ids, distances = self._by_distance(row, read.of(some), k)
-                if not _settled(store, some, ids, distances, k, allowed):
-                    store, ids, distances = self._looking_further(store, row, k, allowed)
-                answers.append((ids, distances))
+                found = read.of(some)
+                ranked = self._by_distance(row, found, k)
+                available = len(store) if allowed is None else len(allowed)
+                if not self._settled(row, some, found, ranked, k, available):
+                    store, ranked = self._looking_further(store, row, k, allowed)
+                answers.append(ranked)
         return answers
 
     def _looking_further(
         self, store: Store, row: FloatArray, k: int, allowed: IdArray | None
-    ) -> tuple[Store, IdArray, FloatArray]:
+    ) -> tuple[Store, Ranked]:
         """The same for one vector, as deep as it takes; and the store that knew."""
         depth, known = k, store
         while True:
             candidates = store.search(row[None], store.candidates(depth) + 1, allowed)[0]
-            ids, distances = self.by_distance(row, candidates, k)
-            if _settled(store, candidates, ids, distances, k, allowed):
-                return store, ids, distances
-            if len(ids) == len(candidates):
+            found = self._catalog.embeddings(candidates)
+            ranked = self._by_distance(row, found, k)
+            available = len(store) if allowed is None else len(allowed)
+            if self._settled(row, candidates, found, ranked, k, available):
+                return store, ranked
+            if len(found.ids) == len(candidates):
                 depth *= 2  # which of the equals at the border are candidates is chance
                 continue
-            lacking = f"image {np.setdiff1d(candidates, ids)[0]} has no embedding"
+            lacking = f"image {np.setdiff1d(candidates, found.ids)[0]} has no embedding"
             if store is not known:
                 raise CollectionCorruptError(self._catalog.path, lacking)
             store = self._keeper.made_anew(lacking)
+
+    def _settled(
+        self,
+        row: FloatArray,
+        candidates: IdArray,
+        found: Embeddings,
+        ranked: Ranked,
+        k: int,
+        available: int,
+    ) -> bool:
+        """Whether the ``k`` nearest are known: none is lacking, and none beyond may be as near."""
+        if len(found.ids) < len(candidates):
+            return False
+        if len(candidates) >= available or len(found.ids) <= k:
+            return True
+        near, far = ranked[1][[k - 1, -1]].tolist()
+        return bool(far > vectors.as_near(near, row, found.norms, self._catalog.identity.metric))
 
     def _among(self, rows: FloatArray, k: int, allowed: IdArray) -> list[Ranked]:
         """The same, of so few images that to compare with each is quickest."""
@@ -124,23 +145,6 @@ class _Read:
         positions = self._order[at[self._sorted[at] == ids]]
         every = self._all
         return Embeddings(every.ids[positions], every.units[positions], every.norms[positions])
-
-
-def _settled(
-    store: Store,
-    candidates: IdArray,
-    ids: IdArray,
-    distances: FloatArray,
-    k: int,
-    allowed: IdArray | None,
-) -> bool:
-    """Whether the ``k`` nearest are known: none is lacking, and none beyond may be as near."""
-    if len(ids) < len(candidates):
-        return False
-    available = len(store) if allowed is None else len(allowed)
-    if len(candidates) >= available or len(ids) <= k:
-        return True
-    return bool(distances[-1] > distances[k - 1])
 
 
 def _nearest(row: FloatArray, found: Embeddings, metric: Metric, k: int | None) -> IdArray | slice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
@@ -62,7 +63,7 @@ def nearest_in_full(catalog: Catalog, queries: FloatArray, count: int) -> IdArra
     """
     metric, count = catalog.identity.metric, count + _MARGIN
     ids = np.empty((len(queries), 0), dtype=np.int64)
-    far = np.empty((len(queries), 0), dtype=np.float32)
+    far = np.empty((len(queries), 0))
     for part in catalog.embeddings_since(0):
         rows = vectors.unpack(part.units, part.norms, metric)
         ids = np.hstack([ids, np.broadcast_to(part.ids, (len(queries), len(part.ids)))])
@@ -74,11 +75,11 @@ def nearest_in_full(catalog: Catalog, queries: FloatArray, count: int) -> IdArra
     return ids
 
 
-def _farness(queries: FloatArray, rows: FloatArray, metric: Metric) -> FloatArray:
+def _farness(queries: FloatArray, rows: FloatArray, metric: Metric) -> NDArray[np.float64]:
     """What orders rows as the distance to each query does ``(q, n)``, but for rounding."""
     if metric == "l1":
-        return np.array([vectors.distances(query, rows, metric) for query in queries])
-    products: FloatArray = queries @ rows.T
-    if metric == "l2":
-        return np.asarray(np.square(rows).sum(axis=1) - 2 * products, dtype=np.float32)
-    return -products
+        return np.array([vectors.distances(query, rows, metric) for query in queries], np.float64)
+    # in float32, nearly equal vectors would come in any order
+    wide = rows.astype(np.float64)
+    products = queries.astype(np.float64) @ wide.T
+    return -products if metric == "ip" else np.square(wide).sum(axis=1) - 2 * products
