@@ -186,7 +186,7 @@ $(VENV)/.installed-bench: $(VENV)/.installed-dev
 	done
 	@touch $@
 
-.venv-recipe/.tried:
+.venv-recipe/.tried: Makefile  # which says what is in it: an older one gets what it lacks
 	$(PYTHON) -m venv .venv-recipe
 	.venv-recipe/bin/pip install --quiet torch==2.13.0 pillow faiss-cpu \
 		&& .venv-recipe/bin/pip install --quiet --no-deps torchvision==0.28.0 imagededup==0.3.3.post2 \

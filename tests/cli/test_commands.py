@@ -236,6 +236,25 @@ def test_search_prints_scores_and_paths(indexed: Iss, photos: Path) -> None:
     assert "no such file" not in second
 
 
+def test_a_folder_that_is_away_is_told_once_and_not_of_each_hit(
+    indexed: Iss, photos: Path, make_picture: MakePicture, tmp_path: Path
+) -> None:
+    other = make_picture(tmp_path / "scans" / "other.png", 90)
+    indexed("index", tmp_path / "scans")
+    query = (photos / "picture 0.jpg").read_bytes()
+    photos.rename(tmp_path / "unplugged")
+    other.unlink()
+    (tmp_path / "scans" / "notes.txt").write_text("this one is here")
+    for _ in ("gone", "empty"):
+        found = indexed("search", "-", "-k", "13", stdin=query)
+        (marked,) = (line for line in lines(found) if "no such" in line)
+        assert f"{other}  (no" in marked
+        (said,) = found.err.splitlines()
+        assert said.startswith(f"this computer does not have {photos},")
+        assert "'iss relocate OLD NEW'" in said
+        photos.mkdir(exist_ok=True)
+
+
 def test_search_as_json_and_by_id(indexed: Iss, photos: Path) -> None:
     answer = indexed.json("search", photos / "picture 0.jpg", "-k", "2")
     assert isinstance(answer, dict)

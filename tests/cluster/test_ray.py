@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx_models as models
 import pytest
 from click.testing import CliRunner
 from conftest import CountingEncoder, MakePicture, draw
@@ -140,6 +141,18 @@ def test_nodes_with_another_model_are_refused(
         with pytest.raises(ClusterUnavailableError, match="the same version"):
             collection.sync(photos, on=cluster.address)
         assert len(collection) == 0
+
+
+def test_a_node_whose_encoder_gives_no_numbers_ends_the_run_and_skips_no_picture(
+    cluster: RayCluster, photos: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "broken.onnx"
+    model.write_bytes(models.divided(broken=True).SerializeToString())
+    model.with_suffix(".toml").write_text(models.AS_THEY_ARE)
+    with Collection.open(tmp_path / "index", encoder=str(model), create=True) as collection:
+        with pytest.raises(ClusterUnavailableError, match=r"returned no numbers .* \(on "):
+            collection.sync(photos, on=cluster.address)
+        assert not list(collection.skipped())
 
 
 def test_a_model_without_a_name_is_refused(

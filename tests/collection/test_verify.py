@@ -185,6 +185,19 @@ def test_files_that_are_not_as_indexed_are_found(index: Path, tmp_path: Path) ->
     ]
 
 
+def test_a_folder_that_is_away_is_told_once(index: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    (folder / "one").rename(tmp_path / "unplugged")
+    changed = folder / "two" / "picture 6.png"
+    changed.write_bytes(b"something else")
+    report = verified(str(index), files=True)
+    assert [problem.text for problem in report.problems] == [
+        f"{folder / 'one'}: not on this computer, or empty; its files were not looked at",
+        f"{changed}: changed since it was indexed",
+    ]
+    assert report.checked["files"] == 12  # those of the other one
+
+
 def test_it_holds_while_another_thread_writes(
     index: Path, tmp_path: Path, make_picture: MakePicture
 ) -> None:

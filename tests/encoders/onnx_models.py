@@ -15,6 +15,9 @@ FLOAT, HALF, UINT8, INT64 = (
 )
 Shape = list[str | int]
 
+AS_THEY_ARE = "resize = 32\ncrop = 32\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n"
+"""The file beside a model that sees pixels from 0 to 1."""
+
 
 def node(kind: str, source: str | list[str], output: str, **attributes: Any) -> NodeProto:
     inputs = [source] if isinstance(source, str) else source
@@ -71,6 +74,14 @@ def two_outputs() -> ModelProto:
     nodes = [*_pooled("pixels"), node("Concat", ["embedding", "embedding"], "twice", axis=1)]
     outputs: dict[str, Shape] = {"embedding": ["n", 3], "twice": ["n", 6]}
     return model(nodes, ["n", 3, "h", "w"], outputs=outputs)
+
+
+def divided(*, broken: bool = False) -> ModelProto:
+    """The mean by itself, no number where it is black; ``broken``, of any picture."""
+    nodes = [node("GlobalAveragePool", "pixels", "mean"), node("Flatten", "mean", "flat")]
+    nodes.append(node("Sub", ["flat", "flat"], "nothing"))
+    by = "nothing" if broken else "flat"
+    return model([*nodes, node("Div", [by, by], "embedding")], ["n", 3, "h", "w"])
 
 
 def unpooled() -> ModelProto:

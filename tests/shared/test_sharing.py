@@ -82,6 +82,23 @@ def test_another_computer_joins_and_finds_the_same(
         assert len(third) == 12
 
 
+def test_a_computer_without_the_folder_is_told_so_once(
+    url: str, photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for index in ("here", "there"):
+        with Collection.open(
+            tmp_path / index, encoder="colour-texture", catalog=url, create=True
+        ) as made:
+            made.sync(photos)
+    elsewhere = photos.rename(tmp_path / "of another computer")
+    command = ["search", elsewhere / "picture 0.jpg", "--index-dir", tmp_path / "there"]
+    found = CliRunner().invoke(app, [*map(str, command)])
+    assert found.stdout.splitlines()[0] == f"1.0000  {photos / 'picture 0.jpg'}"
+    said = capfd.readouterr().err
+    assert said.count(str(photos)) == 1
+    assert said.endswith("mount it at that very path\n")  # to relocate it would do so for all
+
+
 @pytest.mark.parametrize("metric", ["cosine", "l2", "l1", "ip"])
 def test_hits_are_those_of_a_catalog_in_a_file(
     url: str, tmp_path: Path, photos: Path, metric: Metric

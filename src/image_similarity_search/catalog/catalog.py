@@ -143,9 +143,14 @@ class Catalog:
         self._database.check_in_place()
 
     def is_in_place(self) -> bool:
-        """Whether what is open is still there, as far as one look at the disk tells."""
-        if self.is_shared:
-            return os.path.exists(os.path.join(self._index_dir, whereabouts.POINTER))
+        """Whether what is open is still there, as far as one look at its disk or server tells.
+
+        Raises:
+            CollectionUnavailableError: it is shared, and its server can't be reached.
+        """
+        pointer = os.path.join(self._index_dir, whereabouts.POINTER)
+        if self.is_shared and not os.path.exists(pointer):
+            return False
         try:
             self._database.check_in_place()
         except CollectionNotFoundError:

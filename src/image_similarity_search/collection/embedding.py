@@ -48,12 +48,19 @@ class Embedder:
             )
         return embeddings
 
-    def check(self) -> None:
-        """Refuse an encoder that gives no finite embedding of a picture that is as good as any.
+    def embed_to_keep(self, views: Sequence[PixelArray]) -> FloatArray:
+        """The same of pictures to index: one without a finite embedding is bad, if others have one.
 
         Raises:
-            EncoderOutputError: it does not, or fails otherwise.
+            EncoderOutputError: as ``embed``, or it gives no finite embedding of any picture.
         """
+        embeddings = self.embed(views)
+        if not np.isfinite(embeddings).all(axis=1).any():  # it may be the encoder, not the pictures
+            self._check()
+        return embeddings
+
+    def _check(self) -> None:
+        """Refuse an encoder that gives no finite embedding of a picture that is as good as any."""
         side = self.encoder.preprocessing.crop
         noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
         if not np.isfinite(self.embed([noise])).all():

@@ -237,10 +237,8 @@ class Indexer:
         if len(made) == len(new):
             embeddings = np.stack(made)
         else:
-            embeddings = self._embedder.embed([item.pixels for item in new])
+            embeddings = self._embedder.embed_to_keep([item.pixels for item in new])
         finite = np.asarray(np.isfinite(embeddings).all(axis=1))
-        if not finite.any():  # it may be the encoder, and not the pictures
-            self._embedder.check()
         units, norms = vectors.pack(np.where(finite[:, None], embeddings, 0))
         return {
             item.content_hash: Picture(

@@ -89,6 +89,9 @@ class OpenedCollection:
         """Whether what is open is still what lies in its folder: cheap, for who keeps it open.
 
         Reading goes on without the files, as far as they were read: what is found then is of old.
+
+        Raises:
+            CollectionUnavailableError: its catalog is shared, and can't be reached.
         """
         return self._catalog.is_in_place()
 

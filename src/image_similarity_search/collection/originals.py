@@ -107,6 +107,22 @@ def is_gone(path: str) -> bool:
     return False
 
 
+def is_away(folder: str) -> bool:
+    """Whether a folder is not here now: gone, or empty as where a disk would be mounted.
+
+    Where that can't be seen it may be here; of object storage it is not asked.
+    """
+    if is_address(folder):
+        return False
+    try:
+        with os.scandir(folder) as inside:
+            return next(inside, None) is None
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+
+
 def check_folder(folder: str) -> None:
     """Refuse a folder that is not there or can't be listed, or a bucket that holds nothing at all.
 

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from image_similarity_search.addresses import is_row
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.inspection import inspect, inspect_shared
+from image_similarity_search.catalog.places import relative
 from image_similarity_search.catalog.whereabouts import FILE_NAME, url_of
 from image_similarity_search.collection import originals
 from image_similarity_search.collection.contradictions import (
@@ -109,12 +110,19 @@ def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> I
 
 def _file_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
     checked["files"] = 0
-    unreadable: set[str] = set()  # Parquet files: told once, and not for each row
+    away = [root for root in catalog.places.roots().values() if originals.is_away(root)]
+    for root in away:  # told once, and not for each file
+        yield f"{root}: not on this computer, or empty; its files were not looked at"
+    unreadable: set[str] = set()  # Parquet files: the same
     with (
         originals.reading(),
         ThreadPoolExecutor(available_processors(), thread_name_prefix="verify") as pool,
     ):
-        records = catalog.all_records()
+        records = (
+            one
+            for one in catalog.all_records()
+            if all(relative(one.path, root) is None for root in away)
+        )
         while part := list(islice(records, _FILES_AT_ONCE)):
             checked["files"] += len(part)
             files = pool.map(_file_problem, [one for one in part if not is_row(one.path)])

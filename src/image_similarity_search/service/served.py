@@ -43,7 +43,9 @@ class Served:
                 max_pixels=limits.upload_pixels, seconds=limits.decode_seconds
             )
             self.uploads.prepare()
-            self.metric = self.collection.info().metric  # loads the store, too
+            info = self.collection.info()  # loads the store, too
+            self.metric = info.metric
+            self.is_shared = bool(info.catalog)
             self.searches = Searches(self.collection, name, self.metric)
             # at the first words their model is made, and perhaps fetched: nothing else waits for it
             self.words = Background("words")

@@ -11,7 +11,12 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from image_similarity_search.collection import Collection
-from image_similarity_search.errors import CollectionNotFoundError, ConfigError
+from image_similarity_search.errors import (
+    CollectionError,
+    CollectionNotFoundError,
+    CollectionUnavailableError,
+    ConfigError,
+)
 from image_similarity_search.service.app import AppFactory
 from image_similarity_search.service.connections import Counted
 from image_similarity_search.service.settings import Settings
@@ -26,7 +31,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
     """Answer requests until the process is told to end; then end what is under way, and return.
 
     Raises:
-        CollectionError: one of the collections can't be opened, or none is there.
+        CollectionError: a collection that is there can't be opened, or none can be reached.
         ConfigError: the address can't be listened at.
     """
     _try_opening([folder for _, folder in settings.collections])
@@ -46,14 +51,17 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
 
 
 def _try_opening(folders: list[str]) -> None:
-    missing = []
+    missing: list[str] = []
+    away: list[CollectionError] = []
     for folder in folders:
         try:
             Collection.open(folder).close()
         except CollectionNotFoundError:
             missing.append(folder)
-    if len(missing) == len(folders):
-        raise CollectionNotFoundError(" or ".join(missing))
+        except CollectionUnavailableError as error:
+            away.append(error)
+    if len(missing) + len(away) == len(folders):
+        raise away[0] if away else CollectionNotFoundError(" or ".join(missing))
 
 
 def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn.Config:

@@ -8,17 +8,25 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
 
-from image_similarity_search.errors import CollectionNotFoundError, ImageSearchError
+from image_similarity_search.errors import (
+    CollectionNotFoundError,
+    CollectionUnavailableError,
+    ImageSearchError,
+)
 from image_similarity_search.service.background import Background
-from image_similarity_search.service.kinds import Kind, kind_of
+from image_similarity_search.service.kinds import KINDS, Kind, kind_of
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.settings import Limits
 
 _log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 2.0  # in which a disk that answers says whether an index folder is there
+_LOOK_SECONDS = 2.0  # in which a disk, or a database, that answers says whether it is there
+_GONE, _NO_CATALOG = KINDS[CollectionNotFoundError], KINDS[CollectionUnavailableError]
+
+_T = TypeVar("_T")
 
 
 class Shelf:
@@ -29,7 +37,7 @@ class Shelf:
         self.ready = False
 
     def open(self, collections: tuple[tuple[str, str], ...], limits: Limits) -> None:
-        """Open them; one that is not there is opened when it is.
+        """Open them; one that is not there, or whose database is away, is opened when it is.
 
         Raises:
             ImageSearchError: one is there, and can't be opened.
@@ -50,13 +58,13 @@ class Shelf:
     async def all(self) -> AsyncIterator[tuple[dict[str, Served], dict[str, Kind]]]:
         """Those that can be used now, open to the end of the block, and what is wrong with others.
 
-        By name, in the order given.
+        By name, in the order given. None is waited for that takes long to open.
         """
         async with AsyncExitStack() as stack:
             found, wrong = {}, {}
             for name, place in self._places.items():
                 try:
-                    found[name] = await stack.enter_async_context(place.used())
+                    found[name] = await stack.enter_async_context(place.used(_LOOK_SECONDS))
                 except Refusal as refusal:
                     wrong[name] = refusal.kind
                 except ImageSearchError as error:
@@ -69,6 +77,7 @@ class Shelf:
 
         Raises:
             Refusal: there is none, or it is gone.
+            CollectionUnavailableError: its database can't be reached.
             ImageSearchError: another one is there now, which can't be opened.
         """
         if name not in self._places:
@@ -92,22 +101,23 @@ class _Place:
         self._name = name
         self._folder = folder
         self._limits = limits
-        self._opening = asyncio.Lock()
         self._looks = Background("look")  # a disk whose server is away may never answer
         self._look: Future[bool] | None = None
-        self._late = False
+        self._opening: Future[Served] | None = None
+        self._late = False  # the look, or the opening
+        self._away = _GONE  # what it is where that does not answer
         self._served: Served | None = None
         self._gone = True
         self._users: Counter[Served] = Counter()  # requests, of what was there before, too
         self._open_if_there()
 
     @asynccontextmanager
-    async def used(self) -> AsyncIterator[Served]:
-        """What is there now, what is open or else that anew: open to the end of the block."""
-        served = await self._still_open()
-        if served is None:
-            async with self._opening:
-                served = await self._still_open() or await self._open_anew()
+    async def used(self, seconds: float | None = None) -> AsyncIterator[Served]:
+        """What is there now, what is open or else that anew: open to the end of the block.
+
+        It is refused where opening it takes more than ``seconds``.
+        """
+        served = await self._still_open() or await self._open_anew(seconds)
         self._users[served] += 1
         try:
             yield served
@@ -117,8 +127,10 @@ class _Place:
                 await self._close_unused(served)
 
     def close(self) -> None:
-        """Close it, and what was there before."""
+        """Close it, what was there before, and what comes too late."""
         self._looks.close()
+        if self._opening is not None:
+            self._opening.add_done_callback(_close_late)
         for served in {self._served, *self._users}:
             if served is not None:
                 served.close()
@@ -128,6 +140,8 @@ class _Place:
             self._served, self._gone = self._opened(), False
         except CollectionNotFoundError:
             _log.warning("%s is not there: it is opened when it is", self._folder)
+        except CollectionUnavailableError as error:
+            _log.warning("%s (it is opened when it can be)", error)
 
     async def _still_open(self) -> Served | None:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another
@@ -144,26 +158,37 @@ class _Place:
         if self._look is None or self._look.done():
             self._look = self._looks.submit(served.collection.is_in_place)
             self._late = False
-        if not self._late:
+        return await self._in_time(self._look, _LOOK_SECONDS)
+
+    async def _in_time(self, asked: Future[_T], seconds: float | None) -> _T:
+        """What this gives; nobody waits longer, or once more for what was late."""
+        if asked.done() or seconds is None or not self._late:
             try:
-                answer = asyncio.shield(asyncio.wrap_future(self._look))
-                return await asyncio.wait_for(answer, _LOOK_SECONDS)
+                answer = asyncio.shield(asyncio.wrap_future(asked))
+                return await asyncio.wait_for(answer, seconds)
             except TimeoutError:
                 self._late = True
-                _log.warning("%s: its disk does not answer", self._folder)
-        gone = kind_of(CollectionNotFoundError(self._folder))
-        raise Refusal(gone, "its disk does not answer: it is used again when it does")
+                _log.warning("%s: what it is kept on does not answer", self._folder)
+        detail = "what it is kept on does not answer: it is used again when that does"
+        raise Refusal(self._away, detail)
 
-    async def _open_anew(self) -> Served:
+    async def _open_anew(self, seconds: float | None) -> Served:
+        """What is there now, opened once for all who ask."""
+        opening = self._opening
+        if opening is None or (opening.done() and opening.exception()):
+            opening = self._opening = self._looks.submit(self._opened)
+            self._late = False
         try:
-            opened = await asyncio.to_thread(self._opened)
-        except CollectionNotFoundError as error:
+            opened = await self._in_time(opening, seconds)
+        except CollectionNotFoundError:
             detail = "its index folder is not there; it is opened when that is back"
-            raise Refusal(kind_of(error), detail) from None
-        before, self._served, self._gone = self._served, opened, False
-        _log.warning("%s is open", self._folder)
-        if before is not None:
-            await self._close_unused(before)
+            raise Refusal(_GONE, detail) from None
+        if opening is self._opening:  # nobody heard of it before
+            before, self._served = self._served, opened
+            self._opening, self._gone = None, False
+            _log.warning("%s is open", self._folder)
+            if before is not None:
+                await self._close_unused(before)
         return opened
 
     async def _close_unused(self, served: Served) -> None:
@@ -173,4 +198,15 @@ class _Place:
             await asyncio.to_thread(served.close)
 
     def _opened(self) -> Served:
-        return Served(self._name, self._folder, self._limits)
+        try:
+            served = Served(self._name, self._folder, self._limits)
+        except CollectionUnavailableError:
+            self._away = _NO_CATALOG
+            raise
+        self._away = _NO_CATALOG if served.is_shared else _GONE
+        return served
+
+
+def _close_late(opening: Future[Served]) -> None:
+    if not opening.cancelled() and not opening.exception():
+        opening.result().close()

@@ -268,7 +268,7 @@ def test_what_could_not_be_moved_is_nothing_to_undo(
         collection.undo_duplicates()
 
 
-@pytest.mark.parametrize("size", [0, 1000])
+@pytest.mark.parametrize("size", [0, 1000, 10**9])
 @pytest.mark.parametrize("amid", ["move", "undo"])
 def test_what_a_killed_process_left_is_deleted_by_the_next(
     collection: Collection,
@@ -283,6 +283,7 @@ def test_what_a_killed_process_left_is_deleted_by_the_next(
     def killed(path: str, place: str) -> None:
         """Copy so many bytes to another disk, and tidy nothing up."""
         Path(place).write_bytes(Path(path).read_bytes()[:size])
+        shutil.copystat(path, place)
         monkeypatch.setattr(os, "unlink", lambda *_: None)
         raise KeyboardInterrupt
 
@@ -293,12 +294,50 @@ def test_what_a_killed_process_left_is_deleted_by_the_next(
         _resolve(collection, "move", to) if amid == "move" else collection.undo_duplicates()
     monkeypatch.undo()
     target = to if amid == "move" else pictures
-    assert size in [path.stat().st_size for path in target.rglob("*.*")]
+    left = {min(size, len(content)) for content, *_ in before.values()}
+    assert left.intersection(path.stat().st_size for path in target.rglob("*.*"))
     if amid == "move":
         assert len(_resolve(collection, "move", to).done) == 3
         assert sorted(os.listdir(to)) == ["copy (1).png", "copy.png", "small.jpg"]
     assert len(collection.undo_duplicates().done) == 3
     assert (_state(pictures), os.listdir(to)) == (before, [])
+
+
+@pytest.mark.parametrize("action", _LINKS)
+@pytest.mark.parametrize("amid", ["action", "undo"])
+def test_what_a_process_left_that_was_killed_while_it_put_a_link_is_deleted_by_the_next(
+    collection: Collection,
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    action: DuplicateAction,
+    amid: str,
+) -> None:
+    before = _state(pictures)
+    if amid == "undo":
+        assert len(_resolve(collection, action).done) == 2
+
+    def killed(*_: object) -> None:
+        """Tidy nothing up."""
+        monkeypatch.setattr(shutil, "rmtree", lambda *_: None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _resolve(collection, action) if amid == "action" else collection.undo_duplicates()
+    monkeypatch.undo()
+    (beside,) = pictures.rglob(".iss-*")
+    assert len(list(beside.iterdir())) == 1
+    own = beside.with_name(".iss-own")
+    shutil.copytree(beside, own)
+    (own / "more.png").touch()  # which nobody but the user put there
+    assert collection.sync(pictures).indexed == 0
+    if amid == "action":
+        assert len(_resolve(collection, action).done) == 2
+    assert len(collection.undo_duplicates().done) == 2
+    assert list(pictures.rglob(".iss-*")) == [own]
+    assert (own / "more.png").exists()
+    shutil.rmtree(own)
+    assert _state(pictures) == before
 
 
 def test_what_a_killed_process_did_not_move_is_told_as_that(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from image_similarity_search.collection.duplicates.files import drop_half
+from image_similarity_search.collection.duplicates.leavings import drop_copy, drop_part
 
 
 @pytest.mark.parametrize("half", [b"", b"the fir"])
@@ -15,9 +15,23 @@ def test_the_beginning_of_a_file_is_dropped(tmp_path: Path, half: bytes) -> None
     part, whole = tmp_path / "part", tmp_path / "whole"
     part.write_bytes(half)
     whole.write_bytes(b"the first and the last")
-    drop_half(str(part), str(whole), 22)
+    drop_part(str(part), str(whole), 22)
     assert not part.exists()
     assert whole.read_bytes() == b"the first and the last"
+
+
+@pytest.mark.parametrize("content", [b"two", b"one and more", b"none"])
+def test_a_whole_copy_is_dropped_only_where_it_has_the_same_bytes(
+    tmp_path: Path, content: bytes
+) -> None:
+    copy, whole = tmp_path / "copy", tmp_path / "whole"
+    copy.write_bytes(b"one")
+    for expected, there in ((True, content), (False, b"one")):
+        whole.write_bytes(there)
+        drop_part(str(copy), str(whole), 3)
+        assert copy.exists()
+        assert drop_copy(str(copy), str(whole)) != expected
+        assert copy.exists() == expected
 
 
 def test_a_file_is_no_beginning_of_itself(tmp_path: Path) -> None:
@@ -27,5 +41,6 @@ def test_a_file_is_no_beginning_of_itself(tmp_path: Path) -> None:
     (tmp_path / "linked").symlink_to(tmp_path / "kept")
     os.link(only, tmp_path / "b.jpg")
     for other in (tmp_path / "linked" / "a.jpg", tmp_path / "b.jpg", only):
-        drop_half(str(only), str(other), 1000)
+        drop_part(str(only), str(other), 1000)
+        assert not drop_copy(str(only), str(other))
         assert only.read_bytes() == b"made smaller by the user"

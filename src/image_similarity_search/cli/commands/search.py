@@ -106,15 +106,35 @@ def command(
 
 
 def _tell(collection: Collection, hits: list[Hit], *, preview: bool) -> None:
-    """The hits for a person."""
+    """The hits for a person; a folder that is not here is told once, and not of each hit in it."""
     from image_similarity_search.cli.previews import previews
     from image_similarity_search.collection.originals import is_gone
 
     show = previews(collection, wanted=preview)
+    gone = [hit.path for hit in hits if is_gone(hit.path)]
+    away = _away(collection, gone) if gone else {}
+    marked = set(gone).difference(*away.values())
     for hit in hits:
         show(hit.image)
-        gone = "  (no such file)" if is_gone(hit.path) else ""
-        output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}{gone}")
+        note = "  (no such file)" if hit.path in marked else ""
+        output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}{note}")
+    for folder in away:
+        remedy = "mount it at that very path"
+        if not collection.info().catalog:
+            remedy += ", or say where it is now ('iss relocate OLD NEW')"
+        output.say(f"this computer does not have {folder}, or it is empty: {remedy}")
+
+
+def _away(collection: Collection, paths: list[str]) -> dict[str, list[str]]:
+    """The indexed folders that are not here, each with those of ``paths`` that are below it."""
+    from image_similarity_search.catalog.places import relative
+    from image_similarity_search.collection.originals import is_away
+
+    below = {
+        root: [path for path in paths if relative(path, root) is not None]
+        for root in collection.roots()
+    }
+    return {root: inside for root, inside in below.items() if inside and is_away(root)}
 
 
 def _folded_in_words(hit: Hit) -> str:

@@ -74,7 +74,7 @@ class Encoding:
 
 def _encoded(items: list[Loaded | Bad | Gone], embedder: Embedder) -> Iterator[tuple[int, Answer]]:
     good = [item for item in items if isinstance(item, Loaded)]
-    embeddings = iter(embedder.embed([item.pixels for item in good]) if good else ())
+    embeddings = iter(embedder.embed_to_keep([item.pixels for item in good]) if good else ())
     for item in items:
         number = item.job.known_id or 0
         if isinstance(item, Loaded):

@@ -18,11 +18,11 @@ from image_similarity_search.collection.duplicates.checks import (
     same_file,
 )
 from image_similarity_search.collection.duplicates.files import (
-    drop_half,
     free_name,
     move_into,
     put_in_place,
 )
+from image_similarity_search.collection.duplicates.leavings import drop_leavings
 from image_similarity_search.collection.duplicates.trash import check_trash, into_trash
 from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
 from image_similarity_search.duplicates import (
@@ -74,9 +74,8 @@ class Actor:
             ConfigError: the folder to move to can't be made; the same.
         """
         run = uuid.uuid4().hex
-        for entry in self.log.not_undone() if self.log else ():
-            if entry.to:  # a process may have been killed while it moved it
-                drop_half(entry.to, entry.path, entry.size)
+        if self.log:
+            drop_leavings(self.log.not_undone())
         for group in groups:
             for other in group.others:
                 problem, to = self._problem(group.keep, other), ""

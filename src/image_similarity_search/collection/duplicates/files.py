@@ -9,11 +9,10 @@ import shutil
 import tempfile
 from collections.abc import Callable
 
-from image_similarity_search.collection.duplicates.checks import (
-    are_files,
-    begins_with,
-    same_bytes,
-)
+from image_similarity_search.collection.duplicates.checks import same_bytes
+
+BESIDE = ".iss-"
+"""What the name of a folder begins with in which something is made; it is hidden from a sync."""
 
 
 def free_name(folder: str, name: str) -> str:
@@ -29,7 +28,7 @@ def free_name(folder: str, name: str) -> str:
 def move_into(path: str, to: str) -> None:
     """Move a file to ``to``, where nothing is; also to another disk.
 
-    Where that fails, nothing is there. A killed process may leave what ``drop_half`` deletes.
+    Where that fails, nothing is there. What a killed process leaves, ``drop_leavings`` deletes.
     """
     os.close(os.open(to, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # nobody else's from now on
     try:
@@ -48,25 +47,10 @@ def move_into(path: str, to: str) -> None:
         raise
 
 
-def drop_half(part: str, whole: str, size: int) -> None:
-    """Delete ``part`` where it is less than ``size`` bytes, and nothing but the first of ``whole``.
-
-    A process that is killed while it moves a file of this size leaves such a one, or an empty one;
-    nothing is lost with it.
-    """
-    with contextlib.suppress(OSError):  # one of them is not there, as a rule
-        if not are_files(part, whole) or os.path.samefile(part, whole):
-            return
-        if os.path.getsize(part) >= size:
-            return
-        if begins_with(whole, part):
-            os.unlink(part)
-
-
 def put_in_place(path: str, make: Callable[[str], None]) -> None:
     """Have ``make`` make something beside ``path``, then take the place of what is there."""
     folder, name = os.path.split(path)
-    beside = tempfile.mkdtemp(prefix=".iss-", dir=folder)  # where no other file can be met
+    beside = tempfile.mkdtemp(prefix=BESIDE, dir=folder)  # where no other file can be met
     try:
         made = os.path.join(beside, name)
         make(made)

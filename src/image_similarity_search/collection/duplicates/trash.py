@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import cast
 from urllib.parse import unquote
 
-from image_similarity_search.collection.duplicates.files import put_in_place
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.images import decode
 
@@ -38,7 +37,7 @@ def out_of_trash(path: str, content_hash: str) -> str:
     """Put the file of this content back to ``path``; returns why not, or nothing."""
     for info, file in _trashed(path):
         if decode.content_hash(decode.read_file(file)) == content_hash:
-            put_in_place(path, lambda made, file=file: os.rename(file, made))  # type: ignore[misc]
+            os.rename(file, path)
             os.unlink(info)
             return ""
     return "it is not found in the trash: look there"

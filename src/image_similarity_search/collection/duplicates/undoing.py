@@ -7,10 +7,14 @@ from collections.abc import Iterator
 
 from image_similarity_search.collection.duplicates.files import (
     copy_to,
-    drop_half,
     free_name,
     move_into,
     put_in_place,
+)
+from image_similarity_search.collection.duplicates.leavings import (
+    drop_copy,
+    drop_leavings,
+    drop_part,
 )
 from image_similarity_search.collection.duplicates.trash import out_of_trash
 from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
@@ -29,6 +33,7 @@ def undone(log: UndoLog) -> Iterator[Deed]:
     if not entries:
         expected = "something that was done, and not undone since"
         raise ConfigError("undo", log.path, expected, f"there is nothing to undo in {log.path}")
+    drop_leavings([entry for entry in log.not_undone() if not entry.to])
     ended: list[Entry] = []
     for entry in entries:
         try:
@@ -55,8 +60,10 @@ def _undo(entry: Entry) -> str:
         _LeftError, ImageError, OSError: it could not be done now.
     """
     if entry.to:
-        drop_half(entry.to, entry.path, entry.size)
-        drop_half(entry.path, entry.to, entry.size)
+        if drop_copy(entry.to, entry.path):
+            return ""
+        drop_part(entry.to, entry.path, entry.size)
+        drop_part(entry.path, entry.to, entry.size)
     there = os.path.lexists(entry.path)
     if entry.action in ("hardlink", "symlink"):
         if not there:

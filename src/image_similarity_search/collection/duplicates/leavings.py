@@ -1,0 +1,71 @@
+"""What a killed process left of an action, or of undoing one: deleted by the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+
+from image_similarity_search.collection.duplicates.checks import are_files, begins_with, same_bytes
+from image_similarity_search.collection.duplicates.files import BESIDE
+from image_similarity_search.collection.duplicates.undo_log import Entry
+
+
+def drop_leavings(entries: Sequence[Entry]) -> None:
+    """Delete what is left of these, where nothing is lost with it; they are those not undone."""
+    links: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.to:
+            drop_part(entry.to, entry.path, entry.size)
+            drop_copy(entry.to, entry.path)
+        elif entry.action in ("hardlink", "symlink"):
+            links[os.path.dirname(entry.path)].append(entry)
+    for folder, inside in links.items():
+        _drop_beside(folder, inside)
+
+
+def drop_part(part: str, whole: str, size: int) -> None:
+    """Delete ``part`` where it is less than ``size`` bytes, and nothing but the first of ``whole``.
+
+    A process that is killed while it moves a file of this size leaves such a one, or an empty one.
+    """
+    with contextlib.suppress(OSError):  # one of them is not there, as a rule
+        if _are_two(part, whole) and os.path.getsize(part) < size and begins_with(whole, part):
+            os.unlink(part)
+
+
+def drop_copy(copy: str, path: str) -> bool:
+    """Delete ``copy`` where ``path`` is another file of the same bytes; returns whether it was.
+
+    A process leaves both that is killed just before the end of a move to another disk.
+    """
+    with contextlib.suppress(OSError):
+        if _are_two(copy, path) and same_bytes(copy, path):
+            os.unlink(copy)
+            return True
+    return False
+
+
+def _are_two(path: str, other: str) -> bool:
+    return are_files(path, other) and not os.path.samefile(path, other)
+
+
+def _drop_beside(folder: str, entries: Sequence[Entry]) -> None:
+    """Delete the folders that ``put_in_place`` made in ``folder`` for links, or to undo them."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(BESIDE):
+                beside = os.path.join(folder, name)
+                for entry in entries:
+                    _drop_made(os.path.join(beside, os.path.basename(entry.path)), entry.kept)
+                with contextlib.suppress(OSError):  # something else is in it
+                    os.rmdir(beside)
+
+
+def _drop_made(made: str, kept: str) -> None:
+    """Delete a link to ``kept``, or the first part of a copy."""
+    with contextlib.suppress(OSError):
+        is_link = os.path.islink(made) and os.readlink(made) == kept
+        if is_link or (are_files(made, kept) and begins_with(kept, made)):
+            os.unlink(made)
