@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from image_similarity_search.collection.duplicates.leavings import drop_copy, drop_part
+from image_similarity_search.collection.duplicates.leavings import (
+    drop_copy,
+    drop_leavings,
+    drop_part,
+)
+from image_similarity_search.collection.duplicates.undo_log import Entry
 
 
 @pytest.mark.parametrize("half", [b"", b"the fir"])
@@ -44,3 +49,16 @@ def test_a_file_is_no_beginning_of_itself(tmp_path: Path) -> None:
         drop_part(str(only), str(other), 1000)
         assert not drop_copy(str(only), str(other))
         assert only.read_bytes() == b"made smaller by the user"
+
+
+def test_a_copy_that_somebody_made_of_what_was_moved_leaves_that_where_it_is(
+    tmp_path: Path,
+) -> None:
+    entries = []
+    for name in ("first", "last"):
+        path, to = tmp_path / name, tmp_path / f"{name} moved"
+        path.write_bytes(b"the same")
+        to.write_bytes(b"the same")
+        entries.append(Entry("a run", "move", str(path), str(to), size=8))
+    drop_leavings(entries)
+    assert sorted(os.listdir(tmp_path)) == ["first", "first moved", "last"]

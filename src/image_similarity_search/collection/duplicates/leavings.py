@@ -15,10 +15,12 @@ from image_similarity_search.collection.duplicates.undo_log import Entry
 def drop_leavings(entries: Sequence[Entry]) -> None:
     """Delete what is left of these, where nothing is lost with it; they are those not undone."""
     links: defaultdict[str, list[Entry]] = defaultdict(list)
+    last = {entry.run: entry for entry in entries if entry.to}
     for entry in entries:
         if entry.to:
             drop_part(entry.to, entry.path, entry.size)
-            drop_copy(entry.to, entry.path)
+            if entry is last[entry.run]:  # others are whole: what is at both is somebody's copy
+                drop_copy(entry.to, entry.path)
         elif entry.action in ("hardlink", "symlink"):
             links[os.path.dirname(entry.path)].append(entry)
     for folder, inside in links.items():
