@@ -364,6 +364,7 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["demo", "photos/none"], 3, "no such folder"),
         (["demo", "--to", "/proc/nowhere"], 4, "can't be written to"),
         (["rebuild", "--index", "nonsense"], 2, "one of auto, exact"),
+        (["rebuild", "--index", ""], 2, "--index is ''"),
         (["rebuild", "--index", "IVF65536,Flat"], 6, "2,555,904 images or more, and there are 12"),
         (["info", "--measure-recall", "-k", "0"], 2, "k is 0"),
         (["frobnicate"], 2, "No such command"),
