@@ -285,8 +285,8 @@ def test_a_collection_that_is_gone_is_said(visitor: Visitor, own_site: Site) -> 
     assert answered.value.status == 503
     gone.wait_for()
     (own_site.place / "unplugged").rename(own_site.place / "index")
-    page.goto(own_site.url)
-    page.locator(".cell").first.wait_for()
+    wait_for_search(page)  # by the picture that was dropped: nothing is loaded anew
+    page.get_by_role("button", name="Update").wait_for()
 
 
 def test_one_of_two_collections_is_gone(visitor: Visitor, own_site: Site) -> None:
