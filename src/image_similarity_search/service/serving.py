@@ -13,8 +13,10 @@ from uvicorn.supervisors import Multiprocess
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import CollectionNotFoundError, ConfigError
 from image_similarity_search.service.app import AppFactory
+from image_similarity_search.service.background import Background
 from image_similarity_search.service.connections import Counted
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.shelf import OPEN_SECONDS
 
 STOP_SECONDS = 30
 """In which open requests may end."""
@@ -48,12 +50,17 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
 def _try_opening(folders: list[str]) -> None:
     missing = []
     for folder in folders:
-        try:
-            Collection.open(folder).close()
-        except CollectionNotFoundError:
-            missing.append(folder)
+        with suppress(TimeoutError):  # its disk does not answer: it is opened when that does
+            try:
+                Background("open").submit(_opens, folder).result(OPEN_SECONDS)
+            except CollectionNotFoundError:
+                missing.append(folder)
     if len(missing) == len(folders):
         raise CollectionNotFoundError(" or ".join(missing))
+
+
+def _opens(folder: str) -> None:
+    Collection.open(folder).close()
 
 
 def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn.Config:

@@ -8,13 +8,17 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from image_similarity_search.collection.bounded import Bounded
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import number
 
 KEY_LENGTH = 16
 """Characters that an API key must have."""
+
+_REAL_SECONDS = 2.0  # in which a disk says where links lead
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -132,7 +136,11 @@ def named(places: Sequence[str]) -> tuple[tuple[str, str], ...]:
         name, equals, folder = place.partition("=")
         if not equals:
             folder = place
-            base = os.path.basename(os.path.realpath(place))
+        # where a disk does not answer, nothing is known of links on it
+        real = Bounded[str]().ask(partial(os.path.realpath, folder), _REAL_SECONDS)
+        real = real or os.path.abspath(folder)
+        if not equals:
+            base = os.path.basename(real)
             name = re.sub(r"[^A-Za-z0-9._-]+", "-", base).strip("-._") or "collection"
-        pairs.append((name, os.path.realpath(folder)))
+        pairs.append((name, real))
     return tuple(pairs)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
 
 from image_similarity_search.errors import CollectionNotFoundError, ImageSearchError
 from image_similarity_search.service.background import Background
@@ -18,7 +19,12 @@ from image_similarity_search.service.settings import Limits
 
 _log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 2.0  # in which a disk that answers says whether an index folder is there
+OPEN_SECONDS = 5.0
+"""In which a collection is open whose disk answers."""
+
+_LOOK_SECONDS = 2.0  # in which it says whether an index folder is there
+
+_T = TypeVar("_T")
 
 
 class Shelf:
@@ -29,7 +35,7 @@ class Shelf:
         self.ready = False
 
     def open(self, collections: tuple[tuple[str, str], ...], limits: Limits) -> None:
-        """Open them; one that is not there is opened when it is.
+        """Open them; one that is not there, or whose disk does not answer, is opened when it is.
 
         Raises:
             ImageSearchError: one is there, and can't be opened.
@@ -93,13 +99,14 @@ class _Place:
         self._folder = folder
         self._limits = limits
         self._opening = asyncio.Lock()
-        self._looks = Background("look")  # a disk whose server is away may never answer
+        self._disk = Background("disk")  # one whose server is away may never answer
         self._look: Future[bool] | None = None
+        self._coming: Future[Served] | None = None
         self._late = False
         self._served: Served | None = None
         self._gone = True
         self._users: Counter[Served] = Counter()  # requests, of what was there before, too
-        self._open_if_there()
+        self._begin()
 
     @asynccontextmanager
     async def used(self) -> AsyncIterator[Served]:
@@ -118,16 +125,22 @@ class _Place:
 
     def close(self) -> None:
         """Close it, and what was there before."""
-        self._looks.close()
+        self._disk.close()
+        if self._coming:
+            self._coming.add_done_callback(_close_unwanted)
         for served in {self._served, *self._users}:
             if served is not None:
                 served.close()
 
-    def _open_if_there(self) -> None:
+    def _begin(self) -> None:
+        coming = self._disk.submit(self._opened)
         try:
-            self._served, self._gone = self._opened(), False
+            self._served, self._gone = coming.result(OPEN_SECONDS), False
         except CollectionNotFoundError:
             _log.warning("%s is not there: it is opened when it is", self._folder)
+        except TimeoutError:
+            self._coming = coming
+            self._is_late()
 
     async def _still_open(self) -> Served | None:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another
@@ -142,24 +155,41 @@ class _Place:
     async def _is_there(self, served: Served) -> bool:
         """Whether this lies in its folder; one look for all who ask, and nothing else waits."""
         if self._look is None or self._look.done():
-            self._look = self._looks.submit(served.collection.is_in_place)
+            self._look = self._disk.submit(served.collection.is_in_place)
             self._late = False
-        if not self._late:
-            try:
-                answer = asyncio.shield(asyncio.wrap_future(self._look))
-                return await asyncio.wait_for(answer, _LOOK_SECONDS)
-            except TimeoutError:
-                self._late = True
-                _log.warning("%s: its disk does not answer", self._folder)
+        return await self._in_time(self._look, _LOOK_SECONDS)
+
+    async def _in_time(self, work: Future[_T], seconds: float) -> _T:
+        """What the disk gives; who asks while it is late is refused at once."""
+        if not self._late or work.done():
+            answer = asyncio.wrap_future(work)
+            answer.add_done_callback(lambda late: late.cancelled() or late.exception())
+            await asyncio.wait([answer], timeout=seconds)
+            if answer.done():
+                return answer.result()
+            self._is_late()
         gone = kind_of(CollectionNotFoundError(self._folder))
         raise Refusal(gone, "its disk does not answer: it is used again when it does")
 
+    def _is_late(self) -> None:
+        self._late = True
+        _log.warning("%s: its disk does not answer; it is used when it does", self._folder)
+
     async def _open_anew(self) -> Served:
+        if self._coming is None:
+            self._coming = self._disk.submit(self._opened)
+            self._late = False
         try:
-            opened = await asyncio.to_thread(self._opened)
-        except CollectionNotFoundError as error:
+            opened = await self._in_time(self._coming, OPEN_SECONDS)
+        except Refusal:  # it is late, and may yet come
+            raise
+        except Exception as error:
+            self._coming = None
+            if not isinstance(error, CollectionNotFoundError):
+                raise
             detail = "its index folder is not there; it is opened when that is back"
             raise Refusal(kind_of(error), detail) from None
+        self._coming = None
         before, self._served, self._gone = self._served, opened, False
         _log.warning("%s is open", self._folder)
         if before is not None:
@@ -174,3 +204,9 @@ class _Place:
 
     def _opened(self) -> Served:
         return Served(self._name, self._folder, self._limits)
+
+
+def _close_unwanted(coming: Future[Served]) -> None:
+    """Close what was opened too late for anybody to use it."""
+    if not (coming.cancelled() or coming.exception()):
+        coming.result().close()
