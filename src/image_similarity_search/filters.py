@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
+import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -171,11 +171,11 @@ class Filter:
 
     def _check_range(self, what: str) -> None:
         ratio = what == "aspect"
-        kinds, most_of_all = ((int, float), _MOST) if ratio else ((int,), math.inf)
+        kinds = (int, float) if ratio else (int,)
         for bound in ("min", "max"):
             value = getattr(self, f"{bound}_{what}")
             number = isinstance(value, kinds) and not isinstance(value, bool)
-            if value is not None and not (number and 0 <= value < most_of_all):
+            if value is not None and not (number and 0 <= value <= sys.float_info.max):
                 expected = "a ratio" if ratio else "a whole number"
                 raise ConfigError(f"{bound}_{what}", value, f"{expected}, 0 or more")
         least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
