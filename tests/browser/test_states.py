@@ -257,6 +257,9 @@ def test_two_collections(furnished: Path, tmp_path: Path, visitor: Visitor) -> N
         page.reload()
         wait_for_search(page)
         assert page.get_by_label("Collection").input_value() == "few"
+        page.goto(f"{url}/?c=former&like=1")
+        page.get_by_text("There is no collection former here.").wait_for()
+        page.locator("#status", has_text="64 pictures").wait_for()
 
 
 def test_the_answer_of_a_page_cannot_be_run(site: Site, visitor: Visitor) -> None:

@@ -395,8 +395,11 @@ async function begin() {
   history.defaultCollection = names[0];
   byId("collection").replaceChildren(...names.map((name) => new Option(name, name)));
   document.querySelector(".collections").hidden = names.length < 2;
-  const first = history.read();
-  if (!names.includes(first.collection)) first.collection = names[0];
+  let first = history.read();
+  if (!names.includes(first.collection)) {
+    toast(`There is no collection ${first.collection} here.`, { wrong: true });
+    first = { ...EMPTY, collection: names[0] }; // ids of another one are other pictures here
+  }
   return apply(first, { scroll: history.scroll, anew: true });
 }
 
