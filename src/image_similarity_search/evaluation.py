@@ -98,7 +98,7 @@ class FigureComparison:
     """A figure of two reports, by the queries that both have.
 
     ``difference`` is the second less the first, with its own interval: the queries are the same,
-    so it is far narrower than those of the two figures.
+    so the more both find and miss the same, the narrower it is.
     """
 
     first: float

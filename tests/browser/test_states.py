@@ -257,6 +257,9 @@ def test_two_collections(furnished: Path, tmp_path: Path, visitor: Visitor) -> N
         page.reload()
         wait_for_search(page)
         assert page.get_by_label("Collection").input_value() == "few"
+        page.goto(f"{url}/?c=former&like=1")
+        page.get_by_text("There is no collection former here.").wait_for()
+        page.locator("#status", has_text="64 pictures").wait_for()
 
 
 def test_the_answer_of_a_page_cannot_be_run(site: Site, visitor: Visitor) -> None:
@@ -285,8 +288,8 @@ def test_a_collection_that_is_gone_is_said(visitor: Visitor, own_site: Site) -> 
     assert answered.value.status == 503
     gone.wait_for()
     (own_site.place / "unplugged").rename(own_site.place / "index")
-    page.goto(own_site.url)
-    page.locator(".cell").first.wait_for()
+    wait_for_search(page)  # by the picture that was dropped: nothing is loaded anew
+    page.get_by_role("button", name="Update").wait_for()
 
 
 def test_one_of_two_collections_is_gone(visitor: Visitor, own_site: Site) -> None:

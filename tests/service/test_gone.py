@@ -16,9 +16,9 @@ from running import NAME, Starter
 from test_attacks import KEY, slug_of
 from test_searching import hits_of, picture
 
-from image_similarity_search.catalog import database
+from image_similarity_search.catalog import database, whereabouts
 from image_similarity_search.collection import Collection
-from image_similarity_search.service import shelf
+from image_similarity_search.service import serving, shelf
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.served import Served
 
@@ -174,6 +174,29 @@ def test_a_disk_that_does_not_answer_holds_up_no_other_collection(
     assert two.get("/v1/collections").json()["unavailable"] == ["others"]
     answers.set()
     until(lambda: two.get("/v1/collections/others").status_code == 200)
+
+
+@pytest.mark.unix
+def test_a_disk_that_does_not_answer_at_the_start_holds_up_no_other_collection(
+    serve: Starter, place: Path, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of it is a pipe: who opens it hangs, as on a drive whose server is away."""
+    shutil.copytree(place / "index", place / "others")
+    os.mkfifo(place / "others" / whereabouts.POINTER)
+    for module in (shelf, serving):
+        monkeypatch.setattr(module, "OPEN_SECONDS", 0.3)
+    places = (("others", str(place / "others")), (NAME, str(place / "index")))
+    serving._try_opening([folder for _, folder in places])
+    client = serve(collections=places)
+    assert client.get(here).status_code == 200
+    assert client.get("/readyz").json()["problems"] == {"others": "collection-gone"}
+    assert client.get("/v1/collections").json()["unavailable"] == ["others"]
+    assert "does not answer" in client.get("/v1/collections/others").json()["detail"]
+
+    os.rename(place / "others" / whereabouts.POINTER, place / "pipe")
+    (place / "pipe").write_text("")  # whoever hangs there reads nothing, and goes on
+    until(lambda: client.get("/v1/collections/others").status_code == 200)
+    assert client.get("/readyz").json()["problems"] == {}
 
 
 def test_a_request_looks_once_whether_it_is_there(

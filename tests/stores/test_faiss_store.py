@@ -357,9 +357,13 @@ def _agree(store: FaissStore, held: dict[int, FloatArray], metric: Metric) -> No
             np.testing.assert_allclose(ranked, best, rtol=1e-4, atol=1e-4)
 
 
-def test_a_scan_of_bits_looks_at_every_list_by_several_threads_at_once() -> None:
+@pytest.mark.parametrize(("threads", "queries", "implem"), [(2, 1, 14), (2, 2, 0), (1, 1, 0)])
+def test_a_scan_of_bits_looks_at_every_list_by_several_threads_where_queries_are_fewer(
+    threads: int, queries: int, implem: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss_library(), "omp_get_max_threads", lambda: threads)
     store = FaissStore(8, "cosine", flat_limit=0)
     store.upsert(_ids(600), vectors.comparable(_clustered(600, 8), "cosine"))
-    store.search(np.ones((1, 8), dtype=np.float32), 5)
+    store.search(np.ones((queries, 8), dtype=np.float32), 5)
     inner = kinds.innermost(faiss_library().downcast_index(store.index.index))
-    assert (inner.nprobe, inner.nlist, inner.implem) == (16, 16, 14)
+    assert (inner.nprobe, inner.nlist, inner.implem) == (16, 16, implem)

@@ -18,8 +18,10 @@ from image_similarity_search.errors import (
     ConfigError,
 )
 from image_similarity_search.service.app import AppFactory
+from image_similarity_search.service.background import Background
 from image_similarity_search.service.connections import Counted
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.shelf import OPEN_SECONDS
 
 STOP_SECONDS = 30
 """In which open requests may end."""
@@ -54,14 +56,19 @@ def _try_opening(folders: list[str]) -> None:
     missing: list[str] = []
     away: list[CollectionError] = []
     for folder in folders:
-        try:
-            Collection.open(folder).close()
-        except CollectionNotFoundError:
-            missing.append(folder)
-        except CollectionUnavailableError as error:
-            away.append(error)
+        with suppress(TimeoutError):  # its disk does not answer: it is opened when that does
+            try:
+                Background("open").submit(_opens, folder).result(OPEN_SECONDS)
+            except CollectionNotFoundError:
+                missing.append(folder)
+            except CollectionUnavailableError as error:
+                away.append(error)
     if len(missing) + len(away) == len(folders):
         raise away[0] if away else CollectionNotFoundError(" or ".join(missing))
+
+
+def _opens(folder: str) -> None:
+    Collection.open(folder).close()
 
 
 def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn.Config:

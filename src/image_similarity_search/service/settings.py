@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from image_similarity_search.collection.bounded import Bounded
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import number
 
 KEY_LENGTH = 16
 """Characters that an API key must have."""
+
+_REAL_SECONDS = 2.0  # in which a disk says where links lead
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -32,6 +38,9 @@ class Limits:
         rate: requests a second of one client, by key or address; 0 is as many as it likes. It may
             save up ``burst`` seconds of them.
         burst: see ``rate``.
+
+    Raises:
+        ConfigError: the rate is none.
     """
 
     upload_bytes: int = 32 * 1024**2
@@ -43,6 +52,11 @@ class Limits:
     streams: int = 64
     rate: float = 0.0
     burst: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Check the rate."""
+        if not 0 <= number(self.rate) < math.inf:
+            raise ConfigError("rate", self.rate, "a finite number of requests a second, 0 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +136,11 @@ def named(places: Sequence[str]) -> tuple[tuple[str, str], ...]:
         name, equals, folder = place.partition("=")
         if not equals:
             folder = place
-            base = os.path.basename(os.path.realpath(place))
+        # where a disk does not answer, nothing is known of links on it
+        real = Bounded[str]().ask(partial(os.path.realpath, folder), _REAL_SECONDS)
+        real = real or os.path.abspath(folder)
+        if not equals:
+            base = os.path.basename(real)
             name = re.sub(r"[^A-Za-z0-9._-]+", "-", base).strip("-._") or "collection"
-        pairs.append((name, os.path.realpath(folder)))
+        pairs.append((name, real))
     return tuple(pairs)

@@ -23,7 +23,10 @@ from image_similarity_search.service.settings import Limits
 
 _log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 2.0  # in which a disk, or a database, that answers says whether it is there
+OPEN_SECONDS = 5.0
+"""In which a collection is open whose disk, or database, answers."""
+
+_LOOK_SECONDS = 2.0  # in which that says whether it is there
 _GONE, _NO_CATALOG = KINDS[CollectionNotFoundError], KINDS[CollectionUnavailableError]
 
 _T = TypeVar("_T")
@@ -37,7 +40,7 @@ class Shelf:
         self.ready = False
 
     def open(self, collections: tuple[tuple[str, str], ...], limits: Limits) -> None:
-        """Open them; one that is not there, or whose database is away, is opened when it is.
+        """Open them; one whose disk or database is away, or does not answer, is opened when it is.
 
         Raises:
             ImageSearchError: one is there, and can't be opened.
@@ -101,18 +104,18 @@ class _Place:
         self._name = name
         self._folder = folder
         self._limits = limits
-        self._looks = Background("look")  # a disk whose server is away may never answer
+        self._disk = Background("disk")  # one whose server is away may never answer
         self._look: Future[bool] | None = None
-        self._opening: Future[Served] | None = None
-        self._late = False  # the look, or the opening
+        self._coming: Future[Served] | None = None
+        self._late = False  # the look, or what is coming
         self._away = _GONE  # what it is where that does not answer
         self._served: Served | None = None
         self._gone = True
         self._users: Counter[Served] = Counter()  # requests, of what was there before, too
-        self._open_if_there()
+        self._begin()
 
     @asynccontextmanager
-    async def used(self, seconds: float | None = None) -> AsyncIterator[Served]:
+    async def used(self, seconds: float = OPEN_SECONDS) -> AsyncIterator[Served]:
         """What is there now, what is open or else that anew: open to the end of the block.
 
         It is refused where opening it takes more than ``seconds``.
@@ -128,20 +131,24 @@ class _Place:
 
     def close(self) -> None:
         """Close it, what was there before, and what comes too late."""
-        self._looks.close()
-        if self._opening is not None:
-            self._opening.add_done_callback(_close_late)
+        self._disk.close()
+        if self._coming:
+            self._coming.add_done_callback(_close_unwanted)
         for served in {self._served, *self._users}:
             if served is not None:
                 served.close()
 
-    def _open_if_there(self) -> None:
+    def _begin(self) -> None:
+        coming = self._disk.submit(self._opened)
         try:
-            self._served, self._gone = self._opened(), False
+            self._served, self._gone = coming.result(OPEN_SECONDS), False
         except CollectionNotFoundError:
             _log.warning("%s is not there: it is opened when it is", self._folder)
         except CollectionUnavailableError as error:
             _log.warning("%s (it is opened when it can be)", error)
+        except TimeoutError:
+            self._coming = coming
+            self._is_late()
 
     async def _still_open(self) -> Served | None:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another
@@ -156,36 +163,40 @@ class _Place:
     async def _is_there(self, served: Served) -> bool:
         """Whether this lies in its folder; one look for all who ask, and nothing else waits."""
         if self._look is None or self._look.done():
-            self._look = self._looks.submit(served.collection.is_in_place)
+            self._look = self._disk.submit(served.collection.is_in_place)
             self._late = False
         return await self._in_time(self._look, _LOOK_SECONDS)
 
-    async def _in_time(self, asked: Future[_T], seconds: float | None) -> _T:
-        """What this gives; nobody waits longer, or once more for what was late."""
-        if asked.done() or seconds is None or not self._late:
-            try:
-                answer = asyncio.shield(asyncio.wrap_future(asked))
-                return await asyncio.wait_for(answer, seconds)
-            except TimeoutError:
-                self._late = True
-                _log.warning("%s: what it is kept on does not answer", self._folder)
+    async def _in_time(self, work: Future[_T], seconds: float) -> _T:
+        """What this gives; who asks while it is late is refused at once."""
+        if not self._late or work.done():
+            answer = asyncio.wrap_future(work)
+            answer.add_done_callback(lambda late: late.cancelled() or late.exception())
+            await asyncio.wait([answer], timeout=seconds)
+            if answer.done():
+                return answer.result()
+            self._is_late()
         detail = "what it is kept on does not answer: it is used again when that does"
         raise Refusal(self._away, detail)
 
-    async def _open_anew(self, seconds: float | None) -> Served:
+    def _is_late(self) -> None:
+        self._late = True
+        _log.warning("%s: what it is kept on does not answer", self._folder)
+
+    async def _open_anew(self, seconds: float) -> Served:
         """What is there now, opened once for all who ask."""
-        opening = self._opening
-        if opening is None or (opening.done() and opening.exception()):
-            opening = self._opening = self._looks.submit(self._opened)
+        coming = self._coming
+        if coming is None or (coming.done() and coming.exception()):
+            coming = self._coming = self._disk.submit(self._opened)
             self._late = False
         try:
-            opened = await self._in_time(opening, seconds)
+            opened = await self._in_time(coming, seconds)
         except CollectionNotFoundError:
             detail = "its index folder is not there; it is opened when that is back"
             raise Refusal(_GONE, detail) from None
-        if opening is self._opening:  # nobody heard of it before
+        if coming is self._coming:  # nobody heard of it before
             before, self._served = self._served, opened
-            self._opening, self._gone = None, False
+            self._coming, self._gone = None, False
             _log.warning("%s is open", self._folder)
             if before is not None:
                 await self._close_unused(before)
@@ -207,6 +218,7 @@ class _Place:
         return served
 
 
-def _close_late(opening: Future[Served]) -> None:
-    if not opening.cancelled() and not opening.exception():
-        opening.result().close()
+def _close_unwanted(coming: Future[Served]) -> None:
+    """Close what was opened too late for anybody to use it."""
+    if not (coming.cancelled() or coming.exception()):
+        coming.result().close()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from image_similarity_search.collection.evaluation.figures import figures_of
-from image_similarity_search.collection.evaluation.intervals import estimates
+from image_similarity_search.collection.evaluation.intervals import Values, estimates
 from image_similarity_search.evaluation import Estimate
 
 
@@ -48,6 +48,25 @@ def test_an_interval_of_large_and_small_groups_holds_the_mean_over_all() -> None
     values = np.array([[1.0]] * 9 + [[0.0]])
     (found,) = estimates(values, np.array([0] * 9 + [1]))
     assert found == Estimate(0.9, 0.0, 1.0)
+
+
+def test_an_interval_of_a_difference_is_the_narrower_the_more_the_two_miss_the_same() -> None:
+    """Against what docs/evaluate.md said once, it can be wider than those of the two figures."""
+    groups = np.arange(200)
+    drawn = [np.random.default_rng(seed).random((200, 1)) for seed in (1, 2)]
+    misses, others = (np.where(values < 0.1, 1.0, 0.0) for values in drawn)
+    first, alike, unlike = 1.0 - misses, 0.9 - misses, 1.0 - others
+
+    def width(values: Values) -> float:
+        (found,) = estimates(values, groups)
+        assert found.low is not None
+        assert found.high is not None
+        return found.high - found.low
+
+    apart = np.hypot(width(first), width(unlike))
+    assert width(alike - first) == pytest.approx(0, abs=1e-9)
+    assert width(unlike - first) == pytest.approx(apart, rel=0.15)
+    assert width(unlike - first) > max(width(first), width(unlike))
 
 
 def test_one_group_has_no_interval() -> None:

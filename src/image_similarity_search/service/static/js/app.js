@@ -14,11 +14,13 @@ import { factsOf, Viewer } from "./viewer.js";
 
 const MOST_EXAMPLES = 8;
 const MOST_JUDGED = 100;
+const AGAIN = 5000; // milliseconds, from one look for a collection that can't be used to the next
 const known = new Map(); // images by id, of the collection that is shown
 let state = EMPTY;
 let collections = [];
 let adding = false; // the next file that is chosen is one more example
 let looking = null; // at which example
+let lost = null; // the collection that was to be shown, and can't be used
 
 const history = new History((next, scroll) => apply(next, { scroll }));
 const jobs = new Jobs(() => refresh(), failed);
@@ -84,6 +86,7 @@ async function apply(next, { scroll = 0, focus = false, anew = false } = {}) {
     try {
       await pictures.show(state, { scroll, focus });
       byId("offline").hidden = true;
+      lost = null;
     } catch (error) {
       failed(error);
     }
@@ -281,9 +284,27 @@ const UNUSABLE = ["collection-gone", "no-catalog", "corrupt"];
 function failed(error) {
   if (error.name === "AbortError") return;
   if (error instanceof api.Unreachable) waitForServer();
-  else if (UNUSABLE.includes(error.kind)) pictures.fail(`${error.title}: ${state.collection}`, error.message === error.title ? "The server's log says why." : sentence(error.message));
+  else if (UNUSABLE.includes(error.kind)) lose(error);
   else if (error instanceof api.Problem && state.examples.length && error.status < 500) pictures.fail(headingOf(error), sentence(error.message));
   else toast(sentence(error.message), { wrong: true });
+}
+
+function lose(problem) {
+  lost = state.collection;
+  pictures.fail(`${problem.title}: ${lost}`, problem.message === problem.title ? "The server's log says why." : sentence(problem.message));
+}
+
+let lookingAgain = false;
+/** Show the collection that could not be used, if it can be by now. */
+async function lookAgain() {
+  if (lost === null || lookingAgain || document.hidden) return;
+  lookingAgain = true;
+  const served = await api.collections().catch(() => ({ collections: [] }));
+  lookingAgain = false;
+  if (!served.collections.some(({ name }) => name === lost)) return;
+  ({ collections } = served);
+  lost = null;
+  await apply(state, { anew: true, scroll: scrollY });
 }
 
 /** What can't be done: it may be the picture, or a condition beside it. */
@@ -309,6 +330,8 @@ const reachable = () => fetch("/healthz").then((response) => response.ok, () => 
 // The things above the pictures
 
 function setUp() {
+  setInterval(lookAgain, AGAIN);
+  for (const looked of ["focus", "visibilitychange"]) addEventListener(looked, lookAgain);
   api.onKeyWanted(askForKey);
   uploads.listen(take);
   for (const button of document.querySelectorAll("#choose, [data-choose]")) {
@@ -372,8 +395,11 @@ async function begin() {
   history.defaultCollection = names[0];
   byId("collection").replaceChildren(...names.map((name) => new Option(name, name)));
   document.querySelector(".collections").hidden = names.length < 2;
-  const first = history.read();
-  if (!names.includes(first.collection)) first.collection = names[0];
+  let first = history.read();
+  if (!names.includes(first.collection)) {
+    toast(`There is no collection ${first.collection} here.`, { wrong: true });
+    first = { ...EMPTY, collection: names[0] }; // ids of another one are other pictures here
+  }
   return apply(first, { scroll: history.scroll, anew: true });
 }
 
