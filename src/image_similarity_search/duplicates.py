@@ -13,6 +13,9 @@ DUPLICATE_LEVELS: tuple[DuplicateLevel, ...] = get_args(DuplicateLevel)
 DuplicateAction = Literal["trash", "move", "hardlink", "symlink", "delete"]
 DUPLICATE_ACTIONS: tuple[DuplicateAction, ...] = get_args(DuplicateAction)
 
+NO_COLOURS = "without its colours"
+"""The ``change`` of a black-and-white or sepia copy of an image in colour."""
+
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
@@ -26,7 +29,8 @@ class Duplicate:
         score: of its embedding beside that of the one that stays, by cosine, up to 1.0.
         likeness: how its pixels correlate with those, -1.0 to 1.0; None where only embeddings
             were compared.
-        change: ``mirrored``, ``turned``, ``mirrored and turned``, ``cut``, or empty. Of what
+        change: ``mirrored``, ``turned``, ``mirrored and turned``, ``cut``, or empty; and behind
+            it ``without its colours``, where only the one that stays is in colour. Of what
             is ``similar``, ``other details`` where two pages are alike in all but these.
         sharpness: how much fine detail it shows, beside the other copies in its group; None where
             it was not measured, for nothing depends on it or the file can't be read.
@@ -48,7 +52,8 @@ class DuplicateGroup:
 
     Attributes:
         keep: the image that stays.
-        why: what makes it the one to keep: ``most pixels``, ``sharpest``, ``largest file`` …
+        why: what makes it the one to keep: ``in colour``, ``most pixels``, ``sharpest``,
+            ``largest file`` …
         others: the other images.
         sharpness: of ``keep``, as that of the others.
     """

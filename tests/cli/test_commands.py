@@ -119,6 +119,65 @@ def test_the_sharper_copy_is_kept_and_it_is_said_why(
     assert group["keep"]["sharpness"] > group["others"][0]["sharpness"] > 0
 
 
+def test_changed_copies_go_only_where_their_level_is_said(indexed: Iss, photos: Path) -> None:
+    picture = draw(0, (400, 300))
+    picture.save(photos / "clean.jpg")
+    grey = photos / "grey.png"
+    picture.convert("L").save(grey)
+    indexed("index", photos)
+    done = indexed("duplicates", "--name", "[cg]*")
+    assert b"1 image that could go, 1 of them changed (" in done.stderr
+    assert ", in colour)" in lines(done)[0]
+    done = indexed("duplicates", "--name", "[cg]*", "--action", "delete", "--yes")
+    assert b"--level near" in done.stderr
+    assert b"done: 0 files" in done.stderr
+    assert grey.exists()
+    indexed("duplicates", "--name", "[cg]*", "--level", "near", "--action", "delete", "--yes")
+    assert not grey.exists()
+    assert (photos / "clean.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--yes",), b"trash, move, hardlink, symlink or delete"),
+        (
+            ("--action", "delete", "--to", "there"),
+            b"--to goes with --action move, and not with del",
+        ),
+        (("--action", "move"), b"--action move needs --to FOLDER"),
+    ],
+)
+def test_what_an_action_lacks_is_named(
+    indexed: Iss, options: tuple[str, ...], words: bytes
+) -> None:
+    assert words in indexed("duplicates", *options, status=exits.USAGE).stderr
+
+
+def test_many_files_that_are_left_for_one_reason_are_one_line(indexed: Iss, photos: Path) -> None:
+    folder = photos / "copies"
+    folder.mkdir()
+    for number in range(8):
+        shutil.copy(photos / "picture 0.jpg", folder / f"{number}.jpg")
+    indexed("index", photos)
+    action = ("duplicates", "--level", "exact", "--action", "delete")
+    for number in range(8):
+        (folder / f"{number}.jpg").unlink()
+    done = indexed(*action)
+    assert done.stderr.count(b"left as") == 1
+    assert b"8 files, the first of them " in done.stderr
+    assert b"No such file" in done.stderr
+
+
+def test_why_pixels_can_not_be_compared_is_told(indexed: Iss, photos: Path) -> None:
+    draw(0, (400, 300)).save(photos / "large.jpg")
+    indexed("index", photos)
+    for path in photos.rglob("*.*"):
+        path.unlink()
+    done = indexed("duplicates")
+    assert re.search(rb"can't be compared, the first of them .*: .*[Nn]o such", done.stderr)
+
+
 def test_what_is_similar_stays_and_is_counted_apart(
     indexed: Iss, photos: Path, tmp_path: Path
 ) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.cli import output
-from image_similarity_search.duplicates import Duplicate, DuplicateGroup, DuplicateReport
+from image_similarity_search.duplicates import Deed, Duplicate, DuplicateGroup, DuplicateReport
 from image_similarity_search.types import ImageRecord
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
+
+_MOST_NAMED = 5  # files that were left for one reason
 
 
 def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool) -> None:
@@ -40,7 +44,8 @@ def sum_up(report: DuplicateReport) -> None:
         output.say(_stays(report, "image"))
     if report.unreadable:
         files = output.count(len(report.unreadable), "file")
-        output.say(f"the pixels of {files} can't be compared")
+        path, reason = next(iter(report.unreadable.items()))
+        output.say(f"the pixels of {files} can't be compared, the first of them {path}: {reason}")
     if report.dismissed:
         output.say(f"dismissed before: {output.count(report.dismissed, 'pair')}")
     if report.linked:
@@ -57,7 +62,22 @@ def _could_go(report: DuplicateReport, kind: str) -> str:
     """How much of a kind of thing could go."""
     groups = report.copies
     others = sum(len(group.others) for group in groups)
-    return f"{output.count(len(groups), 'group')}, {output.count(others, kind)} that could go"
+    words = f"{output.count(len(groups), 'group')}, {output.count(others, kind)} that could go"
+    changed = sum(other.level == "near" for group in groups for other in group.others)
+    return f"{words}, {changed:,} of them changed" if changed else words
+
+
+def left_in_words(left: Sequence[Deed]) -> Iterator[str]:
+    """What was left as it is, and why; of many for one reason the first, and how many."""
+    by_problem: defaultdict[str, list[Deed]] = defaultdict(list)
+    for deed in left:
+        by_problem[deed.problem].append(deed)
+    for problem, deeds in by_problem.items():
+        if len(deeds) > _MOST_NAMED:
+            files, path = output.count(len(deeds), "file"), deeds[0].path
+            yield f"left as they are: {files}, the first of them {path}: {problem}"
+        else:
+            yield from (f"left as it is: {deed.path}: {problem}" for deed in deeds)
 
 
 def _stays(report: DuplicateReport, kind: str) -> str:

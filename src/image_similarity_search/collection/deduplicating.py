@@ -104,26 +104,29 @@ class DeduplicatedCollection(ChangeableCollection):
         groups: Sequence[DuplicateGroup],
         action: DuplicateAction,
         *,
+        level: DuplicateLevel = "same",
         to: str | os.PathLike[str] | None = None,
         dry_run: bool = True,
     ) -> ActionReport:
         """Do something with the files that could go, of groups that ``duplicates`` found.
 
         Unless ``dry_run`` is False, it is only told what would be done. Nothing is done with
-        images that are ``similar``, with files that were changed since they were indexed, with
-        links, or for a group whose image to keep is not as it was indexed. What was done is
-        written down first, for ``undo_duplicates``; files that are gone are forgotten, and their
-        tags put to the image that stays.
+        changed copies, unless ``level`` is ``near``: pixels don't tell which of two was changed.
+        Nor with images that are ``similar``, with files that were changed since they were
+        indexed, with links, or for a group whose image to keep is not as it was indexed. What was
+        done is written down first, for ``undo_duplicates``; files that are gone are forgotten, and
+        their tags put to the image that stays.
 
         Args:
             groups: groups of ``duplicates``, or some of them.
             action: ``trash`` (the desktop's), ``move`` (to the folder ``to``), ``hardlink`` or
                 ``symlink`` (to the image that stays; only of the same bytes), or ``delete``.
+            level: the least alike with which something is done; ``near`` is to be said.
             to: the folder to move to; it is made if need be. Not one that is indexed.
             dry_run: say False to do it.
 
         Raises:
-            ConfigError: no such action, or nothing to do it with.
+            ConfigError: no such action or level, or nothing to do it with.
             CollectionLockedError: another process is writing.
             CollectionUnwritableError: it can't be written down, or forgotten.
         """
@@ -132,9 +135,10 @@ class DeduplicatedCollection(ChangeableCollection):
 
         where = None if to is None else checked_path(to)
         if dry_run:
-            return resolved(self._catalog, None, groups, action, where)
+            return resolved(self._catalog, None, groups, action, level, where)
         with self._writing():
-            report = resolved(self._catalog, UndoLog(self._folder), groups, action, where)
+            log = UndoLog(self._folder)
+            report = resolved(self._catalog, log, groups, action, level, where)
             self._keeper.refresh()
         return report
 

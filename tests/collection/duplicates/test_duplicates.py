@@ -87,7 +87,7 @@ def test_the_levels(collection: Collection, pictures: Path) -> None:
     others = {name: words for _, some in found[1:] for name, words in some.items()}
     assert others == {
         "0 small.jpg": ("same", ""),
-        "0 grey.png": ("near", ""),
+        "0 grey.png": ("near", "without its colours"),
         "0 cut.png": ("near", "cut"),
     }
 

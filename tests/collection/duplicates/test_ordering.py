@@ -26,16 +26,22 @@ def _image(id_: int, pixels: int, size: int = 1000) -> ImageRecord:
 class _Copies:
     """Images that are all alike, and what is measured of them."""
 
-    def __init__(self, images: list[ImageRecord], sharpness: Mapping[int, float]) -> None:
+    def __init__(
+        self,
+        images: list[ImageRecord],
+        sharpness: Mapping[int, float],
+        colours: Mapping[int, float] | None = None,
+    ) -> None:
         self.images = {one.id: one for one in images}
         self.measured: list[int] = []
         self._sharpness = sharpness
+        self._colours = colours or {}
 
     def ranks(self, pairs: Collection[tuple[int, int]], references: Collection[int] = ()) -> Ranks:
         edges: dict[int, dict[int, Edge]] = {}
         for one, other in pairs:
             edges.setdefault(one, {})[other] = edges.setdefault(other, {})[one] = _EDGE
-        return ranked(self.images, edges, references, self._measure)
+        return ranked(self.images, edges, references, self._colours, self._measure)
 
     def best_first(self, references: Collection[int] = ()) -> tuple[list[int], list[str]]:
         """The ids in order, and why each comes before the next."""
@@ -71,6 +77,20 @@ def test_an_image_in_a_reference_folder_is_the_best_however_blurred() -> None:
     copies = _Copies([_image(1, 10), _image(2, 100)], {1: 1.0, 2: 9.0})
     assert copies.best_first([1]) == ([1, 2], ["in a reference folder"])
     assert copies.measured == []
+
+
+def test_colours_come_before_pixels_sharpness_and_bytes() -> None:
+    images = [_image(1, 100, 10), _image(2, 100, 9000), _image(3, 400), _image(4, 50)]
+    copies = _Copies(images, {1: 1.0, 2: 9.0}, {1: 8.0, 2: 0.0, 3: 0.5, 4: 7.0})
+    assert copies.best_first() == ([1, 4, 3, 2], ["most pixels", "in colour", "most pixels"])
+    assert copies.best_first([2])[0] == [2, 1, 4, 3]
+
+
+def test_of_few_colours_the_fewer_do_not_count() -> None:
+    copies = _Copies([_image(1, 90), _image(2, 100)], {}, {1: 1.5, 2: 0.9})
+    assert copies.best_first() == ([2, 1], ["most pixels"])
+    unknown = _Copies([_image(1, 90), _image(2, 100)], {}, {1: 9.0})
+    assert unknown.best_first() == ([2, 1], ["most pixels"])
 
 
 def test_what_can_not_be_read_comes_after_what_can() -> None:

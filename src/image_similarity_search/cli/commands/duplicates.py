@@ -9,7 +9,13 @@ import click
 from click.core import ParameterSource
 
 from image_similarity_search.cli import exits, options, output
-from image_similarity_search.cli.duplicate_groups import report_as_json, sum_up, tell, write_groups
+from image_similarity_search.cli.duplicate_groups import (
+    left_in_words,
+    report_as_json,
+    sum_up,
+    tell,
+    write_groups,
+)
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
@@ -49,9 +55,7 @@ Examples:
 @click.option(
     "--level",
     type=click.Choice(DUPLICATE_LEVELS),
-    default="near",
-    show_default=True,
-    help="The least alike that counts.",
+    help="The least alike that counts [default: near; same with an --action].",
 )
 @click.option("--likeness", type=float, metavar="N", help="Of pixels, for near [default: 0.93].")
 @click.option(
@@ -101,7 +105,7 @@ Examples:
 @options.force
 @options.preview
 def command(
-    level: DuplicateLevel,
+    level: DuplicateLevel | None,
     likeness: float | None,
     score: float | None,
     thorough: bool,
@@ -124,6 +128,8 @@ def command(
     """Find images that are the same, or nearly, and one to keep.
 
     Without --yes nothing is changed. The first line of each group is the image to keep.
+
+    Changed copies (near) go only with --level near: which of two was changed can't be told.
     """
     if undo:
         _check_alone("--undo")
@@ -132,9 +138,14 @@ def command(
     if len(dismissed) == 1:
         raise click.UsageError("--dismiss takes two images or more, each after a --dismiss")
     if action == "report" and (yes or to):
-        raise click.UsageError("say with --action what to do")
-    if (action == "move") != bool(to):
-        raise click.UsageError("--action move needs --to FOLDER, and no other action does")
+        choices = f"{', '.join(DUPLICATE_ACTIONS[:-1])} or {DUPLICATE_ACTIONS[-1]}"
+        raise click.UsageError(f"say with --action what to do: {choices}")
+    if action == "move" and not to:
+        raise click.UsageError("--action move needs --to FOLDER")
+    if action != "move" and to:
+        raise click.UsageError(f"--to goes with --action move, and not with {action}")
+    only_same = level is None and action != "report"
+    level = level or ("same" if only_same else "near")
     from image_similarity_search.collection import Collection
 
     with Collection.open(index_dir, wait=wait) as collection, codecs_silenced():
@@ -152,7 +163,7 @@ def command(
             return status
         check_target(html, collection, index_dir, force=force)
         if action != "report":  # what it lacks is said before the long work
-            collection.resolve_duplicates([], action, to=to)
+            collection.resolve_duplicates([], action, level=level, to=to)
         with ProgressBar() as progress:
             report = collection.duplicates(
                 level,
@@ -170,6 +181,8 @@ def command(
         elif not as_json:
             tell(collection, report.groups, preview=preview)
         sum_up(report)
+        if only_same:
+            output.say("changed copies are left out: --level near is for these")
         if html:
             try:
                 write_groups(html, report)
@@ -179,7 +192,9 @@ def command(
                 raise
         if action == "report":
             return exits.OK
-        deeds = collection.resolve_duplicates(report.copies, action, to=to, dry_run=not yes)
+        deeds = collection.resolve_duplicates(
+            report.copies, action, level=level, to=to, dry_run=not yes
+        )
     if as_json:
         output.write_json(report_as_json(report) | {"deeds": _deeds_as_json(deeds)})
     elif not yes:
@@ -213,8 +228,8 @@ def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:
     """What was done, or would be; the exit status."""
     if as_json:
         output.write_json({"deeds": _deeds_as_json(report)})
-    for deed in report.left:
-        output.say(f"left as it is: {deed.path}: {deed.problem}")
+    for line in left_in_words(report.left):
+        output.say(line)
     size = sum(deed.size for deed in report.done)
     words = "would be done" if report.dry_run else "done"
     output.say(f"{words}: {output.count(len(report.done), 'file')} ({output.size_in_words(size)})")

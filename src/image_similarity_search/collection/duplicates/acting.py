@@ -23,14 +23,18 @@ from image_similarity_search.collection.duplicates.files import (
     put_in_place,
 )
 from image_similarity_search.collection.duplicates.leavings import drop_leavings
+from image_similarity_search.collection.duplicates.ordering import SAME_SIZE, pixels_of
 from image_similarity_search.collection.duplicates.trash import check_trash, into_trash
 from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
 from image_similarity_search.duplicates import (
     DUPLICATE_ACTIONS,
+    DUPLICATE_LEVELS,
+    NO_COLOURS,
     Deed,
     Duplicate,
     DuplicateAction,
     DuplicateGroup,
+    DuplicateLevel,
 )
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import ImageRecord
@@ -44,14 +48,16 @@ class Actor:
 
     Attributes:
         action: what to do.
+        level: the least alike to do it with; what is ``similar`` is left in any case.
         to: the folder to move to.
         log: where it is written down.
 
     Raises:
-        ConfigError: no such action, or no folder to move to.
+        ConfigError: no such action or level, or no folder to move to.
     """
 
     action: DuplicateAction
+    level: DuplicateLevel
     to: str | None
     log: UndoLog | None
 
@@ -59,6 +65,8 @@ class Actor:
         """Check the values."""
         if self.action not in DUPLICATE_ACTIONS:
             raise ConfigError("action", self.action, f"one of {', '.join(DUPLICATE_ACTIONS)}")
+        if self.level not in DUPLICATE_LEVELS:
+            raise ConfigError("level", self.level, f"one of {', '.join(DUPLICATE_LEVELS)}")
         if (self.action == "move") != bool(self.to):
             raise ConfigError("to", self.to, "a folder, for the action move and no other")
         if self.to is not None:
@@ -92,6 +100,10 @@ class Actor:
         """Why nothing is to be done with an image."""
         if other.level == "similar":
             return "it is no copy: it looks alike"
+        if DUPLICATE_LEVELS.index(other.level) > DUPLICATE_LEVELS.index(self.level):
+            return f"it is {other.level}: that goes only where this level is asked for"
+        if NO_COLOURS in other.change and _is_larger(other.image, keep):
+            return "it has more pixels, and the one that stays has the colours"
         if problem := problem_with(keep):
             return f"{keep.path}, which would stay: {problem}"
         if problem := problem_with(other.image):
@@ -157,6 +169,10 @@ class Actor:
             os.makedirs(self.to, exist_ok=True)
         except OSError as error:
             raise _no_folder(self.to, f"it can't be made ({error.strerror})") from error
+
+
+def _is_larger(image: ImageRecord, other: ImageRecord) -> bool:
+    return SAME_SIZE * pixels_of(image) > pixels_of(other)
 
 
 def _check_folder(to: str) -> None:

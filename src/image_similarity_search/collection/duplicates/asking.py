@@ -77,10 +77,11 @@ def resolved(
     log: UndoLog | None,
     groups: Sequence[DuplicateGroup],
     action: DuplicateAction,
+    level: DuplicateLevel,
     to: str | None,
 ) -> ActionReport:
     """As ``Collection.resolve_duplicates``; without ``log`` nothing is done."""
-    actor = Actor(action, to, log)
+    actor = Actor(action, level, to, log)
     if to is not None:
         check_not_indexed(to, catalog.places.roots().values())
     report = ActionReport(dry_run=log is None)

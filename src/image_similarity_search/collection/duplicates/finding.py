@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -56,6 +56,7 @@ class Finder:
         self._dismissals = dismissals
         self._progress = progress
         self._scope = scope
+        self._colours: dict[int, float] = {}  # how colourful what is alike is
         self.report = DuplicateReport(images=len(scope.ids))
 
     def run(self, *, thorough: bool, time_limit: float) -> DuplicateReport:
@@ -74,7 +75,7 @@ class Finder:
         def measure(some: Collection[ImageRecord]) -> Mapping[int, float]:
             return measured(some, time_limit, self._steps("measuring", len(some)))
 
-        group(self.report, contents, edges, images, self._dismissals, measure)
+        group(self.report, contents, edges, images, self._colours, self._dismissals, measure)
         self.report.seconds = time.perf_counter() - begin
         return self.report
 
@@ -96,6 +97,7 @@ class Finder:
         for one, other, edge in self._levels.edges(pairs, seen):
             far = edge.distance if np.isfinite(edge.distance) else self._distance(one, other)
             found = one, other, edge._replace(distance=far)
+            self._note_colours(found[:2], seen)
             if may_be_pages(found, seen):
                 doubtful.append(found)
             else:
@@ -136,6 +138,10 @@ class Finder:
         ids = np.array(sorted(seen.unreadable), dtype=np.int64)
         for record in self._records(ids):
             self.report.unreadable[record.path] = seen.unreadable[record.id]
+
+    def _note_colours(self, ids: Iterable[int], seen: Signatures) -> None:
+        new = [id_ for id_ in ids if id_ not in self._colours]
+        self._colours.update(seen.colourfulness(new))
 
     def _steps(
         self, phase: Literal["comparing", "looking", "measuring"], total: int

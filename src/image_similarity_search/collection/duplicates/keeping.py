@@ -16,6 +16,7 @@ from image_similarity_search.collection.duplicates.ordering import (
     NO_RANK,
     Measure,
     Order,
+    Rank,
     Ranks,
     order,
     ranked,
@@ -24,6 +25,7 @@ from image_similarity_search.collection.duplicates.ordering import (
 from image_similarity_search.collection.duplicates.scope import Contents, Scope
 from image_similarity_search.duplicates import (
     DUPLICATE_LEVELS,
+    NO_COLOURS,
     Duplicate,
     DuplicateGroup,
     DuplicateReport,
@@ -38,6 +40,7 @@ def group(
     contents: Contents,
     edges: MutableMapping[int, dict[int, Edge]],
     images: Mapping[int, ImageRecord],
+    colours: Mapping[int, float],
     dismissals: Dismissals,
     measure: Measure,
 ) -> None:
@@ -48,6 +51,7 @@ def group(
         contents: what was compared.
         edges: which contents are alike; those that were dismissed are taken out.
         images: the records of all images of these contents; one that is gone by now is left out.
+        colours: how colourful these contents are; of those without it is not known.
         dismissals: what is not to be shown.
         measure: measures the sharpness of images.
     """
@@ -60,7 +64,7 @@ def group(
     report.dismissed = _dismiss(edges, members, dismissals)
     copies = _edges(edges, members, similar=False)
     best = {one: there[0] for one, there in members.items()}
-    ranks = ranked(best, copies, scope.references, measure)
+    ranks = ranked(best, copies, scope.references, colours, measure)
     report.unmeasured = ranks.unmeasured
     grouping = _Grouping(scope, members, copies, ranks)
     groups = list(grouping.groups())
@@ -105,9 +109,8 @@ class _Grouping:
             if going:
                 second = min(self._order(content, image) for content, image, _ in going)
                 why = reason(self._content_order(keep), second)
-                yield DuplicateGroup(
-                    best, why, [self._described(*one) for one in going], self._sharpness(keep)
-                )
+                described = [self._described(keep, *one) for one in going]
+                yield DuplicateGroup(best, why, described, self._sharpness(keep))
 
     def _not_linked(
         self, content: int, best: ImageRecord, copies: list[ImageRecord]
@@ -125,13 +128,17 @@ class _Grouping:
         return self._order(content, self.members[content][0])
 
     def _order(self, content: int, image: ImageRecord) -> Order:
-        rank = self.ranks.by_content.get(content, NO_RANK)
-        return order(image, self.scope.references, rank)
+        return order(image, self.scope.references, self._rank(content))
 
-    def _described(self, content: int, image: ImageRecord, edge: Edge) -> Duplicate:
+    def _rank(self, content: int) -> Rank:
+        return self.ranks.by_content.get(content, NO_RANK)
+
+    def _described(self, keep: int, content: int, image: ImageRecord, edge: Edge) -> Duplicate:
         score = 1 / (1 + edge.distance)
+        faded = self._rank(content).faded and not self._rank(keep).faded
+        change = ", ".join(filter(None, [edge.change, NO_COLOURS * faded]))
         sharpness = self._sharpness(content)
-        return Duplicate(image, edge.level, score, edge.likeness, edge.change, sharpness)
+        return Duplicate(image, edge.level, score, edge.likeness, change, sharpness)
 
     def _sharpness(self, content: int) -> float | None:
         return self.ranks.sharpness.get(content)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_similarity_search.collection.duplicates.candidates import Pairs
+from image_similarity_search.collection.duplicates.colours import same_colours
 from image_similarity_search.collection.duplicates.grouping import Edge
 from image_similarity_search.collection.duplicates.likeness import (
     cut_likeness,
@@ -25,8 +26,7 @@ from image_similarity_search.types import FloatArray, IdArray, PixelArray
 SAME_LIKENESS = 0.97
 NEAR_LIKENESS = 0.93
 SIMILAR_SCORE = 0.75
-_SAME_COLOURS = 10.0  # levels between the colours of a picture and its copy, on average
-_SAME_SPOTS = 40.0  # grey levels by which the most different spot of the two may differ
+_SAME_SPOTS = 8.0  # grey levels by which the most different spot of the two may differ
 _PLAIN_SPOTS = 6  # the same of two that show next to nothing: beyond is another colour, or a speck
 _CANDIDATE_DISTANCE = 0.55  # of embeddings; farther ones are no copies, or are found by pixels
 _CUT_DISTANCE = 0.33  # the same, of one that shows a part of the other
@@ -134,11 +134,10 @@ class Levels:
         if plain.any():
             same = plain.all() and max(_most_apart(grey), _most_apart(colours)) <= _PLAIN_SPOTS
             return Edge("same", distance, 1.0, "") if same else None
-        close = np.abs(colours[0].astype(int) - colours[1]).mean() <= _SAME_COLOURS
         if (
             value >= SAME_LIKENESS
             and not change
-            and close
+            and same_colours(colours)
             and largest_difference(*grey) <= _SAME_SPOTS
         ):
             return Edge("same", distance, value, "")

@@ -1,9 +1,9 @@
 """Which of the images that are alike is the best: what counts, and in which order.
 
-What can't be had back comes first. Pixels that are lost are lost; of as many pixels those count
-more that show more; of the same detail the larger file has had less taken away, or holds more
-beside it. Then the older one is the more likely original, and the one of the shorter path lies
-where things are in order.
+What can't be had back comes first. Colours that are lost are lost, and so are pixels; of as many
+pixels those count more that show more; of the same detail the larger file has had less taken away,
+or holds more beside it. Then the older one is the more likely original, and the one of the shorter
+path lies where things are in order.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
+from image_similarity_search.collection.duplicates.colours import IN_COLOUR
 from image_similarity_search.collection.duplicates.grouping import Edges
 from image_similarity_search.types import ImageRecord
 
@@ -26,6 +27,7 @@ MOST_PIXELS = 50_000_000_000
 
 _REASONS = (
     "in a reference folder",
+    "in colour",
     "most pixels",
     "can be read in full",
     "sharpest",
@@ -45,6 +47,7 @@ Measure: TypeAlias = Callable[[Collection[ImageRecord]], Mapping[int, float]]
 class Rank(NamedTuple):
     """Where a content stands among those like it, 0 the best; see ``_REASONS``."""
 
+    faded: bool = False
     size: int = 0
     unread: bool = False
     blur: int = 0
@@ -56,7 +59,7 @@ NO_RANK = Rank()
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """Where contents that are copies of one another stand by size and sharpness.
+    """Where contents that are copies of one another stand by colour, size and sharpness.
 
     Attributes:
         by_content: their ranks.
@@ -70,7 +73,11 @@ class Ranks:
 
 
 def ranked(
-    best: Mapping[int, ImageRecord], edges: Edges, references: Collection[int], measure: Measure
+    best: Mapping[int, ImageRecord],
+    edges: Edges,
+    references: Collection[int],
+    colours: Mapping[int, float],
+    measure: Measure,
 ) -> Ranks:
     """The ranks of contents, of which ``edges`` says which are copies of one another.
 
@@ -80,15 +87,18 @@ def ranked(
         best: an image of each content.
         edges: which are alike.
         references: the images that stay in any case.
+        colours: how colourful contents are; of those without it is not known.
         measure: measures sharpness.
     """
-    parts = [_sizes(part, best, references) for part in _connected(edges)]
+    connected = list(_connected(edges))
+    faded = {one for part in connected for one in _faded(part, colours)}
+    parts = [_sizes(part, best, references, faded) for part in connected]
     chosen, unmeasured = _chosen(parts, best, edges)
     values = measure([best[one] for one in chosen]) if chosen else {}
     sharpness = {one: values[best[one].id] for one in chosen if best[one].id in values}
     unread = set(chosen).difference(sharpness)
     by_content = {
-        one: Rank(number, one in unread, blur)
+        one: Rank(one in faded, number, one in unread, blur)
         for part in parts
         for number, size in enumerate(part)
         for one, blur in _blurs(size, sharpness)
@@ -99,7 +109,7 @@ def ranked(
 def order(image: ImageRecord, references: Collection[int], rank: Rank = NO_RANK) -> Order:
     """What to sort an image by; of copies with the rank of their content."""
     elsewhere = image.id not in references
-    ties = (-_pixels(image), -image.size, image.mtime_ns, len(image.path), image.id)
+    ties = (-pixels_of(image), -image.size, image.mtime_ns, len(image.path), image.id)
     return (elsewhere, *rank, *ties)
 
 
@@ -123,16 +133,31 @@ def _connected(edges: Edges) -> Iterator[list[int]]:
             yield part
 
 
+def _faded(part: list[int], colours: Mapping[int, float]) -> Iterator[int]:
+    """The contents that have no colours, where another one has: not those that have few, too."""
+    most = max((colours.get(one, 0.0) for one in part), default=0.0)
+    for one in part:
+        value = colours.get(one, most)
+        if value <= IN_COLOUR and most >= IN_COLOUR + 2 * value:
+            yield one
+
+
 def _sizes(
-    part: list[int], best: Mapping[int, ImageRecord], references: Collection[int]
+    part: list[int],
+    best: Mapping[int, ImageRecord],
+    references: Collection[int],
+    faded: Collection[int],
 ) -> list[list[int]]:
-    """Contents in lists of nearly as many pixels, those in reference folders apart; best first."""
-    keys = {one: (best[one].id not in references, _pixels(best[one])) for one in part}
+    """Contents in lists of nearly as many pixels, best first.
+
+    Those in reference folders are apart, and those without colours.
+    """
+    pixels = {one: pixels_of(best[one]) for one in part}
+    apart = {one: (best[one].id not in references, one in faded) for one in part}
     sizes: list[list[int]] = []
-    for one in sorted(part, key=lambda one: (keys[one][0], -keys[one][1])):
-        elsewhere, pixels = keys[one]
-        first = keys[sizes[-1][0]] if sizes else (None, 0)
-        if elsewhere == first[0] and pixels >= SAME_SIZE * first[1]:
+    for one in sorted(part, key=lambda one: (apart[one], -pixels[one])):
+        first = sizes[-1][0] if sizes else one
+        if sizes and apart[one] == apart[first] and pixels[one] >= SAME_SIZE * pixels[first]:
             sizes[-1].append(one)
         else:
             sizes.append([one])
@@ -147,7 +172,7 @@ def _chosen(
     left, unmeasured = MOST_PIXELS, 0
     for part in parts:
         wanted = [one for size in part for one in size if not edges[one].keys().isdisjoint(size)]
-        pixels = sum(_pixels(best[one]) for one in wanted)
+        pixels = sum(pixels_of(best[one]) for one in wanted)
         if pixels <= left:
             left -= pixels
             chosen += wanted
@@ -168,5 +193,6 @@ def _blurs(size: list[int], sharpness: Mapping[int, float]) -> Iterator[tuple[in
         yield one, rank
 
 
-def _pixels(image: ImageRecord) -> int:
+def pixels_of(image: ImageRecord) -> int:
+    """How many pixels an image has; 0 where that is not known."""
     return (image.width or 0) * (image.height or 0)

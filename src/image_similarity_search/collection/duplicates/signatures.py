@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from image_similarity_search.collection.duplicates.colours import colourfulness
 from image_similarity_search.collection.duplicates.looking import looked_at
 from image_similarity_search.collection.duplicates.signing import COLOUR_SIDE, SIDE, SIGNATURE_BYTES
 from image_similarity_search.types import FloatArray, IdArray, ImageRecord, PixelArray
@@ -17,7 +18,7 @@ _WORK = "image_similarity_search.collection.duplicates.signing:answer"
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """What images look like, small: uint8 ``grey`` ``(n, 32, 32)``, ``colours`` ``(n, 4, 4, 3)``.
+    """What images look like, small: uint8 ``grey`` ``(n, 32, 32)``, ``colours`` ``(n, 8, 8, 3)``.
 
     That is over white. ``rows`` has the position of an image by its id; ``unreadable`` the reasons
     of those without; ``alpha`` ``(32, 32)``, by position, is there of those that are not opaque.
@@ -33,6 +34,10 @@ class Signatures:
     def ids(self) -> IdArray:
         """The ids ``(n,)`` by position."""
         return np.fromiter(self.rows, dtype=np.int64, count=len(self.rows))
+
+    def colourfulness(self, ids: Iterable[int]) -> dict[int, float]:
+        """How much colour there is in some images, by their ids; without those not looked at."""
+        return {id_: colourfulness(self.colours[self.rows[id_]]) for id_ in ids if id_ in self.rows}
 
     def over_black(self, rows: Sequence[int]) -> tuple[PixelArray, PixelArray]:
         """``grey`` and ``colours`` of some positions, as these images look over black."""

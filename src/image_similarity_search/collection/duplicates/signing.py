@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 SIDE = 32
 """A signature is the whole picture in so many by so many grey pixels,"""
 
-COLOUR_SIDE = 4
+COLOUR_SIDE = 8
 """and in so many by so many coloured ones."""
 
 SIGNATURE_BYTES = SIDE * SIDE + 3 * COLOUR_SIDE * COLOUR_SIDE
 """Of a picture over white; where it is not opaque, ``SIDE * SIDE`` bytes of alpha come after."""
 
-_MIN_SIDE = 2 * SIDE  # a JPEG may be decoded so small, which takes a fraction of the time
+_MIN_SIDE = 4 * SIDE  # a JPEG may be decoded so small, which takes a fraction of the time
 
 
 def answer(request: bytes) -> Generator[bytes, None, bytes]:
@@ -43,11 +43,14 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
 
 
 def grey_signature(image: Image.Image) -> Image.Image:
-    """The grey part of the signature of an RGB picture, as an image."""
-    return _small(image).convert("L")
+    """An RGB picture in as many grey pixels as a signature has, each the mean of its place."""
+    from PIL import Image
+
+    return image.resize((SIDE, SIDE), Image.Resampling.BOX).convert("L")
 
 
 def _small(image: Image.Image) -> Image.Image:
+    """Blurred a little, for boxes of whole pixels lie elsewhere in a copy of another size."""
     from PIL import Image
 
-    return image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    return image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
