@@ -45,11 +45,17 @@ def test_an_image_in_the_wrong_folder_is_named_first(tmp_path: Path) -> None:
     iss("index", "set", "--model", "colour-texture")
     done = iss("evaluate", "--truth", "folders", "--worst", "1")
     wrong = tmp_path / "set" / "two" / "x.png"
-    assert lines(done)[-1] == f"AP 0.3206, the first at rank 5  {wrong} (two)"
+    assert lines(done)[-1] == f"AP 0.3206, the first at rank 5  {wrong} (two; looks like one)"
     assert "more searches that did not find all of theirs first: --worst " in done.err
     everything = iss("evaluate", "--truth", "folders", "--worst", "8")
     assert "more" not in everything.err
     assert lines(everything)[-1].startswith("AP 0.")
+    assert everything.out.count("looks like") == 1
+    assert "like another group than their own: 1 image\n" in everything.err
+    (first,) = iss.json("evaluate", "--truth", "folders", "--worst", "1")["worst"]
+    assert (first["group"], first["looks_like"]) == ("two", "one")
+    iss("evaluate", "--truth", "folders", "--worst", "1", "--html", "worst.html")
+    assert "two; looks like one" in (tmp_path / "worst.html").read_text("utf-8")
     none = iss("evaluate", "--truth", "folders", "--worst", "0")
     assert "png" not in none.out
 
