@@ -93,6 +93,19 @@ def test_clusters(here: Here) -> None:
     assert "--count is 13" in str(here("clusters", "--count", "13").exception)
 
 
+def test_what_is_all_the_same_is_one_cluster(here: Here) -> None:
+    (here.folder / "same").mkdir()
+    for number in range(6):
+        file = here.folder / "same" / f"{number}.png"
+        Image.new("RGB", (64, 64), "red").save(file, compress_level=number)
+    where = "--index-dir", "same.index"
+    here.output("index", "same", *where, "--model", "colour-texture")
+    done = here("clusters", *where)
+    assert "1 cluster of 6 images in " in done.stderr
+    assert done.stderr.endswith(", as they can't be told apart\n")
+    assert "can't be told apart" not in here("clusters", *where, "--count", "1").stderr
+
+
 def test_outliers(here: Here) -> None:
     told = json.loads(here.output("outliers", "--count", "2", "-k", "3", "--json"))
     first, second = told["outliers"]

@@ -71,8 +71,15 @@ def command(
         return
     if html:
         _write_page(html, report)
-    how = f", as the silhouette is best there, {report.silhouette:.2f}" if report.tried else ""
-    output.say(f"{_counted(report)} in {report.seconds:.1f} s{how}")
+    output.say(f"{_counted(report)} in {report.seconds:.1f} s{_why_so_many(report)}")
+
+
+def _why_so_many(report: ClusterReport) -> str:
+    if len(report.tried) < 2:  # the number was said, or there are too few images
+        return ""
+    if len(report.clusters) < 2:
+        return ", as they can't be told apart"
+    return f", as the silhouette is best there, {report.silhouette:.2f}"
 
 
 def _counted(report: ClusterReport) -> str:
