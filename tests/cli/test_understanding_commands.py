@@ -90,6 +90,9 @@ def test_clusters(here: Here) -> None:
     assert "as the silhouette is best there" in done.stderr
     page = Path("clusters.html").read_text("utf-8")
     assert page.count("<section") == len(lines)
+    told = json.loads(here.output("clusters", "--json"))
+    for cosine in (image["cosine"] for one in told["clusters"] for image in one["typical"][1:]):
+        assert f"{1 / (1 + (1 - cosine)):.4f}" in page
     assert "--count is 13" in str(here("clusters", "--count", "13").exception)
 
 

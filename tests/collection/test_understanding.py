@@ -231,6 +231,7 @@ def test_groups_of_unequal_sizes_are_found_and_counted(
     nearest, _ = nearest_middles(arrays, sample.middles(count, 25))
     assert count == len(sizes), tried
     assert len(set(zip(nearest.tolist(), of.tolist(), strict=True))) == len(sizes)
+    assert sample.middles(250, 2).shape == (250, 64)  # more than were merged
 
 
 def test_neighbours_are_the_exact_ones(coloured: Collection) -> None:

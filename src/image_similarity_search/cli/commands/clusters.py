@@ -125,7 +125,7 @@ def _write_page(file: str, report: ClusterReport) -> None:
         sections.append(
             GalleryQuery(
                 os.path.basename(path),
-                [Hit(image, 1 - cosine, cosine) for image, cosine in others],
+                [Hit(image, 1 - cosine, 1 / (2 - cosine)) for image, cosine in others],
                 thumbnail(path),
                 path,
                 note,

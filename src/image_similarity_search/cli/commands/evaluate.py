@@ -294,7 +294,7 @@ def _write_page(
     sections = []
     for query in report.worst_queries(worst):
         hits = collection.search(query.image.id, _SHOWN, where=where)
-        notes = ["Right" if report.group_of.get(hit.id) == query.group else "Wrong" for hit in hits]
+        notes = [_verdict_on(report.group_of.get(hit.id), query.group) for hit in hits]
         path = query.image.path
         sections.append(
             GalleryQuery(
@@ -305,6 +305,13 @@ def _write_page(
     summary = f"The worst {len(sections):,} of {len(report.queries):,} searches; {figures}"
     write_page(file, sections, title="Where searches go wrong", summary=summary)
     output.say(f"the page is in {file}")
+
+
+def _verdict_on(group: str | None, right: str) -> str:
+    """Whether a hit is of the right group, and of which it is else."""
+    if group == right:
+        return "Right"
+    return "Wrong" if group is None else f"Wrong: {group}"
 
 
 def _note(query: QueryQuality) -> str:
