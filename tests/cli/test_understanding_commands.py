@@ -93,6 +93,8 @@ def test_clusters(here: Here) -> None:
     told = json.loads(here.output("clusters", "--json"))
     for cosine in (image["cosine"] for one in told["clusters"] for image in one["typical"][1:]):
         assert f"{1 / (1 + (1 - cosine)):.4f}" in page
+    here.output("clusters", "--count", "12", "--html", "alone.html")
+    assert Path("alone.html").read_text("utf-8").count("It is alone.") == 12
     assert "--count is 13" in str(here("clusters", "--count", "13").exception)
 
 

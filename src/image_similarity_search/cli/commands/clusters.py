@@ -120,7 +120,7 @@ def _write_page(file: str, report: ClusterReport) -> None:
     sections = []
     for number, cluster in enumerate(report.clusters, 1):
         others = zip(cluster.images[1:], cluster.cosines[1:], strict=True)
-        note = f"{len(cluster.ids):,} images, cohesion {cluster.cohesion:.2f}"
+        note = f"{output.count(len(cluster.ids), 'image')}, cohesion {cluster.cohesion:.2f}"
         path = cluster.typical.path
         sections.append(
             GalleryQuery(
@@ -131,6 +131,7 @@ def _write_page(file: str, report: ClusterReport) -> None:
                 note,
                 label=f"Cluster {number:,}",
                 heading="Others of it, the most typical first",
+                none="It is alone.",
             )
         )
     write_page(file, sections, title="Clusters", summary=_counted(report))
