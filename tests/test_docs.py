@@ -332,7 +332,7 @@ def test_every_json_field_is_described() -> None:
         | {"score": ""},
         "map": map_.place_as_json(1, "", 0.0, 0.0),
         "evaluate": evaluate.report_as_json(EvaluationReport(), 1)
-        | evaluate.query_as_json(QueryQuality(record, "", 1, 1, {}))
+        | evaluate.query_as_json(QueryQuality(record, "", 1, 1, {}, None))
         | asdict(GroupQuality("", 1, 1, {}))
         | asdict(FigureComparison(1.0, 1.0, Estimate(1.0)))
         | asdict(Estimate(1.0))

@@ -36,6 +36,9 @@ class QueryQuality:
         right: how many others belong to it.
         first: the rank of the first of them, from 1; None where none was found.
         figures: its part in each figure of the report, by name.
+        looks_like: the group of most of the images nearest to it, as many as are ``right`` and ten
+            at most; ``group`` where others are not more; None where none of these belongs to a
+            group. Where it is another, the image may be in the wrong one.
     """
 
     image: ImageRecord
@@ -43,6 +46,7 @@ class QueryQuality:
     right: int
     first: int | None
     figures: dict[str, float]
+    looks_like: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ class ClusterReport:
     Attributes:
         clusters: the largest first.
         images: how many there are in all.
-        silhouette: how well the clusters are apart, -1 to 1: see ``tried``.
+        silhouette: how well the clusters are apart, -1 to 1: how much nearer images are to the
+            others of their cluster than to the next cluster. 0 where there is one.
         tried: the same of each number of clusters that was tried, where it was to be chosen.
         seconds: wall time.
     """

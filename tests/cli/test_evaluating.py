@@ -45,11 +45,19 @@ def test_an_image_in_the_wrong_folder_is_named_first(tmp_path: Path) -> None:
     iss("index", "set", "--model", "colour-texture")
     done = iss("evaluate", "--truth", "folders", "--worst", "1")
     wrong = tmp_path / "set" / "two" / "x.png"
-    assert lines(done)[-1] == f"AP 0.3206, the first at rank 5  {wrong} (two)"
+    assert lines(done)[-1] == f"AP 0.3206, the first at rank 5  {wrong} (two; looks like one)"
     assert "more searches that did not find all of theirs first: --worst " in done.err
     everything = iss("evaluate", "--truth", "folders", "--worst", "8")
     assert "more" not in everything.err
     assert lines(everything)[-1].startswith("AP 0.")
+    assert everything.out.count("looks like") == 1
+    assert "like another group than their own: 1 image\n" in everything.err
+    (first,) = iss.json("evaluate", "--truth", "folders", "--worst", "1")["worst"]
+    assert (first["group"], first["looks_like"]) == ("two", "one")
+    iss("evaluate", "--truth", "folders", "--worst", "1", "--html", "worst.html")
+    page = (tmp_path / "worst.html").read_text("utf-8")
+    assert "two; looks like one" in page
+    assert (page.count(">Wrong: one<"), page.count(">Right<")) == (4, 3)
     none = iss("evaluate", "--truth", "folders", "--worst", "0")
     assert "png" not in none.out
 
@@ -59,7 +67,7 @@ def test_it_writes_a_page_of_the_worst(indexed: Iss, tmp_path: Path) -> None:
     page = (tmp_path / "worst.html").read_text("utf-8")
     assert page.count("<section") == 1
     assert page.count("<li>") == 10
-    right, wrong = page.count(">Right<"), page.count(">Wrong<")
+    right, wrong = page.count(">Right<"), page.count(">Wrong")
     assert right + wrong == 10
     assert 0 <= right <= 2
     assert "The worst 1 of 9 searches" in page

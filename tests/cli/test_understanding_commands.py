@@ -90,7 +90,25 @@ def test_clusters(here: Here) -> None:
     assert "as the silhouette is best there" in done.stderr
     page = Path("clusters.html").read_text("utf-8")
     assert page.count("<section") == len(lines)
+    told = json.loads(here.output("clusters", "--json"))
+    for cosine in (image["cosine"] for one in told["clusters"] for image in one["typical"][1:]):
+        assert f"{1 / (1 + (1 - cosine)):.4f}" in page
+    here.output("clusters", "--count", "12", "--html", "alone.html")
+    assert Path("alone.html").read_text("utf-8").count("It is alone.") == 12
     assert "--count is 13" in str(here("clusters", "--count", "13").exception)
+
+
+def test_what_is_all_the_same_is_one_cluster(here: Here) -> None:
+    (here.folder / "same").mkdir()
+    for number in range(6):
+        file = here.folder / "same" / f"{number}.png"
+        Image.new("RGB", (64, 64), "red").save(file, compress_level=number)
+    where = "--index-dir", "same.index"
+    here.output("index", "same", *where, "--model", "colour-texture")
+    done = here("clusters", *where)
+    assert "1 cluster of 6 images in " in done.stderr
+    assert done.stderr.endswith(", as they can't be told apart\n")
+    assert "can't be told apart" not in here("clusters", *where, "--count", "1").stderr
 
 
 def test_outliers(here: Here) -> None:

@@ -178,6 +178,7 @@ class GalleryQuery:
         label: what the picture is to the reader.
         heading: what stands above the answers.
         notes: a line of your own below each of the first answers.
+        none: what stands there where there is no answer.
     """
 
     title: str
@@ -188,6 +189,7 @@ class GalleryQuery:
     label: str = "Query"
     heading: str = "Most alike"
     notes: Sequence[str] = ()
+    none: str = "Nothing was found."
 
 
 def render_gallery(
@@ -239,7 +241,7 @@ def _section(number: int, query: GalleryQuery, thumbnail: Callable[[str], bytes 
         path=_path(query.path),
         note=_paragraph("note", query.note),
         answers=_answers(
-            query.heading,
+            query,
             (
                 _hit(rank, hit, thumbnail(hit.path), "".join(query.notes[rank - 1 : rank]))
                 for rank, hit in enumerate(query.hits, start=1)
@@ -248,10 +250,10 @@ def _section(number: int, query: GalleryQuery, thumbnail: Callable[[str], bytes 
     )
 
 
-def _answers(heading: str, hits: Iterable[str]) -> str:
-    items, above = list(hits), f"<h3>{text(heading)}</h3>\n"
+def _answers(query: GalleryQuery, hits: Iterable[str]) -> str:
+    items, above = list(hits), f"<h3>{text(query.heading)}</h3>\n"
     if not items:
-        return above + '<p class="empty">Nothing was found.</p>'
+        return above + _paragraph("empty", query.none)
     # role: without bullets, Safari no longer announces a list
     return above + '<ol role="list">\n' + "\n".join(items) + "\n</ol>"
 

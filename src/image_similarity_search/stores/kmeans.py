@@ -11,11 +11,14 @@ _SEED = 1
 _AT_ONCE = 4096  # rows that are compared with all middles
 
 
-def middles(rows: FloatArray, count: int, rounds: int) -> FloatArray:
+def middles(
+    rows: FloatArray, count: int, rounds: int, begin: FloatArray | None = None
+) -> FloatArray:
     """The middles ``(count, dim)``, unit vectors, of groups of unit vectors ``(n, dim)``.
 
     Each row is nearer to the middle of its group than to any other, by cosine, after so many
-    ``rounds`` of k-means as good as it gets from where it began. ``count`` is at most ``n``.
+    ``rounds`` of k-means as good as it gets from where it began: from ``begin``, middles as those
+    that are returned, or from rows by chance. ``count`` is at most ``n``.
 
     Raises:
         StoreUnavailableError: FAISS can't be imported.
@@ -30,7 +33,7 @@ def middles(rows: FloatArray, count: int, rounds: int) -> FloatArray:
         min_points_per_centroid=1,
         max_points_per_centroid=len(rows),  # no sample of the sample
     )
-    kmeans.train(np.ascontiguousarray(rows, dtype=np.float32))
+    kmeans.train(np.ascontiguousarray(rows, dtype=np.float32), init_centroids=begin)
     return np.asarray(kmeans.centroids, dtype=np.float32)
 
 

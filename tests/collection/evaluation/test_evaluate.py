@@ -235,6 +235,28 @@ def test_the_worst_come_first(compared: Collection) -> None:
     )
 
 
+@pytest.mark.parametrize("depth", [None, 10])
+def test_what_an_image_looks_like(compared: Collection, depth: int | None) -> None:
+    report = compared.evaluate("folders", depth=depth)
+    seen = set()  # how many groups have as many, and whether its own is told
+    for query in report.queries:
+        hits = compared.search(query.image.id, query.right)
+        groups = [report.group_of[hit.id] for hit in hits if hit.id in report.group_of]
+        most = max(map(groups.count, groups), default=0)
+        best = [group for group in groups if groups.count(group) == most]
+        expected = query.group if query.group in best else next(iter(best), None)
+        assert query.looks_like == expected
+        seen.add((len(set(best)), query.looks_like == query.group))
+    assert seen >= {(0, False), (1, True), (1, False), (2, False), (3, True)}
+
+
+def test_what_looks_like_nothing_that_has_a_group(compared: Collection, pictures: Path) -> None:
+    nearest = {one.id: compared.search(one.id, _COUNT)[-1].image for one in compared}
+    one = next(iter(compared))
+    report = compared.evaluate({one.path: "x", nearest[one.id].path: "x"})
+    assert [query.looks_like for query in report.queries if query.image.id == one.id] == [None]
+
+
 def test_a_collection_compared_with_itself_does_not_differ(compared: Collection) -> None:
     report = compared.evaluate("folders")
     same = compare_evaluations(report, report)

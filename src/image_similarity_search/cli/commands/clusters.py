@@ -71,8 +71,15 @@ def command(
         return
     if html:
         _write_page(html, report)
-    how = f", as the silhouette is best there, {report.silhouette:.2f}" if report.tried else ""
-    output.say(f"{_counted(report)} in {report.seconds:.1f} s{how}")
+    output.say(f"{_counted(report)} in {report.seconds:.1f} s{_why_so_many(report)}")
+
+
+def _why_so_many(report: ClusterReport) -> str:
+    if len(report.tried) < 2:  # the number was said, or there are too few images
+        return ""
+    if len(report.clusters) < 2:
+        return ", as they can't be told apart"
+    return f", as the silhouette is best there, {report.silhouette:.2f}"
 
 
 def _counted(report: ClusterReport) -> str:
@@ -113,17 +120,18 @@ def _write_page(file: str, report: ClusterReport) -> None:
     sections = []
     for number, cluster in enumerate(report.clusters, 1):
         others = zip(cluster.images[1:], cluster.cosines[1:], strict=True)
-        note = f"{len(cluster.ids):,} images, cohesion {cluster.cohesion:.2f}"
+        note = f"{output.count(len(cluster.ids), 'image')}, cohesion {cluster.cohesion:.2f}"
         path = cluster.typical.path
         sections.append(
             GalleryQuery(
                 os.path.basename(path),
-                [Hit(image, 1 - cosine, cosine) for image, cosine in others],
+                [Hit(image, 1 - cosine, 1 / (2 - cosine)) for image, cosine in others],
                 thumbnail(path),
                 path,
                 note,
                 label=f"Cluster {number:,}",
                 heading="Others of it, the most typical first",
+                none="It is alone.",
             )
         )
     write_page(file, sections, title="Clusters", summary=_counted(report))

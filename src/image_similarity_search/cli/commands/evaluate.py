@@ -191,11 +191,24 @@ def _tell_worst_searches(report: EvaluationReport, worst: int) -> None:
     output.write("")
     for query in queries[:worst]:
         precision = f"AP {query.figures['mAP']:.4f}, {_found(query)}"
-        output.write(f"{precision}  {query.image.path} ({query.group})")
+        output.write(f"{precision}  {query.image.path} ({_groups(query)})")
     if len(queries) > worst:
         more = output.count(len(queries) - worst, "more search", "more searches")
         all_of_them = f"--worst {len(queries)} names all"
         output.say(f"and {more} that did not find all of theirs first: {all_of_them}")
+    if strange := sum(_looks_like_another(query) for query in queries):
+        output.say(f"like another group than their own: {output.count(strange, 'image')}")
+
+
+def _groups(query: QueryQuality) -> str:
+    """What an image belongs to, and what it looks like where that is another."""
+    if _looks_like_another(query):
+        return f"{query.group}; looks like {query.looks_like}"
+    return query.group
+
+
+def _looks_like_another(query: QueryQuality) -> bool:
+    return query.looks_like not in (None, query.group)
 
 
 def _first(figures: dict[str, float]) -> list[str]:
@@ -250,6 +263,7 @@ def query_as_json(query: QueryQuality) -> dict[str, Any]:
         "group": query.group,
         "right": query.right,
         "first": query.first,
+        "looks_like": query.looks_like,
         "figures": query.figures,
     }
 
@@ -280,17 +294,24 @@ def _write_page(
     sections = []
     for query in report.worst_queries(worst):
         hits = collection.search(query.image.id, _SHOWN, where=where)
-        notes = ["Right" if report.group_of.get(hit.id) == query.group else "Wrong" for hit in hits]
+        notes = [_verdict_on(report.group_of.get(hit.id), query.group) for hit in hits]
         path = query.image.path
         sections.append(
             GalleryQuery(
-                path, hits, thumbnail(path), path, _note(query), label=query.group, notes=notes
+                path, hits, thumbnail(path), path, _note(query), label=_groups(query), notes=notes
             )
         )
     figures = ", ".join(f"{name} {one.value:.4f}" for name, one in report.figures.items())
     summary = f"The worst {len(sections):,} of {len(report.queries):,} searches; {figures}"
     write_page(file, sections, title="Where searches go wrong", summary=summary)
     output.say(f"the page is in {file}")
+
+
+def _verdict_on(group: str | None, right: str) -> str:
+    """Whether a hit is of the right group, and of which it is else."""
+    if group == right:
+        return "Right"
+    return "Wrong" if group is None else f"Wrong: {group}"
 
 
 def _note(query: QueryQuality) -> str:

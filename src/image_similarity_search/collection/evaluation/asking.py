@@ -21,7 +21,7 @@ from image_similarity_search.collection.evaluation.ranks import (
     exact_ranking,
     searched_ranking,
 )
-from image_similarity_search.collection.evaluation.truth import Labels, labels_of
+from image_similarity_search.collection.evaluation.truth import NO_GROUP, Labels, labels_of
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.errors import ConfigError
@@ -35,6 +35,7 @@ from image_similarity_search.filters import Filter
 from image_similarity_search.types import IdArray, Progress, ProgressCallback, checked_count
 
 _STEP = 100  # queries between two words of progress
+_NEAREST = 10  # images, at most, that say what an image looks like
 
 
 def evaluated(
@@ -103,15 +104,31 @@ def _queries(
     for done, (id_, order) in enumerate(ranking, 1):
         group = labels.groups[np.searchsorted(labels.ids, id_)]
         known = order[np.isin(order, labels.ids)]  # others were added since
-        same = labels.groups[np.searchsorted(labels.ids, known)] == group
-        ranks = np.flatnonzero(same) + 1
+        groups = labels.groups[np.searchsorted(labels.ids, known)]
+        ranks = np.flatnonzero(groups == group) + 1
         right = int(sizes[group]) - 1
         first = int(ranks[0]) if len(ranks) else None
-        found.append((id_, labels.names[group], right, first, figures_of(ranks, right, ks)))
+        figures = figures_of(ranks, right, ks)
+        looks_like = _most_like(groups[: min(right, _NEAREST)], group, labels.names)
+        found.append((id_, labels.names[group], right, first, figures, looks_like))
         if progress and (done % _STEP == 0 or done == count):
             progress(Progress("evaluating", done, count))
     records = catalog.records(id_ for id_, *_ in found)
     return [QueryQuality(records[id_], *rest) for id_, *rest in found if id_ in records]
+
+
+def _most_like(groups: IdArray, own: int, names: list[str]) -> str | None:
+    """The group that most of some images have, which come the nearest first.
+
+    Of equals it is its own, which a single stranger does not outdo, and then the nearest.
+    """
+    known = groups[groups != NO_GROUP]
+    if not len(known):
+        return None
+    counts = np.bincount(known, minlength=len(names))
+    if counts[own] == counts.max():
+        return names[own]
+    return names[int(known[counts[known].argmax()])]
 
 
 def _sum_up(report: EvaluationReport, sizes: dict[str, int]) -> None:
