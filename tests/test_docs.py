@@ -38,6 +38,7 @@ from image_similarity_search.cli.commands import (
     clusters,
     evaluate,
     explain,
+    import_,
     map_,
     models,
     outliers,
@@ -60,6 +61,7 @@ from image_similarity_search.evaluation import (
 )
 from image_similarity_search.reports import (
     CollectionInfo,
+    ImportReport,
     LegacyImportReport,
     Problem,
     RecallReport,
@@ -339,6 +341,7 @@ def test_every_json_field_is_described() -> None:
         | {"against": "", "differs": ""},
         "add": output.record_as_json(record),
         "models": models.row_as_json(ENCODERS["resnet50"]),
+        "import": import_.report_as_json(ImportReport("cosine")),
         "import-legacy": asdict(LegacyImportReport("l2")),
         "move": output.moved_as_json(info),
         "verify": output.verify_as_json(VerifyReport(), RepairReport())

@@ -45,6 +45,7 @@ def test_the_public_names() -> None:
         "ImageRecord",
         "ImageSearchError",
         "ImageSimilaritySearch",
+        "ImportReport",
         "LegacyImportReport",
         "Metric",
         "Preprocessing",
@@ -66,6 +67,7 @@ def test_the_public_names() -> None:
         "create_encoder",
         "export_collection",
         "import_collection",
+        "import_embeddings",
         "import_legacy",
         "read_export",
     ]

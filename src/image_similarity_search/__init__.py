@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
     from image_similarity_search.collection.evaluation.comparing import compare_evaluations
     from image_similarity_search.collection.explaining.explanation import Explanation
+    from image_similarity_search.collection.interchange.embeddings import import_embeddings
     from image_similarity_search.collection.interchange.exporting import export_collection
     from image_similarity_search.collection.interchange.importing import (
         Export,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from image_similarity_search.legacy import ImageSimilaritySearch
     from image_similarity_search.reports import (
         CollectionInfo,
+        ImportReport,
         LegacyImportReport,
         RecallReport,
         RepairReport,
@@ -74,6 +76,7 @@ __all__ = [
     "ImageRecord",
     "ImageSearchError",
     "ImageSimilaritySearch",
+    "ImportReport",
     "LegacyImportReport",
     "Metric",
     "Preprocessing",
@@ -95,6 +98,7 @@ __all__ = [
     "create_encoder",
     "export_collection",
     "import_collection",
+    "import_embeddings",
     "import_legacy",
     "read_export",
 ]
@@ -118,6 +122,7 @@ _HOMES = {
     "ImageRecord": "types",
     "ImageSearchError": "errors",
     "ImageSimilaritySearch": "legacy",
+    "ImportReport": "reports",
     "LegacyImportReport": "reports",
     "Metric": "types",
     "Preprocessing": "encoders.preprocessing",
@@ -136,6 +141,7 @@ _HOMES = {
     "create_encoder": "encoders.registry:create",
     "export_collection": "collection.interchange.exporting",
     "import_collection": "collection.interchange.importing",
+    "import_embeddings": "collection.interchange.embeddings",
     "import_legacy": "collection.interchange.legacy",
     "read_export": "collection.interchange.importing",
     "VerifyReport": "reports",

@@ -55,19 +55,17 @@ class SyncReport:
 
 
 @dataclass(slots=True)
-class LegacyImportReport:
-    """What became of an index of the well-known recipe, in numbers of images.
+class ImportReport:
+    """What became of embeddings that another program made, in numbers of images.
 
     Attributes:
+        metric: how distance is measured.
         taken_over: images that are now in the collection.
         missing: of these, without a file that is a picture; the next sync of their folder forgets
             them.
-        to_encode: of these, searched by an embedding that does not fit their file, which the next
-            sync encodes anew: it changed since, the recipe does not see it upright and opaque, or
-            the embedding is zero.
-        repeated: paths that were there more than once; the last counts.
+        to_encode: of these, searched by an embedding that is not known to fit their file, which
+            the next sync encodes anew: it is zero, or the file lies in object storage.
         not_finite: rows that were left out, since they hold something that is no number.
-        metric: how distance is measured.
         seconds: wall time.
     """
 
@@ -75,9 +73,22 @@ class LegacyImportReport:
     taken_over: int = 0
     missing: int = 0
     to_encode: int = 0
-    repeated: int = 0
     not_finite: int = 0
     seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class LegacyImportReport(ImportReport):
+    """What became of an index of the well-known recipe, in numbers of images.
+
+    To encode are also images whose file changed since the index was written, or that the recipe
+    does not see upright and opaque.
+
+    Attributes:
+        repeated: paths that were there more than once; the last counts.
+    """
+
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ SCORE_WORDS: tuple[ScoreWord, ...] = get_args(ScoreWord)
 Threshold: TypeAlias = "float | ScoreWord"
 """The least score of a hit, or a word for it, where the encoder's scores were measured."""
 
+UNKNOWN_ENCODER = "unknown"
+"""The name of the encoder of embeddings that nobody said of what made them."""
+
 DEFAULT_TIME_LIMIT = 60.0
 """Seconds that reading a picture file, and then decoding it, may take."""
 _ROUNDING = 1e-6  # of fractions that add up to one

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command_line import ISS, Iss, lines
 from conftest import CountingEncoder, MakePicture, hear_interrupts
-from recipe import write_files, write_index
+from recipe import embeddings_of, write_files, write_index
 
 from image_similarity_search.cli import exits
 
@@ -74,9 +74,9 @@ def test_the_model_need_not_be_there(iss: Iss) -> None:
 
 
 def test_another_model_is_refused(iss: Iss, tmp_path: Path) -> None:
-    done = iss("import-legacy", "index_data", "--model", "efficientnet-lite0", status=4)
-    assert b"1152" in done.stderr
-    assert b"1280" in done.stderr
+    done = iss("import-legacy", "index_data", status=4)
+    assert "have 1,152 values, those of resnet50 2,048: name the model" in done.err
+    assert "(with 1,152 there is: colour-texture); resnet50 is taken where none is" in done.err
     names = sorted(str(path) for path in Path("photos").rglob("*.*"))
     write_files(tmp_path / "index_data", names, np.ones((12, 1152), dtype=np.float32))
     iss(*TAKEN)
@@ -110,17 +110,71 @@ def test_an_export_comes_back(iss: Iss) -> None:
     assert b"there is a collection" in done.stderr
     done = iss("import", "y.npy", "--index-dir", "c", status=4)
     assert b"y.npy: no such file" in done.stderr
+    os.remove("x.json")
+    done = iss("import", "x.npy", "--index-dir", "c", status=4)
+    assert "there is no x.json, which 'iss export' writes beside it" in done.err
+    assert "--paths FILE" in done.err
     done = iss("export", "x.csv", status=2)
     assert b".parquet" in done.stderr
     done = iss("export", "x.csv", "--index-dir", "nowhere", status=2)
 
 
+def test_embeddings_of_ones_own_are_imported(iss: Iss, photos: Path) -> None:
+    names = sorted(str(path) for path in Path("photos").rglob("*.*"))
+    np.save("e.npy", embeddings_of(names, CountingEncoder()))
+    Path("paths.txt").write_text("\n".join(names))
+    done = iss("import", "e.npy", "--paths", "paths.txt", "--index-dir", "a")
+    assert done.out.startswith("imported 12, missing 0, to encode 0, not finite 0 in ")
+    assert "what made them is not known" in done.err
+    assert "unknown, 1152 dimensions (--model NAME, or" in iss("info", "--index-dir", "a").out
+    assert len(lines(iss("search", "--id", "1", "-k", "3", "--index-dir", "a"))) == 3
+    for command in (("index", "photos"), ("search", names[0]), ("add", names[0])):
+        done = iss(*command, "--index-dir", "a", status=5)
+        assert "nobody said what made them. Name the model (--model NAME)" in done.err
+    done = iss("index", "photos", "--index-dir", "a", "--model", "efficientnet-lite0", status=4)
+    assert "dimension is 1152, but 1280 was asked for. That is what efficientnet" in done.err
+    done = iss("index", "photos", "--index-dir", "a", "--model", "colour-texture")
+    assert lines(done)[0].startswith("indexed 0, updated 0, unchanged 12, ")
+    report = iss.json(
+        *("import", "e.npy", "--paths", "paths.txt", "--index-dir", "b", "--relative-to", "/"),
+        *("--model", "colour-texture", "--metric", "l2"),
+    )
+    assert report.pop("seconds") >= 0
+    counts = {"imported": 12, "missing": 12, "to_encode": 0, "not_finite": 0}
+    assert report == {**counts, "metric": "l2"}
+
+
+def test_a_table_of_ones_own_needs_no_list(iss: Iss) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    names = sorted(str(path) for path in Path("photos").rglob("*.*"))
+    rows = embeddings_of(names, CountingEncoder())
+    parquet.write_table(pa.table({"path": names, "embedding": list(rows)}), "e.parquet")
+    done = iss("import", "e.parquet", "--index-dir", "a", "--model", "colour-texture")
+    assert done.out.startswith("imported 12, missing 0, ")
+    found = lines(iss("search", names[3], "-k", "1", "--index-dir", "a"))
+    assert found[0].endswith(names[3])
+
+
+@pytest.mark.parametrize(
+    "option", ["--model colour-texture", "--metric l2", "--relative-to .", "--crop 100"]
+)
+def test_an_export_says_itself_what_made_it(iss: Iss, option: str) -> None:
+    done = iss("import", "x.npy", *option.split(), status=2)
+    assert "an export says what it was made with" in done.err
+
+
 @pytest.mark.unix
-def test_what_is_interrupted_says_so(iss: Iss, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments", ["import-legacy old --model any", "import old.npy --paths old.txt"]
+)
+def test_what_is_interrupted_says_so(iss: Iss, tmp_path: Path, arguments: str) -> None:
     names = [f"x/{n}" for n in range(100_000)]
-    write_files(tmp_path / "old", names, np.ones((len(names), 32), dtype=np.float32))
+    rows = np.ones((len(names), 32), dtype=np.float32)
+    write_files(tmp_path / "old", names, rows)
+    np.save("old.npy", rows)
+    Path("old.txt").write_text("\n".join(names))
     with subprocess.Popen(
-        [*ISS, "import-legacy", "old", "--index-dir", "new", "--model", "any"],
+        [*ISS, *arguments.split(), "--index-dir", "new"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=hear_interrupts,

@@ -207,6 +207,18 @@ def _gathering(*given: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
 encoder = _gathering(_MODEL, _WEIGHTS, *_PREPROCESSING)
 """Which encoder a new collection is made with."""
 
+encoder_of_embeddings = _gathering(
+    click.option(
+        "--model",
+        metavar="MODEL",
+        help="What made the embeddings: a name of 'iss models', an .onnx file, or timm:NAME"
+        " [default: it is not known].",
+    ),
+    _WEIGHTS,
+    *_PREPROCESSING,
+)
+"""Which encoder made embeddings that exist already."""
+
 encoder_again = _gathering(_MODEL, _WEIGHTS)
 """Where the files are that the collection's encoder is made from."""
 

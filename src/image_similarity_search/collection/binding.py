@@ -163,7 +163,7 @@ def _other_lengths(stretch: float, name: str) -> CollectionMismatchError:
         "length of embeddings",
         "not the model's own: they were normalised, perhaps",
         f"{name}, whose embeddings are {stretch:.3g} times as long,",
-        "Take the old index over again with --metric cosine (metric=), which compares directions.",
+        "Take the embeddings over again with --metric cosine (metric=), which compares directions.",
     )
 
 

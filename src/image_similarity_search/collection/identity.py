@@ -30,7 +30,7 @@ from image_similarity_search.errors import (
 )
 from image_similarity_search.stores.index_file import is_ours
 from image_similarity_search.stores.kinds import check_kind
-from image_similarity_search.types import METRICS, Metric
+from image_similarity_search.types import METRICS, UNKNOWN_ENCODER, Metric
 
 _ELSEWHERE = "Give another index folder to index with it, or leave it out to use what is stored."
 
@@ -224,13 +224,22 @@ def checked_encoder(stored: Identity, device: Device) -> Encoder:
     try:
         encoder = registry.create(stored_spec(stored), device)
     except UnknownEncoderError as error:
-        raise EncoderUnavailableError(
-            stored.encoder,
-            "it has no row in the table of encoders",
-            "Open the collection from Python: Collection.open(..., encoder=YOUR_ENCODER).",
-        ) from error
+        raise _not_made_here(stored.encoder) from error
     _refuse_encoder(stored, encoder, "The model changed since: index again, in another folder.")
     return encoder
+
+
+def _not_made_here(name: str) -> EncoderUnavailableError:
+    hand_over = "Collection.open(..., encoder=YOUR_ENCODER)"
+    if name == UNKNOWN_ENCODER:
+        return EncoderUnavailableError(
+            name,
+            "the embeddings were imported, and nobody said what made them",
+            f"Name the model (--model NAME), or hand over the encoder in Python: {hand_over}. A"
+            " search by an image of the collection needs neither: --id N.",
+        )
+    problem = "it has no row in the table of encoders"
+    return EncoderUnavailableError(name, problem, f"Open the collection from Python: {hand_over}.")
 
 
 def text_encoder(stored: Identity) -> TextEncoder:
@@ -264,7 +273,7 @@ def _is_file(model: str | None) -> bool:
 def _refuse_encoder(stored: Identity, encoder: Encoder, remedy: str) -> None:
     if stored.fingerprint:  # else the embeddings are compared: see ``binding``
         _refuse("model", stored.fingerprint, encoder.fingerprint, remedy)
-    _refuse("dimension", stored.dim, encoder.dim, remedy)
+    _refuse("dimension", stored.dim, encoder.dim, f"That is what {encoder.name} has. {remedy}")
 
 
 def _refuse(what: str, stored: object, given: object, remedy: str) -> None:

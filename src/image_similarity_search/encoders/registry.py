@@ -61,7 +61,17 @@ def create(encoder: str | EncoderSpec | None = None, device: Device = "auto") ->
         from image_similarity_search.encoders.model_file import encoder_of_file
 
         return encoder_of_file(model, spec, device)
-    raise UnknownEncoderError(model, [*ENCODERS, *_OTHERS])
+    raise _unknown(model)
+
+
+def refuse_unknown(model: str) -> None:
+    """Raise UnknownEncoderError where no encoder has this name; that it can be made is not seen."""
+    if not (model in ENCODERS or model.startswith(_TIMM) or is_onnx_file(model)):
+        raise _unknown(model)
+
+
+def _unknown(model: str) -> UnknownEncoderError:
+    return UnknownEncoderError(model, [*ENCODERS, *_OTHERS])
 
 
 def runs_by_onnx(spec: EncoderSpec, device: Device) -> bool:

@@ -427,7 +427,7 @@ def _flip(data: bytearray) -> None:
 
 _DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
     "no array": (lambda: os.remove("x.npy"), "no such file"),
-    "no text": (lambda: os.remove("x.json"), "no such file"),
+    "no text": (lambda: os.remove("x.json"), "there is no x.json, .* --paths FILE"),
     "empty array": (lambda: Path("x.npy").write_bytes(b""), "array can't be read"),
     "empty text": (lambda: Path("x.json").write_bytes(b""), "no JSON, or damaged"),
     "cut array": (changed("x.npy", _cut), "bytes, expected"),

@@ -9,6 +9,7 @@ import click
 
 from image_similarity_search.cli import options, output
 from image_similarity_search.cli.output import tuning_in_words
+from image_similarity_search.types import UNKNOWN_ENCODER
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -78,6 +79,8 @@ def _scores_in_words(info: CollectionInfo) -> str:
 
 def _in_words(info: CollectionInfo) -> dict[str, str]:
     taken_over = "" if info.fingerprint else " (to be compared when it is first used)"
+    if info.encoder == UNKNOWN_ENCODER:
+        taken_over = " (--model NAME, or encoder= in Python, says what made them)"
     sizes = {"catalog": info.catalog_bytes, "store": info.store_bytes}
     sizes |= {"thumbnails": info.thumbnail_bytes} if info.thumbnail_bytes else {}
     return {

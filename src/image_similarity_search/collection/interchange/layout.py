@@ -16,6 +16,11 @@ FORMAT = "image-similarity-search export"
 VERSION = 1
 ROWS_AT_ONCE = 4096
 
+OF_YOUR_OWN = (
+    "of embeddings of your own, say what they are of: --paths FILE (import_embeddings in Python)"
+)
+NO_EXPORT = f"it is no export of a collection; {OF_YOUR_OWN}"
+
 _LARGEST_INTEGER = 2**63 - 1
 
 
@@ -82,7 +87,7 @@ def header_from(values: object) -> Header:
         ValueError: it is none, or of a newer version.
     """
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise ValueError("it is no export of a collection")
+        raise ValueError(NO_EXPORT)
     if values.get("version") != VERSION:
         raise ValueError(
             f"it is an export of version {values.get('version')!r}, this program reads {VERSION}:"

@@ -17,6 +17,8 @@ from typing import IO, Any, TextIO
 import numpy as np
 
 from image_similarity_search.collection.interchange.layout import (
+    NO_EXPORT,
+    OF_YOUR_OWN,
     ROWS_AT_ONCE,
     Header,
     Part,
@@ -70,8 +72,7 @@ class NpyExport:
         array_path, text_path = paths_of(path)
         self._array = open(array_path, "rb")  # noqa: SIM115 - see close
         try:
-            # another program may have written bytes of paths as they are
-            self._text = open(text_path, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+            self._text = _opened_text(text_path)
             try:
                 self._begin()
             except BaseException:
@@ -148,13 +149,23 @@ class NpyExport:
         raise ValueError("it ends early")
 
 
+def _opened_text(path: str) -> TextIO:
+    try:
+        # another program may have written bytes of paths as they are
+        return open(path, encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"there is no {path}, which 'iss export' writes beside it; {OF_YOUR_OWN}"
+        ) from error
+
+
 def _parsed(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is no JSON, or damaged ({error})") from error
     if not isinstance(values, dict):
-        raise ValueError("it is no export of a collection")
+        raise ValueError(NO_EXPORT)
     return values
 
 

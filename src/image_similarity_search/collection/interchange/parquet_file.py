@@ -20,7 +20,9 @@ from image_similarity_search.collection.interchange.layout import (
     record_from,
 )
 
-_HEADER_KEY = b"image_similarity_search"
+HEADER_KEY = b"image_similarity_search"
+"""Under which the metadata of an export has its header."""
+
 _NAMES = ("id", "path", "size", "mtime_ns", "content_hash", "width", "height", "metadata")
 INSTALL = "pip install 'image-similarity-search[parquet]'"
 
@@ -77,7 +79,7 @@ class ParquetExport:
                     pre_buffer=False,  # what is read ahead is kept until the file is closed
                 )
                 schema = self._file.schema_arrow
-            self.header = _header((schema.metadata or {}).get(_HEADER_KEY))
+            self.header = _header((schema.metadata or {}).get(HEADER_KEY))
             self._check_columns(schema)
             self._check_count(self._file.metadata.num_rows)
         except BaseException:
@@ -153,7 +155,7 @@ def _schema(pa: Any, header: Header) -> Any:
             pa.field("norm", pa.float32(), nullable=False),
             pa.field("embedding", pa.list_(pa.float32(), header.identity.dim), nullable=False),
         ],
-        metadata={_HEADER_KEY: json.dumps(header.as_dict()).encode()},
+        metadata={HEADER_KEY: json.dumps(header.as_dict()).encode()},
     )
 
 

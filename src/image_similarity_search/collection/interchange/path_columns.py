@@ -1,13 +1,16 @@
-"""Paths of pictures in a column of a Parquet file."""
+"""Paths of pictures in a column of a table: of a Parquet file, or of a CSV file."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
+from typing import IO
 
 from image_similarity_search.collection.interchange.parquet_file import ParquetMissingError, arrow
 from image_similarity_search.errors import ImportSourceError
 
-_USUAL = ("path", "image_path", "file_name", "filename", "file", "image")
+USUAL = ("path", "image_path", "file_name", "filename", "file", "image")
+"""What a column of paths is called, mostly."""
 
 
 def paths_in(data: bytes, name: str) -> list[str]:
@@ -18,23 +21,37 @@ def paths_in(data: bytes, name: str) -> list[str]:
     Raises:
         ImportSourceError: it can't be read, or nobody knows which column is meant.
     """
+    return [path for path in paths_of_rows(BytesIO(data), name) if path]
+
+
+def paths_of_rows(file: IO[bytes], name: str) -> list[str]:
+    """The same of an open file, one for each row; empty where a row has none."""
     try:
         pa, parquet = arrow()
     except ParquetMissingError as error:
         raise ImportSourceError(name, str(error)) from error
     try:
-        file = parquet.ParquetFile(BytesIO(data))
+        table = parquet.ParquetFile(file, pre_buffer=False)
         text = [
             field.name
-            for field in file.schema_arrow
+            for field in table.schema_arrow
             if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
         ]
-        usual = [one for one in _USUAL if one in text]
-        if not usual and len(text) != 1:
-            raise ImportSourceError(
-                name, f"which column has the paths? Call it path; of text are: {', '.join(text)}"
-            )
-        column = (usual or text)[0]
-        return [path for path in file.read([column]).column(column).to_pylist() if path]
+        column = column_of_paths(text, name)
+        return [path or "" for path in table.read([column]).column(column).to_pylist()]
     except (pa.ArrowException, OSError) as error:
         raise ImportSourceError(name, "a damaged Parquet file") from error
+
+
+def column_of_paths(columns: Sequence[str], name: str) -> str:
+    """Which of the columns of text of the file ``name`` has the paths.
+
+    Raises:
+        ImportSourceError: nobody knows.
+    """
+    usual = [one for one in USUAL if one in columns]
+    if not usual and len(columns) != 1:
+        raise ImportSourceError(
+            name, f"which column has the paths? Call it path; of text are: {', '.join(columns)}"
+        )
+    return (usual or columns)[0]

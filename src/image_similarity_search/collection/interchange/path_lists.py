@@ -1,0 +1,85 @@
+"""Lists of paths, one for each row of an array: text, JSON, CSV or a column of a Parquet file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+
+from image_similarity_search.collection.interchange.path_columns import (
+    USUAL,
+    column_of_paths,
+    paths_of_rows,
+)
+from image_similarity_search.errors import ImportSourceError
+
+
+def read_path_list(file: str) -> list[str]:
+    """The paths in a file, in order; the end of its name says what it is.
+
+    ``.json`` is a list of text, ``.csv`` a table with a header (or of one column without),
+    ``.parquet`` a table, and anything else has one path a line.
+
+    Raises:
+        ImportSourceError: it can't be read, or is no such list.
+    """
+    reader = {".json": _in_json, ".csv": _in_csv, ".parquet": _in_parquet}
+    try:
+        paths = reader.get(os.path.splitext(file)[1].lower(), _in_lines)(file)
+    except OSError as error:
+        raise ImportSourceError(file, (error.strerror or str(error)).lower()) from error
+    return checked_paths(paths, file)
+
+
+def checked_paths(paths: list[str], source: str) -> list[str]:
+    """These paths, if each is one.
+
+    Raises:
+        ImportSourceError: one is empty, or no path otherwise.
+    """
+    for row, path in enumerate(paths):
+        if not isinstance(path, str) or not path or "\0" in path:
+            raise ImportSourceError(source, f"item {row} is no path: {path!r}"[:200])
+    return paths
+
+
+def _in_lines(file: str) -> list[str]:
+    with open(file, "rb") as lines:
+        data = lines.read().removeprefix(b"\xef\xbb\xbf")
+    listed = data.split(b"\n")
+    if listed[-1] == b"":
+        listed.pop()
+    if all(line.endswith(b"\r") for line in listed):  # as Windows ends lines
+        listed = [line[:-1] for line in listed]
+    return [os.fsdecode(line) for line in listed]
+
+
+def _in_json(file: str) -> list[str]:
+    with open(file, encoding="utf-8-sig", errors="surrogateescape") as text:
+        try:
+            paths = json.load(text)
+        except (ValueError, RecursionError) as error:
+            raise ImportSourceError(file, f"it is no JSON, or damaged ({error})") from error
+    if not isinstance(paths, list):
+        raise ImportSourceError(file, 'expected a list of paths: ["a.jpg", "b.jpg"]')
+    return paths
+
+
+def _in_csv(file: str) -> list[str]:
+    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        try:
+            header, *rows = list(csv.reader(text)) or [[]]
+        except csv.Error as error:
+            raise ImportSourceError(file, f"it is no CSV, or damaged ({error})") from error
+    if len(header) == 1 and header[0] not in USUAL:
+        header, rows = ["path"], [header, *rows]
+    column = header.index(column_of_paths(header, file))
+    for row, values in enumerate(rows):
+        if len(values) != len(header):
+            raise ImportSourceError(file, f"row {row} has {len(values)} values, not {len(header)}")
+    return [values[column] for values in rows]
+
+
+def _in_parquet(file: str) -> list[str]:
+    with open(file, "rb") as table:
+        return paths_of_rows(table, file)
