@@ -34,6 +34,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
 
     Raises:
         CollectionError: a collection that is there can't be opened, or none can be reached.
+        EncoderError: what one was made with can't be had.
         ConfigError: the address can't be listened at.
     """
     _try_opening([folder for _, folder in settings.collections])
@@ -68,7 +69,8 @@ def _try_opening(folders: list[str]) -> None:
 
 
 def _opens(folder: str) -> None:
-    Collection.open(folder).close()
+    with Collection.open(folder) as collection:
+        _ = collection.encoder  # what is wrong with it is to be said here, not by uvicorn
 
 
 def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn.Config:

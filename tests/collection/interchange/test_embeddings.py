@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import CountingEncoder
 from recipe import embeddings_of
 
 from image_similarity_search import Collection, EncoderSpec, import_embeddings
+from image_similarity_search.cli.app import app
 from image_similarity_search.errors import (
     CollectionExistsError,
     CollectionMismatchError,
@@ -368,3 +370,10 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
     import_embeddings("out/e.npy", "made", paths="out/paths.txt")
     with pytest.raises(CollectionExistsError):
         import_embeddings("out/e.npy", "made", paths="out/paths.txt")
+
+
+def test_the_service_says_that_it_lacks_an_encoder_before_it_listens() -> None:
+    import_embeddings("out/e.npy", "made", paths="out/paths.txt")
+    done = CliRunner().invoke(app, ["serve", "--index-dir", "made", "--port", "0"])
+    assert done.exit_code == 5
+    assert done.output.startswith("iss: encoder 'unknown' can't be used")
