@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import unicodedata
@@ -169,12 +170,13 @@ class Filter:
             raise ConfigError(f"{what}_before", str(before), expected)
 
     def _check_range(self, what: str) -> None:
-        kinds = (int, float) if what == "aspect" else (int,)
+        ratio = what == "aspect"
+        kinds, most_of_all = ((int, float), _MOST) if ratio else ((int,), math.inf)
         for bound in ("min", "max"):
             value = getattr(self, f"{bound}_{what}")
-            number = isinstance(value, kinds) and not isinstance(value, bool) and value >= 0
-            if value is not None and not number:
-                expected = "a ratio" if what == "aspect" else "a whole number"
+            number = isinstance(value, kinds) and not isinstance(value, bool)
+            if value is not None and not (number and 0 <= value < most_of_all):
+                expected = "a ratio" if ratio else "a whole number"
                 raise ConfigError(f"{bound}_{what}", value, f"{expected}, 0 or more")
         least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
         if least is not None and most is not None and least > most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from image_similarity_search.errors import ConfigError
@@ -41,6 +41,31 @@ def number(value: object) -> float:
         return float(value) if isinstance(value, Real) else math.nan
     except OverflowError:
         return math.nan
+
+
+def checked_count(
+    name: str, value: object, expected: str = "a number of images, at least 1", *, least: int = 1
+) -> int:
+    """The argument ``name`` as Python's own kind of whole number.
+
+    Raises:
+        ConfigError: it is none (neither is True), or less than ``least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ConfigError(name, value, expected)
+    return int(value)
+
+
+def checked_seconds(name: str, value: object) -> float:
+    """The argument ``name`` as a time.
+
+    Raises:
+        ConfigError: it is no number, not more than 0, or without an end.
+    """
+    seconds = number(value)
+    if not 0 < seconds < math.inf:
+        raise ConfigError(name, value, "a finite number of seconds, more than 0")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +175,8 @@ class Region:
     h: float
 
     def __post_init__(self) -> None:
-        for start, size in ((self.x, self.w), (self.y, self.h)):
+        x, y, w, h = map(number, (self.x, self.y, self.w, self.h))
+        for start, size in ((x, w), (y, h)):
             if not (0 <= start < 1 and 0 < size < 2 and start + size <= 1 + _ROUNDING):
                 raise ConfigError(
                     "region",

@@ -201,6 +201,11 @@ def test_duplicates_can_be_moved_and_brought_back(
         (("evaluate", "--truth", "folders", "-k", "0"), "-k is 0"),
         (("rebuild", "--recall", "2"), "--recall is 2.0"),
         (("rebuild", "--index", "none"), "--index is 'none'"),
+        (("search", "--weighted", "nan", "x.jpg"), "--weighted is nan"),
+        (("search", "x.jpg", "--min-aspect", "inf"), "--min-aspect is inf"),
+        (("watch", ".", "--every", "inf", "--index-dir", "none"), "--every is inf"),
+        (("add", "x.jpg", "--wait=nan"), "--wait is nan"),
+        (("serve", "--rate-limit", "nan"), "--rate-limit is nan; expected a finite number"),
         (("serve", "--host", "192.0.2.1"), "--host is '192.0.2.1'"),
         (("serve", "--host", "127.0.0.256"), "--host"),
     ],
@@ -210,6 +215,7 @@ def test_what_is_not_allowed_is_told_by_the_option_that_was_typed(
 ) -> None:
     typed = [photos / "picture 0.jpg" if text == "x.jpg" else text for text in arguments]
     assert f"iss: {told}" in indexed(*typed, status=exits.USAGE).stderr.decode()
+    assert not (indexed.folder / "none").exists()
 
 
 def test_an_empty_folder_is_said(iss: Iss, tmp_path: Path) -> None:
@@ -364,6 +370,7 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["demo", "photos/none"], 3, "no such folder"),
         (["demo", "--to", "/proc/nowhere"], 4, "can't be written to"),
         (["rebuild", "--index", "nonsense"], 2, "one of auto, exact"),
+        (["rebuild", "--index", ""], 2, "--index is ''"),
         (["rebuild", "--index", "IVF65536,Flat"], 6, "2,555,904 images or more, and there are 12"),
         (["info", "--measure-recall", "-k", "0"], 2, "k is 0"),
         (["frobnicate"], 2, "No such command"),

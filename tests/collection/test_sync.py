@@ -349,7 +349,7 @@ def test_tags_of_a_link_go_to_the_file_that_counts(
 def test_patterns_that_let_nothing_through_are_refused_while_the_files_are_there(
     collection: Collection, photos: Path
 ) -> None:
-    found = collection.sync(photos, include=["holiday/*"]).indexed
+    found = collection.sync(photos, include="holiday/*").indexed
     collection.add_tags([photos], "beach")
     for include, exclude in ((["*.txt"], []), ([], ["*"])):
         with pytest.raises(ConfigError, match="patterns that let through a picture"):

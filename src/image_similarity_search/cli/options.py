@@ -11,7 +11,13 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 import click
 
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import DEFAULT_TIME_LIMIT, SCORE_WORDS, Region, Threshold
+from image_similarity_search.types import (
+    DEFAULT_TIME_LIMIT,
+    SCORE_WORDS,
+    Region,
+    Threshold,
+    checked_seconds,
+)
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
@@ -59,9 +65,22 @@ device: Callable[[_Command], _Command] = click.option(
     type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
     help="Where the model runs [default: auto, a GPU where one can be used].",
 )
+
+
+class Seconds(click.types.FloatParamType):
+    """A number of seconds, more than 0."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """As click does; ConfigError where it is no time."""
+        name = param.name if param and param.name else self.name
+        return checked_seconds(name, super().convert(value, param, ctx))
+
+
 time_limit: Callable[[_Command], _Command] = click.option(
     "--time-limit",
-    type=float,
+    type=Seconds(),
     default=DEFAULT_TIME_LIMIT,
     show_default=True,
     metavar="SECONDS",

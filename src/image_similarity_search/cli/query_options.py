@@ -131,7 +131,7 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
     wanted: list[tuple[float, _Source]] = [(1.0, one) for one in liked]
     wanted += [(weight, file_or_id(one)) for weight, one in options.pop("weighted")]
     wanted += [(-LESS, file_or_id(one)) for one in options.pop("unlike")]
-    if not any(weight > 0 for weight, _ in wanted):
+    if all(weight <= 0 for weight, _ in wanted):
         only = "nothing is to be searched for that counts more than 0: " if wanted else ""
         raise click.UsageError(
             f"{only}give IMAGE, --id N, --text WORDS, --like IMAGE or --clipboard"

@@ -61,6 +61,8 @@ class Asker:
         options: SearchOptions,
     ) -> list[Hit]:
         """As ``Collection.search_by_examples``."""
+        if not isinstance(options, SearchOptions):
+            raise ConfigError("options", options, "SearchOptions")
         check_examples(examples, k, len(options.ways))
         rows = self._rows(examples, options.ways)
         outside = self._folders(examples) if options.exclude_same_folder else ()

@@ -76,7 +76,7 @@ class ChangeableCollection(OpenedCollection):
         Args:
             folder: the folder of pictures, a Parquet file with a column of them, or the address of
                 some in object storage, such as ``s3://bucket/folder``.
-            include: patterns such as ``*.png``; only files that match one count.
+            include: a pattern such as ``*.png``, or several; only files that match one count.
             exclude: patterns of files and folders that don't count, by name or relative path.
             follow_symlinks: enter linked folders too (linked files are followed anyway; in
                 object storage there are none).
@@ -260,10 +260,9 @@ class ChangeableCollection(OpenedCollection):
             StoreTrainingError: there are too few images to train it; nothing was changed.
             CollectionLockedError: another process is writing.
         """
-        from image_similarity_search.collection.tuning import check_recall, tuned
+        from image_similarity_search.collection.tuning import checked_recall, tuned
 
-        if recall is not None:
-            check_recall(recall)
+        recall = None if recall is None else checked_recall(recall)
         with self._writing(self._catalog.turns.whole(self._wait)):
             self._keeper.rebuild(index)
             weigh(self._catalog, self._keeper)
@@ -282,9 +281,9 @@ class ChangeableCollection(OpenedCollection):
             ConfigError: ``recall`` is not above 0 and at most 1.
             CollectionLockedError: another process is writing.
         """
-        from image_similarity_search.collection.tuning import check_recall, tuned
+        from image_similarity_search.collection.tuning import checked_recall, tuned
 
-        check_recall(recall)
+        recall = checked_recall(recall)
         with self._writing(self._catalog.turns.whole(self._wait)):
             return tuned(self._catalog, self._searcher, self._keeper, recall)
 

@@ -28,9 +28,9 @@ from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device, check_device
 from image_similarity_search.encoders.spec import EncoderSpec
-from image_similarity_search.errors import CollectionNotFoundError
+from image_similarity_search.errors import CollectionNotFoundError, ConfigError
 from image_similarity_search.reports import RepairReport
-from image_similarity_search.types import Metric
+from image_similarity_search.types import Metric, number
 
 DEFAULT_INDEX_DIR = "index_data"
 
@@ -97,12 +97,13 @@ class Collection(
             LegacyIndexError: there is none, but an index that another program made.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
-            ConfigError: no such metric, index, store, catalog or device.
+            ConfigError: no such metric, index, store, catalog or device, or ``wait`` is no time.
             UnknownEncoderError: no such encoder.
             EncoderUnavailableError: something that a new encoder needs is missing.
         """
         check_metric(metric)
         check_device(device)
+        _check_wait(wait)
         folder = os.path.realpath(index_dir)
         decoders = Decoders()
         url = shared_url(folder, catalog)
@@ -149,7 +150,14 @@ class Collection(
             CollectionCorruptError: nothing can be saved; all is left as it was.
             CollectionLockedError: another process is writing, or has the damaged catalog open.
             CollectionUnwritableError: there is no room for it, or it is read-only.
+            ConfigError: ``wait`` is no time.
         """
+        _check_wait(wait)
         from image_similarity_search.collection.repair import repaired
 
         return repaired(os.path.realpath(index_dir), wait=wait)
+
+
+def _check_wait(wait: float) -> None:
+    if not number(wait) >= 0:
+        raise ConfigError("wait", wait, "a number of seconds, 0 or more, or inf to wait for ever")

@@ -132,7 +132,8 @@ class EngineKeeper:
             ConfigError: the engine has no index of this kind.
             StoreMismatchError, StoreUnavailableError: as ``current``.
         """
-        check_kind(kind or self._catalog.identity.index, self._catalog.identity.metric)
+        made = self._catalog.identity
+        check_kind(made.index if kind is None else kind, made.metric)
         with self._lock:
             with self._sole():
                 self._found()

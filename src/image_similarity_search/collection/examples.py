@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from image_similarity_search import vectors
 from image_similarity_search.collection.queries import Query, is_id
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, Metric, Region, Text, number
+from image_similarity_search.types import FloatArray, Metric, Region, Text, checked_count, number
 
 # Rocchio's weights beside that of what is searched by, 1, as the textbooks of retrieval have them:
 # what is meant is told better by what is liked than by what is not
@@ -60,9 +60,12 @@ def check_examples(examples: Sequence[Example], k: int, ways: int) -> None:
     Raises:
         ConfigError: nothing can be found by these examples, or ``k`` is less than 1.
     """
-    if not isinstance(k, int | np.integer) or k < 1:
-        raise ConfigError("k", k, "a number of images, at least 1")
+    checked_count("k", k)
     for example in examples:
+        if not isinstance(example, Example):
+            raise ConfigError("examples", example, "an Example each")
+        if not isinstance(example.region, Region | None):
+            raise ConfigError("region", example.region, "a Region")
         if not math.isfinite(number(example.weight)) or not example.weight:
             raise ConfigError("weight", example.weight, "a number other than 0")
         rows = example.embedding

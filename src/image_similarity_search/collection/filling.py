@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 def label_of(catalog: Catalog, kind: str | None = None) -> Label:
     """What is to be written on a store of this catalog."""
     made = catalog.identity
-    return Label(made.id, made.encoder, made.dim, made.metric, kind or made.index)
+    return Label(made.id, made.encoder, made.dim, made.metric, made.index if kind is None else kind)
 
 
 def filled_store(

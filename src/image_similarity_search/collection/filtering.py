@@ -14,7 +14,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.errors import ConfigError, FolderNotFoundError
 from image_similarity_search.filters import Filter
 from image_similarity_search.images.formats import FORMATS, extensions_of
-from image_similarity_search.types import IdArray, ImageRecord
+from image_similarity_search.types import IdArray, ImageRecord, checked_count
 
 _KEPT = 4  # answers, of 8 bytes an image
 
@@ -69,12 +69,9 @@ class Filtering:
         Raises:
             ConfigError: one of the three is no number that makes sense.
         """
-        if not isinstance(after, int) or after < 0:
-            raise ConfigError("after", after, "the id of an image, or 0")
-        if not isinstance(offset, int) or offset < 0:
-            raise ConfigError("offset", offset, "a number of images, at least 0")
-        if not isinstance(limit, int) or limit < 1:
-            raise ConfigError("limit", limit, "a number of images, at least 1")
+        after = checked_count("after", after, "the id of an image, or 0", least=0)
+        offset = checked_count("offset", offset, "a number of images, at least 0", least=0)
+        limit = checked_count("limit", limit)
         if where is None and not offset:
             return self._catalog.selection.records_after(after, limit)
         with self._catalog.snapshot():

@@ -52,7 +52,7 @@ def identity_of(
         fingerprint=encoder.fingerprint,
         dim=encoder.dim,
         metric=metric or "cosine",
-        index=index or "auto",
+        index="auto" if index is None else index,
         encoder_spec=spec_text(encoder),
         store=store_url(store),
     )

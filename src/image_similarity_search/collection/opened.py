@@ -28,8 +28,7 @@ from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.text import TextEncoder
-from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, number
+from image_similarity_search.types import FloatArray, checked_seconds
 
 if TYPE_CHECKING:  # what few processes need, they import when they do
     from image_similarity_search.collection.explaining.explainer import Explainer
@@ -156,7 +155,7 @@ class OpenedCollection:
         from image_similarity_search.collection.cluster.loading import loading_on, task_for
 
         address = checked_cluster(on)
-        check_time_limit(time_limit)
+        time_limit = checked_seconds("time_limit", time_limit)
         embedder = self._embedder(writing=True)
         thumbnails, identity = self._thumbnails.wanted, self._catalog.identity
         with connected(address) as cluster:
@@ -165,7 +164,7 @@ class OpenedCollection:
 
     def _loading(self, preprocessing: Preprocessing, time_limit: float) -> Load:
         """What reads and decodes files."""
-        check_time_limit(time_limit)
+        time_limit = checked_seconds("time_limit", time_limit)
         load = partial(
             self._decoders.load_all,
             preprocessing=preprocessing,
@@ -185,13 +184,3 @@ class OpenedCollection:
                 yield
             finally:
                 self._catalog.make_durable()
-
-
-def check_time_limit(time_limit: float) -> None:
-    """Refuse what is no time.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    if not number(time_limit) > 0:
-        raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")

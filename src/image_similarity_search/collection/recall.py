@@ -9,9 +9,8 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.search import Searcher
-from image_similarity_search.errors import ConfigError
 from image_similarity_search.reports import RecallReport
-from image_similarity_search.types import FloatArray, IdArray, Metric
+from image_similarity_search.types import FloatArray, IdArray, Metric, checked_count
 
 _MARGIN = 16  # more than k, since rounding swaps near ties
 
@@ -22,9 +21,7 @@ def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -
     An image counts as found if none of the ``k`` nearest is nearer: equals may stand for each
     other. The image itself is left out.
     """
-    for name, value in (("k", k), ("sample", sample)):
-        if value < 1:
-            raise ConfigError(name, value, "at least 1")
+    k, sample = checked_count("k", k), checked_count("sample", sample)
     ids = catalog.indexed_ids()
     asked = np.random.default_rng(0).choice(ids, min(sample, len(ids)), replace=False)
     if not len(asked):

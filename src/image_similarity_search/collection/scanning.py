@@ -31,6 +31,12 @@ class WalkOptions:
     skip: Sequence[str] = ()
     forget: bool = True
 
+    def __post_init__(self) -> None:
+        """Take text for one pattern, and not for one of each letter."""
+        for name in ("include", "exclude"):
+            if isinstance(given := getattr(self, name), str):
+                object.__setattr__(self, name, (given,))
+
 
 @dataclass(slots=True)
 class Scan:

@@ -15,11 +15,10 @@ from image_similarity_search.collection.keeping import Keeper, MovedOn
 from image_similarity_search.collection.ranking import Ranked, Ranker
 from image_similarity_search.errors import (
     CollectionCorruptError,
-    ConfigError,
     ImageNotFoundError,
 )
 from image_similarity_search.filters import Filter
-from image_similarity_search.types import FloatArray, Hit
+from image_similarity_search.types import FloatArray, Hit, checked_count
 
 _CALM_ATTEMPTS = 3  # then a search does not insist on one moment, which a busy catalog lacks
 
@@ -80,8 +79,7 @@ class Searcher:
             ConfigError: ``k`` is less than 1, or the filter can't be used.
             FolderNotFoundError: the collection does not know the filter's folder.
         """
-        if not isinstance(k, int | np.integer) or k < 1:
-            raise ConfigError("k", k, "a number of images, at least 1")
+        k = checked_count("k", k)
         attempts = 0
         while True:
             try:

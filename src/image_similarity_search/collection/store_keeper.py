@@ -195,7 +195,7 @@ class StoreKeeper:
         return FaissStore(
             identity.dim,
             identity.metric,
-            kind or identity.index,
+            identity.index if kind is None else kind,
             flat_limit=flat_limit(self._catalog),
         )
 

@@ -39,7 +39,7 @@ def score_of(identity: Identity, threshold: Threshold | None) -> float | None:
     if threshold is None:
         return None
     bounded, score = identity.metric != "ip", number(threshold)
-    if math.isnan(score) or (bounded and not 0 <= score <= 1):
+    if not math.isfinite(score) or (bounded and not 0 <= score <= 1):
         expected = "a score, from 0 to 1 for the same picture" if bounded else "a score"
         raise ConfigError("threshold", threshold, expected)
     return score

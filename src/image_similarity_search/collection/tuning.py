@@ -17,21 +17,23 @@ from image_similarity_search.errors import ConfigError
 from image_similarity_search.reports import Tuning
 from image_similarity_search.stores.base import KeptStore
 from image_similarity_search.stores.faiss_store import FaissStore
-from image_similarity_search.types import FloatArray, IdArray
+from image_similarity_search.types import FloatArray, IdArray, number
 
 _K, _SAMPLE = 10, 200
 _DEPTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
 _LEAST_SHARE = 1 / 64  # of the lists; then twice as many, until all
 
 
-def check_recall(target: float) -> None:
-    """Refuse a recall that nothing can have.
+def checked_recall(target: float) -> float:
+    """A recall that there can be.
 
     Raises:
         ConfigError: it is not above 0 and at most 1.
     """
-    if not 0 < target <= 1:
+    share = number(target)
+    if not 0 < share <= 1:
         raise ConfigError("recall", target, "a share of the nearest, above 0 and at most 1")
+    return share
 
 
 def tuned(catalog: Catalog, searcher: Searcher, keeper: Keeper, target: float) -> Tuning:
@@ -40,7 +42,6 @@ def tuned(catalog: Catalog, searcher: Searcher, keeper: Keeper, target: float) -
     Tried on up to 200 of the images against all embeddings. Where the target can't be reached,
     the most thorough way is taken. Within the writer lock.
     """
-    check_recall(target)
     with keeper.current() as store:
         chosen = quickest(catalog, searcher, store, target)
         store.look_at(chosen.probed, chosen.depth)

@@ -15,13 +15,18 @@ from image_similarity_search.collection.orientations import UPRIGHT, Way, seen_i
 from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.query_decoder import Wish, request, result
 from image_similarity_search.errors import (
-    ConfigError,
     EncoderOutputError,
     ImageTooSlowError,
     ImageUnreadableError,
 )
 from image_similarity_search.processors import available_processors
-from image_similarity_search.types import FloatArray, PixelArray, Region, number
+from image_similarity_search.types import (
+    FloatArray,
+    PixelArray,
+    Region,
+    checked_count,
+    checked_seconds,
+)
 from image_similarity_search.workers.pool import Pool
 from image_similarity_search.workers.worker import Answer
 
@@ -46,14 +51,11 @@ class Uploads:
     """
 
     def __init__(self, embedder: Embedder, max_pixels: int, seconds: float) -> None:
-        if max_pixels < 1:
-            raise ConfigError("max_pixels", max_pixels, "a number of pixels, at least 1")
-        if not number(seconds) > 0:
-            raise ConfigError("seconds", seconds, "a number of seconds, more than 0")
+        expected = "a number of pixels, at least 1"
+        self._max_pixels = checked_count("max_pixels", max_pixels, expected)
+        self._seconds = checked_seconds("seconds", seconds)
         self._preprocessing = embedder.encoder.preprocessing
-        self._max_pixels = max_pixels
-        self._seconds = seconds
-        memory = max(_LEAST_MEMORY, _BYTES_A_PIXEL * max_pixels)
+        memory = max(_LEAST_MEMORY, _BYTES_A_PIXEL * self._max_pixels)
         self._pool = Pool(_DECODER, available_processors(), memory)
         self._embedder = embedder
         self._batches: Batches[_Waiting] = Batches(

@@ -13,7 +13,7 @@ from image_similarity_search.collection.originals import check_folder
 from image_similarity_search.collection.queries import checked_source
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.reports import SyncReport, WatchEvent
-from image_similarity_search.types import DEFAULT_TIME_LIMIT, ProgressCallback
+from image_similarity_search.types import DEFAULT_TIME_LIMIT, ProgressCallback, checked_seconds
 
 
 class WatchingCollection(ChangeableCollection):
@@ -67,8 +67,7 @@ class WatchingCollection(ChangeableCollection):
         paths = [checked_source(folder) for folder in folders]
         if not paths:
             raise ConfigError("folders", (), "a folder or more")
-        if every is not None and not every > 0:
-            raise ConfigError("every", every, "a number of seconds, more than 0")
+        every = None if every is None else checked_seconds("every", every)
         local = [path for path in paths if not is_address(path)]
         roots = self._catalog.places.roots()
         for path in local:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import checked_count, number
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,12 +54,12 @@ class Preprocessing:
     fit: Fit = "crop"
 
     def __post_init__(self) -> None:
-        if self.resize < 1:
-            raise ConfigError("resize", self.resize, "a number of pixels, at least 1")
-        if not 1 <= self.crop <= self.resize:
-            raise ConfigError(
-                "crop", self.crop, f"1 to {self.resize} pixels (the resize); give both"
-            )
+        pixels = "a number of pixels, at least 1"
+        object.__setattr__(self, "resize", checked_count("resize", self.resize, pixels))
+        pixels = f"1 to {self.resize} pixels (the resize); give both"
+        object.__setattr__(self, "crop", checked_count("crop", self.crop, pixels))
+        if self.crop > self.resize:
+            raise ConfigError("crop", self.crop, pixels)
         if self.interpolation not in INTERPOLATIONS:
             raise ConfigError(
                 "interpolation", self.interpolation, f"one of {', '.join(INTERPOLATIONS)}"
@@ -68,9 +69,9 @@ class Preprocessing:
         if self.fit == "stretch" and self.crop != self.resize:
             expected = f"{self.resize}, as resize: nothing is cut (unless fit is crop)"
             raise ConfigError("crop", self.crop, expected)
-        if not all(map(isfinite, self.mean)):
+        if len(self.mean) != 3 or not all(isfinite(number(value)) for value in self.mean):
             raise ConfigError("mean", self.mean, "three numbers")
-        if not all(map(isfinite, self.std)) or min(self.std) <= 0:
+        if len(self.std) != 3 or not all(0 < number(value) < inf for value in self.std):
             raise ConfigError("std", self.std, "three numbers above 0")
 
     @property
@@ -100,7 +101,7 @@ class Preprocessing:
         """
         if (fit or self.fit) == "stretch":
             one = crop if resize is None else resize if crop is None else None
-            if one is not None and one > 0:
+            if one is not None and number(one) > 0:
                 resize = crop = one
             elif fit is None and resize != crop:
                 fit = "crop"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import number
 
 KEY_LENGTH = 16
 """Characters that an API key must have."""
@@ -32,6 +34,9 @@ class Limits:
         rate: requests a second of one client, by key or address; 0 is as many as it likes. It may
             save up ``burst`` seconds of them.
         burst: see ``rate``.
+
+    Raises:
+        ConfigError: the rate is none.
     """
 
     upload_bytes: int = 32 * 1024**2
@@ -43,6 +48,11 @@ class Limits:
     streams: int = 64
     rate: float = 0.0
     burst: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Check the rate."""
+        if not 0 <= number(self.rate) < math.inf:
+            raise ConfigError("rate", self.rate, "a finite number of requests a second, 0 or more")
 
 
 @dataclass(frozen=True, slots=True)

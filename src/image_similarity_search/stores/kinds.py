@@ -43,6 +43,8 @@ def check_kind(kind: str, dim: int, metric: Metric) -> None:
         ConfigError: there is none of this name, or it can't be made.
         StoreUnavailableError: FAISS can't be imported; not for a kind that has a name.
     """
+    if not isinstance(kind, str):
+        raise ConfigError("index", kind, EXPECTED)
     if kind in ("auto", "exact"):
         return
     if kind in ("ivf-pq", "ivf-rabitq") and metric == "l1":

@@ -90,16 +90,14 @@ def command(
     be interrupted at any time and goes on from there when it is run again.
     """
     from image_similarity_search.collection import Collection
-    from image_similarity_search.collection.opened import check_time_limit
     from image_similarity_search.collection.originals import check_folder
     from image_similarity_search.collection.queries import checked_source
-    from image_similarity_search.collection.tuning import check_recall
+    from image_similarity_search.collection.tuning import checked_recall
 
     # what is wrong must not leave an empty collection behind
     check_folder(checked_source(folder))
-    check_time_limit(time_limit)
     if isinstance(recall, float):
-        check_recall(recall)
+        checked_recall(recall)
     status = exits.OK
     with Collection.open(
         index_dir,

@@ -46,7 +46,7 @@ Examples:
 )
 @click.option(
     "--every",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Seconds(),
     metavar="SECONDS",
     help="Look for changes so often in any case [default: 3600; where none are told of: 60].",
 )

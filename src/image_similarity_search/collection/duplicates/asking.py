@@ -31,7 +31,7 @@ from image_similarity_search.duplicates import (
 )
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.filters import Filter
-from image_similarity_search.types import IdArray, ProgressCallback, number
+from image_similarity_search.types import IdArray, ProgressCallback, checked_seconds
 
 Folder = str | os.PathLike[str]
 
@@ -57,8 +57,7 @@ def found_duplicates(
         NEAR_LIKENESS if likeness is None else likeness,
         SIMILAR_SCORE if score is None else score,
     )
-    if not number(time_limit) > 0:
-        raise ConfigError("time_limit", time_limit, "a number of seconds, more than 0")
+    time_limit = checked_seconds("time_limit", time_limit)
     scope = _scope(filtering, where, references, between)
     finder = Finder(catalog, scope, levels, Dismissals(folder), progress)
     return finder.run(thorough=thorough, time_limit=time_limit)

@@ -32,7 +32,7 @@ from image_similarity_search.evaluation import (
     Truth,
 )
 from image_similarity_search.filters import Filter
-from image_similarity_search.types import IdArray, Progress, ProgressCallback
+from image_similarity_search.types import IdArray, Progress, ProgressCallback, checked_count
 
 _STEP = 100  # queries between two words of progress
 
@@ -51,10 +51,9 @@ def evaluated(
 ) -> EvaluationReport:
     """As ``Collection.evaluate``."""
     begin = perf_counter()
-    ks = sorted(set(k))
-    for name, value in (*(("k", one) for one in ks), ("depth", depth), ("sample", sample)):
-        if value is not None and (not isinstance(value, int | np.integer) or value < 1):
-            raise ConfigError(name, value, "a number of images, at least 1")
+    ks = sorted({checked_count("k", one) for one in k})
+    depth = None if depth is None else checked_count("depth", depth)
+    sample = None if sample is None else checked_count("sample", sample)
     allowed = None if where is None else filtering.ids(where)
     labels = labels_of(catalog, truth, allowed)
     sizes = np.bincount(labels.groups[labels.groups >= 0], minlength=len(labels.names))

@@ -98,7 +98,10 @@ class Explainer:
 
         Raises:
             ImageError: one of them can't be read.
+            ConfigError: ``region`` is none.
         """
+        if not isinstance(region, Region | None):
+            raise ConfigError("region", region, "a Region")
         preprocessing = self._embedder().encoder.preprocessing
         query_seen, hit_seen = _seen(query, preprocessing, region), _seen(hit, preprocessing, None)
         views = pixels_of(query, preprocessing, region), pixels_of(hit, preprocessing)

@@ -16,7 +16,13 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.vectors_of import unit_vectors_of
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.stores.kmeans import middles, nearest_middles
-from image_similarity_search.types import FloatArray, IdArray, Progress, ProgressCallback
+from image_similarity_search.types import (
+    FloatArray,
+    IdArray,
+    Progress,
+    ProgressCallback,
+    checked_count,
+)
 from image_similarity_search.understanding import Cluster, ClusterReport
 
 _SAMPLE = 25_600  # 130 MB at 1280 dimensions
@@ -35,11 +41,13 @@ def clustered(
     progress: ProgressCallback | None,
 ) -> ClusterReport:
     """As ``Collection.clusters``, of the images ``ids``, in order."""
-    if shown < 1:
-        raise ConfigError("shown", shown, "a number of images, at least 1")
+    shown = checked_count("shown", shown)
     most = min(len(ids), _SAMPLE)
-    if count is not None and not 1 <= count <= max(most, 1):
-        raise ConfigError("count", count, f"a number of clusters, 1 to {most:,} here")
+    if count is not None:
+        expected = f"a number of clusters, 1 to {most:,} here"
+        count = checked_count("count", count, expected)
+        if count > max(most, 1):
+            raise ConfigError("count", count, expected)
     started, report = time.perf_counter(), ClusterReport(images=len(ids))
 
     def step(done: int) -> None:

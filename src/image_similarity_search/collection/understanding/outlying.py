@@ -9,7 +9,6 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.understanding.neighbours import Neighbourhood
-from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import (
     FloatArray,
     Hit,
@@ -17,6 +16,7 @@ from image_similarity_search.types import (
     ImageRecord,
     Progress,
     ProgressCallback,
+    checked_count,
 )
 from image_similarity_search.understanding import Outlier, OutlierReport
 
@@ -28,9 +28,7 @@ def outlying(
     catalog: Catalog, ids: IdArray, count: int, k: int, progress: ProgressCallback | None
 ) -> OutlierReport:
     """As ``Collection.outliers``, of the images ``ids``, in order."""
-    for name, value in (("count", count), ("k", k)):
-        if value < 1:
-            raise ConfigError(name, value, "a number of images, at least 1")
+    count, k = checked_count("count", count), checked_count("k", k)
     started = time.perf_counter()
     k = min(k, len(ids) - 1)
     report, done = OutlierReport(k=max(k, 0), images=len(ids)), 0
