@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time
 from typing import Literal, TypeAlias, get_args
 
 from image_similarity_search.addresses import address_of
+from image_similarity_search.arguments import several
 from image_similarity_search.errors import ConfigError
 
 Orientation = Literal["landscape", "portrait", "square"]
@@ -42,6 +43,7 @@ Moment: TypeAlias = "datetime | date | str"
 _DATES = "a date such as 2024-05-17 (2024-05, 2024), or with a time as in 2024-05-17T18:30"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_TAG = 100
+_TAG = f"a word or a few, of at most {_LONGEST_TAG} letters"
 _TOLERANCE = 0.02  # of a ratio: 3000 to 1996 is 3 to 2
 _MOST = 1e9
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
@@ -196,11 +198,10 @@ def _folder(folder: object) -> str | None:
 
 
 def _formats(formats: object) -> tuple[str, ...]:
-    given = (formats,) if isinstance(formats, str) else formats
-    if not isinstance(given, (list, tuple, set, frozenset)) or not all(
-        isinstance(one, str) and one for one in given
-    ):
-        raise ConfigError("formats", formats, "names of picture formats, such as jpeg")
+    expected = "names of picture formats, such as jpeg"
+    given = several("formats", formats, str, expected)
+    if "" in given:
+        raise ConfigError("formats", "", expected)
     return tuple(sorted({one.lower().removeprefix(".") for one in given}))
 
 
@@ -212,18 +213,16 @@ def normal_tags(tags: object, name: str = "tags") -> tuple[str, ...]:
     Raises:
         ConfigError: one of them is no text, empty, longer than 100 letters, or more than a line.
     """
-    given = (tags,) if isinstance(tags, str) else tags
-    if not isinstance(given, (list, tuple, set, frozenset)):
-        raise ConfigError(name, tags, "words, such as beach")
+    given = several(name, tags, str, _TAG)
     return tuple(sorted({_normal_tag(tag, name) for tag in given}))
 
 
-def _normal_tag(tag: object, name: str) -> str:
+def _normal_tag(tag: str, name: str) -> str:
     # twice: a letter may fall apart when its case is folded
-    plain = unicodedata.normalize("NFC", tag.casefold()) if isinstance(tag, str) else ""
+    plain = unicodedata.normalize("NFC", tag.casefold())
     plain = " ".join(unicodedata.normalize("NFC", plain.casefold()).split())
     if not 0 < len(plain) <= _LONGEST_TAG or not plain.isprintable():
-        raise ConfigError(name, tag, f"a word or a few, of at most {_LONGEST_TAG} letters")
+        raise ConfigError(name, tag, _TAG)
     return plain
 
 
@@ -291,9 +290,7 @@ def _box(given: object) -> Box | None:
 
 
 def _colours(given: object) -> tuple[str, ...]:
-    names = (given,) if isinstance(given, str) else given
-    if not isinstance(names, (list, tuple, set, frozenset)):
-        raise ConfigError("colours", given, f"some of {', '.join(COLOURS)}")
+    names = several("colours", given, str, f"some of {', '.join(COLOURS)}")
     for name in names:
         if name not in COLOURS:
             raise ConfigError("colours", name, f"one of {', '.join(COLOURS)}")

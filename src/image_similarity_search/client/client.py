@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import Any, Self
 
 import httpx
 
+from image_similarity_search.arguments import several
 from image_similarity_search.client.answers import (
     CollectionInfo,
     ExplainMethod,
@@ -30,13 +32,14 @@ from image_similarity_search.client.questions import (
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ServiceError
 from image_similarity_search.search_options import PLAIN, SearchOptions
-from image_similarity_search.types import Region, Text, Threshold
+from image_similarity_search.types import Region, Text, Threshold, checked_count
 
 
 class Client:
     """Talks to one service, about one collection. Use it as a context manager, or close it.
 
-    Every method raises ServiceError: the service refused, failed, or can't be reached.
+    Every method raises ServiceError: the service refused, failed, or can't be reached; and
+    ConfigError, where an argument is nothing that could be asked.
     """
 
     def __init__(
@@ -219,7 +222,7 @@ class Client:
 
     def dismiss(self, ids: Sequence[int]) -> None:
         """Remember for good that no two of these images are duplicates of each other."""
-        self._ask("POST", self._here("duplicates", "dismiss"), json={"ids": list(ids)})
+        self._ask("POST", self._here("duplicates", "dismiss"), json={"ids": _ids(ids)})
 
     # Tags
 
@@ -228,10 +231,22 @@ class Client:
         return told(self._ask("GET", self._here("tags")), lambda it: dict(it["tags"]))
 
     def change_tags(
-        self, ids: Sequence[int], *, add: Sequence[str] = (), remove: Sequence[str] = ()
+        self,
+        ids: int | Sequence[int],
+        *,
+        add: str | Sequence[str] = (),
+        remove: str | Sequence[str] = (),
     ) -> int:
-        """Put tags to images, and take others away; how many images have other tags now."""
-        wanted = {"ids": list(ids), "add": list(add), "remove": list(remove)}
+        """Put tags to images, and take others away; how many images have other tags now.
+
+        An image may be given alone, and so may a tag.
+        """
+        words = "a tag, or several"
+        wanted = {
+            "ids": _ids(ids),
+            "add": several("add", add, str, words),
+            "remove": several("remove", remove, str, words),
+        }
         answer = self._ask("POST", self._here("tags"), json=wanted)
         return told(answer, lambda it: int(it["changed"]))
 
@@ -273,6 +288,13 @@ class Client:
 
 def _job_path(id_: str, *more: str) -> str:
     return path_to("jobs", id_, *more)
+
+
+def _ids(given: object) -> list[int]:
+    expected = "the ids of images"
+    return [
+        checked_count("ids", one, expected) for one in several("ids", given, Integral, expected)
+    ]
 
 
 def _hits(answer: httpx.Response) -> list[Hit]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_similarity_search.addresses import address_of, checked_address, is_address
+from image_similarity_search.arguments import listed
 from image_similarity_search.collection import originals
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import ConfigError
@@ -22,6 +23,18 @@ Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.
 
 Query: TypeAlias = "Picture | int | Text"
 """A picture, the id of an image of the collection, or words."""
+
+
+def listed_pictures(name: str, pictures: object) -> list[Any]:
+    """Pictures, or queries, one by one; one alone is refused: its answer would be another.
+
+    Raises:
+        ConfigError: it is one, whose letters, bytes or rows would be taken for some.
+    """
+    expected = "a list, also of one"
+    if isinstance(pictures, np.ndarray) and pictures.ndim in (2, 3):
+        raise ConfigError(name, f"an array of shape {pictures.shape}", expected)
+    return listed(name, pictures, expected)
 
 
 def is_id(image: object) -> TypeGuard[int | np.integer[Any]]:
