@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import unicodedata
@@ -14,6 +13,7 @@ from typing import Literal, TypeAlias, get_args
 from image_similarity_search.addresses import address_of
 from image_similarity_search.arguments import several
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import checked_count, number
 
 Orientation = Literal["landscape", "portrait", "square"]
 ORIENTATIONS: tuple[Orientation, ...] = get_args(Orientation)
@@ -172,14 +172,15 @@ class Filter:
             raise ConfigError(f"{what}_before", str(before), expected)
 
     def _check_range(self, what: str) -> None:
-        ratio = what == "aspect"
-        kinds, most_of_all = ((int, float), _MOST) if ratio else ((int,), math.inf)
-        for bound in ("min", "max"):
-            value = getattr(self, f"{bound}_{what}")
-            number = isinstance(value, kinds) and not isinstance(value, bool)
-            if value is not None and not (number and 0 <= value < most_of_all):
-                expected = "a ratio" if ratio else "a whole number"
-                raise ConfigError(f"{bound}_{what}", value, f"{expected}, 0 or more")
+        for name in (f"min_{what}", f"max_{what}"):
+            value = getattr(self, name)
+            if value is not None and what != "aspect":
+                expected = "a whole number, 0 or more"
+                self._set(name, checked_count(name, value, expected, least=0))
+            elif value is not None:
+                if isinstance(value, bool) or not 0 <= number(value) < _MOST:
+                    raise ConfigError(name, value, "a ratio, 0 or more")
+                self._set(name, number(value))
         least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
         if least is not None and most is not None and least > most:
             raise ConfigError(f"max_{what}", most, f"at least min_{what}, {least}")
@@ -240,9 +241,9 @@ def _aspect(given: object) -> str | float | None:
     if given is None or given in ORIENTATIONS:
         return given
     match = _RATIO.fullmatch(given) if isinstance(given, str) else None
-    number = float(match[1]) / float(match[2] or 1) if match and float(match[2] or 1) else given
-    if isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < _MOST:
-        return float(number)
+    ratio = float(match[1]) / float(match[2] or 1) if match and float(match[2] or 1) else given
+    if not isinstance(ratio, bool) and 0 < number(ratio) < _MOST:
+        return number(ratio)
     raise ConfigError("aspect", given, f"{', '.join(ORIENTATIONS)}, or a ratio such as 3:2 or 1.5")
 
 
