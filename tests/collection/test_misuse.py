@@ -7,9 +7,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
+from conftest import CountingEncoder
 
+from image_similarity_search import export_collection, import_collection, import_legacy
 from image_similarity_search.collection import Collection
+from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import CollectionClosedError, ConfigError
 
 
@@ -32,6 +36,50 @@ def test_a_closed_collection_says_that_it_is(
     made.close()
     with pytest.raises(CollectionClosedError, match="was closed: open it again"):
         use(made)
+
+
+class Half:
+    """An encoder that lacks what it is for."""
+
+    name, fingerprint, dim = "half", "half;1", np.int64(3)
+    preprocessing = Preprocessing()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "flaw"),
+    [
+        (object(), "name is None, not a text"),
+        (5, "name is None, not a text"),
+        (Path("model.onnx"), "fingerprint is None, not a text"),
+        (Half(), "there is no method encode"),
+        (CountingEncoder, "it is a class, and no object of one"),
+    ],
+)
+def test_what_is_no_encoder_is_refused(tmp_path: Path, encoder: Any, flaw: str) -> None:
+    for create in (True, False):
+        with pytest.raises(ConfigError, match=f"^encoder is .*: {flaw}$"):
+            Collection.open(tmp_path / "index", encoder=encoder, create=create)
+    assert not (tmp_path / "index").exists()
+    with pytest.raises(ConfigError, match=f"^model is .*: {flaw}$"):
+        import_legacy(tmp_path, tmp_path / "index", model=encoder)
+
+
+@pytest.mark.parametrize("wrong", ["", None, 5, b"index", "a\0b"])
+def test_what_is_no_index_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uses: list[Callable[[], object]] = [
+        lambda: Collection.open(wrong, encoder="colour-texture", create=True),
+        lambda: Collection.repair(wrong),
+        lambda: import_legacy(".", wrong),
+        lambda: import_collection("a.npy", wrong),
+        lambda: export_collection(wrong, "a.npy"),
+    ]
+    for use in uses:
+        with pytest.raises(ConfigError, match=r"^index_dir is .*; expected the path of a folder"):
+            use()
+    assert not list(tmp_path.iterdir())
 
 
 def test_closing_waits_for_what_another_thread_asks(tmp_path: Path) -> None:

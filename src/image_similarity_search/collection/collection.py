@@ -8,6 +8,7 @@ from typing import Self
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.deduplicating import DeduplicatedCollection
 from image_similarity_search.collection.identity import (
+    check_encoder,
     check_metric,
     created,
     identity_of,
@@ -19,6 +20,7 @@ from image_similarity_search.collection.identity import (
     refuse_taken,
 )
 from image_similarity_search.collection.pipeline import Decoders
+from image_similarity_search.collection.queries import index_folder
 from image_similarity_search.collection.reading import ReadableCollection
 from image_similarity_search.collection.searching import SearchableCollection
 from image_similarity_search.collection.sharing import joined, shared_url
@@ -97,14 +99,16 @@ class Collection(
             LegacyIndexError: there is none, but an index that another program made.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
-            ConfigError: no such metric, index, store, catalog or device, or ``wait`` is no time.
+            ConfigError: no such metric, index, store, catalog or device, ``encoder`` is none,
+                ``index_dir`` no path, or ``wait`` no time.
             UnknownEncoderError: no such encoder.
             EncoderUnavailableError: something that a new encoder needs is missing.
         """
         check_metric(metric)
         check_device(device)
         _check_wait(wait)
-        folder = os.path.realpath(index_dir)
+        check_encoder("encoder", encoder)
+        folder = index_folder(index_dir)
         decoders = Decoders()
         url = shared_url(folder, catalog)
         try:
@@ -150,12 +154,12 @@ class Collection(
             CollectionCorruptError: nothing can be saved; all is left as it was.
             CollectionLockedError: another process is writing, or has the damaged catalog open.
             CollectionUnwritableError: there is no room for it, or it is read-only.
-            ConfigError: ``wait`` is no time.
+            ConfigError: ``wait`` is no time, or ``index_dir`` no path.
         """
         _check_wait(wait)
         from image_similarity_search.collection.repair import repaired
 
-        return repaired(os.path.realpath(index_dir), wait=wait)
+        return repaired(index_folder(index_dir), wait=wait)
 
 
 def _check_wait(wait: float) -> None:

@@ -13,7 +13,7 @@ from image_similarity_search.catalog.values import Identity
 from image_similarity_search.catalog.whereabouts import FILE_NAME, url_of
 from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
 from image_similarity_search.encoders import registry
-from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.encoders.base import Encoder, flaw_of
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.encoders.table import ENCODERS
@@ -50,7 +50,7 @@ def identity_of(
     identity = Identity(
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
-        dim=encoder.dim,
+        dim=int(encoder.dim),
         metric=metric or "cosine",
         index="auto" if index is None else index,
         encoder_spec=spec_text(encoder),
@@ -150,6 +150,16 @@ def refuse_taken(identity: Identity) -> None:
     with closing(open_engine(Address.parse(identity.store))) as engine:
         if engine.find():
             raise StoreMismatchError(identity.store, "another collection")
+
+
+def check_encoder(name: str, encoder: object) -> None:
+    """Refuse what is given as the argument ``name``, and no encoder, with a ConfigError."""
+    if encoder is None or isinstance(encoder, str | EncoderSpec):
+        return
+    if flaw := flaw_of(encoder):
+        expected = "the name of an encoder, an EncoderSpec, or an object that is an encoder"
+        said = f"{name} is {encoder!r}; expected {expected}: {flaw}"
+        raise ConfigError(name, encoder, expected, said)
 
 
 def check_metric(metric: str | None) -> None:

@@ -49,10 +49,24 @@ def checked_path(path: object) -> str:
         ConfigError: it is no path: empty, which would be the current folder, or with a NUL; or
             an address that nothing is read from.
     """
+    text = _text("path", path, "the path of a file or folder, as text")
+    return checked_address(text) if is_address(text) else text
+
+
+def index_folder(index_dir: object) -> str:
+    """The real path of the folder that a collection is kept in.
+
+    Raises:
+        ConfigError: it is no path: empty, which would be the current folder, or with a NUL.
+    """
+    return os.path.realpath(_text("index_dir", index_dir, "the path of a folder, as text"))
+
+
+def _text(name: str, path: object, expected: str) -> str:
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
     if not isinstance(text, str) or not text or "\0" in text:
-        raise ConfigError("path", path, "the path of a file or folder, as text")
-    return checked_address(text) if is_address(text) else text
+        raise ConfigError(name, path, expected)
+    return text
 
 
 def checked_source(path: object) -> str:

@@ -18,11 +18,11 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.catalog.values import FileStat, Identity, Rows
 from image_similarity_search.collection import DEFAULT_INDEX_DIR
-from image_similarity_search.collection.identity import check_metric, spec_text
+from image_similarity_search.collection.identity import check_encoder, check_metric, spec_text
 from image_similarity_search.collection.interchange import legacy_files
 from image_similarity_search.collection.interchange.legacy_files import LegacyFiles, read_legacy
 from image_similarity_search.collection.interchange.taking_over import refuse_existing, take_over
-from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.spec import EncoderSpec
@@ -109,10 +109,12 @@ def import_legacy(
         CollectionMismatchError: the model's embeddings have another dimension.
         CollectionExistsError: there is a collection in ``index_dir``.
         CollectionError: it can't be made there; see ``take_over``.
+        ConfigError: that is no path, no metric, or no encoder.
     """
     started = time.perf_counter()
     check_metric(metric)
-    old_folder, folder = os.path.realpath(checked_path(old_dir)), os.path.realpath(index_dir)
+    check_encoder("model", model)
+    old_folder, folder = os.path.realpath(checked_path(old_dir)), index_folder(index_dir)
     refuse_existing(folder)  # it is said at once, and not what else may be wrong there
     files = read_legacy(old_folder)
     identity = _identity(files, model, metric)
