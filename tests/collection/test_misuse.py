@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -93,6 +94,22 @@ def test_closing_waits_for_what_another_thread_asks(tmp_path: Path) -> None:
     closing.join()
     with pytest.raises(CollectionClosedError), catalog.transaction():
         pass
+
+
+def test_what_is_in_a_collection_is_asked_by_path_and_id(
+    collection: Collection, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "bad.jpg").write_bytes(b"no picture")
+    collection.sync(photos)
+    monkeypatch.chdir(photos.parent)
+    record = collection.get(photos / "picture 0.jpg")
+    for there in (record.path, "photos/picture 0.jpg", Path(record.path), record.id, record):
+        assert there in collection
+    assert np.int64(record.id) in collection
+    bad = collection.get(photos / "bad.jpg").id
+    for wrong in (bad, "photos/bad.jpg", "photos/no.jpg", 99, 10**30, -1, True, "", None, 1.0):
+        assert wrong not in collection
+    assert replace(record, size=0) not in collection
 
 
 def test_truth_is_no_id(collection: Collection, make_picture: Callable[..., Path]) -> None:
