@@ -46,8 +46,10 @@ class Collection(
 ):
     """Pictures that can be searched by example, kept in a folder.
 
-    Make one with ``open``; use it as a context manager, or ``close`` it. Threads may share it;
-    a process that was forked while it was open may not.
+    Make one with ``open``; use it as a context manager, or ``close`` it. Threads may share it:
+    they search at once, also while one changes it. Who changes it is alone: another thread waits
+    for that as long as ``open`` was told to ``wait``, as another process does, and raises
+    CollectionLockedError then. A process that was forked while it was open may not use it.
 
     Example:
         >>> with Collection.open("index_data", create=True) as collection:  # doctest: +SKIP
@@ -80,8 +82,8 @@ class Collection(
         holds the embeddings, ``milvus://HOST:PORT/NAME``; without one, a file does. ``catalog`` is
         the URL of a catalog that several computers share, ``postgresql://USER@HOST/DATABASE``: the
         folder remembers it, and keeps what this computer needs besides. What changes
-        the collection waits ``wait`` seconds for another process that is writing (``math.inf``:
-        for ever).
+        the collection waits ``wait`` seconds for another process, or thread, that is writing
+        (``math.inf``: for ever).
 
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.

@@ -124,6 +124,7 @@ class ReadableCollection(OpenedCollection):
         """Check all that is stored, and with ``files`` that the image files are as indexed."""
         from image_similarity_search.collection.verify import verified
 
+        self._check_open()
         return verified(self._folder, files=files)
 
     def _repr_html_(self) -> str:
