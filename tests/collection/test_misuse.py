@@ -124,3 +124,21 @@ def test_truth_is_no_id(collection: Collection, make_picture: Callable[..., Path
         with pytest.raises(ConfigError):
             use(True)
     assert len(collection) == 1
+
+
+def test_answers_can_be_compared_and_be_in_a_set(collection: Collection, photos: Path) -> None:
+    collection.sync(photos)
+    collection.add_tags(photos, "beach")
+    hits, again = collection.search(1, 3), collection.search(1, 3)
+    assert {*hits} == {*again}
+    assert {hits[0].image} == {collection.get(hits[0].id)}
+    asked: list[Callable[[], object]] = [
+        collection.clusters,
+        lambda: collection.clusters().clusters[0],
+        lambda: collection.explain(1, 2),
+        lambda: collection.explain(1, 2).compared,
+    ]
+    for ask in asked:
+        one, other = ask(), ask()
+        assert one == one
+        assert one != other
