@@ -88,15 +88,21 @@ class SearchableCollection(OpenedCollection):
         *,
         threshold: Threshold | None = None,
         where: Filter | None = None,
+        options: SearchOptions = PLAIN,
     ) -> list[list[Hit]]:
         """As ``search``, for several queries, which are encoded and searched for together.
+
+        With ``options``, or with a ``Text`` among them, one after the other.
 
         Raises:
             ConfigError: also where ``queries`` is one query, and not a list of some.
         """
         queries = listed_pictures("queries", queries)
-        if any(isinstance(query, Text) for query in queries):
-            return [self.search(query, k, threshold=threshold, where=where) for query in queries]
+        if options != PLAIN or any(isinstance(query, Text) for query in queries):
+            return [
+                self.search(query, k, threshold=threshold, where=where, options=options)
+                for query in queries
+            ]
         least = score_of(self._catalog.identity, threshold)
         rows = self._query_vectors(queries)
         answers = self._searcher.nearest_to_each(
