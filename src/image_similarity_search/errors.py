@@ -143,7 +143,10 @@ class CollectionNotFoundError(CollectionError):
     """Nothing is stored at ``path``."""
 
     def __init__(self, path: object) -> None:
-        super().__init__(f"no collection at {path}: make one with 'iss index FOLDER'")
+        super().__init__(
+            f"no collection at {path}: make one with 'iss index FOLDER', or say with --index-dir"
+            " (index_dir) where it is"
+        )
         self.path = path
 
 

@@ -95,7 +95,7 @@ class Collection(
             CollectionNotFoundError: there is none, and ``create`` was not said.
             CollectionMismatchError: it was made with another encoder, metric, index or store, or
                 does otherwise with thumbnails; or the folder is of another catalog.
-            CollectionUnavailableError: the database that it is in can't be reached.
+            CollectionUnavailableError: the database that it is in can't be reached, or read.
             StoreMismatchError: a new one is to be put where in the engine another is.
             StoreUnavailableError: a new one is to be put into an engine that can't be reached.
             LegacyIndexError: there is none, but an index that another program made.
