@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import faulty_drive
@@ -24,6 +24,7 @@ from conftest import CountingEncoder, MakePicture
 
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.identity import created, identity_of
 from image_similarity_search.errors import CollectionLockedError
 
 _HOLD = """
@@ -245,6 +246,14 @@ def test_a_drive_without_locks_is_named_and_what_to_do(
     assert out.startswith("CollectionUnwritableError")
     assert "its drive has no locks between processes" in out
     assert "keep the index on a disk of this computer (--index-dir)" in out
+
+
+def test_a_collection_that_another_process_just_made_and_fills_is_not_waited_for(
+    index: Path,
+) -> None:
+    identity = identity_of(CountingEncoder(), None, None)
+    with another_writer(index), closing(created(str(index), identity, thumbnails=True)) as found:
+        assert found.counts().indexed == 12
 
 
 def test_threads_that_write_are_alone_and_wait_if_told_to(index: Path) -> None:

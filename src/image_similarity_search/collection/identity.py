@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from image_similarity_search.catalog.catalog import Catalog
@@ -20,6 +21,7 @@ from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.encoders.text import TextEncoder
 from image_similarity_search.errors import (
     CollectionCorruptError,
+    CollectionLockedError,
     CollectionMismatchError,
     CollectionNotFoundError,
     CollectionUnwritableError,
@@ -35,6 +37,7 @@ from image_similarity_search.types import METRICS, Metric
 _ELSEWHERE = "Give another index folder to index with it, or leave it out to use what is stored."
 
 _CREATION_SECONDS = 10.0  # how long another process may take to make the same collection
+_BETWEEN_TRIES = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -98,15 +101,28 @@ def created(folder: str, identity: Identity, url: str = "", *, thumbnails: bool)
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
-    with writer_lock(folder, wait=_CREATION_SECONDS):
-        try:
+    deadline = time.monotonic() + _CREATION_SECONDS
+    while True:
+        with suppress(CollectionNotFoundError):  # also where its maker has the lock, and goes on
             return Catalog(folder, url)
-        except CollectionNotFoundError:
-            catalog = Catalog.create(folder, identity, url)
-            if not thumbnails:
-                with catalog.transaction():
-                    catalog.switches.set_thumbnails(on=False)
-            return catalog
+        try:
+            with writer_lock(folder):
+                return _made(folder, identity, url, thumbnails=thumbnails)
+        except CollectionLockedError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_BETWEEN_TRIES)
+
+
+def _made(folder: str, identity: Identity, url: str, *, thumbnails: bool) -> Catalog:
+    """The same, for who has the writer's lock."""
+    with suppress(CollectionNotFoundError):
+        return Catalog(folder, url)
+    catalog = Catalog.create(folder, identity, url)
+    if not thumbnails:
+        with catalog.transaction():
+            catalog.switches.set_thumbnails(on=False)
+    return catalog
 
 
 def refuse_lost(folder: str, *, create: bool) -> None:
