@@ -24,8 +24,9 @@ _LAYERS: list[set[str]] = [
     {"catalog", "encoders", "stores", "images", "objects", "thumbnails"},
     {"vectors", "processors", "restricted_pickle", "workers", "fetching"},
     {"duplicates", "evaluation", "galleries", "reports", "understanding"},
-    {"types", "filters", "search_options"},
-    {"addresses", "markup"},
+    {"filters", "search_options"},
+    {"types"},
+    {"addresses", "arguments", "markup"},
     {"errors", "_version"},
 ]
 _MODULES = sorted(_PACKAGE.rglob("*.py"))

@@ -6,15 +6,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from conftest import MakePicture
+from PIL import Image
 
 from image_similarity_search import ImageSimilaritySearch
 from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.collection.queries import Query
 from image_similarity_search.errors import (
     CollectionMismatchError,
     CollectionUnwritableError,
+    ConfigError,
     FolderNotFoundError,
     ImageNotFoundError,
     ImageUnreadableError,
@@ -102,6 +107,23 @@ def test_it_says_of_what_it_is(images: Path, tmp_path: Path) -> None:
     assert repr(searcher) == f"<ImageSimilaritySearch of {str(images)!r} in {collection}>"
     searcher.close()
     assert "closed" in repr(searcher.collection)
+
+
+def test_a_picture_is_given_as_to_a_collection(images: Path) -> None:
+    path = images / "1.png"
+    with (
+        Image.open(path) as picture,
+        ImageSimilaritySearch("images", model="colour-texture") as searcher,
+    ):
+        same: list[Query] = [str(path), path.read_bytes(), picture, np.asarray(picture)]
+        for query in same:
+            assert searcher.find_similar(query, k=1) == [{"path": "images/1.png", "score": 1.0}]
+        (record,) = [one for one in searcher.collection if one.path == str(path.resolve())]
+        assert "images/1.png" not in [hit["path"] for hit in searcher.find_similar(record.id)]
+        nothing: list[Any] = [None, 2.5, True, ["images/1.png"]]
+        for query in nothing:
+            with pytest.raises(ConfigError, match=r"^query is "):
+                searcher.find_similar(query)
 
 
 def test_what_can_not_be_used_is_said(tmp_path: Path) -> None:

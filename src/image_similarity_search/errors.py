@@ -40,16 +40,22 @@
 
 A message says what is wrong, which value, what was expected and what to do; the values
 are attributes too. Exceptions of other libraries are translated where they are called.
+Each can be copied and pickled, as where it goes from one process to another.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from typing import Any
 
 
 class ImageSearchError(Exception):
     """The root of the tree: catch this to catch everything that this package raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What it is made of anew; Exception's own would give ``__init__`` the message."""
+        return Exception.__new__, (type(self), *self.args), self.__dict__
 
 
 class ImageError(ImageSearchError):
@@ -137,7 +143,10 @@ class CollectionNotFoundError(CollectionError):
     """Nothing is stored at ``path``."""
 
     def __init__(self, path: object) -> None:
-        super().__init__(f"no collection at {path}: make one with 'iss index FOLDER'")
+        super().__init__(
+            f"no collection at {path}: make one with 'iss index FOLDER', or say with --index-dir"
+            " (index_dir) where it is"
+        )
         self.path = path
 
 

@@ -12,7 +12,9 @@ from datetime import UTC, date, datetime, time
 from typing import Literal, TypeAlias, get_args
 
 from image_similarity_search.addresses import address_of
+from image_similarity_search.arguments import several
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import checked_count, number
 
 Orientation = Literal["landscape", "portrait", "square"]
 ORIENTATIONS: tuple[Orientation, ...] = get_args(Orientation)
@@ -42,6 +44,7 @@ Moment: TypeAlias = "datetime | date | str"
 _DATES = "a date such as 2024-05-17 (2024-05, 2024), or with a time as in 2024-05-17T18:30"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_TAG = 100
+_TAG = f"a word or a few, of at most {_LONGEST_TAG} letters"
 _TOLERANCE = 0.02  # of a ratio: 3000 to 1996 is 3 to 2
 _MOST = 1e9
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
@@ -170,14 +173,15 @@ class Filter:
             raise ConfigError(f"{what}_before", str(before), expected)
 
     def _check_range(self, what: str) -> None:
-        ratio = what == "aspect"
-        kinds = (int, float) if ratio else (int,)
-        for bound in ("min", "max"):
-            value = getattr(self, f"{bound}_{what}")
-            number = isinstance(value, kinds) and not isinstance(value, bool)
-            if value is not None and not (number and 0 <= value <= sys.float_info.max):
-                expected = "a ratio" if ratio else "a whole number"
-                raise ConfigError(f"{bound}_{what}", value, f"{expected}, 0 or more")
+        for name in (f"min_{what}", f"max_{what}"):
+            value = getattr(self, name)
+            if value is not None and what != "aspect":
+                expected = "a whole number, 0 or more"
+                self._set(name, checked_count(name, value, expected, least=0))
+            elif value is not None:
+                if isinstance(value, bool) or not 0 <= number(value) <= sys.float_info.max:
+                    raise ConfigError(name, value, "a ratio, 0 or more")
+                self._set(name, number(value))
         least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
         if least is not None and most is not None and least > most:
             raise ConfigError(f"max_{what}", most, f"at least min_{what}, {least}")
@@ -196,11 +200,10 @@ def _folder(folder: object) -> str | None:
 
 
 def _formats(formats: object) -> tuple[str, ...]:
-    given = (formats,) if isinstance(formats, str) else formats
-    if not isinstance(given, (list, tuple, set, frozenset)) or not all(
-        isinstance(one, str) and one for one in given
-    ):
-        raise ConfigError("formats", formats, "names of picture formats, such as jpeg")
+    expected = "names of picture formats, such as jpeg"
+    given = several("formats", formats, str, expected)
+    if "" in given:
+        raise ConfigError("formats", "", expected)
     return tuple(sorted({one.lower().removeprefix(".") for one in given}))
 
 
@@ -212,18 +215,16 @@ def normal_tags(tags: object, name: str = "tags") -> tuple[str, ...]:
     Raises:
         ConfigError: one of them is no text, empty, longer than 100 letters, or more than a line.
     """
-    given = (tags,) if isinstance(tags, str) else tags
-    if not isinstance(given, (list, tuple, set, frozenset)):
-        raise ConfigError(name, tags, "words, such as beach")
+    given = several(name, tags, str, _TAG)
     return tuple(sorted({_normal_tag(tag, name) for tag in given}))
 
 
-def _normal_tag(tag: object, name: str) -> str:
+def _normal_tag(tag: str, name: str) -> str:
     # twice: a letter may fall apart when its case is folded
-    plain = unicodedata.normalize("NFC", tag.casefold()) if isinstance(tag, str) else ""
+    plain = unicodedata.normalize("NFC", tag.casefold())
     plain = " ".join(unicodedata.normalize("NFC", plain.casefold()).split())
     if not 0 < len(plain) <= _LONGEST_TAG or not plain.isprintable():
-        raise ConfigError(name, tag, f"a word or a few, of at most {_LONGEST_TAG} letters")
+        raise ConfigError(name, tag, _TAG)
     return plain
 
 
@@ -241,9 +242,9 @@ def _aspect(given: object) -> str | float | None:
     if given is None or given in ORIENTATIONS:
         return given
     match = _RATIO.fullmatch(given) if isinstance(given, str) else None
-    number = float(match[1]) / float(match[2] or 1) if match and float(match[2] or 1) else given
-    if isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < _MOST:
-        return float(number)
+    ratio = float(match[1]) / float(match[2] or 1) if match and float(match[2] or 1) else given
+    if not isinstance(ratio, bool) and 0 < number(ratio) < _MOST:
+        return number(ratio)
     raise ConfigError("aspect", given, f"{', '.join(ORIENTATIONS)}, or a ratio such as 3:2 or 1.5")
 
 
@@ -291,9 +292,7 @@ def _box(given: object) -> Box | None:
 
 
 def _colours(given: object) -> tuple[str, ...]:
-    names = (given,) if isinstance(given, str) else given
-    if not isinstance(names, (list, tuple, set, frozenset)):
-        raise ConfigError("colours", given, f"some of {', '.join(COLOURS)}")
+    names = several("colours", given, str, f"some of {', '.join(COLOURS)}")
     for name in names:
         if name not in COLOURS:
             raise ConfigError("colours", name, f"one of {', '.join(COLOURS)}")

@@ -10,7 +10,7 @@ from typing import Self, TypedDict
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.places import relative
 from image_similarity_search.collection import DEFAULT_INDEX_DIR, Collection
-from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.queries import Query, checked_path
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.spec import EncoderSpec
@@ -93,16 +93,22 @@ class ImageSimilaritySearch:
             self.close()
             raise
 
-    def find_similar(self, query: str | os.PathLike[str], k: int = 5) -> list[SimilarImage]:
-        """The ``k`` pictures most like the file ``query``, the most alike first.
+    def find_similar(self, query: Query, k: int = 5) -> list[SimilarImage]:
+        """The ``k`` pictures most like ``query``, the most alike first.
 
         A notebook shows the list as a gallery.
 
+        Args:
+            query: what ``Collection.search`` takes: a path, a file's bytes, a PIL image, a uint8
+                array ``(h, w, 3)``, the id of an image of the index, or a ``Text``.
+            k: how many, at most.
+
         Raises:
-            ImageNotFoundError: there is no such file.
+            ImageNotFoundError: there is no such file, or no image of this id.
             ImageUnreadableError: it is no picture.
+            ConfigError: it is nothing that can be searched by, or ``k`` is less than 1.
         """
-        hits = self.collection.search(os.fspath(query), k)
+        hits = self.collection.search(query, k)
         found: list[SimilarImage] = [
             {"path": self._as_given(hit.path), "score": hit.score} for hit in hits
         ]

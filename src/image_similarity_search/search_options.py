@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from image_similarity_search.arguments import listed
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.types import checked_count
 
 DIVERSE = 0.5
 """How much being unlike the other hits counts, where it is only said that it shall."""
@@ -67,11 +69,9 @@ class SearchOptions:
 
 
 def _ids(name: str, given: object) -> tuple[int, ...]:
-    if not isinstance(given, (list, tuple, set, frozenset)) or not all(
-        isinstance(id_, int) and not isinstance(id_, bool) for id_ in given
-    ):
-        raise ConfigError(name, given, "the ids of images")
-    return tuple(sorted(set(given)))
+    expected = "the ids of images"
+    ids = {checked_count(name, id_, expected, least=0) for id_ in listed(name, given, expected)}
+    return tuple(sorted(ids))
 
 
 PLAIN = SearchOptions()

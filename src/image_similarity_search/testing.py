@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from image_similarity_search import vectors
+from image_similarity_search.encoders.base import flaw_of
 from image_similarity_search.errors import ImageSearchError, StoreDimensionError
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric, PixelArray
 
@@ -40,7 +41,8 @@ def check_encoder(encoder: Encoder) -> None:
     Raises:
         AssertionError: it breaks one.
     """
-    _check_attributes(encoder)
+    flaw = flaw_of(encoder)
+    _ensure(not flaw, flaw)
     fingerprint = encoder.fingerprint
     pictures = _pictures(encoder.preprocessing.crop)
     _encoded(encoder, pictures[:0])
@@ -60,17 +62,6 @@ def check_encoder(encoder: Encoder) -> None:
         "very different pictures have one and the same embedding",
     )
     _ensure(encoder.fingerprint == fingerprint, "the fingerprint changed")
-
-
-def _check_attributes(encoder: Encoder) -> None:
-    for name in ("name", "fingerprint"):
-        value = getattr(encoder, name, None)
-        _ensure(isinstance(value, str) and bool(value), f"{name} is {value!r}, not a text")
-    dim: Any = getattr(encoder, "dim", None)
-    _ensure(isinstance(dim, int) and dim >= 1, f"dim is {dim!r}, not a whole number above 0")
-    crop: Any = getattr(getattr(encoder, "preprocessing", None), "crop", None)
-    _ensure(isinstance(crop, int), "preprocessing is no Preprocessing")
-    _ensure(callable(getattr(encoder, "encode", None)), "there is no method encode")
 
 
 def _pictures(crop: int) -> PixelArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from image_similarity_search.types import FloatArray, Hit, IdArray, ImageRecord
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # of arrays nothing says whether they are equal
 class Cluster:
     """Images that are more alike than others.
 
@@ -29,7 +29,7 @@ class Cluster:
         return self.images[0]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # nor of these
 class ClusterReport:
     """What the images of a collection are by groups.
 
@@ -86,7 +86,7 @@ class OutlierReport:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # as with Cluster
 class Layout:
     """Where images lie on a plane on which alike ones are near one another.
 

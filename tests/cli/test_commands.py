@@ -428,7 +428,7 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["search", "photos/picture 0.jpg", "--threshold", "nan"], 2, "threshold is nan"),
         (["search", "photos/picture 0.jpg", "--threshold", "90"], 2, "a score, from 0 to 1"),
         (["add", "photos"], 3, "a folder: use 'iss index'"),
-        (["search", "a.jpg", "--index-dir", "none"], 4, "make one with 'iss index FOLDER'"),
+        (["search", "a.jpg", "--index-dir", "none"], 4, "or say with --index-dir"),
         (["index", "nowhere"], 3, "nowhere: no such folder"),
         (["index", "photos/picture 0.jpg"], 3, "a file: add it with 'iss add'"),
         (["index", "photos", "--metric", "l2"], 4, "metric is cosine, but l2"),

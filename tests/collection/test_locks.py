@@ -13,7 +13,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import faulty_drive
@@ -22,6 +24,7 @@ from conftest import CountingEncoder, MakePicture
 
 from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.identity import created, identity_of
 from image_similarity_search.errors import CollectionLockedError
 
 _HOLD = """
@@ -243,3 +246,25 @@ def test_a_drive_without_locks_is_named_and_what_to_do(
     assert out.startswith("CollectionUnwritableError")
     assert "its drive has no locks between processes" in out
     assert "keep the index on a disk of this computer (--index-dir)" in out
+
+
+def test_a_collection_that_another_process_just_made_and_fills_is_not_waited_for(
+    index: Path,
+) -> None:
+    identity = identity_of(CountingEncoder(), None, None)
+    with another_writer(index), closing(created(str(index), identity, thumbnails=True)) as found:
+        assert found.counts().indexed == 12
+
+
+def test_threads_that_write_are_alone_and_wait_if_told_to(index: Path) -> None:
+    for wait in (0.0, math.inf):
+        with Collection.open(index, wait=wait) as collection, ThreadPoolExecutor(1) as threads:
+            with writer_lock(str(index)):
+                other = threads.submit(collection.add_tags, 1, "beach")
+                assert wait_for([other], timeout=0.5).done == (set() if wait else {other})
+                assert len(collection.search(1, 3)) == 3
+            if wait:
+                assert other.result() == 1
+            else:
+                with pytest.raises(CollectionLockedError, match=r"^another thread .*one write"):
+                    other.result()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CountingEncoder, MakePicture
+from privileges import as_anybody
 
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.collection import Collection
@@ -51,6 +52,14 @@ def index(tmp_path: Path, photos: Path) -> Path:
     with Collection.open(tmp_path / "i", encoder=CountingEncoder(), create=True) as collection:
         collection.sync(photos)
     return tmp_path / "i"
+
+
+def test_one_that_may_not_be_read_says_so(index: Path) -> None:
+    (index / "catalog.sqlite").chmod(0)
+    command = [*as_anybody(), sys.executable, "-c", _SEARCH, str(index)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.startswith("CollectionUnavailableError")
+    assert "can't be used: there is no permission to read it; let yourself read it" in told
 
 
 def test_one_of_an_older_format_can_be_read_as_it_is(tmp_path: Path) -> None:

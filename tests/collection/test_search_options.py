@@ -17,6 +17,7 @@ from image_similarity_search.collection.duplicates.likeness import normalised, o
 from image_similarity_search.collection.examples import Example, refined
 from image_similarity_search.collection.folding import _homes
 from image_similarity_search.collection.orientations import seen_in
+from image_similarity_search.collection.queries import Query
 from image_similarity_search.errors import ConfigError, ImageNotFoundError
 from image_similarity_search.search_options import SearchOptions
 from image_similarity_search.types import Region
@@ -59,6 +60,14 @@ def test_other_ways_to_see_a_picture_are_searched_by(filled: Collection, tmp_pat
     by_id = filled.search(own, k=8, options=SearchOptions(mirrored=True))
     assert names(by_id)[0] == "mirrored.png"
     assert own not in {hit.id for hit in by_id}
+
+
+def test_options_hold_for_each_of_several_queries(filled: Collection, tmp_path: Path) -> None:
+    options = SearchOptions(mirrored=True)
+    queries: list[Query] = [tmp_path / "photos" / "0.png", 2]
+    each = [filled.search(query, 2, options=options) for query in queries]
+    assert filled.search_many(queries, 2, options=options) == each
+    assert names(each[0]) == ["0.png", "mirrored.png"]
 
 
 def test_views_are_of_the_altered_picture(filled: Collection) -> None:

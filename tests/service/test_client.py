@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import httpx
+import numpy as np
 import pytest
 from running import Starter
 from test_attacks import KEY
@@ -22,7 +24,12 @@ from test_searching import picture
 
 from image_similarity_search.client import Client, Example
 from image_similarity_search.collection import Collection
-from image_similarity_search.errors import ImageSearchError, ServiceError
+from image_similarity_search.errors import (
+    ConfigError,
+    ImageNotFoundError,
+    ImageSearchError,
+    ServiceError,
+)
 from image_similarity_search.types import Region
 
 
@@ -228,10 +235,42 @@ def test_what_goes_wrong_is_one_error(client: Client, shared: httpx.Client) -> N
         other.info()
 
 
+def test_what_can_not_be_asked_is_said_as_by_a_collection(client: Client) -> None:
+    client.info()  # what comes is said before anything is sent
+    for asked in (Path("no.jpg"), "no.jpg"):
+        with pytest.raises(ImageNotFoundError, match=r"^no\.jpg: no such file"):
+            client.search(asked)
+        with pytest.raises(ImageNotFoundError):
+            client.search_by_examples([Example(asked)])
+        with pytest.raises(ImageNotFoundError):
+            client.explain(asked, 1)
+    nothing: list[Any] = [None, True, 2.5, ["no.jpg"]]
+    for query in nothing:
+        with pytest.raises(ConfigError, match=r"^query is "):
+            client.search(query)
+    for k in (0, True, 2.5):
+        with pytest.raises(ConfigError, match=r"^k is "):
+            client.search(1, k=k)  # type: ignore[arg-type]  # a half is no count
+    numpy_id: Any = np.int64(3)
+    expected = client.search(3, k=2)
+    assert client.search(numpy_id, k=np.int64(2)) == expected  # type: ignore[arg-type]  # one to a computer
+    assert client.search_by_examples([Example(numpy_id)], k=2) == expected
+    assert client.change_tags(3, add="sea shore") == 1
+    assert client.tags() == {"sea shore": 1}
+    with pytest.raises(ConfigError, match=r"^ids is '13'"):
+        client.change_tags("13", remove="sea shore")  # type: ignore[arg-type]  # no ids
+
+
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(ConfigError, match=r"pip install 'image-similarity-search\[client\]'"):
+        Client()
+
+
 def test_the_client_needs_no_server_here() -> None:
     check = (
         "import sys, image_similarity_search.client as c; "
-        "print(*(m for m in ('fastapi', 'uvicorn', 'numpy', 'PIL') if m in sys.modules))"
+        "print(*(m for m in ('fastapi', 'uvicorn', 'numpy', 'PIL', 'httpx') if m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -29,6 +29,7 @@ from image_similarity_search.errors import (
     CollectionLockedError,
     CollectionNewerError,
     CollectionNotFoundError,
+    CollectionUnavailableError,
     CollectionUnwritableError,
 )
 
@@ -61,6 +62,7 @@ class Database:
             CollectionNotFoundError: there is no such file, or it was never finished.
             CollectionNewerError: a newer version of this package made it.
             CollectionCorruptError: it is no SQLite database, or not ours.
+            CollectionUnavailableError: there is no permission to read it.
         """
         self.path = path
         self._translated = Translated(path)
@@ -262,6 +264,9 @@ def _open(path: str, *, read_only: bool) -> tuple[sqlite3.Connection, _State | N
 
     Of one opened as unchangeable the state that it has is returned, too.
     """
+    if not os.access(path, os.R_OK):
+        remedy = "let yourself read it, or ask whose it is; what it holds is kept"
+        raise CollectionUnavailableError(path, "there is no permission to read it", remedy)
     writable = os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)
     try:
         return _connect(path, "mode=rw" if writable and not read_only else "mode=ro"), None

@@ -32,6 +32,8 @@ _SQLITE_SHARED_FIRST, _SQLITE_SHARED_BYTES = 0x4000_0002, 510
 _IN_USE = (errno.EACCES, errno.EAGAIN)
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EIO)
 
+_written_here: set[str] = set()  # the folders whose writer's lock this process holds
+
 _log = logging.getLogger(__name__)
 
 
@@ -104,7 +106,7 @@ def _held(folder: str, name: str, wait: float) -> Iterator[None]:
             if not wait:
                 raise
             level = logging.WARNING if name == WRITER_LOCK else logging.INFO
-            _log.log(level, "%s: waiting for it", _locked(folder))
+            _log.log(level, "%s is writing to %s: waiting for it", _locked(folder).holder, folder)
             lock.acquire(timeout=-1 if wait == float("inf") else wait)
     except filelock.Timeout as error:
         raise _locked(folder) from error
@@ -127,9 +129,11 @@ def _named(folder: str) -> Iterator[None]:
     }
     with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:
         json.dump(holder, file)
+    _written_here.add(folder)
     try:
         yield
     finally:
+        _written_here.discard(folder)
         with contextlib.suppress(OSError):
             os.remove(path)
 
@@ -142,6 +146,9 @@ def _locked(folder: str) -> CollectionLockedError:
         process, computer, since = holder["process"], holder["computer"], holder["since"]
     except (OSError, ValueError, KeyError, TypeError):
         return CollectionLockedError(folder)
+    if computer == socket.gethostname() and folder in _written_here:
+        remedy = "let one write at a time, or open the collection with wait="
+        return CollectionLockedError(folder, "another thread or call of this process", remedy)
     if computer == socket.gethostname():
         return CollectionLockedError(folder, f"process {process} (since {since})")
     return CollectionLockedError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, Self, TypeAlias
 
@@ -60,7 +60,7 @@ class Hit:
     score: float
     distance: float
     image: Image
-    folded: list[Image]
+    folded: list[Image] = field(hash=False)
 
     @classmethod
     def of(cls, answer: Json) -> Self:

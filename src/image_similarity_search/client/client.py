@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
+from image_similarity_search.arguments import several
 from image_similarity_search.client.answers import (
     CollectionInfo,
     ExplainMethod,
@@ -22,6 +22,7 @@ from image_similarity_search.client.questions import (
     Conditions,
     Example,
     Picture,
+    id_in,
     in_query,
     said,
     sent,
@@ -30,13 +31,18 @@ from image_similarity_search.client.questions import (
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ServiceError
 from image_similarity_search.search_options import PLAIN, SearchOptions
-from image_similarity_search.types import Region, Text, Threshold
+from image_similarity_search.types import Region, Text, Threshold, checked_count
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Client:
     """Talks to one service, about one collection. Use it as a context manager, or close it.
 
-    Every method raises ServiceError: the service refused, failed, or can't be reached.
+    Every method raises ServiceError: the service refused, failed, or can't be reached; ConfigError,
+    where an argument is nothing that could be asked; and ImageError, where a picture of yours is
+    no file that can be read.
     """
 
     def __init__(
@@ -51,6 +57,9 @@ class Client:
 
         ``key`` is an API key, ``collection`` the name of one (without it, the service's first),
         ``timeout`` the seconds that an answer may take.
+
+        Raises:
+            ConfigError: what the extra ``client`` installs is missing.
         """
         self._connection = Connection(url, key, timeout)
         self._ask = self._connection.ask
@@ -123,13 +132,13 @@ class Client:
             return self.search_by_examples(
                 [example], k, threshold=threshold, where=where, options=options
             )
-        wanted: dict[str, Any] = {"k": k, **(where or {}), **said(options)}
+        wanted: dict[str, Any] = {"k": checked_count("k", k), **(where or {}), **said(options)}
         if threshold is not None:
             wanted["threshold"] = threshold
         if region is not None:
             wanted["region"] = in_query(region)
-        if isinstance(query, int):
-            answer = self._ask("GET", self._here("images", query, "similar"), params=wanted)
+        if (id_ := id_in(query)) is not None:
+            answer = self._ask("GET", self._here("images", id_, "similar"), params=wanted)
         else:
             answer = self._ask("POST", self._here("search"), params=wanted, **sent(query))
         return _hits(answer)
@@ -144,7 +153,8 @@ class Client:
         options: SearchOptions = PLAIN,
     ) -> list[Hit]:
         """The ``k`` images most like the examples together, least like those that weigh < 0."""
-        wanted: dict[str, Any] = {"k": k, "threshold": threshold, **said(options)}
+        wanted: dict[str, Any] = {"k": checked_count("k", k), "threshold": threshold}
+        wanted |= said(options)
         if where:
             wanted["filter"] = dict(where)
         return _hits(self._ask("POST", self._here("search"), **sent_examples(examples, wanted)))
@@ -162,8 +172,8 @@ class Client:
         if region is not None:
             wanted["region"] = in_query(region)
         path = self._here("images", hit, "explanation")
-        if isinstance(query, int):
-            answer = self._ask("GET", path, params={"query": query, **wanted})
+        if (id_ := id_in(query)) is not None:
+            answer = self._ask("GET", path, params={"query": id_, **wanted})
         else:
             answer = self._ask("POST", path, params=wanted, **sent(query))
         return told(answer, Explanation.of)
@@ -219,7 +229,7 @@ class Client:
 
     def dismiss(self, ids: Sequence[int]) -> None:
         """Remember for good that no two of these images are duplicates of each other."""
-        self._ask("POST", self._here("duplicates", "dismiss"), json={"ids": list(ids)})
+        self._ask("POST", self._here("duplicates", "dismiss"), json={"ids": _ids(ids)})
 
     # Tags
 
@@ -228,10 +238,22 @@ class Client:
         return told(self._ask("GET", self._here("tags")), lambda it: dict(it["tags"]))
 
     def change_tags(
-        self, ids: Sequence[int], *, add: Sequence[str] = (), remove: Sequence[str] = ()
+        self,
+        ids: int | Sequence[int],
+        *,
+        add: str | Sequence[str] = (),
+        remove: str | Sequence[str] = (),
     ) -> int:
-        """Put tags to images, and take others away; how many images have other tags now."""
-        wanted = {"ids": list(ids), "add": list(add), "remove": list(remove)}
+        """Put tags to images, and take others away; how many images have other tags now.
+
+        An image may be given alone, and so may a tag.
+        """
+        words = "a tag, or several"
+        wanted = {
+            "ids": _ids(ids),
+            "add": several("add", add, str, words),
+            "remove": several("remove", remove, str, words),
+        }
         answer = self._ask("POST", self._here("tags"), json=wanted)
         return told(answer, lambda it: int(it["changed"]))
 
@@ -273,6 +295,12 @@ class Client:
 
 def _job_path(id_: str, *more: str) -> str:
     return path_to("jobs", id_, *more)
+
+
+def _ids(given: object) -> list[int]:
+    expected = "the ids of images"
+    some = several("ids", given, Integral, expected)
+    return [checked_count("ids", one, expected, least=0) for one in some]
 
 
 def _hits(answer: httpx.Response) -> list[Hit]:

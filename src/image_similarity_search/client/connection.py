@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-import httpx
-
 from image_similarity_search.client.answers import Json
-from image_similarity_search.errors import ServiceError
+from image_similarity_search.errors import ConfigError, ServiceError
+
+if TYPE_CHECKING:
+    import httpx
 
 _T = TypeVar("_T")
 
@@ -20,6 +21,12 @@ class Connection:
     """Sends requests to one service."""
 
     def __init__(self, url: str, key: str | None, timeout: float) -> None:
+        try:
+            import httpx
+        except ImportError as error:
+            install = "pip install 'image-similarity-search[client]'"
+            said = f"the client needs httpx, which is not installed ({error}): {install}"
+            raise ConfigError("client", str(error), install, said) from error
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
 
@@ -44,6 +51,8 @@ class Connection:
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Turn what httpx raises into ServiceError."""
+        import httpx
+
         try:
             yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:

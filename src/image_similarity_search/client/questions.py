@@ -6,8 +6,10 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Any, TypeAlias
 
+from image_similarity_search.errors import ConfigError
 from image_similarity_search.search_options import PLAIN, SearchOptions
 from image_similarity_search.types import Region, Text
 
@@ -33,7 +35,7 @@ class Example:
     region: Region | None = None
 
 
-def sent(picture: Picture) -> dict[str, Any]:
+def sent(picture: Picture | int) -> dict[str, Any]:
     """A request's body that is a picture."""
     return {"content": _bytes_of(picture), "headers": {"Content-Type": _TYPE}}
 
@@ -46,8 +48,8 @@ def sent_examples(examples: Sequence[Example], wanted: Mapping[str, Any]) -> dic
         place: dict[str, Any] = {"weight": example.weight}
         if example.region is not None:
             place["region"] = asdict(example.region)
-        if isinstance(example.image, int):
-            place["id"] = example.image
+        if (id_ := id_in(example.image)) is not None:
+            place["id"] = id_
         elif isinstance(example.image, Text):
             place["text"] = example.image.words
         else:
@@ -56,6 +58,11 @@ def sent_examples(examples: Sequence[Example], wanted: Mapping[str, Any]) -> dic
         shown.append(place)
     query = {"examples": shown, **wanted}
     return {"files": files, "data": {"query": json.dumps(query)}} if files else {"json": query}
+
+
+def id_in(query: object) -> int | None:
+    """The id that a query is; None of a picture. True is none, either."""
+    return None if isinstance(query, bool) or not isinstance(query, Integral) else int(query)
 
 
 def in_query(region: Region) -> str:
@@ -69,8 +76,12 @@ def said(options: SearchOptions) -> dict[str, Any]:
     return {name: value for name, value in asdict(options).items() if value != usual[name]}
 
 
-def _bytes_of(picture: Picture) -> bytes:
+def _bytes_of(picture: object) -> bytes:
     if isinstance(picture, bytes):
         return picture
-    with open(picture, "rb") as file:
-        return file.read()
+    if not isinstance(picture, str | os.PathLike):
+        expected = "the path or the bytes of a picture file, the id of an image there, or a Text"
+        raise ConfigError("query", type(picture).__name__, expected)
+    from image_similarity_search.images.decode import read_file  # and with it Pillow
+
+    return read_file(os.fspath(picture))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 
 from image_similarity_search.addresses import is_address
+from image_similarity_search.arguments import several
 from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.costs import weigh, weigh_once
 from image_similarity_search.collection.lookup import (
+    ImageName,
     ids_of,
     job_for,
     path_of,
@@ -56,8 +59,8 @@ class ChangeableCollection(OpenedCollection):
         self,
         folder: str | os.PathLike[str],
         *,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
         follow_symlinks: bool = False,
         all_files: bool = False,
         retry_skipped: bool = False,
@@ -77,7 +80,7 @@ class ChangeableCollection(OpenedCollection):
             folder: the folder of pictures, a Parquet file with a column of them, or the address of
                 some in object storage, such as ``s3://bucket/folder``.
             include: a pattern such as ``*.png``, or several; only files that match one count.
-            exclude: patterns of files and folders that don't count, by name or relative path.
+            exclude: the same of files and folders that don't count, by name or relative path.
             follow_symlinks: enter linked folders too (linked files are followed anyway; in
                 object storage there are none).
             all_files: try every file as a picture, whatever its name.
@@ -95,8 +98,9 @@ class ChangeableCollection(OpenedCollection):
             FolderNotFoundError: there is no such folder; nothing was changed.
             SourceUnavailableError: the object storage can't be listed, and nothing was changed;
                 or it can't be read any more, and what was done is kept.
-            ConfigError: that is no path, such as an empty one, or no time; or the patterns let none
-                through of the pictures that are there and known, so that all would be forgotten.
+            ConfigError: that is no path, such as an empty one, no pattern or no time; or the
+                patterns let none through of the pictures that are there and known, so that all
+                would be forgotten.
             CollectionLockedError: another process is writing.
             SyncInterrupted: Ctrl-C; what was done is kept.
             WorkerUnavailableError: no process can be started to decode in; what was done is kept.
@@ -204,12 +208,14 @@ class ChangeableCollection(OpenedCollection):
 
     def change_tags(
         self,
-        images: Iterable[str | os.PathLike[str] | int],
+        images: ImageName | Iterable[ImageName],
         *,
         add: str | Sequence[str] = (),
         remove: str | Sequence[str] = (),
     ) -> int:
-        """Put tags to images, given by path or id, or to all of a folder, and take others away.
+        """Put tags to an image or several, or to all of a folder, and take others away.
+
+        Images are given by path or id; one may be given alone, and so may a tag.
 
         A tag is a word or a few, in any case. Returns how many images have other tags now.
 
@@ -217,7 +223,7 @@ class ChangeableCollection(OpenedCollection):
             ImageNotFoundError: one of them is not in the collection; nothing was changed.
             ImageUnreadableError: one is a bad file, which gets no tags; the same. Those in a
                 folder are passed over.
-            ConfigError: a tag is none.
+            ConfigError: an image is no path or id, or a tag is none.
             CollectionLockedError: another process is writing.
             CollectionUnwritableError: for ``undo_duplicates`` it can't be written down whose these
                 tags are; nothing was changed.
@@ -226,6 +232,7 @@ class ChangeableCollection(OpenedCollection):
         from image_similarity_search.collection.duplicates.undo_log import UndoLog
 
         added, removed = normal_tags(add, "add"), normal_tags(remove, "remove")
+        images = several("images", images, (str, os.PathLike, Integral), "paths or ids of images")
         with self._writing():
             named = {image: ids_of(self._catalog, image) for image in images}
             if added:
@@ -238,16 +245,14 @@ class ChangeableCollection(OpenedCollection):
             self._keeper.refresh()
         return changed
 
-    def add_tags(
-        self, images: Iterable[str | os.PathLike[str] | int], tags: str | Sequence[str]
-    ) -> int:
-        """Put tags to images; see ``change_tags``."""
+    def add_tags(self, images: ImageName | Iterable[ImageName], tags: str | Sequence[str]) -> int:
+        """Put a tag, or several, to an image, or several; see ``change_tags``."""
         return self.change_tags(images, add=tags)
 
     def remove_tags(
-        self, images: Iterable[str | os.PathLike[str] | int], tags: str | Sequence[str]
+        self, images: ImageName | Iterable[ImageName], tags: str | Sequence[str]
     ) -> int:
-        """Take tags from images; see ``change_tags``."""
+        """Take a tag, or several, from an image, or several; see ``change_tags``."""
         return self.change_tags(images, remove=tags)
 
     def rebuild(self, index: str | None = None, *, recall: float | None = None) -> None:

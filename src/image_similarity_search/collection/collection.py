@@ -8,6 +8,7 @@ from typing import Self
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.deduplicating import DeduplicatedCollection
 from image_similarity_search.collection.identity import (
+    check_encoder,
     check_metric,
     created,
     identity_of,
@@ -19,6 +20,7 @@ from image_similarity_search.collection.identity import (
     refuse_taken,
 )
 from image_similarity_search.collection.pipeline import Decoders
+from image_similarity_search.collection.queries import index_folder
 from image_similarity_search.collection.reading import ReadableCollection
 from image_similarity_search.collection.searching import SearchableCollection
 from image_similarity_search.collection.sharing import joined, shared_url
@@ -44,8 +46,10 @@ class Collection(
 ):
     """Pictures that can be searched by example, kept in a folder.
 
-    Make one with ``open``; use it as a context manager, or ``close`` it. Threads may share it;
-    a process that was forked while it was open may not.
+    Make one with ``open``; use it as a context manager, or ``close`` it. Threads may share it:
+    they search at once, also while one changes it. Who changes it is alone: another thread waits
+    for that as long as ``open`` was told to ``wait``, as another process does, and raises
+    CollectionLockedError then. A process that was forked while it was open may not use it.
 
     Example:
         >>> with Collection.open("index_data", create=True) as collection:  # doctest: +SKIP
@@ -78,8 +82,8 @@ class Collection(
         holds the embeddings, ``milvus://HOST:PORT/NAME``; without one, a file does. ``catalog`` is
         the URL of a catalog that several computers share, ``postgresql://USER@HOST/DATABASE``: the
         folder remembers it, and keeps what this computer needs besides. What changes
-        the collection waits ``wait`` seconds for another process that is writing (``math.inf``:
-        for ever).
+        the collection waits ``wait`` seconds for another process, or thread, that is writing
+        (``math.inf``: for ever).
 
         An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
         ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
@@ -91,20 +95,22 @@ class Collection(
             CollectionNotFoundError: there is none, and ``create`` was not said.
             CollectionMismatchError: it was made with another encoder, metric, index or store, or
                 does otherwise with thumbnails; or the folder is of another catalog.
-            CollectionUnavailableError: the database that it is in can't be reached.
+            CollectionUnavailableError: the database that it is in can't be reached, or read.
             StoreMismatchError: a new one is to be put where in the engine another is.
             StoreUnavailableError: a new one is to be put into an engine that can't be reached.
             LegacyIndexError: there is none, but an index that another program made.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
-            ConfigError: no such metric, index, store, catalog or device, or ``wait`` is no time.
+            ConfigError: no such metric, index, store, catalog or device, ``encoder`` is none,
+                ``index_dir`` no path, or ``wait`` no time.
             UnknownEncoderError: no such encoder.
             EncoderUnavailableError: something that a new encoder needs is missing.
         """
         check_metric(metric)
         check_device(device)
         _check_wait(wait)
-        folder = os.path.realpath(index_dir)
+        check_encoder("encoder", encoder)
+        folder = index_folder(index_dir)
         decoders = Decoders()
         url = shared_url(folder, catalog)
         try:
@@ -150,12 +156,12 @@ class Collection(
             CollectionCorruptError: nothing can be saved; all is left as it was.
             CollectionLockedError: another process is writing, or has the damaged catalog open.
             CollectionUnwritableError: there is no room for it, or it is read-only.
-            ConfigError: ``wait`` is no time.
+            ConfigError: ``wait`` is no time, or ``index_dir`` no path.
         """
         _check_wait(wait)
         from image_similarity_search.collection.repair import repaired
 
-        return repaired(os.path.realpath(index_dir), wait=wait)
+        return repaired(index_folder(index_dir), wait=wait)
 
 
 def _check_wait(wait: float) -> None:

@@ -37,7 +37,7 @@ class DeduplicatedCollection(ChangeableCollection):
         likeness: float | None = None,
         score: float | None = None,
         where: Filter | None = None,
-        references: Sequence[str | os.PathLike[str]] = (),
+        references: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
         between: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
         thorough: bool = False,
         time_limit: float = DEFAULT_TIME_LIMIT,
@@ -54,7 +54,8 @@ class DeduplicatedCollection(ChangeableCollection):
             likeness: how pixels must correlate for ``near``; 0.93.
             score: of embeddings, for ``similar``; 0.75.
             where: the images to compare; without it, all.
-            references: folders whose images stay, and are not compared with one another.
+            references: a folder, or several, whose images stay, and are not compared with one
+                another.
             between: two folders, to compare one with the other and neither with itself.
             thorough: read all files, which takes a good part of indexing them, and find copies
                 that embeddings miss: turned, blurred, very small.
@@ -101,7 +102,7 @@ class DeduplicatedCollection(ChangeableCollection):
 
     def resolve_duplicates(
         self,
-        groups: Sequence[DuplicateGroup],
+        groups: DuplicateGroup | Sequence[DuplicateGroup],
         action: DuplicateAction,
         *,
         level: DuplicateLevel = "same",
@@ -118,7 +119,7 @@ class DeduplicatedCollection(ChangeableCollection):
         their tags put to the image that stays.
 
         Args:
-            groups: groups of ``duplicates``, or some of them.
+            groups: groups of ``duplicates``, some of them, or one.
             action: ``trash`` (the desktop's), ``move`` (to the folder ``to``), ``hardlink`` or
                 ``symlink`` (to the image that stays; only of the same bytes), or ``delete``.
             level: the least alike with which something is done; ``near`` is to be said.

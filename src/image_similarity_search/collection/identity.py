@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from image_similarity_search.catalog.catalog import Catalog
@@ -13,13 +14,14 @@ from image_similarity_search.catalog.values import Identity
 from image_similarity_search.catalog.whereabouts import FILE_NAME, url_of
 from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
 from image_similarity_search.encoders import registry
-from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.encoders.base import Encoder, flaw_of
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.encoders.table import ENCODERS
 from image_similarity_search.encoders.text import TextEncoder
 from image_similarity_search.errors import (
     CollectionCorruptError,
+    CollectionLockedError,
     CollectionMismatchError,
     CollectionNotFoundError,
     CollectionUnwritableError,
@@ -35,6 +37,7 @@ from image_similarity_search.types import METRICS, UNKNOWN_ENCODER, Metric
 _ELSEWHERE = "Give another index folder to index with it, or leave it out to use what is stored."
 
 _CREATION_SECONDS = 10.0  # how long another process may take to make the same collection
+_BETWEEN_TRIES = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +53,7 @@ def identity_of(
     identity = Identity(
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
-        dim=encoder.dim,
+        dim=int(encoder.dim),
         metric=metric or "cosine",
         index="auto" if index is None else index,
         encoder_spec=spec_text(encoder),
@@ -98,15 +101,28 @@ def created(folder: str, identity: Identity, url: str = "", *, thumbnails: bool)
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
-    with writer_lock(folder, wait=_CREATION_SECONDS):
-        try:
+    deadline = time.monotonic() + _CREATION_SECONDS
+    while True:
+        with suppress(CollectionNotFoundError):  # also where its maker has the lock, and goes on
             return Catalog(folder, url)
-        except CollectionNotFoundError:
-            catalog = Catalog.create(folder, identity, url)
-            if not thumbnails:
-                with catalog.transaction():
-                    catalog.switches.set_thumbnails(on=False)
-            return catalog
+        try:
+            with writer_lock(folder):
+                return _made(folder, identity, url, thumbnails=thumbnails)
+        except CollectionLockedError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_BETWEEN_TRIES)
+
+
+def _made(folder: str, identity: Identity, url: str, *, thumbnails: bool) -> Catalog:
+    """The same, for who has the writer's lock."""
+    with suppress(CollectionNotFoundError):
+        return Catalog(folder, url)
+    catalog = Catalog.create(folder, identity, url)
+    if not thumbnails:
+        with catalog.transaction():
+            catalog.switches.set_thumbnails(on=False)
+    return catalog
 
 
 def refuse_lost(folder: str, *, create: bool) -> None:
@@ -150,6 +166,16 @@ def refuse_taken(identity: Identity) -> None:
     with closing(open_engine(Address.parse(identity.store))) as engine:
         if engine.find():
             raise StoreMismatchError(identity.store, "another collection")
+
+
+def check_encoder(name: str, encoder: object) -> None:
+    """Refuse what is given as the argument ``name``, and no encoder, with a ConfigError."""
+    if encoder is None or isinstance(encoder, str | EncoderSpec):
+        return
+    if flaw := flaw_of(encoder):
+        expected = "the name of an encoder, an EncoderSpec, or an object that is an encoder"
+        said = f"{name} is {encoder!r}; expected {expected}: {flaw}"
+        raise ConfigError(name, encoder, expected, said)
 
 
 def check_metric(metric: str | None) -> None:

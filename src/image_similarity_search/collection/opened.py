@@ -28,6 +28,7 @@ from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.devices import Device
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.text import TextEncoder
+from image_similarity_search.errors import CollectionClosedError
 from image_similarity_search.types import FloatArray, checked_seconds
 
 if TYPE_CHECKING:  # what few processes need, they import when they do
@@ -47,6 +48,7 @@ class OpenedCollection:
         wait: float = 0.0,
     ) -> None:
         """For ``open``."""
+        self._closed = False
         self._folder = folder
         self._device = device
         self._wait = wait
@@ -74,7 +76,11 @@ class OpenedCollection:
         )
 
     def close(self) -> None:
-        """Close the files and end the processes; closing twice is fine."""
+        """Close the files and end the processes; closing twice is fine.
+
+        What is asked afterwards raises CollectionClosedError. An encoder that was got before works.
+        """
+        self._closed = True
         self._decoders.close()
         self._let_go()
 
@@ -94,7 +100,13 @@ class OpenedCollection:
         """
         return self._catalog.is_in_place()
 
+    def _check_open(self) -> None:
+        """Raise CollectionClosedError where it was closed: for what needs no catalog."""
+        if self._closed:
+            raise CollectionClosedError(self._catalog.path)
+
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -105,11 +117,13 @@ class OpenedCollection:
         """The encoder, made at its first use.
 
         Raises:
+            CollectionClosedError: the collection was closed.
             CollectionMismatchError: the one of this name gives other embeddings.
         """
         return self._embedder().encoder
 
     def _embedder(self, *, writing: bool = False) -> Embedder:
+        self._check_open()
         with self._making:
             if self._embedding is None:
                 self._embedding = Embedder(checked_encoder(self._catalog.identity, self._device))
@@ -135,6 +149,7 @@ class OpenedCollection:
         Raises:
             EncoderUnavailableError: there is no text tower, or something it needs is missing.
         """
+        self._check_open()
         with self._making_text:
             if self._text is None:
                 self._text = text_encoder(self._catalog.identity)

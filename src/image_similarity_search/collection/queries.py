@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_similarity_search.addresses import address_of, checked_address, is_address
+from image_similarity_search.arguments import listed
 from image_similarity_search.collection import originals
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import ConfigError
@@ -24,6 +25,18 @@ Query: TypeAlias = "Picture | int | Text"
 """A picture, the id of an image of the collection, or words."""
 
 
+def listed_pictures(name: str, pictures: object) -> list[Any]:
+    """Pictures, or queries, one by one; one alone is refused: its answer would be another.
+
+    Raises:
+        ConfigError: it is one, whose letters, bytes or rows would be taken for some.
+    """
+    expected = "a list, also of one"
+    if isinstance(pictures, np.ndarray) and pictures.ndim in (2, 3):
+        raise ConfigError(name, f"an array of shape {pictures.shape}", expected)
+    return listed(name, pictures, expected)
+
+
 def is_id(image: object) -> TypeGuard[int | np.integer[Any]]:
     """Whether an image is given by its id; True is a whole number in Python, and no id."""
     return isinstance(image, int | np.integer) and not isinstance(image, bool)
@@ -36,10 +49,24 @@ def checked_path(path: object) -> str:
         ConfigError: it is no path: empty, which would be the current folder, or with a NUL; or
             an address that nothing is read from.
     """
+    text = _text("path", path, "the path of a file or folder, as text")
+    return checked_address(text) if is_address(text) else text
+
+
+def index_folder(index_dir: object) -> str:
+    """The real path of the folder that a collection is kept in.
+
+    Raises:
+        ConfigError: it is no path: empty, which would be the current folder, or with a NUL.
+    """
+    return os.path.realpath(_text("index_dir", index_dir, "the path of a folder, as text"))
+
+
+def _text(name: str, path: object, expected: str) -> str:
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
     if not isinstance(text, str) or not text or "\0" in text:
-        raise ConfigError("path", path, "the path of a file or folder, as text")
-    return checked_address(text) if is_address(text) else text
+        raise ConfigError(name, path, expected)
+    return text
 
 
 def checked_source(path: object) -> str:

@@ -9,8 +9,9 @@ from image_similarity_search import markup
 from image_similarity_search.collection.description import described
 from image_similarity_search.collection.lookup import record_of
 from image_similarity_search.collection.opened import OpenedCollection
+from image_similarity_search.collection.queries import is_id
 from image_similarity_search.collection.thumbnails import Make
-from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageSearchError
 from image_similarity_search.filters import Filter
 from image_similarity_search.galleries import Gallery, Tile, gallery, size, tile_of
 from image_similarity_search.reports import CollectionInfo, VerifyReport
@@ -35,6 +36,18 @@ class ReadableCollection(OpenedCollection):
     def __iter__(self) -> Iterator[ImageRecord]:
         """Every indexed image, in order of id."""
         return self._catalog.all_records()
+
+    def __contains__(self, image: object) -> bool:
+        """Whether an image can be found: given by its id or path, or as the record that it has."""
+        if isinstance(image, ImageRecord):
+            return self._catalog.record(image.id) == image
+        name = int(image) if is_id(image) else image
+        if not isinstance(name, int | str | os.PathLike):
+            return False
+        try:
+            return record_of(self._catalog, name).state == "indexed"
+        except (ImageNotFoundError, ConfigError):  # no image, or no path
+            return False
 
     def get(self, image: int | str | os.PathLike[str]) -> ImageRecord:
         """The record of the image of this id or path, skipped ones too.
@@ -111,6 +124,7 @@ class ReadableCollection(OpenedCollection):
         """Check all that is stored, and with ``files`` that the image files are as indexed."""
         from image_similarity_search.collection.verify import verified
 
+        self._check_open()
         return verified(self._folder, files=files)
 
     def _repr_html_(self) -> str:

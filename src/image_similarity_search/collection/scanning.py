@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from image_similarity_search.arguments import several
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.collection.logs import shown
@@ -15,6 +16,8 @@ from image_similarity_search.collection.worklist import Work, Worklist
 from image_similarity_search.reports import SyncReport
 from image_similarity_search.types import ProgressCallback
 
+_PATTERNS = "a pattern such as *.png, or several"
+
 _log = logging.getLogger(__name__)
 
 
@@ -22,8 +25,8 @@ _log = logging.getLogger(__name__)
 class WalkOptions:
     """Which files of a folder count; see ``Collection.sync``."""
 
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
+    include: str | Sequence[str] = ()
+    exclude: str | Sequence[str] = ()
     follow_symlinks: bool = False
     all_files: bool = False
     retry_skipped: bool = False
@@ -32,10 +35,9 @@ class WalkOptions:
     forget: bool = True
 
     def __post_init__(self) -> None:
-        """Take text for one pattern, and not for one of each letter."""
+        """Check the patterns, and bring them to one form."""
         for name in ("include", "exclude"):
-            if isinstance(given := getattr(self, name), str):
-                object.__setattr__(self, name, (given,))
+            object.__setattr__(self, name, several(name, getattr(self, name), str, _PATTERNS))
 
 
 @dataclass(slots=True)

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from image_similarity_search import vectors
+from image_similarity_search.arguments import listed
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.examples import Example
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.pipeline import BATCH
-from image_similarity_search.collection.queries import Picture, Query, is_id, pixels_of
+from image_similarity_search.collection.queries import (
+    Picture,
+    Query,
+    is_id,
+    listed_pictures,
+    pixels_of,
+)
 from image_similarity_search.collection.questions import Answered, Question, answered
 from image_similarity_search.collection.thresholds import score_of
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
@@ -81,10 +88,21 @@ class SearchableCollection(OpenedCollection):
         *,
         threshold: Threshold | None = None,
         where: Filter | None = None,
+        options: SearchOptions = PLAIN,
     ) -> list[list[Hit]]:
-        """As ``search``, for several queries, which are encoded and searched for together."""
-        if any(isinstance(query, Text) for query in queries):
-            return [self.search(query, k, threshold=threshold, where=where) for query in queries]
+        """As ``search``, for several queries, which are encoded and searched for together.
+
+        With ``options``, or with a ``Text`` among them, one after the other.
+
+        Raises:
+            ConfigError: also where ``queries`` is one query, and not a list of some.
+        """
+        queries = listed_pictures("queries", queries)
+        if options != PLAIN or any(isinstance(query, Text) for query in queries):
+            return [
+                self.search(query, k, threshold=threshold, where=where, options=options)
+                for query in queries
+            ]
         least = score_of(self._catalog.identity, threshold)
         rows = self._query_vectors(queries)
         answers = self._searcher.nearest_to_each(
@@ -113,6 +131,8 @@ class SearchableCollection(OpenedCollection):
                 can't be followed.
             ImageError: as ``search`` does.
         """
+        examples = listed("examples", examples, "a list of Example, also of one")
+        leave_out = listed("leave_out", leave_out, "the ids of images")
         least = score_of(self._catalog.identity, threshold)
         hits = self._asker.hits(examples, k, least, where, leave_out, options)
         return Gallery(hits, self._hit_tile)
@@ -167,7 +187,13 @@ class SearchableCollection(OpenedCollection):
         return Uploads(self._embedder(), max_pixels, seconds)
 
     def embed(self, pictures: Sequence[Picture]) -> FloatArray:
-        """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``."""
+        """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``.
+
+        Raises:
+            ImageError: as ``search`` does.
+            ConfigError: one is no picture, or ``pictures`` is one, and not a list of some.
+        """
+        pictures = listed_pictures("pictures", pictures)
         return _embedded(self._embedder(), pictures)
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
@@ -175,9 +201,9 @@ class SearchableCollection(OpenedCollection):
 
         Raises:
             EncoderUnavailableError: the model has no text tower, or something it needs is missing.
-            ConfigError: a text is empty.
+            ConfigError: a text is empty, or ``texts`` is one, and not a list of some.
         """
-        return self._texts(texts)
+        return self._texts(listed("texts", texts, "a list, also of one"))
 
     @property
     def understands_text(self) -> bool:

@@ -34,7 +34,7 @@ class SurveyableCollection(OpenedCollection):
         self,
         truth: Truth,
         *,
-        k: Sequence[int] = (1, 5, 10),
+        k: int | Sequence[int] = (1, 5, 10),
         depth: int | None = None,
         sample: int | None = None,
         where: Filter | None = None,
@@ -50,7 +50,7 @@ class SurveyableCollection(OpenedCollection):
                 the folder that was indexed belong to none), ``folder-names`` (the same, of folders
                 of one name together), a CSV file of paths and groups, or a mapping from path to
                 group. Paths in a file are relative to it.
-            k: for precision and recall among the first so many.
+            k: for precision and recall among the first so many; one number, or several.
             depth: look at so many hits of real searches, through the index; without it, all
                 images are ranked by their exact distance.
             sample: search by so many of the images at most, chosen at random, always the same.

@@ -22,8 +22,8 @@ class WatchingCollection(ChangeableCollection):
     def watch(
         self,
         *folders: str | os.PathLike[str],
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
         follow_symlinks: bool = False,
         all_files: bool = False,
         time_limit: float = DEFAULT_TIME_LIMIT,
@@ -56,17 +56,19 @@ class WatchingCollection(ChangeableCollection):
 
         Raises:
             FolderNotFoundError: there is no such folder, and none is known by that path.
-            ConfigError: no folder, no path or no time; or the package that tells of changes is
-                missing, which the message says how to install.
+            ConfigError: no folder, no path, no pattern or no time; or the package that tells of
+                changes is missing, which the message says how to install.
             SyncInterrupted: Ctrl-C during a sync; what was done is kept.
         """
         from image_similarity_search.collection.disks import disks_below
         from image_similarity_search.collection.folder_events import FolderEvents, check_watcher
+        from image_similarity_search.collection.scanning import WalkOptions
         from image_similarity_search.collection.watch import Watch
 
         paths = [checked_source(folder) for folder in folders]
         if not paths:
             raise ConfigError("folders", (), "a folder or more")
+        WalkOptions(include, exclude)  # which says of a pattern that it is none
         every = None if every is None else checked_seconds("every", every)
         local = [path for path in paths if not is_address(path)]
         roots = self._catalog.places.roots()

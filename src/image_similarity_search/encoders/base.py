@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Protocol, runtime_checkable
 
 from image_similarity_search.encoders.preprocessing import Preprocessing
@@ -49,3 +50,19 @@ class Encoder(Protocol):
         makes the same encoder again (a collection remembers it), and ``device``.
         """
         ...
+
+
+def flaw_of(encoder: object) -> str:
+    """What keeps an object from being an encoder at first sight, in words; empty for nothing."""
+    if isinstance(encoder, type):
+        return "it is a class, and no object of one"
+    for name in ("name", "fingerprint"):
+        value = getattr(encoder, name, None)
+        if not isinstance(value, str) or not value:
+            return f"{name} is {value!r}, not a text"
+    dim = getattr(encoder, "dim", None)
+    if not isinstance(dim, Integral) or dim < 1:
+        return f"dim is {dim!r}, not a whole number above 0"
+    if not isinstance(getattr(getattr(encoder, "preprocessing", None), "crop", None), int):
+        return "preprocessing is no Preprocessing"
+    return "" if callable(getattr(encoder, "encode", None)) else "there is no method encode"

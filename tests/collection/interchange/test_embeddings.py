@@ -375,5 +375,5 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
 def test_the_service_says_that_it_lacks_an_encoder_before_it_listens() -> None:
     import_embeddings("out/e.npy", "made", paths="out/paths.txt")
     done = CliRunner().invoke(app, ["serve", "--index-dir", "made", "--port", "0"])
-    assert done.exit_code == 5
-    assert done.output.startswith("iss: encoder 'unknown' can't be used")
+    assert isinstance(done.exception, EncoderUnavailableError)
+    assert "serving" not in done.output

@@ -89,7 +89,8 @@ class Locks:
             if time.monotonic() >= deadline:
                 raise self._locked(missing)
             if not told:
-                _log.log(level, "%s: waiting for it", self._locked(missing))
+                locked = self._locked(missing)
+                _log.log(level, "%s is writing to %s: waiting for it", locked.holder, locked.path)
                 told = True
             time.sleep(_BETWEEN_TRIES)
         try:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from image_similarity_search.arguments import several
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.duplicates.acting import Actor
 from image_similarity_search.collection.duplicates.checks import check_not_indexed
@@ -45,7 +46,7 @@ def found_duplicates(
     likeness: float | None,
     score: float | None,
     where: Filter | None,
-    references: Sequence[Folder],
+    references: Folder | Sequence[Folder],
     between: tuple[Folder, Folder] | None,
     thorough: bool,
     time_limit: float,
@@ -75,18 +76,20 @@ def dismissed_pairs(catalog: Catalog, folder: str, images: Sequence[Folder | int
 def resolved(
     catalog: Catalog,
     log: UndoLog | None,
-    groups: Sequence[DuplicateGroup],
+    groups: DuplicateGroup | Sequence[DuplicateGroup],
     action: DuplicateAction,
     level: DuplicateLevel,
     to: str | None,
 ) -> ActionReport:
     """As ``Collection.resolve_duplicates``; without ``log`` nothing is done."""
+    expected = "groups that duplicates() found, such as report.copies"
+    chosen = several("groups", groups, DuplicateGroup, expected)
     actor = Actor(action, level, to, log)
     if to is not None:
         check_not_indexed(to, catalog.places.roots().values())
     report = ActionReport(dry_run=log is None)
     try:
-        report.deeds.extend(actor.run(with_tags_of_now(catalog, groups)))
+        report.deeds.extend(actor.run(with_tags_of_now(catalog, chosen)))
     finally:
         gone = [deed.path for deed in report.done if not os.path.lexists(deed.path)]
         records = [record for path in gone if (record := catalog.record_at(path))]
@@ -102,7 +105,7 @@ def resolved(
 def _scope(
     filtering: Filtering,
     where: Filter | None,
-    references: Sequence[Folder],
+    references: Folder | Sequence[Folder],
     between: tuple[Folder, Folder] | None,
 ) -> Scope:
     everything = filtering.ids(where or Filter())
@@ -113,14 +116,13 @@ def _scope(
     if between is not None:
         if references:
             raise ConfigError("between", between, "no references beside it: it says both sides")
-        if isinstance(between, (str, os.PathLike)) or len(between) != 2:
+        if len(several("between", between, (str, os.PathLike), "two folders")) != 2:
             raise ConfigError("between", between, "two folders")
         if len({os.path.realpath(folder) for folder in between}) < 2:
             raise ConfigError("between", between, "two folders, not one of them twice")
         left, right = map(within, between)
         sides = frozenset(left.tolist()), frozenset(right.tolist())
         return Scope(np.union1d(left, right), sides=sides)
-    if isinstance(references, (str, os.PathLike)):
-        references = [references]
-    fixed = [id_ for folder in references for id_ in within(folder).tolist()]
+    folders = several("references", references, (str, os.PathLike), "folders")
+    fixed = [id_ for folder in folders for id_ in within(folder).tolist()]
     return Scope(everything, frozenset(fixed))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from time import perf_counter
 
 import numpy as np
 
+from image_similarity_search.arguments import several
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.evaluation.figures import (
     GROUP_OF_N_S,
@@ -44,7 +46,7 @@ def evaluated(
     filtering: Filtering,
     truth: Truth,
     *,
-    k: Sequence[int],
+    k: int | Sequence[int],
     depth: int | None,
     sample: int | None,
     where: Filter | None,
@@ -52,7 +54,8 @@ def evaluated(
 ) -> EvaluationReport:
     """As ``Collection.evaluate``."""
     begin = perf_counter()
-    ks = sorted({checked_count("k", one) for one in k})
+    given = several("k", k, Integral, "a number of images, at least 1, or several")
+    ks = sorted({checked_count("k", one) for one in given})
     depth = None if depth is None else checked_count("depth", depth)
     sample = None if sample is None else checked_count("sample", sample)
     allowed = None if where is None else filtering.ids(where)

@@ -26,7 +26,7 @@ class Match:
     part: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # of arrays nothing says whether they are equal
 class Compared:
     """How alike two views are, and which places of each count for it.
 
@@ -64,7 +64,7 @@ class Seen:
     part: Region
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # nor of this
 class Explanation:
     """Why two pictures are alike."""
 

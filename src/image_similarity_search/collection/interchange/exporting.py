@@ -13,7 +13,7 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.interchange import npy_files, parquet_file
 from image_similarity_search.collection.interchange.layout import ROWS_AT_ONCE, Header, Part
-from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.errors import CollectionCorruptError, ConfigError, ExportError
 from image_similarity_search.types import Progress, ProgressCallback
 
@@ -44,7 +44,7 @@ def export_collection(
     Raises:
         ExportError: it can't be written, is there already, or Parquet can't be written here.
         CollectionNotFoundError: there is no collection.
-        ConfigError: the name of the file says no format.
+        ConfigError: the name of the file says no format, or ``index_dir`` is no path.
     """
     path = checked_path(target)
     paths = _files_of(path)
@@ -55,7 +55,7 @@ def export_collection(
             parquet_file.arrow()
     except parquet_file.ParquetMissingError as error:
         raise ExportError(path, str(error)) from error
-    with closing(Catalog(os.path.realpath(index_dir))) as catalog, catalog.snapshot():
+    with closing(Catalog(index_folder(index_dir))) as catalog, catalog.snapshot():
         roots = sorted(catalog.places.roots().values())
         forgotten = tuple(catalog.forgotten.all())
         header = Header(catalog.read_identity(), tuple(roots), catalog.counts().indexed, forgotten)

@@ -14,7 +14,7 @@ from image_similarity_search.catalog.values import Rows
 from image_similarity_search.collection.interchange import exporting, npy_files, parquet_file
 from image_similarity_search.collection.interchange.layout import ExportFile, Part
 from image_similarity_search.collection.interchange.taking_over import take_over
-from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.collection.sharing import shared_url
 from image_similarity_search.errors import ConfigError, ImportSourceError
 from image_similarity_search.types import (
@@ -112,9 +112,10 @@ def import_collection(
         ImportSourceError: the file is missing, damaged or no export.
         CollectionExistsError: there is a collection in ``index_dir``.
         CollectionError: it can't be made there; see ``take_over``.
-        ConfigError: the name of the file says no format; or ``catalog`` is no URL of one.
+        ConfigError: the name of the file says no format; ``catalog`` is no URL of one, or
+            ``index_dir`` no path.
     """
-    folder = os.path.realpath(index_dir)
+    folder = index_folder(index_dir)
     shared_url(folder, catalog)  # refuses what it can before the work
     with _opened(file) as export:
         header = export.header

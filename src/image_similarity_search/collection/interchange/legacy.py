@@ -11,7 +11,7 @@ import numpy as np
 
 from image_similarity_search.catalog.values import Identity
 from image_similarity_search.collection import DEFAULT_INDEX_DIR
-from image_similarity_search.collection.identity import check_metric
+from image_similarity_search.collection.identity import check_encoder, check_metric
 from image_similarity_search.collection.interchange import legacy_files
 from image_similarity_search.collection.interchange.legacy_files import LegacyFiles, read_legacy
 from image_similarity_search.collection.interchange.made_with import identity_made_with
@@ -21,7 +21,7 @@ from image_similarity_search.collection.interchange.pictures import (
     look_at,
 )
 from image_similarity_search.collection.interchange.taking_over import refuse_existing, take_over
-from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.reports import LegacyImportReport
@@ -74,10 +74,12 @@ def import_legacy(
             embeddings have another dimension.
         CollectionExistsError: there is a collection in ``index_dir``.
         CollectionError: it can't be made there; see ``take_over``.
+        ConfigError: that is no path, no metric, or no encoder.
     """
     started, tell = time.perf_counter(), progress or (lambda _: None)
     check_metric(metric)
-    old_folder, folder = os.path.realpath(checked_path(old_dir)), os.path.realpath(index_dir)
+    check_encoder("model", model)
+    old_folder, folder = os.path.realpath(checked_path(old_dir)), index_folder(index_dir)
     refuse_existing(folder)  # it is said at once, and not what else may be wrong there
     files = read_legacy(old_folder)
     identity = _identity(files, model, metric)
