@@ -59,15 +59,17 @@ def checked_count(
     return int(value)
 
 
-def checked_seconds(name: str, value: object) -> float:
-    """The argument ``name`` as a time.
+def checked_seconds(name: str, value: object, *, limit: bool = True) -> float:
+    """The argument ``name`` as a time; of a ``limit``, ``math.inf`` means that there is none.
 
     Raises:
-        ConfigError: it is no number, not more than 0, or without an end.
+        ConfigError: it is no number, not more than 0, or without an end where it is no limit.
     """
     seconds = number(value)
-    if not 0 < seconds < math.inf:
-        raise ConfigError(name, value, "a finite number of seconds, more than 0")
+    if not seconds > 0 or (seconds == math.inf and not limit):
+        raise ConfigError(
+            name, value, f"a {'' if limit else 'finite '}number of seconds, more than 0"
+        )
     return seconds
 
 

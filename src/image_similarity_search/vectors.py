@@ -112,12 +112,10 @@ def as_near(distance: float, query: FloatArray, norms: FloatArray, metric: Metri
     rounding = 2 * math.sqrt(len(query)) * float(np.finfo(np.float32).eps)
     if metric == "cosine":
         return distance + rounding
-    if metric == "l1":
-        return distance * (1 + rounding)
-    length, longest = float(np.linalg.norm(query.astype(np.float64))), float(norms.max(initial=0))
-    if metric == "ip":
-        return distance + rounding * length * longest
-    return math.hypot(distance, math.sqrt(rounding) * (length + longest))
+    if metric == "ip":  # of the usual norm, for a single long vector says little of the others
+        length = float(np.linalg.norm(query.astype(np.float64)))
+        return distance + rounding * length * float(np.median(norms))
+    return distance * (1 + rounding)  # of differences, which are small where the distance is
 
 
 def rough(

@@ -89,6 +89,9 @@ def test_fewer_lists_are_searched_where_less_is_asked_for(index: Path, tmp_path:
         assert low.probed < 1
         assert low.reached
         assert high.reached
+        few = collection.tune(0.05)
+        assert few.probed
+        assert few.probed * 2600 >= 2 * 75  # what is found in all lists for lack of these is no way
 
 
 def test_what_can_t_be_reached_is_said(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:

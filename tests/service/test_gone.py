@@ -189,7 +189,7 @@ def test_a_disk_that_does_not_answer_at_the_start_holds_up_no_other_collection(
     serving._try_opening([folder for _, folder in places])
     client = serve(collections=places)
     assert client.get(here).status_code == 200
-    assert client.get("/readyz").json()["problems"] == {"others": "collection-gone"}
+    assert client.get("/readyz").json()["problems"] == {"others": "collection-opening"}
     assert client.get("/v1/collections").json()["unavailable"] == ["others"]
     assert "does not answer" in client.get("/v1/collections/others").json()["detail"]
 

@@ -68,19 +68,22 @@ device: Callable[[_Command], _Command] = click.option(
 
 
 class Seconds(click.types.FloatParamType):
-    """A number of seconds, more than 0."""
+    """A number of seconds, above 0; only of a ``limit`` it may be without an end."""
+
+    def __init__(self, *, limit: bool) -> None:
+        self._limit = limit
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """As click does; ConfigError where it is no time."""
         name = param.name if param and param.name else self.name
-        return checked_seconds(name, super().convert(value, param, ctx))
+        return checked_seconds(name, super().convert(value, param, ctx), limit=self._limit)
 
 
 time_limit: Callable[[_Command], _Command] = click.option(
     "--time-limit",
-    type=Seconds(),
+    type=Seconds(limit=True),
     default=DEFAULT_TIME_LIMIT,
     show_default=True,
     metavar="SECONDS",

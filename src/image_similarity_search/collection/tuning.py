@@ -24,6 +24,7 @@ from image_similarity_search.types import FloatArray, IdArray, number
 _K, _SAMPLE = 10, 200
 _DEPTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
 _DEEPER = (11.0, 16.0, 22.0, 32.0)  # where there are no lists to look at more of
+_SPARE = 2  # times as many vectors in the lists that are looked through as are wanted of them
 _LEAST_SHARE = 1 / 64  # of the lists; then twice as many, until all
 
 
@@ -80,13 +81,17 @@ def quickest(catalog: Catalog, searcher: Searcher, store: KeptStore, target: flo
     if isinstance(store, FaissStore):
         store.forget_half_bytes()  # what is chosen is to be enough without them
     store.look_at(None, 1.0)
-    a_candidate = _seconds_of_one(searcher, rows[0], ids[: store.candidates(_K + 1)])
+    usual = store.candidates(_K + 1)
+    a_candidate = _seconds_of_one(searcher, rows[0], ids[:usual])
     trial = partial(_tried, store, rows, best, a_candidate)
     depths = _DEPTHS if store.lists else _DEPTHS + _DEEPER
     ways: list[_Way] = []
     least = None
     for probed in _shares(store):
-        some = _of_one_share(trial, probed, depths, target)
+        held = [depth for depth in depths if _holds(store, probed, depth * usual)]
+        if not held:
+            continue
+        some = _of_one_share(trial, probed, held, target)
         ways += some
         enough = (way for way in ways if way.recall >= target)
         least = min(enough, key=lambda way: way.seconds, default=None)
@@ -112,9 +117,17 @@ def _of_one_share(
         ways.append(trial(probed, depth))
         return ways[-1].recall
 
-    if recall(depths[0]) < target <= recall(depths[-1]):
+    if recall(depths[0]) < target and len(depths) > 1 and recall(depths[-1]) >= target:
         bisect_left(depths[1:-1], target, key=recall)
     return ways
+
+
+def _holds(store: KeptStore, probed: float | None, count: float) -> bool:
+    """Whether this share of the lists is sure to hold so many candidates, as they are spread.
+
+    Otherwise a search looks through all lists, until the collection has grown a little.
+    """
+    return probed is None or probed == 1 or probed * len(store) >= _SPARE * count
 
 
 def _tried(

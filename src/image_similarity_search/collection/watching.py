@@ -69,7 +69,7 @@ class WatchingCollection(ChangeableCollection):
         if not paths:
             raise ConfigError("folders", (), "a folder or more")
         WalkOptions(include, exclude)  # which says of a pattern that it is none
-        every = None if every is None else checked_seconds("every", every)
+        every = None if every is None else checked_seconds("every", every, limit=False)
         local = [path for path in paths if not is_address(path)]
         roots = self._catalog.places.roots()
         for path in local:

@@ -28,6 +28,9 @@ OPEN_SECONDS = 5.0
 
 _LOOK_SECONDS = 2.0  # in which that says whether it is there
 _GONE, _NO_CATALOG = KINDS[CollectionNotFoundError], KINDS[CollectionUnavailableError]
+_OPENING = Kind(503, "collection-opening", "The collection is being opened", 5)
+_UNTIL_OPEN = "that takes long, or what it is kept on does not answer"
+_UNTIL_ANSWERED = "what it is kept on does not answer: it is used again when that does"
 
 _T = TypeVar("_T")
 
@@ -40,10 +43,10 @@ class Shelf:
         self.ready = False
 
     def open(self, collections: tuple[tuple[str, str], ...], limits: Limits) -> None:
-        """Open them; one whose disk or database is away, or does not answer, is opened when it is.
+        """Open them; one that is away, or takes longer, is used when it is open.
 
         Raises:
-            ImageSearchError: one is there, and can't be opened.
+            ImageSearchError: one can't be opened, as is known within ``OPEN_SECONDS``.
         """
         try:
             for name, folder in collections:
@@ -148,7 +151,7 @@ class _Place:
             _log.warning("%s (it is opened when it can be)", error)
         except TimeoutError:
             self._coming = coming
-            self._is_late()
+            self._note_late(_UNTIL_OPEN)
 
     async def _still_open(self) -> Served | None:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another
@@ -165,9 +168,10 @@ class _Place:
         if self._look is None or self._look.done():
             self._look = self._disk.submit(served.collection.is_in_place)
             self._late = False
-        return await self._in_time(self._look, _LOOK_SECONDS)
+        refusal = Refusal(self._away, _UNTIL_ANSWERED)
+        return await self._in_time(self._look, _LOOK_SECONDS, refusal)
 
-    async def _in_time(self, work: Future[_T], seconds: float) -> _T:
+    async def _in_time(self, work: Future[_T], seconds: float, refusal: Refusal) -> _T:
         """What this gives; who asks while it is late is refused at once."""
         if not self._late or work.done():
             answer = asyncio.wrap_future(work)
@@ -175,13 +179,13 @@ class _Place:
             await asyncio.wait([answer], timeout=seconds)
             if answer.done():
                 return answer.result()
-            self._is_late()
-        detail = "what it is kept on does not answer: it is used again when that does"
-        raise Refusal(self._away, detail)
+            self._note_late(refusal.detail)
+        raise refusal
 
-    def _is_late(self) -> None:
-        self._late = True
-        _log.warning("%s: what it is kept on does not answer", self._folder)
+    def _note_late(self, why: str) -> None:
+        if not self._late:
+            self._late = True
+            _log.warning("%s: %s", self._folder, why)
 
     async def _open_anew(self, seconds: float) -> Served:
         """What is there now, opened once for all who ask."""
@@ -190,7 +194,7 @@ class _Place:
             coming = self._coming = self._disk.submit(self._opened)
             self._late = False
         try:
-            opened = await self._in_time(coming, seconds)
+            opened = await self._in_time(coming, seconds, Refusal(_OPENING, _UNTIL_OPEN))
         except CollectionNotFoundError:
             detail = "its index folder is not there; it is opened when that is back"
             raise Refusal(_GONE, detail) from None

@@ -55,10 +55,13 @@ def test_a_copy_that_somebody_made_of_what_was_moved_leaves_that_where_it_is(
     tmp_path: Path,
 ) -> None:
     entries = []
-    for name in ("first", "last"):
+    for name in ("first", "old", "last"):
         path, to = tmp_path / name, tmp_path / f"{name} moved"
         path.write_bytes(b"the same")
         to.write_bytes(b"the same")
-        entries.append(Entry("a run", "move", str(path), str(to), size=8))
+        run = "before" if name == "old" else "a run"
+        entries.append(Entry(run, "move", str(path), str(to), size=8))
+    os.utime(tmp_path / "old moved", (0, 1e9))  # as it was; what was copied back is of now
     drop_leavings(entries)
-    assert sorted(os.listdir(tmp_path)) == ["first", "first moved", "last"]
+    names = sorted(os.listdir(tmp_path))
+    assert names == ["first", "first moved", "last", "old", "old moved"]

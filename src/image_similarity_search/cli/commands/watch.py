@@ -46,7 +46,7 @@ Examples:
 )
 @click.option(
     "--every",
-    type=options.Seconds(),
+    type=options.Seconds(limit=False),
     metavar="SECONDS",
     help="Look for changes so often in any case [default: 3600; where none are told of: 60].",
 )

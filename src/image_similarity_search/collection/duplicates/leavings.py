@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import stat
 from collections import defaultdict
 from collections.abc import Sequence
 
 from image_similarity_search.collection.duplicates.checks import are_files, begins_with, same_bytes
 from image_similarity_search.collection.duplicates.files import BESIDE
 from image_similarity_search.collection.duplicates.undo_log import Entry
+
+_MADE_BESIDE = re.compile(re.escape(BESIDE) + "[a-z0-9_]{8}")  # as ``tempfile`` names it
+_CLOCK_NS = 2 * 10**9  # as exactly as every disk keeps times
 
 
 def drop_leavings(entries: Sequence[Entry]) -> None:
@@ -38,15 +43,22 @@ def drop_part(part: str, whole: str, size: int) -> None:
 
 
 def drop_copy(copy: str, path: str) -> bool:
-    """Delete ``copy`` where ``path`` is another file of the same bytes; returns whether it was.
+    """Delete ``copy`` where ``path`` is another file of the same bytes, time and rights.
 
-    A process leaves both that is killed just before the end of a move to another disk.
+    Returns whether it was. A process leaves both that is killed just before the end of a move to
+    another disk; where it was killed a little sooner, or somebody copied the file, both stay.
     """
     with contextlib.suppress(OSError):
-        if _are_two(copy, path) and same_bytes(copy, path):
+        if _are_two(copy, path) and _is_as(copy, path) and same_bytes(copy, path):
             os.unlink(copy)
             return True
     return False
+
+
+def _is_as(copy: str, path: str) -> bool:
+    ours, theirs = os.stat(copy), os.stat(path)
+    as_old = abs(ours.st_mtime_ns - theirs.st_mtime_ns) < _CLOCK_NS
+    return as_old and stat.S_IMODE(ours.st_mode) == stat.S_IMODE(theirs.st_mode)
 
 
 def _are_two(path: str, other: str) -> bool:
@@ -57,8 +69,8 @@ def _drop_beside(folder: str, entries: Sequence[Entry]) -> None:
     """Delete the folders that ``put_in_place`` made in ``folder`` for links, or to undo them."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
-            if name.startswith(BESIDE):
-                beside = os.path.join(folder, name)
+            beside = os.path.join(folder, name)
+            if _MADE_BESIDE.fullmatch(name) and not os.path.islink(beside):
                 for entry in entries:
                     _drop_made(os.path.join(beside, os.path.basename(entry.path)), entry.kept)
                 with contextlib.suppress(OSError):  # something else is in it

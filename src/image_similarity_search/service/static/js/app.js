@@ -279,7 +279,7 @@ function turn(step) {
 // What goes wrong
 
 /** Nothing can be shown of a collection of which this is said. */
-const UNUSABLE = ["collection-gone", "no-catalog", "corrupt"];
+const UNUSABLE = ["collection-gone", "collection-opening", "no-catalog", "corrupt"];
 
 function failed(error) {
   if (error.name === "AbortError") return;
