@@ -193,8 +193,9 @@ class _Place:
         if coming is None or (coming.done() and coming.exception()):
             coming = self._coming = self._disk.submit(self._opened)
             self._late = False
+        late = _OPENING if self._away is _GONE else self._away
         try:
-            opened = await self._in_time(coming, seconds, Refusal(_OPENING, _UNTIL_OPEN))
+            opened = await self._in_time(coming, seconds, Refusal(late, _UNTIL_OPEN))
         except CollectionNotFoundError:
             detail = "its index folder is not there; it is opened when that is back"
             raise Refusal(_GONE, detail) from None

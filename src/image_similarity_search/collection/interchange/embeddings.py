@@ -27,7 +27,7 @@ from image_similarity_search.collection.interchange.pictures import (
     look_at,
 )
 from image_similarity_search.collection.interchange.taking_over import refuse_existing, take_over
-from image_similarity_search.collection.queries import checked_path
+from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.collection.sharing import shared_url
 from image_similarity_search.encoders import registry
 from image_similarity_search.encoders.base import Encoder
@@ -89,7 +89,7 @@ def import_embeddings(
     started, tell = time.perf_counter(), progress or (lambda _: None)
     check_metric(metric)
     made_by = _checked_model(model)
-    folder = os.path.realpath(index_dir)
+    folder = index_folder(index_dir)
     shared_url(folder, catalog)  # refuses what it can before the work
     refuse_existing(folder)
     source = "embeddings" if isinstance(embeddings, np.ndarray) else checked_path(embeddings)
