@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -197,6 +198,20 @@ def test_a_disk_that_does_not_answer_at_the_start_holds_up_no_other_collection(
     (place / "pipe").write_text("")  # whoever hangs there reads nothing, and goes on
     until(lambda: client.get("/v1/collections/others").status_code == 200)
     assert client.get("/readyz").json()["problems"] == {}
+
+
+def test_what_takes_long_to_open_is_waited_for_at_the_start(
+    serve: Starter, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = shelf._Place._opened
+
+    def slow(place: shelf._Place) -> Served:
+        time.sleep(1)
+        return opened(place)
+
+    monkeypatch.setattr(shelf, "OPEN_SECONDS", 0.5)
+    monkeypatch.setattr(shelf._Place, "_opened", slow)
+    assert serve().get(here).status_code == 200
 
 
 def test_a_request_looks_once_whether_it_is_there(

@@ -33,8 +33,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
     """Answer requests until the process is told to end; then end what is under way, and return.
 
     Raises:
-        CollectionError: a collection that is there can't be opened, as is known within
-            ``OPEN_SECONDS``, or all are missing.
+        CollectionError: a collection that is there can't be opened, or all are missing.
         EncoderError: what one was made with can't be had.
         ConfigError: the address can't be listened at.
     """

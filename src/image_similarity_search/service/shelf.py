@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
+from image_similarity_search.collection import Collection
 from image_similarity_search.errors import (
     CollectionNotFoundError,
     CollectionUnavailableError,
@@ -24,7 +25,7 @@ from image_similarity_search.service.settings import Limits
 _log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 5.0
-"""In which a collection is open whose disk, or database, answers."""
+"""In which a collection can be opened whose disk, or database, answers; without its store."""
 
 _LOOK_SECONDS = 2.0  # in which that says whether it is there
 _GONE, _NO_CATALOG = KINDS[CollectionNotFoundError], KINDS[CollectionUnavailableError]
@@ -43,10 +44,10 @@ class Shelf:
         self.ready = False
 
     def open(self, collections: tuple[tuple[str, str], ...], limits: Limits) -> None:
-        """Open them; one that is away, or takes longer, is used when it is open.
+        """Open them; one that is away, or does not answer, is used when it is open.
 
         Raises:
-            ImageSearchError: one can't be opened, as is known within ``OPEN_SECONDS``.
+            ImageSearchError: one is there, and can't be opened.
         """
         try:
             for name, folder in collections:
@@ -142,15 +143,16 @@ class _Place:
                 served.close()
 
     def _begin(self) -> None:
-        coming = self._disk.submit(self._opened)
+        """Open it, however long that takes, unless what it is kept on does not answer."""
         try:
-            self._served, self._gone = coming.result(OPEN_SECONDS), False
+            self._disk.submit(_reach, self._folder).result(OPEN_SECONDS)
+            self._served, self._gone = self._opened(), False
         except CollectionNotFoundError:
             _log.warning("%s is not there: it is opened when it is", self._folder)
         except CollectionUnavailableError as error:
             _log.warning("%s (it is opened when it can be)", error)
         except TimeoutError:
-            self._coming = coming
+            self._coming = self._disk.submit(self._opened)
             self._note_late(_UNTIL_OPEN)
 
     async def _still_open(self) -> Served | None:
@@ -221,6 +223,10 @@ class _Place:
             raise
         self._away = _NO_CATALOG if served.is_shared else _GONE
         return served
+
+
+def _reach(folder: str) -> None:
+    Collection.open(folder).close()
 
 
 def _close_unwanted(coming: Future[Served]) -> None:
