@@ -150,6 +150,7 @@ class _Place:
         except CollectionNotFoundError:
             _log.warning("%s is not there: it is opened when it is", self._folder)
         except CollectionUnavailableError as error:
+            self._away = _NO_CATALOG
             _log.warning("%s (it is opened when it can be)", error)
         except TimeoutError:
             self._coming = self._disk.submit(self._opened)
