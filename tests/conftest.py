@@ -22,6 +22,7 @@ from PIL import Image
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
+from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.types import FloatArray, PixelArray
 
 if TYPE_CHECKING:
@@ -77,6 +78,19 @@ class CountingEncoder(ColourTextureEncoder):
     def encode(self, pixels: PixelArray) -> FloatArray:
         self.count += len(pixels)
         return super().encode(pixels)
+
+
+class UnusedEncoder:
+    """An encoder that no picture is given to, of a collection that is filled otherwise."""
+
+    name, fingerprint, thread_safe = "unused", "unused", True
+    preprocessing = Preprocessing(resize=8, crop=8)
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def encode(self, pixels: PixelArray) -> FloatArray:
+        raise AssertionError
 
 
 def children_of(pid: int) -> set[int]:

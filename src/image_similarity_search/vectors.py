@@ -106,8 +106,8 @@ def _distances(query: FloatArray, rows: FloatArray, metric: Metric) -> FloatArra
 def as_near(distance: float, query: FloatArray, norms: FloatArray, metric: Metric) -> float:
     """How far what a search in float32 took to be at ``distance`` from ``query`` may really be.
 
-    ``norms`` are those of vectors that it may be. Products and sums of ``dim`` numbers are wrong by
-    about the root of as many roundings.
+    Products and sums of ``dim`` numbers are wrong by about the root of as many roundings. By ``ip``
+    that depends on the lengths of vectors, too: ``norms`` are those of some that were found.
     """
     rounding = 2 * math.sqrt(len(query)) * float(np.finfo(np.float32).eps)
     if metric == "cosine":

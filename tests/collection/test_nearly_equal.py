@@ -7,26 +7,17 @@ from pathlib import Path
 import filling
 import numpy as np
 import pytest
+from conftest import UnusedEncoder
 
-from image_similarity_search import Collection, Preprocessing
-from image_similarity_search.types import METRICS, FloatArray, HalfArray, Metric, PixelArray
+from image_similarity_search import Collection
+from image_similarity_search.types import METRICS, FloatArray, HalfArray, Metric
 
 _DIM, _K = 1280, 10
 
 
-class _Unused:
-    """An encoder that no picture is given to."""
-
-    name, fingerprint, dim, thread_safe = "unused", "unused", _DIM, True
-    preprocessing = Preprocessing(resize=8, crop=8)
-
-    def encode(self, pixels: PixelArray) -> FloatArray:
-        raise AssertionError
-
-
 def _filled(folder: Path, rows: FloatArray, index: str, metric: Metric = "cosine") -> Collection:
-    filling.fill(folder, [rows], index=index, metric=metric, encoder=_Unused())
-    return Collection.open(folder, encoder=_Unused())
+    filling.fill(folder, [rows], index=index, metric=metric, encoder=UnusedEncoder(_DIM))
+    return Collection.open(folder, encoder=UnusedEncoder(_DIM))
 
 
 @pytest.mark.parametrize(("index", "count"), [("exact", 1000), ("auto", 6000)])

@@ -10,32 +10,22 @@ import filling
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import UnusedEncoder
 from PIL import Image
 
-from image_similarity_search import Preprocessing, Tuning
+from image_similarity_search import Tuning
 from image_similarity_search.cli.app import app
 from image_similarity_search.cli.output import tuning_in_words
 from image_similarity_search.collection import Collection, costs, tuning
 from image_similarity_search.collection.interchange.exporting import export_collection
 from image_similarity_search.collection.interchange.importing import import_collection
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, PixelArray
 
 _COUNT, _DIM = 2600, 32
 
 
-class _Unused:
-    """An encoder that no picture is given to."""
-
-    name, fingerprint, dim, thread_safe = "unused", "unused", _DIM, True
-    preprocessing = Preprocessing(resize=8, crop=8)
-
-    def encode(self, pixels: PixelArray) -> FloatArray:
-        raise AssertionError
-
-
 def _opened(index: Path) -> Collection:
-    return Collection.open(index, encoder=_Unused())
+    return Collection.open(index, encoder=UnusedEncoder(_DIM))
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +41,10 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = centres[rng.integers(0, len(centres), _COUNT)] + 2 * rng.normal(size=(_COUNT, _DIM))
     folder = tmp_path_factory.mktemp("tuning") / "index"
     filling.fill(
-        folder, [np.asarray(rows, dtype=np.float32)], index="ivf-rabitq", encoder=_Unused()
+        folder,
+        [np.asarray(rows, dtype=np.float32)],
+        index="ivf-rabitq",
+        encoder=UnusedEncoder(_DIM),
     )
     return folder
 

@@ -9,23 +9,13 @@ from pathlib import Path
 import filling
 import numpy as np
 import pytest
+from conftest import UnusedEncoder
 
-from image_similarity_search import Preprocessing
 from image_similarity_search.collection import Collection, costs, warming
 from image_similarity_search.errors import CollectionCorruptError
-from image_similarity_search.types import FloatArray, PixelArray
+from image_similarity_search.types import FloatArray
 
 _COUNT, _DIM = 2600, 32
-
-
-class _Unused:
-    """An encoder that no picture is given to."""
-
-    name, fingerprint, dim, thread_safe = "unused", "unused", _DIM, True
-    preprocessing = Preprocessing(resize=8, crop=8)
-
-    def encode(self, pixels: PixelArray) -> FloatArray:
-        raise AssertionError
 
 
 @pytest.fixture
@@ -36,7 +26,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(_COUNT // 40, _DIM))
     rows = centres[rng.integers(0, len(centres), _COUNT)] + 0.6 * rng.normal(size=(_COUNT, _DIM))
-    filling.fill(tmp_path / "index", [np.asarray(rows, dtype=np.float32)], encoder=_Unused())
+    filling.fill(
+        tmp_path / "index", [np.asarray(rows, dtype=np.float32)], encoder=UnusedEncoder(_DIM)
+    )
     return tmp_path / "index"
 
 
@@ -48,7 +40,7 @@ def _wait(until: Callable[[], bool]) -> None:
 
 
 def test_after_some_searches_the_store_keeps_half_bytes(index: Path) -> None:
-    with Collection.open(index, encoder=_Unused()) as collection:
+    with Collection.open(index, encoder=UnusedEncoder(_DIM)) as collection:
         memory = collection.info().memory_bytes
         before = [collection.search(id_) for id_ in range(1, 6)]
         warm = memory + _COUNT * (_DIM // 2 + 4)
@@ -63,7 +55,7 @@ def test_after_some_searches_the_store_keeps_half_bytes(index: Path) -> None:
 
 def test_closing_ends_it(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warming, "_PAUSE", 60)
-    with Collection.open(index, encoder=_Unused()) as collection:
+    with Collection.open(index, encoder=UnusedEncoder(_DIM)) as collection:
         for id_ in range(1, 8):
             collection.search(id_)
         began = time.monotonic()
@@ -78,7 +70,7 @@ def test_where_it_can_t_be_done_searches_go_on(
 
     monkeypatch.setattr(warming.Warmer, "_vectors", damaged)
     caplog.set_level("INFO")
-    with Collection.open(index, encoder=_Unused()) as collection:
+    with Collection.open(index, encoder=UnusedEncoder(_DIM)) as collection:
         for _ in range(10):
             collection.info()  # which is no search
         assert all(len(collection.search(id_)) == 10 for id_ in range(1, 5))

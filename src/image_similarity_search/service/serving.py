@@ -57,13 +57,17 @@ def _try_opening(folders: list[str]) -> None:
     missing: list[str] = []
     away: list[CollectionError] = []
     for folder in folders:
-        with suppress(TimeoutError):  # its disk does not answer: it is opened when that does
-            try:
-                Background("open").submit(_opens, folder).result(OPEN_SECONDS)
-            except CollectionNotFoundError:
-                missing.append(folder)
-            except CollectionUnavailableError as error:
-                away.append(error)
+        opening = Background("open")
+        try:
+            opening.submit(_opens, folder).result(OPEN_SECONDS)
+        except TimeoutError:
+            pass  # its disk does not answer: it is opened when that does
+        except CollectionNotFoundError:
+            missing.append(folder)
+        except CollectionUnavailableError as error:
+            away.append(error)
+        finally:
+            opening.close()
     if len(missing) + len(away) == len(folders):
         raise away[0] if away else CollectionNotFoundError(" or ".join(missing))
 

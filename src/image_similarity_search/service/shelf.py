@@ -155,6 +155,9 @@ class _Place:
         except TimeoutError:
             self._coming = self._disk.submit(self._opened)
             self._note_late(_UNTIL_OPEN)
+        except ImageSearchError:
+            self._disk.close()
+            raise
 
     async def _still_open(self) -> Served | None:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another
