@@ -27,14 +27,12 @@ def test_all_are_of_one_tree() -> None:
 
 def test_the_drawing_is_the_tree() -> None:
     drawn: dict[str, str] = {}
-    branch = ""
+    above = ["ImageSearchError"]
     for line in (errors.__doc__ or "").splitlines():
-        match = re.match(r"    (│   |    )?[├└]── (\w+)", line)
-        if match and match[1]:
-            drawn[match[2]] = branch
-        elif match:
-            branch = match[2]
-            drawn[branch] = "ImageSearchError"
+        if match := re.match(r"    ((?:│   |    )*)[├└]── (\w+)", line):
+            del above[len(match[1]) // 4 + 1 :]
+            drawn[match[2]] = above[-1]
+            above.append(match[2])
     actual = {
         kind.__name__: kind.__bases__[0].__name__
         for kind in _CLASSES

@@ -13,6 +13,7 @@
     ├── EncoderError                    the model can't be used
     │   ├── UnknownEncoderError         no encoder has this name
     │   ├── EncoderUnavailableError     known, but something it needs is missing
+    │   │   └── EncoderNotHereError     somebody's own, or nobody said which it is
     │   └── EncoderOutputError          it returned something that is no embedding
     ├── CollectionError                 what is stored can't be used as asked
     │   ├── CollectionNotFoundError     nothing is stored there
@@ -124,6 +125,10 @@ class EncoderUnavailableError(EncoderError):
         self.name = name
         self.problem = problem
         self.remedy = remedy
+
+
+class EncoderNotHereError(EncoderUnavailableError):
+    """The encoder ``name`` of a collection is somebody's own, or nobody said which it is."""
 
 
 class EncoderOutputError(EncoderError):

@@ -45,6 +45,7 @@ _PATH = "/home/somebody/pictures"
         errors.ImageTooLargeError(_PATH, 2, 1),
         errors.ConfigError("path", _PATH, "the path of a file"),
         errors.EncoderUnavailableError(_PATH, _PATH, _PATH),
+        errors.EncoderNotHereError(_PATH, _PATH, _PATH),
         errors.EncoderOutputError(_PATH, _PATH),
         errors.CollectionNotFoundError(_PATH),
         errors.CollectionCorruptError(_PATH, _PATH),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import draw, until
-from test_attacks import KEY
+from test_attacks import KEY, slug_of
 from test_searching import hits_of, picture
 
+from image_similarity_search import import_embeddings
 from image_similarity_search.cli.commands.serve import command
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
@@ -115,6 +118,21 @@ def test_one_of_several_may_be_away(place: Path, here: str) -> None:
         assert client.get("/v1/collections").json()["unavailable"] == ["others"]
 
 
+def test_what_nothing_here_encodes_is_searched_by_its_images(place: Path, here: str) -> None:
+    paths = sorted(place.glob("photos/*.jpg"))
+    rows = np.eye(len(paths), dtype=np.float32) + 1
+    shutil.rmtree(place / "index")
+    import_embeddings(rows, place / "index", paths=[str(path) for path in paths])
+    with process(place, "--allow-folder", str(place / "photos")) as (client, _):
+        assert len(hits_of(client.get(f"{here}/images/1/similar?k=2"))) == 2
+        assert client.get(f"{here}/images/1/thumbnail").headers["content-type"] == "image/jpeg"
+        refused = [
+            client.post(f"{here}/search", content=picture(1)),
+            client.post(f"{here}/images/1/explanation", content=picture(1)),
+        ]
+        assert [slug_of(answer) for answer in refused] == ["no-encoder"] * 2
+
+
 @pytest.mark.unix
 @pytest.mark.slow
 def test_jobs_stop_at_once_when_it_is_told_to_end(
@@ -190,6 +208,7 @@ def test_answers_are_sent_at_once(place: Path) -> None:
         (["--host", "203.0.113.1", "--api-key-file", "keys"], "listen"),
         (["--index-dir", "index", "--index-dir", "index"], "another name"),
         (["--api-key-file", "short"], "16 printable"),
+        (["--allow-folder", "nowhere"], "no such folder"),
     ],
 )
 def test_what_can_not_be_served_is_said(

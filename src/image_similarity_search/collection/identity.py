@@ -26,7 +26,7 @@ from image_similarity_search.errors import (
     CollectionNotFoundError,
     CollectionUnwritableError,
     ConfigError,
-    EncoderUnavailableError,
+    EncoderNotHereError,
     StoreMismatchError,
     UnknownEncoderError,
 )
@@ -244,7 +244,8 @@ def checked_encoder(stored: Identity, device: Device) -> Encoder:
     """The encoder that a collection was made with.
 
     Raises:
-        EncoderUnavailableError: it is somebody's own: hand it to ``Collection.open``.
+        EncoderNotHereError: it is somebody's own: hand it to ``Collection.open``.
+        EncoderUnavailableError: something it needs is missing.
         CollectionMismatchError: the one of this name has another fingerprint or dimension now.
     """
     try:
@@ -255,17 +256,17 @@ def checked_encoder(stored: Identity, device: Device) -> Encoder:
     return encoder
 
 
-def _not_made_here(name: str) -> EncoderUnavailableError:
+def _not_made_here(name: str) -> EncoderNotHereError:
     hand_over = "Collection.open(..., encoder=YOUR_ENCODER)"
     if name == UNKNOWN_ENCODER:
-        return EncoderUnavailableError(
+        return EncoderNotHereError(
             name,
             "the embeddings were imported, and nobody said what made them",
             f"Name the model (--model NAME), or hand over the encoder in Python: {hand_over}. A"
             " search by an image of the collection needs neither: --id N.",
         )
     problem = "it has no row in the table of encoders"
-    return EncoderUnavailableError(name, problem, f"Open the collection from Python: {hand_over}.")
+    return EncoderNotHereError(name, problem, f"Open the collection from Python: {hand_over}.")
 
 
 def text_encoder(stored: Identity) -> TextEncoder:

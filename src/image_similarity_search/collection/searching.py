@@ -184,7 +184,7 @@ class SearchableCollection(OpenedCollection):
         Raises:
             ConfigError: a limit is not more than 0.
         """
-        return Uploads(self._embedder(), max_pixels, seconds)
+        return Uploads(self._embedder, max_pixels, seconds)
 
     def embed(self, pictures: Sequence[Picture]) -> FloatArray:
         """The embeddings ``(n, dim)``, float32, of pictures given as to ``search``.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Self
@@ -46,26 +47,19 @@ class Uploads:
     """Embeds pictures for many callers at once; made by ``Collection.uploads``.
 
     A picture that crashes the decoder, hangs or eats memory costs its own caller an error. Those
-    that wait for the encoder together are encoded together. Close it, or use it as a context
-    manager.
+    that wait for the encoder together are encoded together; it is made at the first of them. Close
+    it, or use it as a context manager.
     """
 
-    def __init__(self, embedder: Embedder, max_pixels: int, seconds: float) -> None:
+    def __init__(self, embedder: Callable[[], Embedder], max_pixels: int, seconds: float) -> None:
         expected = "a number of pixels, at least 1"
         self._max_pixels = checked_count("max_pixels", max_pixels, expected)
         self._seconds = checked_seconds("seconds", seconds)
-        self._preprocessing = embedder.encoder.preprocessing
         memory = max(_LEAST_MEMORY, _BYTES_A_PIXEL * self._max_pixels)
         self._pool = Pool(_DECODER, available_processors(), memory)
         self._embedder = embedder
-        self._batches: Batches[_Waiting] = Batches(
-            "embed",
-            embedder.at_once,
-            BATCH,
-            self._encode,
-            worth=_WORTH,
-            busy=available_processors(),
-        )
+        self._making = threading.Lock()
+        self._made: _Encoding | None = None
 
     def prepare(self) -> None:
         """Start the first decoding process ahead of the first picture."""
@@ -78,6 +72,9 @@ class Uploads:
 
         With ``ways`` it is seen in each of them, and the embeddings are ``(ways, dim)``.
 
+        Raises:
+            EncoderError: the encoder can't be made.
+
         The future raises:
             ImageUnreadableError: it is no picture, or the decoder did not survive it.
             ImageTooLargeError: it has too many pixels.
@@ -85,21 +82,22 @@ class Uploads:
             EncoderOutputError: the encoder gave no finite embedding.
             WorkerUnavailableError: no process can be started.
         """
+        encoding = self._encoding()
         embedding: Future[FloatArray] = Future()
         embedding.set_running_or_notify_cancel()  # who no longer waits must not disturb others
-        wish = Wish(self._preprocessing, region, self._max_pixels)
+        wish = Wish(encoding.preprocessing, region, self._max_pixels)
 
         def encode(answered: Future[Answer]) -> None:
             try:
-                view = self._view(answered.result())
+                view = encoding.view(self._decoded(answered.result())[0])
             except BaseException as error:  # somebody waits for it
-                self._batches.give_up()
+                encoding.batches.give_up()
                 embedding.set_exception(error)
             else:
                 waiting = _Waiting(seen_in(view, ways or UPRIGHT), not ways, embedding)
-                self._batches.put(waiting, expected=True)
+                encoding.batches.put(waiting, expected=True)
 
-        self._batches.expect()
+        encoding.batches.expect()
         self._pool.submit(request(data, wish), self._seconds).add_done_callback(encode)
         return embedding
 
@@ -111,19 +109,19 @@ class Uploads:
     def view(self, data: bytes, region: Region | None = None) -> tuple[PixelArray, Region]:
         """What the encoder sees of a picture or a region of it, ``(crop, crop, 3)``, and where.
 
-        The second is a part of the whole picture. Raises what the future of ``embed`` does.
+        The second is a part of the whole picture. Raises what ``embed`` and its future do.
         """
-        wish = Wish(self._preprocessing, region, self._max_pixels)
+        encoding = self._encoding()
+        wish = Wish(encoding.preprocessing, region, self._max_pixels)
         answer = self._pool.submit(request(data, wish), self._seconds).result()
         pixels, width, height = self._decoded(answer)
-        crop = self._preprocessing.crop
-        view = np.frombuffer(pixels, dtype=np.uint8).reshape(crop, crop, 3)
-        return view, self._preprocessing.seen(width, height, region)
+        return encoding.view(pixels), encoding.preprocessing.seen(width, height, region)
 
     def close(self) -> None:
         """End the processes and threads; what is under way is not answered."""
         self._pool.close()
-        self._batches.close()
+        if self._made is not None:
+            self._made.batches.close()
 
     def __enter__(self) -> Self:
         return self
@@ -131,10 +129,11 @@ class Uploads:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _view(self, answer: Answer) -> PixelArray:
-        crop = self._preprocessing.crop
-        pixels = np.frombuffer(self._decoded(answer)[0], dtype=np.uint8)
-        return pixels.reshape(crop, crop, 3)
+    def _encoding(self) -> _Encoding:
+        with self._making:
+            if self._made is None:
+                self._made = _Encoding(self._embedder())
+            return self._made
 
     def _decoded(self, answer: Answer) -> tuple[bytes, int, int]:
         failure = answer.failure
@@ -145,6 +144,36 @@ class Uploads:
         if failure:
             raise ImageUnreadableError("picture", "the decoder crashed at it")
         return result(answer.parts[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Views of one picture; with ``alone``, its one embedding is wanted as ``(dim,)``."""
+
+    views: list[PixelArray]
+    alone: bool
+    embedding: Future[FloatArray]
+
+
+class _Encoding:
+    """An encoder, and the views that wait for it."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.preprocessing = embedder.encoder.preprocessing
+        self.batches: Batches[_Waiting] = Batches(
+            "embed",
+            embedder.at_once,
+            BATCH,
+            self._encode,
+            worth=_WORTH,
+            busy=available_processors(),
+        )
+
+    def view(self, pixels: bytes) -> PixelArray:
+        """These bytes as what the encoder sees, ``(crop, crop, 3)``."""
+        crop = self.preprocessing.crop
+        return np.frombuffer(pixels, dtype=np.uint8).reshape(crop, crop, 3)
 
     def _encode(self, batch: list[_Waiting]) -> None:
         try:
@@ -161,12 +190,3 @@ class Uploads:
                 name = self._embedder.encoder.name
                 problem = "no finite embedding of the picture"
                 item.embedding.set_exception(EncoderOutputError(name, problem))
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """Views of one picture; with ``alone``, its one embedding is wanted as ``(dim,)``."""
-
-    views: list[PixelArray]
-    alone: bool
-    embedding: Future[FloatArray]

@@ -33,6 +33,9 @@ KINDS: dict[type[ImageSearchError], Kind] = {
     errors.ImageTooSlowError: Kind(422, "image-too-slow", "The picture takes too long to decode"),
     errors.SourceUnavailableError: Kind(503, "no-source", "Where it lies can't be reached", 60),
     ImageError: Kind(422, "image-unreadable", "This is no picture that can be read"),
+    errors.EncoderNotHereError: Kind(
+        422, "no-encoder", "Nothing here encodes pictures for this collection"
+    ),
     errors.EncoderUnavailableError: Kind(503, "encoder-unavailable", "The model can't be used", 60),
     errors.EncoderError: Kind(500, "encoder", "The model failed"),
     errors.CollectionLockedError: Kind(423, "locked", "The collection is being changed", 5),

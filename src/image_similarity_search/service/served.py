@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.orientations import UPRIGHT, Way
+from image_similarity_search.errors import EncoderNotHereError
 from image_similarity_search.service.background import Background
 from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.kinds import Kind
@@ -17,8 +20,10 @@ from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.searches import Searches, Wanted
-from image_similarity_search.service.settings import Limits
+from image_similarity_search.service.settings import Limits, Settings
 from image_similarity_search.types import FloatArray, ImageRecord, Region
+
+_log = logging.getLogger(__name__)
 
 _BUSY = Kind(503, "busy", "The service is busy", 1)
 _CHANGING = Kind(503, "busy", "The service is busy", 5)
@@ -34,15 +39,18 @@ _T = TypeVar("_T")
 class Served:
     """One collection, the name it has here, and what embeds uploads and searches in it."""
 
-    def __init__(self, name: str, folder: str, limits: Limits) -> None:
+    def __init__(self, name: str, folder: str, settings: Settings) -> None:
         self.name = name
         self.folder = folder
+        self._folders = [os.path.realpath(folder) for folder in settings.folders]
+        limits = settings.limits
         self.collection = Collection.open(folder, wait=_LOCK_SECONDS)
         try:
             self.uploads = self.collection.uploads(
                 max_pixels=limits.upload_pixels, seconds=limits.decode_seconds
             )
             self.uploads.prepare()
+            self._prepare_encoder()
             info = self.collection.info()  # loads the store, too
             self.metric = info.metric
             self.is_shared = bool(info.catalog)
@@ -53,6 +61,12 @@ class Served:
         except BaseException:
             self.collection.close()
             raise
+
+    def _prepare_encoder(self) -> None:
+        try:
+            _ = self.collection.encoder  # made now, not while the first picture waits
+        except EncoderNotHereError as error:
+            _log.warning("%s: no picture can be searched by, for %s", self.folder, error)
 
     def thumbnail(self, record: ImageRecord) -> bytes:
         """A small picture of an image.
@@ -65,12 +79,24 @@ class Served:
     def _make(self, record: ImageRecord) -> tuple[str, bytes]:
         from image_similarity_search.images import decode
 
-        data = read_inside(record.path, self.roots())
+        data = read_inside(record.path, self.places())
         return decode.content_hash(data), self.uploads.thumbnail(data)
 
     def roots(self) -> Roots:
         """Its indexed folders, by name."""
         return Roots(self.collection.roots())
+
+    def places(self) -> Roots:
+        """The folders that pictures are handed out from."""
+        return Roots([*self.collection.roots(), *self._folders])
+
+    def file_of(self, id_: int) -> bytes:
+        """The file of an image, whole.
+
+        Raises:
+            ImageNotFoundError: there is no such image, or its file is not in one of the places.
+        """
+        return read_inside(self.collection.get(id_).path, self.places())
 
     def close(self) -> None:
         """Close it; a model that is being fetched for words is not waited for."""

@@ -32,7 +32,7 @@ class Service:
         self.metrics = metrics
         self.keys = Keys(settings.keys)
         self.guesses = Guesses()
-        self.shelf = Shelf()
+        self.shelf = Shelf(settings)
         self.desk = Desk(settings.limits, metrics)
         self.jobs = Jobs(settings.state_dir)
         self.streams = Streams(self.jobs, settings.limits.streams)
@@ -40,7 +40,7 @@ class Service:
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
         """Open the collections; at the end wait for what is under way, and close them."""
-        self.shelf.open(self.settings.collections, self.settings.limits)
+        self.shelf.open()
         with suppress(ValueError):  # not the main thread: whoever runs it there ends the streams
             _before_stop(self.stop)
         try:

@@ -16,6 +16,7 @@ from image_similarity_search.errors import (
     CollectionNotFoundError,
     CollectionUnavailableError,
     ConfigError,
+    EncoderNotHereError,
 )
 from image_similarity_search.service.app import AppFactory
 from image_similarity_search.service.background import Background
@@ -34,7 +35,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
 
     Raises:
         CollectionError: a collection that is there can't be opened, or all are missing.
-        EncoderError: what one was made with can't be had.
+        EncoderError: what one was made with can't be had, though it is known.
         ConfigError: the address can't be listened at.
     """
     _try_opening([folder for _, folder in settings.collections])
@@ -73,7 +74,7 @@ def _try_opening(folders: list[str]) -> None:
 
 
 def _opens(folder: str) -> None:
-    with Collection.open(folder) as collection:
+    with Collection.open(folder) as collection, suppress(EncoderNotHereError):
         _ = collection.encoder  # what is wrong with it is to be said here, not by uvicorn
 
 

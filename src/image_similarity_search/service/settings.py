@@ -12,7 +12,7 @@ from functools import partial
 
 from image_similarity_search.collection.bounded import Bounded
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.errors import ConfigError, FolderNotFoundError
 from image_similarity_search.types import number
 
 KEY_LENGTH = 16
@@ -71,12 +71,14 @@ class Settings:
         workers: processes that answer requests.
         keys: API keys; one of them must come with each request. None are needed at a loopback
             address.
+        folders: whose pictures are handed out too, beside those of the indexed folders.
         read_only: refuse all that changes a collection.
         allowed_hosts: names by which the service may be called, beside loopback and addresses.
         trusted_proxies: addresses of proxies that say, in ``X-Forwarded-For`` and
             ``X-Forwarded-Proto``, who asks and how; of others these headers mean nothing.
 
     Raises:
+        FolderNotFoundError: one of the folders is none.
         ConfigError: a collection's name is none, a key is short, a proxy's address is none, or the
             service would be open to other machines without a key.
     """
@@ -87,6 +89,7 @@ class Settings:
     port: int = 8765
     workers: int = 1
     keys: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     read_only: bool = False
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
@@ -100,6 +103,9 @@ class Settings:
                 raise ConfigError("collection", name, expected)
         if not names:
             raise ConfigError("collections", names, "at least one")
+        for folder in self.folders:
+            if not os.path.isdir(folder):
+                raise FolderNotFoundError(folder, "no such folder")
         for key in self.keys:
             if len(key) < KEY_LENGTH or not key.isascii() or not key.isprintable():
                 expected = f"{KEY_LENGTH} printable ASCII characters or more (openssl rand -hex 24)"

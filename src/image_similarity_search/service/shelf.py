@@ -20,7 +20,7 @@ from image_similarity_search.service.background import Background
 from image_similarity_search.service.kinds import KINDS, Kind, kind_of
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.served import Served
-from image_similarity_search.service.settings import Limits
+from image_similarity_search.service.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -39,19 +39,20 @@ _T = TypeVar("_T")
 class Shelf:
     """Collections by name, open from the start of a service to its end where they are there."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._places: dict[str, _Place] = {}
         self.ready = False
 
-    def open(self, collections: tuple[tuple[str, str], ...], limits: Limits) -> None:
+    def open(self) -> None:
         """Open them; one that is away, or does not answer, is used when it is open.
 
         Raises:
             ImageSearchError: one is there, and can't be opened.
         """
         try:
-            for name, folder in collections:
-                self._places[name] = _Place(name, folder, limits)
+            for name, folder in self._settings.collections:
+                self._places[name] = _Place(name, folder, self._settings)
         except ImageSearchError:
             self.close()
             raise
@@ -104,10 +105,10 @@ class Shelf:
 class _Place:
     """An index folder, and the collection that was in it when somebody looked last."""
 
-    def __init__(self, name: str, folder: str, limits: Limits) -> None:
+    def __init__(self, name: str, folder: str, settings: Settings) -> None:
         self._name = name
         self._folder = folder
-        self._limits = limits
+        self._settings = settings
         self._disk = Background("disk")  # one whose server is away may never answer
         self._look: Future[bool] | None = None
         self._coming: Future[Served] | None = None
@@ -221,7 +222,7 @@ class _Place:
 
     def _opened(self) -> Served:
         try:
-            served = Served(self._name, self._folder, self._limits)
+            served = Served(self._name, self._folder, self._settings)
         except CollectionUnavailableError:
             self._away = _NO_CATALOG
             raise

@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from conftest import CountingEncoder
 from recipe import embeddings_of
 
 from image_similarity_search import Collection, EncoderSpec, import_embeddings
-from image_similarity_search.cli.app import app
 from image_similarity_search.errors import (
     CollectionExistsError,
     CollectionMismatchError,
     ConfigError,
-    EncoderUnavailableError,
+    EncoderNotHereError,
     ImportSourceError,
     UnknownEncoderError,
 )
@@ -91,7 +89,7 @@ def test_it_is_searched_by_its_images_without_an_encoder(photos: Path) -> None:
             lambda: collection.sync(photos),
             lambda: collection.add(names()[0]),
         ):
-            with pytest.raises(EncoderUnavailableError, match=r"nobody said .*--model NAME.*--id"):
+            with pytest.raises(EncoderNotHereError, match=r"nobody said .*--model NAME.*--id"):
                 refused()
         assert len(collection) == 12
 
@@ -370,10 +368,3 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
     import_embeddings("out/e.npy", "made", paths="out/paths.txt")
     with pytest.raises(CollectionExistsError):
         import_embeddings("out/e.npy", "made", paths="out/paths.txt")
-
-
-def test_the_service_says_that_it_lacks_an_encoder_before_it_listens() -> None:
-    import_embeddings("out/e.npy", "made", paths="out/paths.txt")
-    done = CliRunner().invoke(app, ["serve", "--index-dir", "made", "--port", "0"])
-    assert isinstance(done.exception, EncoderUnavailableError)
-    assert "serving" not in done.output

@@ -49,6 +49,15 @@ Examples:
     help="API keys, one a line; ISS_API_KEY in the environment is one, too. Needed where other"
     " machines can reach the service.",
 )
+@click.option(
+    "--allow-folder",
+    "folders",
+    multiple=True,
+    metavar="FOLDER",
+    type=click.Path(),
+    help="Pictures in FOLDER are handed out too, beside those of the indexed folders; may be given"
+    " several times.",
+)
 @click.option("--read-only", is_flag=True, help="Refuse all that changes a collection.")
 @click.option(
     "--allow-host",
@@ -87,6 +96,7 @@ def command(
     index_dirs: tuple[str, ...],
     workers: int,
     api_key_file: IO[str] | None,
+    folders: tuple[str, ...],
     read_only: bool,
     hosts: tuple[str, ...],
     proxies: tuple[str, ...],
@@ -116,6 +126,7 @@ def command(
             port=port,
             workers=workers,
             keys=_keys(api_key_file),
+            folders=folders,
             read_only=read_only,
             allowed_hosts=hosts,
             trusted_proxies=proxies,

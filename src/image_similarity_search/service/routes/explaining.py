@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Request
 
 from image_similarity_search.collection.explaining.explanation import ExplainMethod
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.incoming import PICTURE, incoming, region_of
 from image_similarity_search.service.requests import Id
 from image_similarity_search.service.routes.documented import problems
@@ -71,17 +70,13 @@ async def explained_by_upload(
 def _by_id(
     served: Served, query: int, hit: int, region: Region | None, method: ExplainMethod | None
 ) -> ExplanationOut:
-    return _by_picture(served, _file_of(served, query), hit, region, method)
+    return _by_picture(served, served.file_of(query), hit, region, method)
 
 
 def _by_picture(
     served: Served, query: bytes, hit: int, region: Region | None, method: ExplainMethod | None
 ) -> ExplanationOut:
     query_view, query_part = served.uploads.view(query, region)
-    hit_view, hit_part = served.uploads.view(_file_of(served, hit))
+    hit_view, hit_part = served.uploads.view(served.file_of(hit))
     compared = served.collection.explain_views(query_view, hit_view, method)
     return ExplanationOut.of(compared, query_part, hit_part)
-
-
-def _file_of(served: Served, id_: int) -> bytes:
-    return read_inside(served.collection.get(id_).path, served.roots())

@@ -226,12 +226,12 @@ def _one(served: Served, id_: int) -> Image:
 
 def _open(served: Served, id_: int) -> tuple[files.OpenFile, str]:
     record = served.collection.get(id_)
-    return files.open_inside(record.path, served.roots()), record.path
+    return files.open_inside(record.path, served.places()), record.path
 
 
 def _thumbnail(served: Served, id_: int) -> tuple[bytes, str]:
     record = served.collection.get(id_)
-    if record.state == "skipped" or not files.is_inside(record.path, served.roots()):
+    if record.state == "skipped" or not files.is_inside(record.path, served.places()):
         raise ImageNotFoundError(record.path, "there is no small picture of it")
     content = record.content_hash or f"{record.mtime_ns:x}-{record.size:x}"
     return served.thumbnail(record), f'"{content}"'

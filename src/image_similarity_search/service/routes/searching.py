@@ -14,7 +14,6 @@ from image_similarity_search.collection.examples import Example
 from image_similarity_search.collection.orientations import Way
 from image_similarity_search.errors import ConfigError, ImageTooSlowError
 from image_similarity_search.search_options import PLAIN, SearchOptions
-from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.filtered import Options, Where
 from image_similarity_search.service.incoming import (
     PICTURE,
@@ -243,15 +242,11 @@ async def _image(
     if example.id is not None:
         if region is None and len(ways) == 1:
             return example.id
-        data = await service.desk.do(_file_of, served, example.id)
+        data = await service.desk.do(served.file_of, example.id)
         return await service.desk.embedded(served, data, region, ways)
     if example.upload is None or example.upload >= len(pictures):
         raise ConfigError("upload", example.upload, "the number of an uploaded picture, from 0")
     return await service.desk.embedded(served, pictures[example.upload], region, ways)
-
-
-def _file_of(served: Served, id_: int) -> bytes:
-    return read_inside(served.collection.get(id_).path, served.roots())
 
 
 def _searched(served: Served, examples: list[Example], how: _How, started: float) -> str:
