@@ -317,6 +317,8 @@ def test_a_folder_that_is_away_is_told_once_and_not_of_each_hit(
         (said,) = found.err.splitlines()
         assert said.startswith(f"this computer does not have {photos},")
         assert "'iss relocate OLD NEW'" in said
+        assert indexed("info").err.splitlines() == [said]
+        assert indexed("thumbnails", "--rebuild").err.splitlines() == [said]
         photos.mkdir(exist_ok=True)
 
 

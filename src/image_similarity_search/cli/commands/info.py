@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from image_similarity_search.cli import options, output
+from image_similarity_search.cli.away import folders_away, say_away
 from image_similarity_search.cli.output import tuning_in_words
 from image_similarity_search.types import UNKNOWN_ENCODER
 
@@ -43,6 +44,7 @@ def command(skipped: bool, recall: bool, k: int, index_dir: str, as_json: bool) 
             return
         measured = collection.measure_recall(k) if recall else None
         info = collection.info()
+        say_away(collection, folders_away(collection))
     if as_json:
         fields = asdict(info)
         if measured:

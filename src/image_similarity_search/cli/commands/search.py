@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from image_similarity_search.cli import options, output
+from image_similarity_search.cli.away import folders_away, say_away
 from image_similarity_search.cli.filter_options import filtered, unknown_in
 from image_similarity_search.cli.query_options import GivenPicture, pictures, search_options
 from image_similarity_search.cli.quiet import codecs_silenced
@@ -118,23 +119,18 @@ def _tell(collection: Collection, hits: list[Hit], *, preview: bool) -> None:
         show(hit.image)
         note = "  (no such file)" if hit.path in marked else ""
         output.write(f"{hit.score:.4f}  {hit.path}{_folded_in_words(hit)}{note}")
-    for folder in away:
-        remedy = "mount it at that very path"
-        if not collection.info().catalog:
-            remedy += ", or say where it is now ('iss relocate OLD NEW')"
-        output.say(f"this computer does not have {folder}, or it is empty: {remedy}")
+    say_away(collection, away)
 
 
 def _away(collection: Collection, paths: list[str]) -> dict[str, list[str]]:
     """The indexed folders that are not here, each with those of ``paths`` that are below it."""
     from image_similarity_search.catalog.places import relative
-    from image_similarity_search.collection.originals import is_away
 
     below = {
         root: [path for path in paths if relative(path, root) is not None]
-        for root in collection.roots()
+        for root in folders_away(collection)
     }
-    return {root: inside for root, inside in below.items() if inside and is_away(root)}
+    return {root: inside for root, inside in below.items() if inside}
 
 
 def _folded_in_words(hit: Hit) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from image_similarity_search.cli import options, output
+from image_similarity_search.cli.away import folders_away, say_away
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
 
@@ -56,6 +57,8 @@ def command(time_limit: float, index_dir: str, wait: float, as_json: bool, **tas
                 report = collection.make_thumbnails(
                     rebuild=task == "rebuild", time_limit=time_limit, progress=progress
                 )
+        if report.failed:
+            say_away(collection, folders_away(collection))
     if as_json:
         output.write_json(asdict(report))
     else:

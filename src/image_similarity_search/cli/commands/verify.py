@@ -69,7 +69,7 @@ def _tell(report: VerifyReport, saved: RepairReport | None) -> None:
     elif report.damaged:
         output.say("'iss verify --repair' saves what can be saved")
     elif report.counts["files"]:
-        output.say("'iss index' brings the collection up to date with its files")
+        output.say("'iss index FOLDER' brings the collection up to date with the files there")
 
 
 def _lacks_store(checked: dict[str, int]) -> bool:
