@@ -147,7 +147,10 @@ class CatalogMachine(RuleBasedStateMachine):
         indexed = {id_ for id_, entry in self.model.items() if entry.seed is not None}
         counts = self.catalog.counts()
         assert (counts.indexed, counts.skipped) == (len(indexed), len(self.model) - len(indexed))
-        assert {record.id for record in self.catalog.all_records()} == indexed
+        displaced = {id_ for id_ in indexed if "\0" in self.model[id_].path}
+        assert set(self.catalog.displaced().tolist()) == displaced
+        assert {record.id for record in self.catalog.all_records()} == indexed - displaced
+        assert self.catalog.count_found() == len(indexed - displaced)
         records = self.catalog.records(self.model)
         for id_, entry in self.model.items():
             assert records[id_].path == entry.path

@@ -37,10 +37,12 @@ from image_similarity_search.catalog.switches import Switches
 from image_similarity_search.catalog.tags import Tags
 from image_similarity_search.catalog.traits import TraitTable
 from image_similarity_search.catalog.values import (
+    DISPLACED_NAMES,
     Counts,
     Embeddings,
     Identity,
     Picture,
+    is_displaced,
 )
 from image_similarity_search.errors import CollectionCorruptError, CollectionNotFoundError
 from image_similarity_search.types import IdArray, ImageRecord
@@ -217,6 +219,20 @@ class Catalog:
         skipped = f"SELECT count(*) FROM images {sql.by_skipped} WHERE state = 'skipped'"  # noqa: S608 - constants
         return Counts(self._database.value(indexed(sql)), self._database.value(skipped))
 
+    def displaced(self) -> IdArray:
+        """The ids of images that have no place now: see ``values.displaced_name``."""
+        rows = self._database.rows(
+            "SELECT images.id FROM folders JOIN images ON images.folder_id = folders.id"
+            " AND images.name >= ? AND images.name < ? WHERE images.state = 'indexed'",
+            DISPLACED_NAMES,
+        )
+        return np.array([row[0] for row in rows], dtype=np.int64)
+
+    def count_found(self) -> int:
+        """How many images can be found: indexed, and not displaced."""
+        with self.snapshot():
+            return self.counts().indexed - len(self.displaced())
+
     def record(self, id_: int) -> ImageRecord | None:
         """The image of this id."""
         if abs(id_) >= 2**63:  # more than SQLite's integers hold
@@ -247,7 +263,7 @@ class Catalog:
         return self._rows.record(row) if row else None
 
     def all_records(self, *, skipped: bool = False) -> Iterator[ImageRecord]:
-        """Every indexed image (or every skipped one) in order of id.
+        """Every indexed image that has its place (or every skipped one) in order of id.
 
         Raises:
             CollectionCorruptError: one of them is not as it was written, or some are missing.
@@ -256,7 +272,8 @@ class Catalog:
         generation = self.generation
         query = f"{RECORD} WHERE images.state = ? AND images.id > ? ORDER BY images.id LIMIT ?"
         for rows in self._database.parts(query, state):
-            yield from map(self._rows.record, rows)
+            records = map(self._rows.record, rows)
+            yield from (record for record in records if not is_displaced(record.path))
             count += len(rows)
         with self.snapshot():
             if self.generation == generation:

@@ -18,7 +18,7 @@ from image_similarity_search.collection.examples import (
     combined,
     refined,
 )
-from image_similarity_search.collection.lookup import path_of
+from image_similarity_search.collection.lookup import path_of, record_of
 from image_similarity_search.collection.orientations import UPRIGHT, Way, seen_in
 from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.queries import Picture, is_id, pixels_of
@@ -142,7 +142,7 @@ class Asker:
             found = self._texts(list(words.values()))
             given |= dict(zip(words, found[:, None], strict=True))  # the same, whichever way
         for at, embedding in given.items():
-            rows[at] = vectors.comparable(embedding, metric)
+            rows[at] = vectors.comparable(self._checked(embedding), metric)
         looked_at = [at for at in range(len(examples)) if at not in given and at not in stored]
         if looked_at:
             encoded = self._encoded([examples[at] for at in looked_at], ways)
@@ -150,6 +150,14 @@ class Asker:
             rows[looked_at] = comparable.reshape(-1, *shape[1:])
         weights = [example.weight for example in examples]
         return np.stack([combined(rows[:, way], weights, metric) for way in range(len(ways))])
+
+    def _checked(self, embedding: FloatArray) -> FloatArray:
+        dim = self._catalog.identity.dim
+        if embedding.shape[1] != dim:
+            raise ConfigError("embedding", f"{embedding.shape[1]} numbers", f"{dim:,} of them")
+        if not np.isfinite(embedding).all():
+            raise ConfigError("embedding", "NaN or infinite", "finite numbers")
+        return embedding
 
     def _encoded(self, examples: Sequence[Example], ways: Sequence[Way]) -> FloatArray:
         """Embeddings ``(examples * ways, dim)`` of pictures."""
@@ -178,8 +186,7 @@ class Asker:
         """
         if is_id(image):
             self._searcher.stored([int(image)])  # it is there, and indexed
-            record = self._catalog.record(int(image))
-            return record.path if record else ""
+            return record_of(self._catalog, int(image)).path
         return cast("Picture", image)  # embeddings are used as they are
 
     def _folders(self, examples: Sequence[Example]) -> list[str]:

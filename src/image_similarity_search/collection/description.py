@@ -16,7 +16,11 @@ from image_similarity_search.thumbnails.thumbnail_file import FILE_NAME
 def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
     """What the collection in ``folder`` is made of, at one moment."""
     with keeper.current() as store:
-        identity, counts = catalog.identity, catalog.counts()
+        identity, indexed, skipped = (
+            catalog.identity,
+            catalog.count_found(),
+            catalog.counts().skipped,
+        )
         words, memory = store.describe(), store.memory_bytes()
         reason, tuning = why(catalog, store), catalog.measured.tuning()
         roots, generation = sorted(catalog.places.roots().values()), catalog.generation
@@ -29,8 +33,8 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         metric=identity.metric,
         index=identity.index,
         store=words,
-        indexed=counts.indexed,
-        skipped=counts.skipped,
+        indexed=indexed,
+        skipped=skipped,
         roots=roots,
         generation=generation,
         catalog_bytes=catalog.bytes_used(),

@@ -61,7 +61,7 @@ class Filtering:
 
     def count(self, where: Filter | None) -> int:
         """How many images ``where`` lets through; of all, without one."""
-        return self._catalog.counts().indexed if where is None else len(self.ids(where))
+        return self._catalog.count_found() if where is None else len(self.ids(where))
 
     def page(self, where: Filter | None, after: int, offset: int, limit: int) -> list[ImageRecord]:
         """The first ``limit`` images after an id and ``offset`` more, in order of id.

@@ -240,6 +240,7 @@ class Indexer:
             embeddings = self._embedder.embed_to_keep([item.pixels for item in new])
         finite = np.asarray(np.isfinite(embeddings).all(axis=1))
         units, norms = vectors.pack(np.where(finite[:, None], embeddings, 0))
+        finite &= np.isfinite(norms)
         return {
             item.content_hash: Picture(
                 item.content_hash,

@@ -68,7 +68,7 @@ def is_same_file(path: str, other: str) -> bool:
     """The same of two that may be gone, or in object storage: then they are told apart."""
     try:
         return same_file(path, other)
-    except OSError:
+    except (OSError, ValueError):  # a displaced image has a NUL in its name
         return False
 
 

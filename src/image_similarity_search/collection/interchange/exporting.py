@@ -58,7 +58,7 @@ def export_collection(
     with closing(Catalog(index_folder(index_dir))) as catalog, catalog.snapshot():
         roots = sorted(catalog.places.roots().values())
         forgotten = tuple(catalog.forgotten.all())
-        header = Header(catalog.read_identity(), tuple(roots), catalog.counts().indexed, forgotten)
+        header = Header(catalog.read_identity(), tuple(roots), catalog.count_found(), forgotten)
         parts = _parts(catalog, header.count, progress or (lambda _: None))
         with _replaced(paths, force) as asides:
             if path.endswith(PARQUET):
@@ -96,7 +96,7 @@ def _parts(catalog: Catalog, count: int, progress: ProgressCallback) -> Iterator
         found = catalog.embeddings(ids)
         order = np.argsort(found.ids)
         if not np.array_equal(found.ids[order], ids):
-            raise CollectionCorruptError("the catalog", "an image has no embedding")
+            raise CollectionCorruptError(catalog.path, "an image has no embedding")
         embeddings = vectors.unpack(found.units[order], found.norms[order], "l2")
         yield Part(page, embeddings, found.norms[order])
         done += len(page)
