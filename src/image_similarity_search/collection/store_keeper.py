@@ -112,11 +112,8 @@ class StoreKeeper:
         return store
 
     def _hold(self, store: FaissStore) -> None:
+        """Search with this one from now on, looking at as much as the catalog says."""
         self._store, self._read = store, None
-        self.look_as_tuned(store)
-
-    def look_as_tuned(self, store: FaissStore) -> None:
-        """Let searches look at as much as the catalog says."""
         tuning = self._catalog.measured.tuning()
         store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
 
