@@ -26,7 +26,7 @@ KINDS = "auto, exact, hnsw, ivf, ivf-pq, ivf-rabitq or a FAISS factory string"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-index_dir: Callable[[_Command], _Command] = click.option(
+index_dir = click.option(
     "--index-dir",
     default="index_data",
     show_default=True,
@@ -34,33 +34,31 @@ index_dir: Callable[[_Command], _Command] = click.option(
     type=click.Path(file_okay=False),
     help="Where the collection is kept.",
 )
-as_json: Callable[[_Command], _Command] = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON."
-)
-preview: Callable[[_Command], _Command] = click.option(
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+preview = click.option(
     "--preview", is_flag=True, help="Show small pictures in the terminal, with the extra [preview]."
 )
-null: Callable[[_Command], _Command] = click.option(
+null = click.option(
     "-0", "--null", is_flag=True, help="Paths end with a NUL byte instead of a newline."
 )
-metric: Callable[[_Command], _Command] = click.option(
+metric = click.option(
     "--metric",
     type=click.Choice(["cosine", "l2", "l1", "ip"]),
     help="How a new collection measures distance [default: cosine].",
 )
-store: Callable[[_Command], _Command] = click.option(
+store = click.option(
     "--store",
     metavar="URL",
     help="An engine that holds the embeddings of a new collection: milvus://HOST:PORT/NAME"
     " [default: embedded, a file].",
 )
-catalog: Callable[[_Command], _Command] = click.option(
+catalog = click.option(
     "--catalog",
     metavar="URL",
     help="A catalog that several computers share: postgresql://USER@HOST/DATABASE"
     " [default: a file in the index folder].",
 )
-device: Callable[[_Command], _Command] = click.option(
+device = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
     help="Where the model runs [default: auto, a GPU where one can be used].",
@@ -81,7 +79,7 @@ class Seconds(click.types.FloatParamType):
         return checked_seconds(name, super().convert(value, param, ctx), limit=self._limit)
 
 
-time_limit: Callable[[_Command], _Command] = click.option(
+time_limit = click.option(
     "--time-limit",
     type=Seconds(limit=True),
     default=DEFAULT_TIME_LIMIT,
@@ -107,7 +105,7 @@ class _RecallType(click.ParamType["float | Literal['default']"]):
             self.fail(f"{value!r} is no number, nor 'default'", param, ctx)
 
 
-recall: Callable[[_Command], _Command] = click.option(
+recall = click.option(
     "--recall",
     type=_RecallType(),
     metavar="SHARE",
@@ -133,26 +131,24 @@ def which_files(command: _Command) -> _Command:
     return command
 
 
-on_change: Callable[[_Command], _Command] = click.option(
+on_change = click.option(
     "--on-change",
     metavar="COMMAND",
     help="Have the shell run COMMAND when something changed, with the report as JSON on its"
     " standard input.",
 )
-html: Callable[[_Command], _Command] = click.option(
-    "--html", metavar="FILE", type=click.Path(), help="Write a page of them, too."
-)
-force: Callable[[_Command], _Command] = click.option(
+html = click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of them, too.")
+force = click.option(
     "--force", is_flag=True, help="Write it over a file that is no page of iss, too."
 )
-wait: Callable[[_Command], _Command] = click.option(
+wait = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="[SECONDS]",
     help="Wait for another process that is writing; without a number for as long as it takes.",
 )
-files_from: Callable[[_Command], _Command] = click.option(
+files_from = click.option(
     "--files-from",
     metavar="FILE",
     type=click.File("rb"),
@@ -260,10 +256,10 @@ def _region(text: str) -> Region:
         raise click.BadParameter(f"{text!r} is no part of a picture: {expected}") from error
 
 
-region: Callable[[_Command], _Command] = click.option(
+region = click.option(
     "--region", type=_region, metavar="X,Y,W,H", help="Like a part of IMAGE, in fractions."
 )
-threshold: Callable[[_Command], _Command] = click.option(
+threshold = click.option(
     "--threshold",
     type=_ThresholdType(),
     metavar="SCORE",
