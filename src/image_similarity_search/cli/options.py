@@ -186,15 +186,19 @@ _PREPROCESSING = (
 )
 
 
-def _gathering(*given: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
-    """A decorator for options that the command gets as one argument, ``encoder``."""
+def gathering(
+    name: str, gather: Callable[[dict[str, Any]], Any], *given: Callable[[Any], Any]
+) -> Callable[[_Command], _Command]:
+    """A decorator for options ``given`` that a command gets as one argument, called ``name``.
+
+    ``gather`` makes it of the values of all its options, and takes its own out of these.
+    """
 
     def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
         def gathered(*arguments: Any, **options: Any) -> Any:
-            names = ("model", "weights", "resize", "crop", "interpolation", "fit")
-            said = {name: options.pop(name, None) for name in names}
-            return command(*arguments, encoder=_encoder_spec(said), **options)
+            value = gather(options)
+            return command(*arguments, **{name: value}, **options)
 
         for option in reversed(given):
             gathered = option(gathered)
@@ -203,10 +207,22 @@ def _gathering(*given: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
     return decorate
 
 
-encoder = _gathering(_MODEL, _WEIGHTS, *_PREPROCESSING)
+def _encoder_spec(options: dict[str, Any]) -> EncoderSpec | None:
+    names = ("model", "weights", "resize", "crop", "interpolation", "fit")
+    said = {name: options.pop(name, None) for name in names}
+    if all(value is None for value in said.values()):
+        return None
+    from image_similarity_search.encoders.spec import EncoderSpec
+
+    return EncoderSpec(**said)
+
+
+encoder = gathering("encoder", _encoder_spec, _MODEL, _WEIGHTS, *_PREPROCESSING)
 """Which encoder a new collection is made with."""
 
-encoder_of_embeddings = _gathering(
+encoder_of_embeddings = gathering(
+    "encoder",
+    _encoder_spec,
     click.option(
         "--model",
         metavar="MODEL",
@@ -218,16 +234,8 @@ encoder_of_embeddings = _gathering(
 )
 """Which encoder made embeddings that exist already."""
 
-encoder_again = _gathering(_MODEL, _WEIGHTS)
+encoder_again = gathering("encoder", _encoder_spec, _MODEL, _WEIGHTS)
 """Where the files are that the collection's encoder is made from."""
-
-
-def _encoder_spec(said: dict[str, Any]) -> EncoderSpec | None:
-    if all(value is None for value in said.values()):
-        return None
-    from image_similarity_search.encoders.spec import EncoderSpec
-
-    return EncoderSpec(**said)
 
 
 class _ThresholdType(click.ParamType[Threshold]):
@@ -267,28 +275,6 @@ threshold = click.option(
 )
 
 
-def which_images(command: _Command) -> _Command:
-    """A decorator: images by path and by id, as one argument ``images``; there may be none."""
-
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **options: Any) -> Any:
-        paths, ids = options.pop("images"), options.pop("ids")
-        listed = all_paths(paths, options.pop("files_from"), options.pop("null"))
-        return command(*arguments, images=[*listed, *ids], **options)
-
-    for option in reversed(_WHICH_IMAGES):
-        gathered = option(gathered)
-    return cast("_Command", gathered)
-
-
-_WHICH_IMAGES = (
-    click.argument("images", nargs=-1, type=click.Path(readable=False)),
-    click.option("--id", "ids", type=int, multiple=True, metavar="N", help="An image by its id."),
-    files_from,
-    null,
-)
-
-
 class WaitingCommand(click.Command):
     """A command with the option ``--wait``, whose value may be left out."""
 
@@ -319,3 +305,19 @@ def all_paths(paths: Iterable[str], file: IO[bytes] | None, null_separated: bool
         raise click.UsageError("the paths are separated by NUL bytes: say -0")
     encoding = sys.getfilesystemencoding()
     return [*paths, *(path.decode(encoding, "surrogateescape") for path in listed if path)]
+
+
+def _all_images(options: dict[str, Any]) -> list[str | int]:
+    paths, ids = options.pop("images"), options.pop("ids")
+    return [*all_paths(paths, options.pop("files_from"), options.pop("null")), *ids]
+
+
+which_images = gathering(
+    "images",
+    _all_images,
+    click.argument("images", nargs=-1, type=click.Path(readable=False)),
+    click.option("--id", "ids", type=int, multiple=True, metavar="N", help="An image by its id."),
+    files_from,
+    null,
+)
+"""Images by path and by id; there may be none."""
