@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.errors import StoreUnavailableError
 from image_similarity_search.stores.engines import Engine, EngineStore, Label
@@ -46,7 +45,7 @@ def filled_store(
         filled = Filled(catalog.generation)
         store.filled = filled
     for part in catalog.embeddings_since(0, after=filled.last):
-        store.upsert(part.ids, vectors.unpack(part.units, part.norms, label.metric))
+        store.upsert(part.ids, part.comparable(label.metric))
         filled = Filled(filled.generation, int(part.ids[-1]))
         store.filled = filled
         if progress:
@@ -81,7 +80,7 @@ def caught_up(store: EngineStore, catalog: Catalog, since: int) -> int | None:
             break
         store.delete(catalog.removals.since(since))
         for part in catalog.embeddings_since(since):
-            store.upsert(part.ids, vectors.unpack(part.units, part.norms, store.label.metric))
+            store.upsert(part.ids, part.comparable(store.label.metric))
         since = now
     if store.generation != since or store.filled:
         store.generation = since

@@ -62,7 +62,7 @@ def nearest_in_full(catalog: Catalog, queries: FloatArray, count: int) -> IdArra
     ids = np.empty((len(queries), 0), dtype=np.int64)
     far = np.empty((len(queries), 0))
     for part in catalog.embeddings_since(0):
-        rows = vectors.unpack(part.units, part.norms, metric)
+        rows = part.comparable(metric)
         ids = np.hstack([ids, np.broadcast_to(part.ids, (len(queries), len(part.ids)))])
         far = np.hstack([far, _farness(queries, rows, metric)])
         if far.shape[1] > count:
