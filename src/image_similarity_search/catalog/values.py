@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from image_similarity_search import vectors
 from image_similarity_search.types import (
     FloatArray,
     HalfArray,
@@ -93,6 +94,10 @@ class Embeddings:
     ids: IdArray
     units: HalfArray
     norms: FloatArray
+
+    def comparable(self, metric: Metric) -> FloatArray:
+        """The float32 vectors ``(n, dim)`` that ``metric`` compares."""
+        return vectors.unpack(self.units, self.norms, metric)
 
 
 @dataclass(frozen=True, slots=True)

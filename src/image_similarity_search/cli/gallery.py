@@ -15,6 +15,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from image_similarity_search.cli.output import count
 from image_similarity_search.markup import data_uri, text
 from image_similarity_search.markup import name as breakable
 from image_similarity_search.types import Hit
@@ -226,9 +227,7 @@ def render_gallery(
 
 def _summary(queries: Sequence[GalleryQuery]) -> str:
     hits = sum(len(query.hits) for query in queries)
-    return (
-        f"{_count(len(queries), 'query', 'queries')}, {_count(hits, 'picture', 'pictures')} found"
-    )
+    return f"{count(len(queries), 'query', 'queries')}, {count(hits, 'picture')} found"
 
 
 def _section(number: int, query: GalleryQuery, thumbnail: Callable[[str], bytes | None]) -> str:
@@ -297,7 +296,3 @@ def _path(path: str) -> str:
 
 def _paragraph(css_class: str, words: str) -> str:
     return f'<p class="{css_class}">{text(words)}</p>' if words else ""
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

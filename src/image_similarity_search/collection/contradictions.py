@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.filling import label_of
 from image_similarity_search.errors import StoreError
@@ -62,7 +61,7 @@ def _differing(
         found = catalog.embeddings(ids[np.isin(ids, among)])
         order = np.argsort(ids)
         stored = rows[order[np.searchsorted(ids, found.ids, sorter=order)]]
-        expected = vectors.unpack(found.units, found.norms, catalog.identity.metric)
+        expected = found.comparable(catalog.identity.metric)
         scale = np.maximum(np.abs(expected).max(axis=1, initial=0), np.finfo(np.float32).tiny)
         apart = np.abs(stored - expected).max(axis=1, initial=0) > _TOLERANCE * scale
         checked["compared"] = checked.get("compared", 0) + len(found.ids)

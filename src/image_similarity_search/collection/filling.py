@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.errors import StoreUnavailableError
 from image_similarity_search.stores.engines import Engine, EngineStore, Label
@@ -46,7 +45,7 @@ def filled_store(
         filled = Filled(catalog.generation)
         store.filled = filled
     for part in catalog.embeddings_since(0, after=filled.last):
-        store.upsert(part.ids, vectors.unpack(part.units, part.norms, label.metric))
+        store.upsert(part.ids, part.comparable(label.metric))
         filled = Filled(filled.generation, int(part.ids[-1]))
         store.filled = filled
         if progress:
@@ -67,7 +66,7 @@ def caught_up(store: EngineStore, catalog: Catalog, since: int) -> int | None:
     """Bring a store that reflects the generation ``since`` to the catalog's.
 
     No snapshot is held while the engine takes what it lacks. What the catalog sees meanwhile is
-    brought there too, until it rests, or for a few rounds.
+    brought there too, until it rests, or for a few rounds; a part of it may come twice.
 
     Returns how many embeddings the store should hold then; None where the catalog went on all
     the time, so that nobody can tell.
@@ -79,24 +78,10 @@ def caught_up(store: EngineStore, catalog: Catalog, since: int) -> int | None:
         if now == since:
             count = indexed
             break
-        apply(store, catalog, since)
+        store.delete(catalog.removals.since(since))
+        for part in catalog.embeddings_since(since):
+            store.upsert(part.ids, part.comparable(store.label.metric))
         since = now
     if store.generation != since or store.filled:
         store.generation = since
     return count
-
-
-def apply(store: EngineStore, catalog: Catalog, since: int) -> int:
-    """What the catalog saw since a generation; all of it may be there already.
-
-    It may see more meanwhile: a part of that comes along, and all of it comes again the next
-    time. Returns how many embeddings were taken away or put in. The caller sets the store's
-    generation, to one that the catalog had before.
-    """
-    removed = catalog.removals.since(since)
-    changes = len(removed)
-    store.delete(removed)
-    for part in catalog.embeddings_since(since):
-        store.upsert(part.ids, vectors.unpack(part.units, part.norms, store.label.metric))
-        changes += len(part.ids)
-    return changes

@@ -65,8 +65,8 @@ def nearest_in_full(catalog: Catalog, queries: FloatArray, count: int) -> IdArra
     displaced = catalog.displaced()
     for part in catalog.embeddings_since(0):
         there = slice(None) if not len(displaced) else ~np.isin(part.ids, displaced)
-        rows = vectors.unpack(part.units[there], part.norms[there], metric)
-        ids = np.hstack([ids, np.broadcast_to(part.ids[there], (len(queries), len(rows)))])
+        rows, part_ids = part.comparable(metric)[there], part.ids[there]
+        ids = np.hstack([ids, np.broadcast_to(part_ids, (len(queries), len(part_ids)))])
         far = np.hstack([far, _farness(queries, rows, metric)])
         if far.shape[1] > count:
             kept = np.argpartition(far, count, axis=1)[:, :count]

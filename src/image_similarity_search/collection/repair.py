@@ -24,8 +24,8 @@ from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionNotFoundError,
-    CollectionUnwritableError,
     StoreUnavailableError,
+    unwritable,
 )
 from image_similarity_search.reports import RepairReport, VerifyReport
 from image_similarity_search.stores import index_file
@@ -62,7 +62,7 @@ def repaired(folder: str, *, wait: float = 0.0) -> RepairReport:
         found = unopened or verified(folder)
         former = ""
         if found.counts["catalog"]:
-            with _disk_errors(folder):
+            with unwritable(folder):
                 former = _save_catalog(path, new, work, report)
         if found.damaged:
             with (
@@ -249,14 +249,6 @@ def _kept(aside: str, path: str) -> Iterator[None]:
                 path, f"{error}, so nothing can be saved", "move it away, and index again"
             ) from error
         raise
-
-
-@contextmanager
-def _disk_errors(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
 
 
 def _size(path: str) -> int:

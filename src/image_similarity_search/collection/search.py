@@ -46,7 +46,7 @@ class Searcher:
                 if id_ not in records or records[id_].state == "skipped":
                     raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
             found = self._catalog.embeddings(np.array(wanted, dtype=np.int64))
-        rows = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
+        rows = found.comparable(self._catalog.identity.metric)
         at = {id_: position for position, id_ in enumerate(found.ids.tolist())}
         return rows[[at[id_] for id_ in ids]]
 

@@ -12,7 +12,6 @@ from importlib import import_module
 
 import numpy as np
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import another_writes, store_lock
 from image_similarity_search.catalog.values import Embeddings
@@ -112,11 +111,8 @@ class StoreKeeper:
         return store
 
     def _hold(self, store: FaissStore) -> None:
+        """Search with this one from now on, looking at as much as the catalog says."""
         self._store, self._read = store, None
-        self.look_as_tuned(store)
-
-    def look_as_tuned(self, store: FaissStore) -> None:
-        """Let searches look at as much as the catalog says."""
         tuning = self._catalog.measured.tuning()
         store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
 
@@ -270,7 +266,7 @@ class StoreKeeper:
             if size := store.sample_size(len(ids)):
                 drawn = np.random.default_rng(0).choice(ids, size, replace=False)
                 found = self._catalog.embeddings(drawn)
-                sample = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
+                sample = found.comparable(self._catalog.identity.metric)
                 store.train(sample, len(ids))
             self._catch_up(store, self._catalog.generation)
             self._catalog.check_count(len(store))
@@ -289,7 +285,7 @@ class StoreKeeper:
         if store.generation:
             self._changes += store.delete(self._catalog.removals.since(store.generation))
         for part in new:
-            rows = vectors.unpack(part.units, part.norms, self._catalog.identity.metric)
+            rows = part.comparable(self._catalog.identity.metric)
             store.upsert(part.ids, rows)
             self._changes += len(part.ids)
         _log.debug("the store is at generation %d, it was at %d", generation, store.generation)

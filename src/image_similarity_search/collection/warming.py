@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.errors import CollectionCorruptError, ImageSearchError
 from image_similarity_search.stores.faiss_store import FaissStore
@@ -76,5 +75,5 @@ class Warmer:
         order = np.argsort(found.ids)
         if not np.array_equal(found.ids[order], np.sort(ids)):
             raise CollectionCorruptError(self._catalog.path, "an image has no embedding")
-        rows = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
+        rows = found.comparable(self._catalog.identity.metric)
         return rows[order[np.searchsorted(found.ids, ids, sorter=order)]]

@@ -5,7 +5,6 @@ EXIF is anybody's bytes. What makes no sense in it counts as not there; nothing 
 
 from __future__ import annotations
 
-import importlib
 import math
 import re
 from contextlib import suppress
@@ -50,8 +49,7 @@ def read_exif(path: str) -> Traits:
         kind = format_of(file.read(SNIFF_BYTES))
         if kind is not None:
             file.seek(0)
-            reader = getattr(importlib.import_module(kind.module), kind.reader)
-            with reader(file, "") as image:
+            with kind.opened(file) as image:
                 return exif_of(image)
     return NO_TRAITS
 

@@ -8,9 +8,14 @@ PDF and SVG (vector, and some start another program), FITS, GRIB, BUFR, HDF5, Mc
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import re
 from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SNIFF_BYTES = 2052
 """How many first bytes tell a picture; PhotoCD's mark comes last, at 2,048."""
@@ -36,6 +41,15 @@ class PictureFormat:
     start: re.Pattern[bytes] = field(repr=False)
     extensions: tuple[str, ...] = ()
     max_pixels_per_byte: int | None = None
+
+    def opened(self, file: IO[bytes]) -> Image.Image:
+        """The picture in a file of this format, not decoded yet; raises whatever a reader raises.
+
+        By the reader itself, not Image.open: that one knows only Pillow's global limit, warns at
+        it, and imports readers that this file does not need.
+        """
+        image: Image.Image = getattr(importlib.import_module(self.module), self.reader)(file, "")
+        return image
 
 
 def _pillow(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
+
+from image_similarity_search.service.settings import is_address
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
@@ -28,7 +29,7 @@ class Origins:
         if not match:
             return True
         name = match[1].lower().rstrip(".")
-        return name not in self._names and not _is_address(name.strip("[]"))
+        return name not in self._names and not is_address(name.strip("[]"))
 
     def refused_origin(self, method: str, headers: Mapping[str, str]) -> bool:
         """Whether a request comes from a page of somebody else."""
@@ -48,11 +49,3 @@ def _place_of(origin: str) -> str | None:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -117,7 +117,7 @@ class Finder:
     def _distance(self, one: int, other: int) -> float:
         """Between the embeddings of two images; infinite where one is gone by now."""
         found = self._catalog.embeddings(np.array([one, other], dtype=np.int64))
-        rows = vectors.unpack(found.units, found.norms, "cosine")
+        rows = found.comparable("cosine")
         return float(vectors.distances(rows[0], rows[1:], "cosine")[0]) if len(rows) > 1 else np.inf
 
     def _images(self, contents: Contents, edges: _Edges) -> dict[int, ImageRecord]:

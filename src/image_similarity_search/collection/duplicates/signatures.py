@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_similarity_search.collection.duplicates.colours import colourfulness
-from image_similarity_search.collection.duplicates.looking import looked_at
 from image_similarity_search.collection.duplicates.signing import COLOUR_SIDE, SIDE, SIGNATURE_BYTES
+from image_similarity_search.collection.looking import looked_at
 from image_similarity_search.types import FloatArray, IdArray, ImageRecord, PixelArray
 
 _WORK = "image_similarity_search.collection.duplicates.signing:answer"
