@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -19,9 +22,11 @@ from test_searching import hits_of, picture
 
 from image_similarity_search.catalog import database, whereabouts
 from image_similarity_search.collection import Collection
+from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.service import serving, shelf
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.served import Served
+from image_similarity_search.service.settings import Settings
 
 
 @pytest.fixture
@@ -124,6 +129,16 @@ def test_a_collection_that_is_replaced_is_opened_anew(
     assert two.post(f"{here}/images", params=added, content=picture(90)).status_code == 201
     with Collection.open(place / "before") as collection:
         assert len(collection) == 12
+
+
+def test_one_that_can_not_be_opened_leaves_no_process_and_no_thread(place: Path) -> None:
+    (place / "index/faiss.index").unlink()
+    with closing(sqlite3.connect(place / "index/catalog.sqlite")) as catalog, catalog:
+        catalog.execute("DELETE FROM embeddings")
+    before = threading.enumerate()
+    with pytest.raises(CollectionCorruptError) as failed:
+        Served(NAME, str(place / "index"), Settings(((NAME, ""),), ""))
+    assert threading.enumerate() == before, failed  # which keeps what it knows
 
 
 def test_what_was_replaced_is_closed_when_its_last_request_has_ended(
