@@ -104,6 +104,7 @@ def test_one_of_each_group_stays_and_the_rest_is_gone(
     assert [deed.size > 0 for deed in report.deeds] == [True] * 3
     if action == "move":
         assert sorted(os.listdir(tmp_path / "to")) == ["copy (1).png", "copy.png", "small.jpg"]
+    (pictures / "below").rmdir()  # somebody tidies up
     undone = collection.undo_duplicates()
     if action == "delete":
         assert len(undone.left) == 3
@@ -461,6 +462,22 @@ def test_a_move_to_another_disk_is_whole_or_not_at_all(
         }
     finally:
         shutil.rmtree(to, ignore_errors=True)
+
+
+@pytest.mark.usefixtures("home")
+def test_from_the_trash_of_another_disk_a_file_comes_back(
+    collection: Collection, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _state(pictures)
+    assert len(_resolve(collection, "trash").done) == 3
+
+    def other_disk(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(os, name, other_disk)
+    assert not collection.undo_duplicates().left
+    assert _state(pictures) == before
 
 
 def test_wrong_wishes_are_named(
