@@ -15,7 +15,12 @@ from conftest import draw
 from image_similarity_search import Collection, DuplicateGroup
 from image_similarity_search.collection.duplicates import files, trash, undo_log
 from image_similarity_search.duplicates import DUPLICATE_ACTIONS, ActionReport, DuplicateAction
-from image_similarity_search.errors import CollectionUnwritableError, ConfigError
+from image_similarity_search.errors import (
+    CollectionError,
+    CollectionUnavailableError,
+    CollectionUnwritableError,
+    ConfigError,
+)
 from image_similarity_search.images import decode
 
 _GONE: list[DuplicateAction] = ["trash", "move", "delete"]
@@ -427,18 +432,18 @@ def test_what_can_not_be_written_down_is_not_done(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    def refuses() -> None:
+    def refuses(error: type[CollectionError]) -> None:
         for action, to in (("delete", None), ("move", tmp_path / "to")):
-            with pytest.raises(CollectionUnwritableError):
+            with pytest.raises(error):
                 _resolve(collection, action, to)  # type: ignore[arg-type]
             assert _state(pictures) == before
 
     monkeypatch.setattr(os, "fsync", full)
-    refuses()
+    refuses(CollectionUnwritableError)
     assert not os.listdir(tmp_path / "to")
     log.unlink()
     log.mkdir()  # it can't be read, either
-    refuses()
+    refuses(CollectionUnavailableError)
 
 
 def test_a_move_to_another_disk_is_whole_or_not_at_all(
