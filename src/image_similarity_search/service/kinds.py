@@ -53,6 +53,11 @@ KINDS: dict[type[ImageSearchError], Kind] = {
     ImageSearchError: Kind(500, "failed", "That failed"),
 }
 
+INTERNAL = Kind(500, "internal", "That failed")
+"""What no error of ours is to a client."""
+
+LOGGED = "The service's log says why."
+
 
 def kind_of(error: ImageSearchError) -> Kind:
     """What an error is to a client."""
