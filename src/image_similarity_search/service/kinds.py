@@ -46,6 +46,7 @@ KINDS: dict[type[ImageSearchError], Kind] = {
     ),
     errors.CollectionCorruptError: Kind(500, "corrupt", "The collection is damaged"),
     errors.CollectionError: Kind(500, "collection", "The collection can't be used as asked"),
+    errors.StoreUnavailableError: Kind(503, "no-store", "The engine can't be reached", 60),
     errors.StoreError: Kind(500, "store", "The index of embeddings can't be used"),
     errors.WorkerUnavailableError: Kind(503, "no-worker", "No picture can be decoded now", 5),
     errors.ClusterUnavailableError: Kind(503, "no-cluster", "The cluster can't be used", 60),

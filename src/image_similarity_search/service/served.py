@@ -53,7 +53,7 @@ class Served:
             )
             self.uploads.prepare()
             self._prepare_encoder()
-            info = self.collection.info()  # loads the store, too
+            info = self.collection.info()  # loads the store, too, or tries an engine
             self.metric = info.metric
             self.is_shared = bool(info.catalog)
             # at the first words their model is made, and perhaps fetched: nothing else waits for it
