@@ -48,6 +48,7 @@ class StoreKeeper:
     """The store of the collection in ``folder``."""
 
     holds_still = True
+    is_left = False  # one in memory goes on
 
     def __init__(self, catalog: Catalog, folder: str) -> None:
         self.path = os.path.join(folder, FILE_NAME)
