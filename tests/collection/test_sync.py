@@ -178,6 +178,17 @@ def test_vanished_files_leave(collection: Collection, photos: Path) -> None:
     assert paths(collection) == {str(path) for path in photos.rglob("*.*")}
 
 
+def test_files_that_vanish_meanwhile_are_told_by_their_number(
+    collection: Collection, photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tidy_up(progress: Progress) -> None:
+        if progress.phase == "indexing":
+            shutil.rmtree(photos / "holiday", ignore_errors=True)
+
+    assert counts(collection.sync(photos, progress=tidy_up)) == {"indexed": 6}
+    assert "files that vanished while this ran: 6" in caplog.text
+
+
 def test_a_missing_folder_empties_nothing(collection: Collection, photos: Path) -> None:
     collection.sync(photos)
     photos.rename(photos.parent / "unplugged")

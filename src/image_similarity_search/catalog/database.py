@@ -215,8 +215,9 @@ class Database:
         if self._frozen is None or self._is_within:
             return
         if self._frozen != _state(self.path):
+            connection, self._frozen = _open(self.path, read_only=False)
             self._connection.close()
-            self._connection, self._frozen = _open(self.path, read_only=False)
+            self._connection = connection
             if self._why_older:
                 stand_in(self._connection)
 
@@ -316,7 +317,14 @@ def _place(path: str) -> tuple[int, int] | None:
 
 
 def _state(path: str) -> _State:
-    """What changes of a database file that somebody writes to."""
-    status = os.stat(path)
+    """What changes of a database file that somebody writes to.
+
+    Raises:
+        CollectionNotFoundError: it is not there any more.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise CollectionNotFoundError(os.path.dirname(path)) from error
     wal = path + "-wal"
     return status.st_size, status.st_mtime_ns, os.path.exists(wal) and os.path.getsize(wal) > 0

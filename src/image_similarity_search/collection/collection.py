@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import Self
 
 from image_similarity_search.catalog.catalog import Catalog
@@ -111,36 +112,37 @@ class Collection(
         _check_wait(wait)
         check_encoder("encoder", encoder)
         folder = index_folder(index_dir)
-        decoders = Decoders()
         url = shared_url(folder, catalog)
-        try:
-            found = Catalog(folder, url)
-        except CollectionNotFoundError:
-            from image_similarity_search.collection.interchange.legacy_files import (
-                refuse_to_overwrite,
-            )
+        with ExitStack() as begun:  # what ends again where the rest can't be had
+            decoders = Decoders()
+            begun.callback(decoders.close)
+            try:
+                found = Catalog(folder, url)
+            except CollectionNotFoundError:
+                from image_similarity_search.collection.interchange.legacy_files import (
+                    refuse_to_overwrite,
+                )
 
-            refuse_to_overwrite(folder)
-            refuse_lost(folder, create=create)
-            if not create:
-                raise
-            if encoder is None or isinstance(encoder, str | EncoderSpec):
-                decoders.prepare()
-                encoder = registry.create(encoder, device)
-            identity = identity_of(encoder, metric, index, store)
-            refuse_taken(identity)
-            found = created(folder, identity, url, thumbnails=thumbnails is not False)
-        try:
+                refuse_to_overwrite(folder)
+                refuse_lost(folder, create=create)
+                if not create:
+                    raise
+                if encoder is None or isinstance(encoder, str | EncoderSpec):
+                    decoders.prepare()
+                    encoder = registry.create(encoder, device)
+                identity = identity_of(encoder, metric, index, store)
+                refuse_taken(identity)
+                found = created(folder, identity, url, thumbnails=thumbnails is not False)
+            begun.callback(found.close)
             refuse_other(found.identity, metric, index, store)
             refuse_other_runtime(found.identity, device)
             refuse_other_thumbnails(found, thumbnails)
             made = matching_encoder(found.identity, encoder, device)
             if url:
                 joined(folder, url)
-            return cls(folder, found, made, device, decoders, wait)
-        except BaseException:
-            found.close()
-            raise
+            opened = cls(folder, found, made, device, decoders, wait)
+            begun.pop_all()
+        return opened
 
     @staticmethod
     def repair(

@@ -53,6 +53,7 @@ class EngineKeeper:
 
     def __init__(self, catalog: Catalog, *, formerly: str = "") -> None:
         self.path = catalog.identity.store
+        self.is_left = False
         self._catalog = catalog
         self._ours = {catalog.identity.id, formerly}
         self._is_new = catalog.generation == 0  # nothing in the engine is nothing to report
@@ -154,7 +155,11 @@ class EngineKeeper:
     def _ready(self) -> EngineStore:
         """The store, of the catalog's generation or of a later one."""
         with self._lock:
-            self._store = self._in_step() or self._brought_up()
+            try:
+                self._store = self._in_step() or self._brought_up()
+            except StoreUnavailableError:
+                self._check_place()  # that it is away may be why the collection was moved
+                raise
             tuning = self._catalog.measured.tuning()
             self._store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
             return self._store
@@ -242,6 +247,7 @@ class EngineKeeper:
         """Refuse to go on with an engine that the collection was moved away from."""
         now = self._catalog.read_identity().store
         if now != self.path:
+            self.is_left = True
             raise StoreUnavailableError(
                 f"another process moved the embeddings from {self.path} to"
                 f" {now or 'the embedded store'}: open the collection again"

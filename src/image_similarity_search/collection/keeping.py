@@ -21,6 +21,11 @@ class Keeper(Protocol):
         ...
 
     @property
+    def is_left(self) -> bool:
+        """Whether it was noticed that the embeddings were moved away from it."""
+        ...
+
+    @property
     def holds_still(self) -> bool:
         """Whether the catalog is of one moment while ``current`` gives the store."""
         ...

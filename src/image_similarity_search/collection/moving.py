@@ -43,7 +43,9 @@ def moved(
     Raises:
         ConfigError: no such place, or no such kind of index there.
         StoreMismatchError: something else is in that place.
-        StoreUnavailableError: the engine to move to can't be reached, or lost something.
+        StoreUnavailableError: the engine to move to can't be reached, or lost something; or the
+            file can't be written.
+        StoreTrainingError: there are too few images for that kind of index.
     """
     url, former = store_url(to), catalog.identity.store
     if url == former:
@@ -111,9 +113,10 @@ def _left_in_place(engine: Engine, catalog: Catalog, url: str, label: Label) -> 
 
 
 def _into_file(catalog: Catalog, folder: str, kind: str) -> None:
-    StoreKeeper(catalog, folder).rebuild(kind)
+    StoreKeeper(catalog, folder).write(kind)
     with catalog.transaction():
         catalog.set_store("")
+        catalog.set_index(kind)
 
 
 def _leave(url: str, identity: str) -> None:

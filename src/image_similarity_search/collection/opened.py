@@ -98,7 +98,7 @@ class OpenedCollection:
         Raises:
             CollectionUnavailableError: its catalog is shared, and can't be reached.
         """
-        return self._catalog.is_in_place()
+        return not self._keeper.is_left and self._catalog.is_in_place()
 
     def _check_open(self) -> None:
         """Raise CollectionClosedError where it was closed: for what needs no catalog."""

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 
@@ -47,6 +47,7 @@ class StoreKeeper:
     """The store of the collection in ``folder``."""
 
     holds_still = True
+    is_left = False  # one in memory goes on
 
     def __init__(self, catalog: Catalog, folder: str) -> None:
         self.path = os.path.join(folder, FILE_NAME)
@@ -173,6 +174,16 @@ class StoreKeeper:
             self._hold(store)
             self._save(store)
 
+    def write(self, kind: str) -> None:
+        """Make the file of such a store from the catalog, which is about to say that it is one.
+
+        Raises:
+            StoreTrainingError: a FAISS factory string that there are too few images to train.
+            StoreUnavailableError, CollectionUnwritableError: it can't be written.
+        """
+        self._refuse_untrained(kind)
+        self._write(self._rebuilt(kind), {"index": kind, "store": ""})
+
     def close(self) -> None:
         """Let go of it: what is being read is not read to its end."""
         self._closed = True
@@ -294,14 +305,17 @@ class StoreKeeper:
     def _save(self, store: FaissStore) -> None:
         """Write the file; where that can't be done now, the store serves from memory."""
         try:
-            with store_lock(self._folder):
-                index_file.save(
-                    store, self.path, self._catalog.identity.id, self._catalog.made_with()
-                )
-            self._changes = 0
-            _log.info("%s: written, of generation %d", self.path, store.generation)
+            self._write(store)
         except (CollectionError, StoreError) as error:
             _log.info("the store's file is not written now: %s", error)
+
+    def _write(self, store: FaissStore, about_to_be: Mapping[str, str] | None = None) -> None:
+        """Write the file; ``about_to_be`` is what the catalog does not say yet."""
+        with store_lock(self._folder):
+            made_with = {**self._catalog.made_with(), **(about_to_be or {})}
+            index_file.save(store, self.path, self._catalog.identity.id, made_with)
+        self._changes = 0
+        _log.info("%s: written, of generation %d", self.path, store.generation)
 
 
 def _allowed_changes(count: int) -> int:

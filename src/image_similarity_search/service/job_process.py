@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -79,7 +80,7 @@ class _Job:
         reasons = [f"{name}: {error.reason}" for name, error in away.items()]
         if not reports:
             kind = kinds.kind_of(next(iter(away.values())))
-            return {"state": "failed", "error": kinds.problem(kind, "; ".join(reasons))}
+            return _failed(kind, "; ".join(reasons), "; ".join(map(str, away.values())))
         report = _together(reports, roots)
         report["unreadable_folders"] += reasons
         return {"state": state, "report": report}
@@ -120,9 +121,15 @@ def main() -> None:
         except KeyboardInterrupt:
             end = {"state": "cancelled"}
         except ImageSearchError as error:
-            kind = kinds.kind_of(error)
-            end = {"state": "failed", "error": kinds.problem(kind, kinds.detail_of(error))}
+            end = _failed(kinds.kind_of(error), kinds.detail_of(error), str(error))
+        except Exception:  # whatever it is, the log of the service is to tell it
+            end = _failed(kinds.INTERNAL, kinds.LOGGED, traceback.format_exc())
         line.say(**end)
+
+
+def _failed(kind: kinds.Kind, detail: str, why: str) -> dict[str, Any]:
+    """The end of a job that failed: with what a client may know of it, and ``why`` for the log."""
+    return {"state": "failed", "error": kinds.problem(kind, detail), "why": why}
 
 
 def _together(reports: list[SyncReport], roots: Roots) -> dict[str, Any]:

@@ -17,7 +17,15 @@ from starlette.requests import ClientDisconnect
 
 from image_similarity_search.errors import ConfigError, ImageSearchError
 from image_similarity_search.service.faults import faults
-from image_similarity_search.service.kinds import KINDS, Kind, detail_of, kind_of, problem
+from image_similarity_search.service.kinds import (
+    INTERNAL,
+    KINDS,
+    LOGGED,
+    Kind,
+    detail_of,
+    kind_of,
+    problem,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +59,7 @@ def response(
 
 def internal() -> Response:
     """The response to a request that failed as none should."""
-    return response(Kind(500, "internal", "That failed"), "The service's log says why.")
+    return response(INTERNAL, LOGGED)
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
@@ -44,23 +44,24 @@ class Served:
         self.folder = folder
         self._folders = [os.path.realpath(folder) for folder in settings.folders]
         limits = settings.limits
-        self.collection = Collection.open(folder, wait=_LOCK_SECONDS)
-        try:
-            self.uploads = self.collection.uploads(
-                max_pixels=limits.upload_pixels, seconds=limits.decode_seconds
+        with ExitStack() as begun:  # what ends again where the rest can't be had
+            self.collection = begun.enter_context(Collection.open(folder, wait=_LOCK_SECONDS))
+            self.uploads = begun.enter_context(
+                self.collection.uploads(
+                    max_pixels=limits.upload_pixels, seconds=limits.decode_seconds
+                )
             )
             self.uploads.prepare()
             self._prepare_encoder()
-            info = self.collection.info()  # loads the store, too
+            info = self.collection.info()  # loads the store, too, or tries an engine
             self.metric = info.metric
             self.is_shared = bool(info.catalog)
-            self.searches = Searches(self.collection, name, self.metric)
             # at the first words their model is made, and perhaps fetched: nothing else waits for it
             self.words = Background("words")
+            begun.callback(self.words.close)
             self.understood = False  # any yet
-        except BaseException:
-            self.collection.close()
-            raise
+            self.searches = Searches(self.collection, name, self.metric)
+            begun.pop_all()
 
     def _prepare_encoder(self) -> None:
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import APIRouter, Response
 
+from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.service import metrics
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
@@ -13,6 +16,8 @@ from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import ServedHere, Service, ServiceHere
 
 router = APIRouter()
+
+_log = logging.getLogger(__name__)
 
 _NOT_READY = Kind(503, "not-ready", "The service is not ready", 2)
 
@@ -49,10 +54,18 @@ async def measured(service: ServiceHere) -> Response:
 @router.get("/v1/collections", tags=["collections"], responses=problems())
 async def collections(service: ServiceHere) -> Collections:
     """All collections; the page opens the first."""
+    described = []
     async with service.shelf.all() as (found, wrong):
+        unavailable = list(wrong)
+        for name, one in found.items():
+            try:
+                described.append(await service.desk.do(_described, one, service))
+            except ImageSearchError as error:
+                _log.warning("%s", error)
+                unavailable.append(name)
         return Collections(
-            collections=[await service.desk.do(_described, one, service) for one in found.values()],
-            unavailable=list(wrong),
+            collections=described,
+            unavailable=unavailable,
             max_upload=service.settings.limits.upload_bytes,
         )
 
