@@ -33,6 +33,7 @@ class Limits:
         body_seconds: in which a body must have arrived.
         body_memory: bytes of bodies that are arriving or being worked on, together.
         decode_seconds: for one picture.
+        read_seconds: for the file of an image, until it is open or has been read.
         waiting: requests at work or waiting for it; more are sent away with 503.
         streams: open streams of events.
         rate: requests a second of one client, by key or address; 0 is as many as it likes. It may
@@ -48,6 +49,7 @@ class Limits:
     body_seconds: float = 30.0
     body_memory: int = 512 * 1024**2
     decode_seconds: float = UPLOAD_SECONDS
+    read_seconds: float = 20.0
     waiting: int = 256
     streams: int = 64
     rate: float = 0.0

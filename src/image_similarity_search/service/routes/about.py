@@ -41,7 +41,7 @@ async def measured(service: ServiceHere) -> Response:
     """Measurements, as Prometheus reads them."""
     async with service.shelf.all() as (found, _):
         for name in service.shelf.names():
-            count = await service.desk.do(len, found[name].collection) if name in found else 0
+            count = await service.desk.tell(len, found[name].collection) if name in found else 0
             service.metrics.images(name, count)
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
@@ -51,7 +51,9 @@ async def collections(service: ServiceHere) -> Collections:
     """All collections; the page opens the first."""
     async with service.shelf.all() as (found, wrong):
         return Collections(
-            collections=[await service.desk.do(_described, one, service) for one in found.values()],
+            collections=[
+                await service.desk.tell(_described, one, service) for one in found.values()
+            ],
             unavailable=list(wrong),
             max_upload=service.settings.limits.upload_bytes,
         )
@@ -60,10 +62,10 @@ async def collections(service: ServiceHere) -> Collections:
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))
 async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
     """What a collection is made of."""
-    return await service.desk.do(_described, served, service)
+    return await service.desk.tell(_described, served, service)
 
 
 def _described(served: Served, service: Service) -> CollectionOut:
-    folders = served.roots().by_name
+    reaches = {name: served.reaches.of(path) for name, path in served.roots().by_name.items()}
     info = served.collection.info()
-    return CollectionOut.of(info, served.name, folders, read_only=service.settings.read_only)
+    return CollectionOut.of(info, served.name, reaches, read_only=service.settings.read_only)
