@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -19,6 +21,7 @@ from test_searching import hits_of, picture
 
 from image_similarity_search.catalog import database, whereabouts
 from image_similarity_search.collection import Collection
+from image_similarity_search.errors import CollectionError
 from image_similarity_search.service import serving, shelf
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.served import Served
@@ -107,6 +110,26 @@ def test_one_that_is_not_there_at_the_start_is_opened_when_it_is(
     answer = client.post("/v1/collections/others/search", content=picture(1))
     assert hits_of(answer)[0]["score"] == 1.0
     assert client.get("/v1/collections").json()["unavailable"] == []
+
+
+def test_one_that_is_damaged_or_newer_at_the_start_keeps_no_other_from_being_served(
+    serve: Starter, place: Path
+) -> None:
+    """So it is where a process of several is started anew."""
+    for name in ("damaged", "newer"):
+        shutil.copytree(place / "index", place / name)
+    (place / "damaged/catalog.sqlite").write_bytes(b"no database" * 1000)
+    with closing(sqlite3.connect(place / "newer/catalog.sqlite")) as catalog, catalog:
+        catalog.execute("PRAGMA user_version = 99")
+    places = [(name, str(place / name)) for name in ("damaged", "newer", "index")]
+    serving._try_opening([folder for _, folder in places])
+    client = serve(collections=tuple(places))
+    assert client.get("/v1/collections/index/images/1/similar").status_code == 200
+    assert client.get("/v1/collections").json()["unavailable"] == ["damaged", "newer"]
+    told = {"damaged": "corrupt", "newer": "collection"}
+    assert client.get("/readyz").json()["problems"] == told
+    with pytest.raises(CollectionError):
+        serving._try_opening([folder for _, folder in places[:2]])
 
 
 def test_a_collection_that_is_replaced_is_opened_anew(

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import uvicorn
 from click.testing import CliRunner
 from conftest import draw, until
 from test_attacks import KEY, slug_of
@@ -33,6 +34,7 @@ from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.service.serving import listening_socket
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.supervising import Workers
 
 _ISS = [sys.executable, "-m", "image_similarity_search", "serve", "--port", "0"]
 
@@ -177,6 +179,20 @@ def test_workers_share_collection_jobs_and_measurements(place: Path, here: str) 
         assert [float(count) for count in counted] == [6.0]
         service.send_signal(signal.SIGTERM)
         assert service.wait(30) == 0
+
+
+@pytest.mark.unix
+def test_that_its_processes_can_not_start_is_a_failure() -> None:
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    no_application = uvicorn.Config("builtins:print", lifespan="on", interface="asgi3")
+    try:
+        workers = Workers(no_application, sockets=[])
+        workers.run()
+    finally:
+        for number, handler in handlers.items():
+            with suppress(OSError, TypeError, ValueError):
+                signal.signal(number, handler)
+    assert workers.failed
 
 
 def test_answers_are_sent_at_once(place: Path) -> None:
