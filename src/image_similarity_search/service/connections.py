@@ -7,7 +7,7 @@ from collections.abc import Set
 from typing import Any
 
 import h11
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from image_similarity_search.service import problems
@@ -41,8 +41,14 @@ class Counted(H11Protocol):
                 return
             scope[COUNT] = len(connections)
             self._answering = asyncio.current_task()
+
+            async def received() -> Message:
+                message = await receive()
+                self.flow.resume_reading()  # after the last part, too: to see when the client goes
+                return message
+
             try:
-                await app(scope, receive, send)
+                await app(scope, received, send)
             except asyncio.CancelledError:  # there is nobody, no time or no way to say more to
                 self.transport.close()
             finally:

@@ -36,7 +36,8 @@ class Pool:
     def submit(self, request: bytes, seconds: float) -> Future[Answer]:
         """Have ``request`` answered; each part of the answer may take ``seconds``.
 
-        The future raises WorkerUnavailableError where no worker can be started.
+        The future raises WorkerUnavailableError where no worker can be started. A request whose
+        future is cancelled before it is begun is dropped.
         """
         task, count = _Task(request, seconds, Future()), len(self._threads)
         self._desk.tasks.put(task)
@@ -84,6 +85,8 @@ class _Desk:
         while task := self.tasks.get():
             if self._closed:
                 task.answer.cancel()
+                continue
+            if not task.answer.set_running_or_notify_cancel():  # nobody waits for it any more
                 continue
             try:
                 worker, answer = self._answer(task, worker)

@@ -90,6 +90,15 @@ Examples:
     type=click.IntRange(1, 1024),
     help="Size of an upload.",
 )
+@click.option(
+    "--max-pixels",
+    "megapixels",
+    default=100,
+    show_default=True,
+    metavar="MEGAPIXELS",
+    type=click.IntRange(1, 1024),
+    help="Millions of pixels that a picture may have that the service decodes.",
+)
 def command(
     host: str,
     port: int,
@@ -102,6 +111,7 @@ def command(
     proxies: tuple[str, ...],
     rate: float,
     mebibytes: int,
+    megapixels: int,
 ) -> None:
     """Answer searches over HTTP: an API, and a page for people.
 
@@ -130,7 +140,9 @@ def command(
             read_only=read_only,
             allowed_hosts=hosts,
             trusted_proxies=proxies,
-            limits=Limits(upload_bytes=mebibytes * _MIB, rate=rate),
+            limits=Limits(
+                upload_bytes=mebibytes * _MIB, upload_pixels=megapixels * 1_000_000, rate=rate
+            ),
         )
         serve(settings, shared_metrics=metrics_dir)
 
