@@ -186,7 +186,7 @@ def test_that_its_processes_can_not_start_is_a_failure() -> None:
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     no_application = uvicorn.Config("builtins:print", lifespan="on", interface="asgi3")
     try:
-        workers = Workers(no_application, sockets=[])
+        workers = Workers(no_application, [], None)
         workers.run()
     finally:
         for number, handler in handlers.items():

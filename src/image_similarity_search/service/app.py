@@ -54,7 +54,8 @@ class AppFactory:
 
     def __call__(self) -> ASGIApp:
         """The application, all its checks around it."""
-        metrics = Metrics(self.shared_metrics)
+        names = [name for name, _ in self.settings.collections]
+        metrics = Metrics(names, self.shared_metrics)
         app = create_app(self.settings, metrics)
         return Gate(app, self.settings, metrics, app.state.service.guesses)
 

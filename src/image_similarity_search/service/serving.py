@@ -51,7 +51,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
             server.run(sockets=[listening])
             failed = not server.started
         else:
-            workers = Workers(config, sockets=[listening])
+            workers = Workers(config, [listening], shared_metrics)
             workers.run()
             failed = workers.failed
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -101,6 +101,7 @@ def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_worker_healthcheck=STOP_SECONDS,  # a busy machine starts none in uvicorn's five
         http=Counted,
     )
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+import socket
 
+import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
+
+_log = logging.getLogger(__name__)
 
 
 class Workers(Multiprocess):
@@ -14,12 +19,27 @@ class Workers(Multiprocess):
         failed: one could not start, so that they were ended, though nobody had asked for it.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket.socket], shared_metrics: str | None
+    ) -> None:
+        """``shared_metrics`` is the folder that they count in."""
+        super().__init__(config, sockets)
         self.failed = False
+        self._shared_metrics = shared_metrics
 
     def keep_subprocess_alive(self) -> None:
         """Start another process in place of one that is lost."""
-        if not self.should_exit.is_set():
-            super().keep_subprocess_alive()
-            self.failed = self.should_exit.is_set()
+        if self.should_exit.is_set():
+            return
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        self.failed = self.should_exit.is_set()
+        for process in before:
+            if process not in self.processes:
+                _log.warning(
+                    "process %s, which answered requests, has ended (status %s): another is there",
+                    process.pid,
+                    process.exitcode,
+                )
+                if self._shared_metrics and process.pid:
+                    mark_process_dead(process.pid, self._shared_metrics)  # type: ignore[no-untyped-call]  # theirs
