@@ -182,6 +182,14 @@ def test_workers_share_collection_jobs_and_measurements(place: Path, here: str) 
 
 
 @pytest.mark.unix
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_started_them(place: Path) -> None:
+    with process(place, "--workers", "2") as (client, service):
+        service.kill()
+        until(lambda: not _answers(httpx.Client(base_url=client.base_url)), 20)
+
+
+@pytest.mark.unix
 def test_that_its_processes_can_not_start_is_a_failure() -> None:
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     no_application = uvicorn.Config("builtins:print", lifespan="on", interface="asgi3")
@@ -223,7 +231,8 @@ def test_answers_are_sent_at_once(place: Path) -> None:
         (["--host", "0.0.0.0"], "API keys"),
         (["--host", "203.0.113.1", "--api-key-file", "keys"], "listen"),
         (["--index-dir", "index", "--index-dir", "index"], "another name"),
-        (["--api-key-file", "short"], "16 printable"),
+        (["--api-key-file", "short"], "line 2 is '***'; expected 16 printable"),
+        (["--api-key-file", "wide"], "line 1 is '***'; expected 16 printable"),
         (["--allow-folder", "nowhere"], "no such folder"),
     ],
 )
@@ -232,8 +241,9 @@ def test_what_can_not_be_served_is_said(
 ) -> None:
     monkeypatch.chdir(place)
     monkeypatch.delenv("ISS_API_KEY", raising=False)
-    (place / "keys").write_text(f"# of mine\n\n{KEY}\n")
-    (place / "short").write_text("secret\n")
+    (place / "keys").write_text(f"\ufeff# of mine\n\n\t# an old one\n{KEY}\n", "utf-8")
+    (place / "short").write_text(f"{KEY}\nsecret\n")
+    (place / "wide").write_text(f"{KEY}\n", "utf-16")
     if "--index-dir" not in options:
         options = [*options, "--index-dir", "index"]
     done = CliRunner().invoke(command, ["--port", "0", *options])

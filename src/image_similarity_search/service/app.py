@@ -36,6 +36,7 @@ from image_similarity_search.service.routes import (
 )
 from image_similarity_search.service.service import Service
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.supervising import end_with_parent
 
 _ABOUT = """Find pictures that look like a picture.
 
@@ -54,6 +55,7 @@ class AppFactory:
 
     def __call__(self) -> ASGIApp:
         """The application, all its checks around it."""
+        end_with_parent()
         names = [name for name, _ in self.settings.collections]
         metrics = Metrics(names, self.shared_metrics)
         app = create_app(self.settings, metrics)

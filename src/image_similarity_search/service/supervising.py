@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
+import signal
 import socket
+from threading import Thread
 
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
 
 _log = logging.getLogger(__name__)
+
+
+def end_with_parent() -> None:
+    """Have this process told to end when the one that started it is gone, which can't any more."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def end() -> None:
+        parent.join()
+        _log.warning("the process that started this one is gone: it ends, too")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=end, name="end with parent", daemon=True).start()
 
 
 class Workers(Multiprocess):
