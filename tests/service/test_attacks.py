@@ -260,6 +260,7 @@ def test_without_a_key_nothing_is_told(serve: Starter, here: str) -> None:
         {"authorization": f"bearer  {KEY}"},
         {"x-api-key": KEY},
         {"x-api-key": "another-key-of-some-length"},
+        {"x-api-key": KEY, "authorization": "Bearer for-a-proxy-before-it"},
     ):
         assert client.get(here, headers=headers).status_code == 200
     assert client.get("/healthz").status_code == 200

@@ -274,3 +274,27 @@ def test_the_client_needs_no_server_here() -> None:
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("key", ["topsecretkey-0001\n", "topsecretkey-0001 ", "topsecretkey-ü"])
+def test_a_key_that_is_none_is_refused_and_not_told(key: str) -> None:
+    with pytest.raises(ConfigError, match=r"key is '\*\*\*'") as refused:
+        Client(key=key)
+    assert "topsecret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8765", "http://", "ftp://host", "http://ho\nst", ""])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="url is"):
+        Client(url)
+
+
+def test_a_client_tells_no_password_and_says_that_it_is_closed() -> None:
+    with Client("http://me:topsecret@127.0.0.1:1") as client:
+        with pytest.raises(ServiceError, match=r"http://127.0.0.1:1 can't be reached") as refused:
+            client.collections()
+        assert "topsecret" not in str(refused.value)
+    with pytest.raises(ServiceError, match="closed"):
+        client.collections()
+    with pytest.raises(ServiceError, match="closed"):
+        next(client.follow("0" * 16))

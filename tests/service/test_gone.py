@@ -23,7 +23,7 @@ from test_searching import hits_of, picture
 from image_similarity_search.catalog import database, whereabouts
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection import Collection
-from image_similarity_search.errors import CollectionCorruptError
+from image_similarity_search.errors import CollectionCorruptError, CollectionError
 from image_similarity_search.service import serving, shelf
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.served import Served
@@ -115,6 +115,26 @@ def test_one_that_is_not_there_at_the_start_is_opened_when_it_is(
     assert client.get("/v1/collections").json()["unavailable"] == []
 
 
+def test_one_that_is_damaged_or_newer_at_the_start_keeps_no_other_from_being_served(
+    serve: Starter, place: Path
+) -> None:
+    """So it is where a process of several is started anew."""
+    for name in ("damaged", "newer"):
+        shutil.copytree(place / "index", place / name)
+    (place / "damaged/catalog.sqlite").write_bytes(b"no database" * 1000)
+    with closing(sqlite3.connect(place / "newer/catalog.sqlite")) as catalog, catalog:
+        catalog.execute("PRAGMA user_version = 99")
+    places = [(name, str(place / name)) for name in ("damaged", "newer", "index")]
+    serving._try_opening([folder for _, folder in places])
+    client = serve(collections=tuple(places))
+    assert client.get("/v1/collections/index/images/1/similar").status_code == 200
+    assert client.get("/v1/collections").json()["unavailable"] == ["damaged", "newer"]
+    told = {"damaged": "corrupt", "newer": "collection"}
+    assert client.get("/readyz").json()["problems"] == told
+    with pytest.raises(CollectionError):
+        serving._try_opening([folder for _, folder in places[:2]])
+
+
 def test_a_collection_that_is_replaced_is_opened_anew(
     two: httpx.Client, place: Path, here: str
 ) -> None:
@@ -134,8 +154,8 @@ def test_a_collection_that_is_replaced_is_opened_anew(
 
 def test_one_that_can_not_be_opened_leaves_no_process_and_no_thread(place: Path) -> None:
     (place / "index/faiss.index").unlink()
-    with closing(sqlite3.connect(place / "index/catalog.sqlite")) as catalog, catalog:
-        catalog.execute("DELETE FROM embeddings")
+    with closing(sqlite3.connect(place / "index/catalog.sqlite")) as damaged, damaged:
+        damaged.execute("DELETE FROM embeddings")
     before = threading.enumerate()
     with pytest.raises(CollectionCorruptError) as failed:
         Served(NAME, str(place / "index"), Settings(((NAME, ""),), ""))
@@ -165,8 +185,8 @@ def test_an_engine_that_is_away_keeps_searches_alone_from_being_answered(
     with Collection.open(place / "index") as another:
         another.move("embedded")
     until(lambda: client.get(f"{here}/images/1/similar").status_code == 200)
-    with closing(sqlite3.connect(place / "others/catalog.sqlite")) as catalog, catalog:
-        catalog.execute("UPDATE meta SET value = 'l2' WHERE key = 'metric'")  # without its checksum
+    with closing(sqlite3.connect(place / "others/catalog.sqlite")) as damaged, damaged:
+        damaged.execute("UPDATE meta SET value = 'l2' WHERE key = 'metric'")  # without its checksum
     told = client.get("/v1/collections").json()
     assert [one["name"] for one in told["collections"]] == [NAME]
     assert told["unavailable"] == ["others"]

@@ -59,7 +59,8 @@ class Client:
         ``timeout`` the seconds that an answer may take.
 
         Raises:
-            ConfigError: what the extra ``client`` installs is missing.
+            ConfigError: the URL or the key is none, or what the extra ``client`` installs is not
+                there.
         """
         self._connection = Connection(url, key, timeout)
         self._ask = self._connection.ask

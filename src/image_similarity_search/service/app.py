@@ -36,6 +36,7 @@ from image_similarity_search.service.routes import (
 )
 from image_similarity_search.service.service import Service
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.supervising import end_with_parent
 
 _ABOUT = """Find pictures that look like a picture.
 
@@ -54,7 +55,9 @@ class AppFactory:
 
     def __call__(self) -> ASGIApp:
         """The application, all its checks around it."""
-        metrics = Metrics(self.shared_metrics)
+        end_with_parent()
+        names = [name for name, _ in self.settings.collections]
+        metrics = Metrics(names, self.shared_metrics)
         app = create_app(self.settings, metrics)
         return Gate(app, self.settings, metrics, app.state.service.guesses)
 

@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -39,6 +39,7 @@ DATA = "application/octet-stream"
 MOST_BYTES = 256 * 1024**2
 """Of a file that is read whole, to be decoded."""
 
+_OBJECT_SECONDS = 30.0  # in which an object must have come: nobody waits for it as long
 _CHUNK = 1 << 18
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _STEPS = os.open in os.supports_dir_fd and _NO_FOLLOW  # Windows has neither
@@ -48,6 +49,7 @@ _STEPS = os.open in os.supports_dir_fd and _NO_FOLLOW  # Windows has neither
 class OpenFile:
     """A file to be handed out: open, its size in bytes, its time of change, and its type."""
 
+    path: str
     file: IO[bytes]
     size: int
     mtime_ns: int
@@ -59,6 +61,10 @@ class OpenFile:
         while left and (data := self.file.read(min(_CHUNK, left))):
             left -= len(data)
             yield data
+
+    def close(self) -> None:
+        """Close it."""
+        self.file.close()
 
 
 def open_inside(path: str, roots: Roots) -> OpenFile:
@@ -79,7 +85,7 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
     try:
         with originals.reading():
             stored_ns = originals.stat(path).mtime_ns if stored else None
-            file = originals.opened(path) if stored else _opened(root, real)
+            file = originals.opened(path, _OBJECT_SECONDS) if stored else _opened(root, real)
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise ImageNotFoundError(path, "its file is not there") from None
@@ -95,7 +101,7 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
         file.close()
         raise
     media_type = SHOWN.get(picture_format.name, DATA)
-    return OpenFile(file, status.st_size, mtime_ns, media_type)
+    return OpenFile(path, file, status.st_size, mtime_ns, media_type)
 
 
 def read_inside(path: str, roots: Roots) -> bytes:
@@ -106,7 +112,7 @@ def read_inside(path: str, roots: Roots) -> bytes:
         ImageUnreadableError: it is no picture file, too large, or can't be read.
     """
     opened = open_inside(path, roots)
-    with opened.file:
+    with closing(opened):
         if opened.size > MOST_BYTES:
             raise ImageUnreadableError(path, f"a file of more than {MOST_BYTES:,} bytes")
         return opened.file.read(opened.size)

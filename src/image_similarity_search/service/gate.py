@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from image_similarity_search.service import problems
@@ -66,9 +65,10 @@ class Gate:
             await send(message)
 
         try:
-            abandoned = await self._abandoned(scope, receive, send_safely)
-            if abandoned and (not answering or status >= 400):
-                status = _GONE
+            await self._answer(scope, receive, send_safely)
+        except asyncio.CancelledError:
+            status = status if answering else _GONE
+            raise
         except Exception:  # the server logs it
             if not answering:
                 await problems.internal()(scope, receive, send_safely)
@@ -76,8 +76,7 @@ class Gate:
         finally:
             self._metrics.answered(scope, status, time.perf_counter() - started)
 
-    async def _abandoned(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Answer a request; whether its client went away amid its body."""
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         try:
             self._check(scope, headers)
@@ -85,13 +84,11 @@ class Gate:
         except Refusal as refusal:
             answer = problems.response(refusal.kind, str(refusal.detail), refusal.headers)
             await answer(scope, receive, send)
-            return False
+            return
         try:
-            with suppress(ClientDisconnect):
-                await self._app(scope, body.receive, send)
+            await self._app(scope, body.receive, send)
         finally:
             body.close()
-        return body.abandoned
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         if scope.get(COUNT, 0) > MOST_CONNECTIONS:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
-
-from image_similarity_search.service.settings import is_address
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
@@ -29,7 +28,7 @@ class Origins:
         if not match:
             return True
         name = match[1].lower().rstrip(".")
-        return name not in self._names and not is_address(name.strip("[]"))
+        return name not in self._names and not _is_ip(name.strip("[]"))
 
     def refused_origin(self, method: str, headers: Mapping[str, str]) -> bool:
         """Whether a request comes from a page of somebody else."""
@@ -41,6 +40,14 @@ class Origins:
             return False
         # to follow a link to here is fine, to embed what is here is not
         return method not in _SAFE or headers.get("sec-fetch-mode") != "navigate"
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _place_of(origin: str) -> str | None:

@@ -13,7 +13,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from image_similarity_search.errors import ConfigError, ImageSearchError
 from image_similarity_search.service.faults import faults
@@ -91,10 +90,6 @@ def add_handlers(app: FastAPI) -> None:
             error.detail = "no such path; /openapi.json has all that there are"
         slug, title = TITLES.get(error.status_code, ("http", str(error.detail)))
         return response(Kind(error.status_code, slug, title), str(error.detail), error.headers)
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(_: Request, error: ClientDisconnect) -> Response:
-        return Response(status_code=499)  # nobody reads it
 
     @app.exception_handler(Exception)
     async def unknown(_: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from image_similarity_search._version import __version__
-from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.explaining.explanation import Compared, ExplainMethod
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.reports import CollectionInfo as StoredInfo
+from image_similarity_search.service.reach import Reach
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import (
     Hit,
@@ -210,9 +210,9 @@ class CollectionOut(BaseModel):
 
     @classmethod
     def of(
-        cls, info: StoredInfo, name: str, folders: dict[str, str], *, read_only: bool
+        cls, info: StoredInfo, name: str, reaches: Mapping[str, Reach], *, read_only: bool
     ) -> CollectionOut:
-        """What ``Collection.info`` said."""
+        """What ``Collection.info`` said, and how its roots can be reached, by their names."""
         return cls(
             name=name,
             encoder=info.encoder,
@@ -225,10 +225,10 @@ class CollectionOut(BaseModel):
             roots=[
                 Root(
                     name=root,
-                    available=is_address(folder) or os.path.isdir(folder),
-                    writable=not read_only and os.access(folder, os.W_OK),
+                    available=reach.available,
+                    writable=reach.writable and not read_only,
                 )
-                for root, folder in folders.items()
+                for root, reach in reaches.items()
             ],
             generation=info.generation,
             catalog_bytes=info.catalog_bytes,

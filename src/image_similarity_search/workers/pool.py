@@ -35,7 +35,8 @@ class Pool:
         """Have ``request`` answered; each part of the answer may take ``seconds``.
 
         The future raises WorkerUnavailableError where no worker can be started; it is cancelled
-        where ``close`` comes first.
+        where ``close`` comes first. A request whose future is cancelled before it is begun is
+        dropped.
         """
         task = _Task(request, seconds, Future())
         try:
@@ -128,6 +129,8 @@ class _Desk:
         while task := self._tasks.get():
             if self._closed:
                 task.answer.cancel()
+                continue
+            if not task.answer.set_running_or_notify_cancel():  # nobody waits for it any more
                 continue
             try:
                 worker, answer = self._answer(task, worker)

@@ -46,7 +46,7 @@ async def measured(service: ServiceHere) -> Response:
     """Measurements, as Prometheus reads them."""
     async with service.shelf.all() as (found, _):
         for name in service.shelf.names():
-            count = await service.desk.do(len, found[name].collection) if name in found else 0
+            count = await service.desk.tell(len, found[name].collection) if name in found else 0
             service.metrics.images(name, count)
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
@@ -59,7 +59,7 @@ async def collections(service: ServiceHere) -> Collections:
         unavailable = list(wrong)
         for name, one in found.items():
             try:
-                described.append(await service.desk.do(_described, one, service))
+                described.append(await service.desk.tell(_described, one, service))
             except ImageSearchError as error:
                 _log.warning("%s", error)
                 unavailable.append(name)
@@ -73,10 +73,10 @@ async def collections(service: ServiceHere) -> Collections:
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))
 async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
     """What a collection is made of."""
-    return await service.desk.do(_described, served, service)
+    return await service.desk.tell(_described, served, service)
 
 
 def _described(served: Served, service: Service) -> CollectionOut:
-    folders = served.roots().by_name
+    reaches = {name: served.reaches.of(path) for name, path in served.roots().by_name.items()}
     info = served.collection.info()
-    return CollectionOut.of(info, served.name, folders, read_only=service.settings.read_only)
+    return CollectionOut.of(info, served.name, reaches, read_only=service.settings.read_only)

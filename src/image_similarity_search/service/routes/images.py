@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import AsyncIterator
 from itertools import islice
 from typing import Annotated, Any
 
@@ -98,7 +100,7 @@ async def original(
 
     Types that no browser shows, such as HEIC and TIFF, are data to be saved.
     """
-    opened, name = await service.desk.do(_open, served, id)
+    opened = await service.desk.read(served, _open, served, id)
     tag = f'"{opened.mtime_ns:x}-{opened.size:x}"'
     headers = {
         "ETag": tag,
@@ -106,15 +108,15 @@ async def original(
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
     if tag in request.headers.get("if-none-match", ""):
-        opened.file.close()
+        served.originals.later(opened.close)
         return Response(status_code=304, headers=headers)
     saved = download or opened.media_type == files.DATA
-    headers["Content-Disposition"] = _disposition(name, saved=saved)
+    headers["Content-Disposition"] = _disposition(opened.path, saved=saved)
     headers["Content-Length"] = str(opened.size)
     if request.method == "HEAD":
-        opened.file.close()
+        served.originals.later(opened.close)
         return Response(headers=headers, media_type=opened.media_type)
-    return _Streamed(opened, headers)
+    return _Streamed(opened, served, headers)
 
 
 @router.head("/{id}/thumbnail", include_in_schema=False)
@@ -137,7 +139,10 @@ async def thumbnail(
     id: ImageId,  # noqa: A002 - its name in the path
 ) -> Response:
     """A small picture of an image."""
-    data, tag = await service.desk.do(_thumbnail, served, id)
+    data, tag = await service.desk.read(served, _kept_thumbnail, served, id)
+    if data is None:
+        original = await service.desk.read(served, served.file_of, id)
+        data = await service.desk.do(served.thumbnail, id, original)
     headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -168,7 +173,7 @@ async def add(
     given = await incoming(request, pictures=1)
     if given.question is not None:
         wanted = parsed(AddIn, given.question)
-        made = await service.desk.change(_add, served, wanted.root, wanted.path)
+        made = await service.desk.change(served, _add, served, wanted.root, wanted.path)
     else:
         if root is None or path is None:
             raise ConfigError("root, path", "", "where to put it, in the query string")
@@ -177,7 +182,7 @@ async def add(
         target = inside(folder, path)
         files.check_name(target)
         await service.desk.embedded(served, given.pictures[0], None)  # is it a picture at all?
-        made = await service.desk.change(_put, served, folder, target, given.pictures[0])
+        made = await service.desk.change(served, _put, served, folder, target, given.pictures[0])
     response.headers["Location"] = made.links.self
     return made
 
@@ -185,22 +190,34 @@ async def add(
 @router.delete("/{id}", status_code=204, dependencies=[Changing], responses=problems(404, 423, 507))
 async def forget(served: ServedHere, service: ServiceHere, id: ImageId) -> Response:  # noqa: A002 - its name in the path
     """Forget an image. Its file is not touched: the next sync of its folder finds it again."""
-    await service.desk.change(served.collection.remove, id)
+    await service.desk.change(served, served.collection.remove, id)
     return Response(status_code=204)
 
 
 class _Streamed(StreamingResponse):
     """An open file, which is closed whatever becomes of the client."""
 
-    def __init__(self, opened: files.OpenFile, headers: dict[str, str]) -> None:
-        super().__init__(opened.chunks(), headers=headers, media_type=opened.media_type)
+    def __init__(self, opened: files.OpenFile, served: Served, headers: dict[str, str]) -> None:
+        super().__init__(_chunks(opened, served), headers=headers, media_type=opened.media_type)
         self._opened = opened
+        self._served = served
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._opened.file.close()
+            # by a thread that may hang: it is waited for what is being read
+            self._served.originals.later(self._opened.close)
+
+
+async def _chunks(opened: files.OpenFile, served: Served) -> AsyncIterator[bytes]:
+    """What a file holds; where it can't be read to its end, the connection is cut."""
+    chunks = opened.chunks()
+    try:
+        while data := await served.originals.do(next, chunks, b""):
+            yield data
+    except (OSError, Refusal) as error:
+        raise asyncio.CancelledError from error  # a part of the answer is out: no word can follow
 
 
 def _page(
@@ -224,24 +241,24 @@ def _one(served: Served, id_: int) -> Image:
     return Image.of(served.collection.get(id_), served.name, served.roots())
 
 
-def _open(served: Served, id_: int) -> tuple[files.OpenFile, str]:
-    record = served.collection.get(id_)
-    return files.open_inside(record.path, served.places()), record.path
+def _open(served: Served, id_: int) -> files.OpenFile:
+    return files.open_inside(served.collection.get(id_).path, served.places())
 
 
-def _thumbnail(served: Served, id_: int) -> tuple[bytes, str]:
+def _kept_thumbnail(served: Served, id_: int) -> tuple[bytes | None, str]:
+    """The small picture of an image, None where it is to be made; and what tells it from others."""
     record = served.collection.get(id_)
     if record.state == "skipped" or not files.is_inside(record.path, served.places()):
         raise ImageNotFoundError(record.path, "there is no small picture of it")
     content = record.content_hash or f"{record.mtime_ns:x}-{record.size:x}"
-    return served.thumbnail(record), f'"{content}"'
+    return served.kept_thumbnail(id_), f'"{content}"'
 
 
 def _add(served: Served, root: str, path: str) -> Image:
     """Add a file that is there."""
     roots = served.roots()
     target = inside(roots.folder(root), path)
-    files.open_inside(target, roots).file.close()
+    files.open_inside(target, roots).close()
     return _added(served, target)
 
 
