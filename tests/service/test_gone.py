@@ -185,8 +185,8 @@ def test_an_engine_that_is_away_keeps_searches_alone_from_being_answered(
     with Collection.open(place / "index") as another:
         another.move("embedded")
     until(lambda: client.get(f"{here}/images/1/similar").status_code == 200)
-    with closing(sqlite3.connect(place / "others/catalog.sqlite")) as damaged, damaged:
-        damaged.execute("UPDATE meta SET value = 'l2' WHERE key = 'metric'")  # without its checksum
+    with closing(sqlite3.connect(place / "others/catalog.sqlite")) as file, file:
+        file.execute("UPDATE meta SET value = 'l2' WHERE key = 'metric'")  # without its checksum
     told = client.get("/v1/collections").json()
     assert [one["name"] for one in told["collections"]] == [NAME]
     assert told["unavailable"] == ["others"]

@@ -147,7 +147,7 @@ def test_what_libraries_print_goes_nowhere(pool: Pool, capfd: pytest.CaptureFixt
 
 def test_closing_ends_what_is_under_way_at_once() -> None:
     pool = Pool(WORK, 2, MEMORY)
-    answers = [pool.submit(b"hang", SECONDS) for _ in range(5)]
+    answers = [pool.submit(b"hang", SECONDS) for _ in range(20)]
     until(lambda: len(children()) == 2)
     time.sleep(0.3)
     started = time.monotonic()
