@@ -193,6 +193,17 @@ def test_a_damaged_embedding_is_never_used(catalog: Catalog, tmp_path: Path) -> 
     catalog.close()
 
 
+def test_embeddings_come_in_the_order_asked_for_or_not_at_all(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.changes.put(catalog.places.require_place("/p/b.jpg"), FileStat(1, 2), picture(2))
+    found = catalog.embeddings_in_order(np.array([2, 1, 2]))
+    assert found.norms.tolist() == [picture(seed).norm for seed in (2, 1, 2)]
+    assert (found.units == [picture(seed).unit for seed in (2, 1, 2)]).all()
+    with pytest.raises(CollectionCorruptError, match="image 3 has no embedding"):
+        catalog.embeddings_in_order(np.array([1, 3]))
+    catalog.close()
+
+
 def test_a_root_is_not_a_prefix_of_a_name(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.places.require_root("/p")

@@ -272,10 +272,10 @@ def test_what_takes_long_to_open_is_waited_for_at_the_start(
     opened = shelf._Place._opened
 
     def slow(place: shelf._Place) -> Served:
-        time.sleep(1)
+        time.sleep(0.6)
         return opened(place)
 
-    monkeypatch.setattr(shelf, "OPEN_SECONDS", 0.5)
+    monkeypatch.setattr(shelf, "OPEN_SECONDS", 0.3)
     monkeypatch.setattr(shelf._Place, "_opened", slow)
     assert serve().get(here).status_code == 200
 

@@ -332,6 +332,20 @@ class Catalog:
         """
         return self._embeddings.of(ids)
 
+    def embeddings_in_order(self, ids: IdArray) -> Embeddings:
+        """The embeddings of all of these ids, in their order.
+
+        Raises:
+            CollectionCorruptError: one of them is missing, or not as it was written.
+        """
+        found = self.embeddings(ids)
+        at = {id_: place for place, id_ in enumerate(found.ids.tolist())}
+        try:
+            places = [at[id_] for id_ in ids.tolist()]
+        except KeyError as id_:
+            raise CollectionCorruptError(self.path, f"image {id_} has no embedding") from None
+        return Embeddings(ids, found.units[places], found.norms[places])
+
     def indexed_ids(self) -> IdArray:
         """The ids of all indexed images, in order."""
         rows = self._database.rows("SELECT id FROM images WHERE state = 'indexed' ORDER BY id")

@@ -242,7 +242,8 @@ class Job:
         kind: ``sync`` or ``duplicates``.
         state: ``running``, ``done``, ``cancelled`` or ``failed``.
         root: the folder that it works on.
-        phase: ``scanning`` or ``indexing``, while it runs.
+        phase: while it runs, ``scanning`` or ``indexing``; of duplicates ``comparing``,
+            ``looking`` or ``measuring``.
         done: how many files of the phase are done.
         total: of how many; None while they are still counted.
         started: when it began.

@@ -13,7 +13,7 @@ from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.collection.ranking import Ranker
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.stores.base import KeptStore
-from image_similarity_search.stores.faiss_store import FLAT_LIMIT, FaissStore
+from image_similarity_search.stores.faiss_store import FLAT_LIMIT, ONE_BIT, FaissStore
 
 _log = logging.getLogger(__name__)
 
@@ -91,22 +91,22 @@ def why(catalog: Catalog, store: KeptStore) -> str:
     """Why ``auto`` searches as it does, in a line; empty for other kinds, and in an engine."""
     if not isinstance(store, FaissStore) or store.kind != "auto":
         return ""
-    costs, words = catalog.measured.costs(), "1-bit scan + exact re-rank"
+    costs = catalog.measured.costs()
     if store.is_exact:
         if not store.may_outgrow:
             return f"exact, since one bit tells too little of {store.metric}"
         if len(store) <= FLAT_LIMIT:
             return f"exact, since to compare with each of up to {FLAT_LIMIT:,} images is quick"
         return (
-            f"exact, since up to {flat_limit(catalog):,} images that is as quick as a {words}"
+            f"exact, since up to {flat_limit(catalog):,} images that is as quick as a {ONE_BIT}"
             " (measured here)"
         )
     if not costs:
-        return f"{words}, since there are more than {FLAT_LIMIT:,} images"
+        return f"{ONE_BIT}, since there are more than {FLAT_LIMIT:,} images"
     if costs["full_ms"] < costs["search_ms"]:
-        return f"{words}, since more than {_most(catalog):,} images in full take too much memory"
+        return f"{ONE_BIT}, since more than {_most(catalog):,} images in full take too much memory"
     text = (
-        f"{words}, since {costs['images']:,} images take {costs['full_ms']:.1f} ms in full and"
+        f"{ONE_BIT}, since {costs['images']:,} images take {costs['full_ms']:.1f} ms in full and"
         f" {costs['search_ms']:.1f} ms so (measured here)"
     )
     if len(store) < _QUICKER_FROM:

@@ -11,9 +11,8 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.reports import RecallReport
+from image_similarity_search.stores.depths import ROUNDING_MARGIN
 from image_similarity_search.types import FloatArray, IdArray, Metric, checked_count
-
-_MARGIN = 16  # more than k, since rounding swaps near ties
 
 
 def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -> RecallReport:
@@ -59,7 +58,7 @@ def nearest_in_full(catalog: Catalog, queries: FloatArray, count: int) -> IdArra
     Displaced images are none of them, as they are not found. Every embedding is compared; a part
     of the catalog is in memory at a time.
     """
-    metric, count = catalog.identity.metric, count + _MARGIN
+    metric, count = catalog.identity.metric, count + ROUNDING_MARGIN
     ids = np.empty((len(queries), 0), dtype=np.int64)
     far = np.empty((len(queries), 0))
     displaced = catalog.displaced()

@@ -45,10 +45,8 @@ class Searcher:
             for id_ in ids:
                 if id_ not in records or records[id_].state == "skipped":
                     raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
-            found = self._catalog.embeddings(np.array(wanted, dtype=np.int64))
-        rows = found.comparable(self._catalog.identity.metric)
-        at = {id_: position for position, id_ in enumerate(found.ids.tolist())}
-        return rows[[at[id_] for id_ in ids]]
+            found = self._catalog.embeddings_in_order(np.array(ids, dtype=np.int64))
+        return found.comparable(self._catalog.identity.metric)
 
     def nearest(
         self,

@@ -65,7 +65,7 @@ class Worker:
         path = [*(entry for entry in sys.path if isinstance(entry, str)), _PACKAGES]
         self._process = _started([COMMAND, str(os.getpid()), str(memory), work, *path])
         assert self._process.stdin  # noqa: S101 - they are pipes
-        assert self._process.stdout  # noqa: S101
+        assert self._process.stdout  # noqa: S101 - as above
         _widen(self._process.stdout)
         self._requests = self._process.stdin
         self._answers: queue.SimpleQueue[frames.Frame | None] = queue.SimpleQueue()
