@@ -51,9 +51,13 @@ def test_an_image_in_the_wrong_folder_is_named_first(tmp_path: Path) -> None:
     assert "more" not in everything.err
     assert lines(everything)[-1].startswith("AP 0.")
     assert everything.out.count("looks like") == 1
-    assert "like another group than their own: 1 image\n" in everything.err
-    (first,) = iss.json("evaluate", "--truth", "folders", "--worst", "1")["worst"]
-    assert (first["group"], first["looks_like"]) == ("two", "one")
+    assert "like another group than their own: 1 image; --paths names all\n" in everything.err
+    found = iss.json("evaluate", "--truth", "folders", "--worst", "1")
+    assert found["worst"] == found["mislabelled"]
+    assert (found["worst"][0]["group"], found["worst"][0]["looks_like"]) == ("two", "one")
+    assert found["sizes"] == [{"name": "one", "images": 4}, {"name": "two", "images": 4}]
+    paths = iss("evaluate", "--truth", "folders", "-0", "--exit-code", status=exits.FOUND)
+    assert paths.out == f"{wrong}\0"
     iss("evaluate", "--truth", "folders", "--worst", "1", "--html", "worst.html")
     page = (tmp_path / "worst.html").read_text("utf-8")
     assert "two; looks like one" in page
@@ -88,10 +92,11 @@ def test_it_compares_two_collections(indexed: Iss, photos: Path) -> None:
 
 def test_what_is_missing_is_told(indexed: Iss, photos: Path) -> None:
     truth = "".join(f"picture {n}.jpg,x\n" for n in (0, 300, 301, 302))
-    (photos / "groups.csv").write_text(f"{truth}holiday/picture 9.jpg,x\n")
+    (photos / "groups.csv").write_text(f"{truth}holiday/picture 9.jpg,x\npicture 4.png,y\n")
     done = indexed("evaluate", "--truth", photos / "groups.csv", "--worst", "2")
     assert done.stderr.decode().count("not among the images: ") == 2
     assert b"and 1 more" in done.stderr
+    assert b"1 group of one image, such as y\n" in done.stderr
 
 
 def test_a_truth_that_makes_no_sense_is_wrong_usage(indexed: Iss) -> None:

@@ -41,6 +41,9 @@ as_json: Callable[[_Command], _Command] = click.option(
 preview: Callable[[_Command], _Command] = click.option(
     "--preview", is_flag=True, help="Show small pictures in the terminal, with the extra [preview]."
 )
+paths: Callable[[_Command], _Command] = click.option(
+    "--paths", is_flag=True, help="Print the paths of the images and nothing else."
+)
 null: Callable[[_Command], _Command] = click.option(
     "-0", "--null", is_flag=True, help="Paths end with a NUL byte instead of a newline."
 )

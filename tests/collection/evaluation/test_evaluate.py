@@ -17,7 +17,8 @@ from image_similarity_search import Collection, Filter, compare_evaluations, vec
 from image_similarity_search.collection.evaluation import asking, ranks
 from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import METRICS, FloatArray, Metric, Progress
+from image_similarity_search.evaluation import QueryQuality
+from image_similarity_search.types import METRICS, FloatArray, Hit, Metric, Progress
 
 _COUNT = 16
 _KS = (1, 3, 20)
@@ -235,19 +236,61 @@ def test_the_worst_come_first(compared: Collection) -> None:
     )
 
 
-@pytest.mark.parametrize("depth", [None, 10])
-def test_what_an_image_looks_like(compared: Collection, depth: int | None) -> None:
-    report = compared.evaluate("folders", depth=depth)
-    seen = set()  # how many groups have as many, and whether its own is told
+def _naive_fit(
+    query: QueryQuality, hits: list[Hit], group_of: dict[int, str], reach: float
+) -> tuple[str | None, float]:
+    """What an image looks like, and how it fits its own group, the slow way."""
+    count = 1 if query.right < 3 else 2
+    near: dict[str, list[float]] = {}
+    for hit in hits:
+        if hit.id in group_of:
+            near.setdefault(group_of[hit.id], []).append(max(0.0, reach - hit.distance))
+    sums = {group: sum(sorted(values)[-count:]) for group, values in near.items()}
+    best = max(sums.values(), default=0)
+    if not best:
+        return None, 0.0
+    own = sums.get(query.group, 0.0)
+    return (query.group if own == best else max(sums, key=sums.__getitem__)), own / best
+
+
+@pytest.mark.parametrize("depth", [None, 6])
+@pytest.mark.parametrize("metric", METRICS)
+def test_what_an_image_looks_like(
+    collections: dict[Metric, Collection], metric: Metric, depth: int | None
+) -> None:
+    report = collections[metric].evaluate("folders", depth=depth)
+    seen = set()
     for query in report.queries:
-        hits = compared.search(query.image.id, query.right)
-        groups = [report.group_of[hit.id] for hit in hits if hit.id in report.group_of]
-        most = max(map(groups.count, groups), default=0)
-        best = [group for group in groups if groups.count(group) == most]
-        expected = query.group if query.group in best else next(iter(best), None)
-        assert query.looks_like == expected
-        seen.add((len(set(best)), query.looks_like == query.group))
-    assert seen >= {(0, False), (1, True), (1, False), (2, False), (3, True)}
+        hits = collections[metric].search(query.image.id, depth or _COUNT)
+        distances = [hit.distance for hit in hits]
+        reach = np.median(distances) if depth is None else distances[-1]
+        looks_like, fit = _naive_fit(query, hits, report.group_of, float(reach))
+        assert query.looks_like == looks_like
+        assert query.fit == pytest.approx(fit, abs=1e-5)
+        seen.add((query.looks_like == query.group, query.fit == 0))
+    assert {(True, False), (False, False)} <= seen
+
+
+def test_an_image_in_the_wrong_group_is_told_among_groups_of_many_kinds(tmp_path: Path) -> None:
+    wrong = []
+    for kind in range(6):
+        for view in range(4):
+            group = "even" if (kind % 2 == 0) != (view == kind == 3) else "odd"
+            file = tmp_path / "pictures" / group / f"{kind} {view}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draw(kind, (96 + view, 72)).save(file)
+            wrong += [os.fspath(file)] * (view == kind == 3)
+    with Collection.open(
+        tmp_path / "index", encoder=ColourTextureEncoder(), create=True
+    ) as collection:
+        collection.sync(tmp_path / "pictures")
+        report = collection.evaluate("folders")
+    assert [(one.image.path, one.looks_like) for one in report.mislabelled()] == [(wrong[0], "odd")]
+    assert (
+        report.mislabelled()[0].fit
+        < 0.6
+        < min(one.fit for one in report.queries if one.image.path not in wrong)
+    )
 
 
 def test_what_looks_like_nothing_that_has_a_group(compared: Collection, pictures: Path) -> None:
