@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import Iss, lines
@@ -75,6 +78,36 @@ def test_it_writes_a_page_of_the_worst(indexed: Iss, tmp_path: Path) -> None:
     assert right + wrong == 10
     assert 0 <= right <= 2
     assert "The worst 1 of 9 searches" in page
+
+
+@pytest.mark.parametrize("name", ["images.csv", "images.parquet"])
+def test_it_writes_a_table_of_all_images(indexed: Iss, tmp_path: Path, name: str) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    os.rename(tmp_path / "photos" / "holiday", tmp_path / "photos" / os.fsdecode(b"h\xe4"))
+    indexed("index", "photos")
+    found = indexed.json("evaluate", "--truth", "folders", "--table", name)
+    if name.endswith(".csv"):
+        with open(tmp_path / name, errors="surrogateescape", newline="") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    else:
+        rows = parquet.read_table(tmp_path / name).to_pylist()
+        assert all(isinstance(row["fit"], float) for row in rows)
+    of_id = {query["id"]: query for query in found["worst"]}
+    assert [int(row["id"]) for row in rows] == sorted(of_id)
+    for row in rows:
+        query = of_id[int(row["id"])]
+        assert float(row["average_precision"]) == query["figures"]["mAP"]
+        assert (float(row["fit"]), int(row["first"])) == (query["fit"], query["first"])
+        said = {key: query[key] for key in ("path", "group", "looks_like")}
+        if name.endswith(".parquet"):
+            said = {key: value.replace("\udce4", "\\xe4") for key, value in said.items()}
+        assert {key: row[key] for key in said} == said
+
+
+def test_a_table_has_a_name_that_says_what_it_is(indexed: Iss, tmp_path: Path) -> None:
+    done = indexed("evaluate", "--truth", "folders", "--table", "images.txt", status=exits.USAGE)
+    assert "--table is 'images.txt'; expected a name that ends in .csv or in .parquet" in done.err
+    assert not (tmp_path / "images.txt").exists()
 
 
 def test_it_compares_two_collections(indexed: Iss, photos: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,26 @@ def _verdict(figure: FigureComparison) -> str:
     if not figure.differs:
         return "no difference to be seen"
     return "the second is better" if figure.difference.value > 0 else "the first is better"
+
+
+TABLE: dict[str, type] = {
+    "id": int,
+    "path": str,
+    "group": str,
+    "average_precision": float,
+    "first": int,
+    "looks_like": str,
+    "fit": float,
+}
+"""The columns of the table of all searches."""
+
+
+def table_rows(report: EvaluationReport) -> Iterator[tuple[Any, ...]]:
+    """The rows of that table, in order of id."""
+    for one in report.queries:
+        precision = one.figures["mAP"]
+        image = one.image
+        yield image.id, image.path, one.group, precision, one.first, one.looks_like, one.fit
 
 
 def report_as_json(report: EvaluationReport, worst: int) -> dict[str, Any]:

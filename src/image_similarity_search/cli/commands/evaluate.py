@@ -9,16 +9,19 @@ import click
 
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.evaluation_report import (
+    TABLE,
     comparison_as_json,
     hint_at_names,
     report_as_json,
     say_of_all,
     say_what_is_left_out,
+    table_rows,
     tell,
     tell_compared,
 )
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
+from image_similarity_search.cli.tables import check_table, write_table
 from image_similarity_search.cli.targets import check_target
 from image_similarity_search.errors import ConfigError
 
@@ -39,6 +42,7 @@ Examples:
   iss evaluate --truth groups.csv --html worst.html
   iss evaluate --truth groups.csv --index-dir one --against other
   iss evaluate --truth groups.csv --depth 10
+  iss evaluate --truth folders --table images.csv
   iss evaluate --truth folders --paths -0 | iss tag add check -0 --files-from -
 """,
 )
@@ -85,6 +89,12 @@ Examples:
 @click.option("--paths", is_flag=True, help="Print the paths of mislabelled images, no more.")
 @options.null
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the worst, too.")
+@click.option(
+    "--table",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write a row for each image to FILE.csv or FILE.parquet, too.",
+)
 @options.force
 @options.exit_code
 def command(
@@ -100,6 +110,7 @@ def command(
     paths: bool,
     null: bool,
     html: str | None,
+    table: str | None,
     force: bool,
     exit_code: bool,
 ) -> int:
@@ -118,6 +129,7 @@ def command(
 
     with Collection.open(index_dir) as collection:
         check_target(html, collection, index_dir, force=force)
+        check_table(table, collection, index_dir, force=force)
         report = measured(collection)
         if truth == _FOLDERS:
             hint_at_names(report)
@@ -136,6 +148,9 @@ def command(
             from image_similarity_search.cli.evaluation_page import write_worst
 
             write_worst(html, collection, report, worst, where)
+        if table:
+            write_table(table, TABLE, table_rows(report))
+            output.say(f"the table is in {table}")
     if not compared:
         say_of_all(report)
     return exits.FOUND if exit_code and report.mislabelled() else exits.OK
