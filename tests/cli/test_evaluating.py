@@ -163,6 +163,8 @@ def test_a_table_of_another_program(split: Iss, tmp_path: Path) -> None:
     rows = "".join(f"set/train/001/0{n}.png,x\n" for n in range(2))
     (tmp_path / "groups.csv").write_text(f"filename,Label\n{rows}")
     assert "not among" not in split("evaluate", "--truth", "groups.csv").err
+    (tmp_path / "labels.tsv").write_text("label\tpath\nx\t00.png\nx\t01.png\n")
+    split("evaluate", "--truth", "labels.tsv", "--relative-to", "set/train/001", "--depth", "2")
     (tmp_path / "groups.csv").write_text(f"filename,label\n{rows}", encoding="utf-16")
     assert "as UTF-8" in split("evaluate", "--truth", "groups.csv", status=exits.USAGE).err
     (tmp_path / "groups.csv").write_bytes("b\u00e4r.png,x\n".encode("latin-1"))

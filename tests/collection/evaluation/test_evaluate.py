@@ -165,13 +165,66 @@ def test_a_file_of_paths_and_groups(compared: Collection, pictures: Path, tmp_pa
     }
 
 
+_TABLES = {  # what programs write, but for the rows behind the first
+    "two columns": ("{path},{group}\n", ""),
+    "pandas, with its index": (",path,label\n0,{path},{group}\n", "1,{path},{group}\n"),
+    "other columns": ("split,Label,File_Name\ntrain,{group},{path}\n", "val,{group},{path}\n"),
+    "the group first": ("class;image\n{group};{path}\n", "{group};{path}\n"),
+    "tabs": ("path\tspecies\n{path}\t{group}\n", "{path}\t{group}\n"),
+}
+
+
+@pytest.mark.parametrize("name", _TABLES)
+def test_tables_of_other_programs(
+    compared: Collection, pictures: Path, tmp_path: Path, name: str
+) -> None:
+    begin, row = _TABLES[name]
+    said = [("00.png", "7"), ("04.png", "7"), ("08.png", ""), ("12.png", "")]
+    lines = [
+        (begin, row or begin)[at > 0].format(path=p, group=g) for at, (p, g) in enumerate(said)
+    ]
+    (tmp_path / "labels").write_text("".join(lines))
+    report = compared.evaluate(tmp_path / "labels", relative_to=pictures)
+    assert report.sizes == {"7": 2}
+    assert (report.missing, len(report.queries)) == ([], 2)
+
+
+def test_a_parquet_table(compared: Collection, pictures: Path, tmp_path: Path) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {"id": [1, 2, 3], "label": [7, 7, None], "path": ["00.png", "04.png", "08.png"]}
+    parquet.write_table(pa.table(columns), tmp_path / "labels.parquet")
+    report = compared.evaluate(tmp_path / "labels.parquet", relative_to=pictures)
+    assert (report.sizes, report.missing, len(report.queries)) == ({"7": 2}, [], 2)
+    parquet.write_table(pa.table({"id": [1], "n": [1], "m": [2]}), tmp_path / "labels.parquet")
+    with pytest.raises(
+        ConfigError, match=r"which columns of .* begins with: id, n, m; expected two"
+    ):
+        compared.evaluate(tmp_path / "labels.parquet")
+
+
+def test_a_mapping_has_paths_or_ids(compared: Collection, pictures: Path) -> None:
+    one, other = compared.get(pictures / "00.png"), compared.get(pictures / "04.png")
+    third = pictures / "08.png"
+    report = compared.evaluate({one.id: 1, np.int64(other.id): 1, third: None, 999: 1})
+    assert (report.sizes, report.missing) == ({"1": 2}, ["999"])
+    relative = compared.evaluate({"00.png": 1, "04.png": 1}, relative_to=pictures)
+    assert [query.image for query in relative.queries] == [one, other]
+    for wrong in ({(1, 2): "x"}, {True: "x"}):
+        with pytest.raises(ConfigError, match="expected paths or ids of images"):
+            compared.evaluate(wrong)
+    with pytest.raises(ConfigError, match=r"relative_to is .*; expected a truth of paths"):
+        compared.evaluate("folders", relative_to=pictures)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("a.png,x\na.png,y\n", "row 2.*one group for an image, not 'x' too"),
-        ("path,group\na.png\n", "row 2.*a path and a group"),
-        ("a.png,x,y\n", "row 1.*a path and a group"),
-        ("a.png,\n", "row 1.*a path and a group"),
+        ("path,group\na.png\n", "row 2: a.png'; expected 2 values"),
+        ("split;path;label\ntrain;;x\n", "row 2: train, , x'; expected 3 values, with a path"),
+        ("a.png,x,y\n", "which columns of .* It begins with: a.png, x, y; expected two .*header"),
+        ("a.png\n", "which columns of .* It begins with: a.png; expected two .*header"),
+        ("PAR1 and no more", "a damaged Parquet file"),
         ("a.png,x\n", "no path of .* is that of an image"),
         ("", "no group of .* has two of the images"),
     ],
@@ -186,7 +239,7 @@ def test_a_file_that_makes_no_sense_says_where(
 
 
 def test_a_file_that_is_not_there(compared: Collection, tmp_path: Path) -> None:
-    expected = "expected 'folders', 'folder-names', or a CSV file of paths and groups"
+    expected = "expected 'folders', 'folder-names', or a file of paths and groups"
     for file, why in (
         (tmp_path / "none.csv", "there is no such file"),
         (tmp_path, "can't be read: "),

@@ -50,8 +50,14 @@ Examples:
     "--truth",
     required=True,
     metavar="FILE",
-    help="What belongs together: a CSV file of paths and groups, 'folders', or"
+    help="What belongs together: a CSV or Parquet file of paths and groups, 'folders', or"
     " 'folder-names', where train/cat and test/cat are one.",
+)
+@click.option(
+    "--relative-to",
+    metavar="DIR",
+    type=click.Path(),
+    help="The folder that relative paths in FILE start from [default: that of FILE].",
 )
 @click.option(
     "-k",
@@ -99,6 +105,7 @@ Examples:
 @options.exit_code
 def command(
     truth: str,
+    relative_to: str | None,
     ks: tuple[int, ...],
     against: str | None,
     depth: int | None,
@@ -124,7 +131,13 @@ def command(
     def measured(collection: Collection) -> EvaluationReport:
         with ProgressBar() as progress:
             return collection.evaluate(
-                truth, k=ks, depth=depth, sample=sample, where=where, progress=progress
+                truth,
+                relative_to=relative_to,
+                k=ks,
+                depth=depth,
+                sample=sample,
+                where=where,
+                progress=progress,
             )
 
     with Collection.open(index_dir) as collection:

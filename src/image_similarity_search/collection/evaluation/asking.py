@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from numbers import Integral
 from time import perf_counter
@@ -46,6 +47,7 @@ def evaluated(
     filtering: Filtering,
     truth: Truth,
     *,
+    relative_to: str | os.PathLike[str] | None,
     k: int | Sequence[int],
     depth: int | None,
     sample: int | None,
@@ -59,7 +61,7 @@ def evaluated(
     depth = None if depth is None else checked_count("depth", depth)
     sample = None if sample is None else checked_count("sample", sample)
     allowed = None if where is None else filtering.ids(where)
-    labels = labels_of(catalog, truth, allowed)
+    labels = labels_of(catalog, truth, relative_to, allowed)
     sizes = np.bincount(labels.groups[labels.groups >= 0], minlength=len(labels.names))
     asked = _asked(labels, sizes, sample)
     ranking = (
