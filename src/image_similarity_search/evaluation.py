@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 from image_similarity_search.types import ImageRecord
 
 Truth: TypeAlias = "str | os.PathLike[str] | Mapping[Any, object]"
-"""Which images belong together: ``folders``, ``folder-names``, a file of paths and groups, or a
-mapping from paths or ids to groups, which are numbers or text. (A ``Mapping`` of only such keys
-would refuse a ``dict`` of paths alone.)"""
+"""Which images belong together: ``folders``, ``folder-names``, ``column:NAME``, a file of paths and
+groups, or a mapping from paths or ids to groups, which are numbers or text. (A ``Mapping`` of only
+such keys would refuse a ``dict`` of paths alone.)"""
 
 
 _MISLABELLED = 0.6  # by benchmarks/mislabelled.py: at 0.5 and at 0.7 a little less is right

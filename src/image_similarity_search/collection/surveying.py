@@ -50,9 +50,10 @@ class SurveyableCollection(OpenedCollection):
         Args:
             truth: ``folders`` (images of one folder belong together; those that lie directly in
                 the folder that was indexed belong to none), ``folder-names`` (the same, of folders
-                of one name together), a file of paths and groups (CSV with ``,``, ``;`` or tabs, or
-                Parquet; a header names the columns), or a mapping from path or id to group. An
-                empty group, or None, is none.
+                of one name together), ``column:NAME`` (images that are rows of Parquet files belong
+                together where that column of theirs is the same), a file of paths and groups (CSV
+                with ``,``, ``;`` or tabs, or Parquet; a header names the columns), or a mapping
+                from path or id to group. An empty group, or None, is none.
             relative_to: the folder that relative paths of these start from; by default that of the
                 file, and of a mapping the current one.
             k: for precision and recall among the first so many; one number, or several.

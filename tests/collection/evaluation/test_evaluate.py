@@ -239,7 +239,7 @@ def test_a_file_that_makes_no_sense_says_where(
 
 
 def test_a_file_that_is_not_there(compared: Collection, tmp_path: Path) -> None:
-    expected = "expected 'folders', 'folder-names', or a file of paths and groups"
+    expected = "expected 'folders', 'folder-names', 'column:NAME', or a file of paths and groups"
     for file, why in (
         (tmp_path / "none.csv", "there is no such file"),
         (tmp_path, "can't be read: "),

@@ -50,8 +50,9 @@ Examples:
     "--truth",
     required=True,
     metavar="FILE",
-    help="What belongs together: a CSV or Parquet file of paths and groups, 'folders', or"
-    " 'folder-names', where train/cat and test/cat are one.",
+    help="What belongs together: a CSV or Parquet file of paths and groups; 'folders';"
+    " 'folder-names', where train/cat and test/cat are one; or 'column:NAME', of images in Parquet"
+    " files.",
 )
 @click.option(
     "--relative-to",

@@ -40,7 +40,7 @@ def rows_of(file: str) -> _Rows:
 
 
 def _no_table(file: str, reason: str) -> ConfigError:
-    expected = f"'folders', 'folder-names', or a file of paths and groups ({reason})"
+    expected = f"'folders', 'folder-names', 'column:NAME', or a file of paths and groups ({reason})"
     return ConfigError("truth", file, expected)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import canonical, relative
+from image_similarity_search.collection.evaluation.label_column import by_column
 from image_similarity_search.collection.evaluation.labels_file import rows_of
 from image_similarity_search.collection.queries import checked_path, is_id
 from image_similarity_search.errors import ConfigError
@@ -19,6 +20,7 @@ from image_similarity_search.types import IdArray, ImageRecord
 
 FOLDERS = "folders"
 FOLDER_NAMES = "folder-names"
+COLUMN = "column:"
 NO_GROUP = -1
 
 
@@ -58,9 +60,12 @@ def labels_of(
     wanted = None if allowed is None else set(allowed.tolist())
     records = [one for one in catalog.all_records() if wanted is None or one.id in wanted]
     missing: list[str] = []
-    if isinstance(truth, str) and truth in (FOLDERS, FOLDER_NAMES):
-        if relative_to is not None:
-            raise ConfigError("relative_to", relative_to, "a truth of paths, which folders are not")
+    word = truth if isinstance(truth, str) and _is_word(truth) else None
+    if word and relative_to is not None:
+        raise ConfigError("relative_to", relative_to, f"a truth of paths, which {word!r} is not")
+    if word and word.startswith(COLUMN):
+        group_of = by_column(records, word.removeprefix(COLUMN))
+    elif word:
         group_of = _by_folder(records, sorted(catalog.places.roots().values()))
         if truth == FOLDER_NAMES:
             group_of = {id_: os.path.basename(name) for id_, name in group_of.items()}
@@ -80,6 +85,11 @@ def labels_of(
     return labels
 
 
+def _is_word(truth: str) -> bool:
+    """Whether this is no file."""
+    return truth in (FOLDERS, FOLDER_NAMES) or truth.startswith(COLUMN)
+
+
 def _no_group(
     catalog: Catalog,
     truth: Truth,
@@ -96,7 +106,8 @@ def _no_group(
     elif truth in (FOLDERS, FOLDER_NAMES) and not group_of:
         why = (
             "all images lie in the indexed folder itself, so that folders don't tell what belongs"
-            " together: say so in a CSV file of paths and groups"
+            " together: say so in a CSV file of paths and groups; of images in Parquet files"
+            " column:NAME does"
         )
     elif missing and not group_of:
         why = (
