@@ -42,6 +42,12 @@ def test_index_says_at_the_end_what_it_did(iss: Iss, photos: Path) -> None:
     assert line.startswith("indexed 0, updated 0, unchanged 12, ")
     (line,) = lines(iss("info", "--skipped"))
     assert line == f"{photos / 'bad.jpg'}: not a picture in a format that is read here"
+    done = iss("info", "--skipped", "-0", "--exit-code", status=exits.FOUND)
+    assert done.out == f"{photos / 'bad.jpg'}\0"
+    (photos / "bad.jpg").unlink()
+    iss("index", photos)
+    assert not iss("info", "--skipped", "--paths", "--exit-code").out
+    assert "say --skipped too" in iss("info", "--exit-code", status=exits.USAGE).err
 
 
 def test_search_among_some(indexed: Iss, photos: Path) -> None:

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
+from image_similarity_search.cli import exits
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
@@ -37,6 +38,9 @@ index_dir = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 preview = click.option(
     "--preview", is_flag=True, help="Show small pictures in the terminal, with the extra [preview]."
+)
+paths = click.option(
+    "--paths", is_flag=True, help="Print the paths of the images and nothing else."
 )
 null = click.option(
     "-0", "--null", is_flag=True, help="Paths end with a NUL byte instead of a newline."
@@ -131,6 +135,9 @@ def which_files(command: _Command) -> _Command:
     return command
 
 
+exit_code = click.option(
+    "--exit-code", is_flag=True, help=f"End with status {exits.FOUND} where there is any to tell."
+)
 on_change = click.option(
     "--on-change",
     metavar="COMMAND",
