@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.cli import output
-from image_similarity_search.duplicates import Deed, Duplicate, DuplicateGroup, DuplicateReport
+from image_similarity_search.duplicates import (
+    Deed,
+    Duplicate,
+    DuplicateGroup,
+    DuplicateReport,
+)
 from image_similarity_search.types import ImageRecord
 
 if TYPE_CHECKING:
@@ -35,7 +41,7 @@ def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool)
 
 def sum_up(report: DuplicateReport) -> None:
     """How much could go, and how much can't be said of it, on standard error."""
-    size = sum(other.image.size for group in report.copies for other in group.others)
+    size = sum(other.image.size for other in _copies(report) if not other.lost)
     output.say(
         f"{_could_go(report, 'image')} ({output.size_in_words(size)}),"
         f" of {report.images:,} in {report.seconds:.1f} s"
@@ -60,11 +66,21 @@ def sum_up(report: DuplicateReport) -> None:
 
 def _could_go(report: DuplicateReport, kind: str) -> str:
     """How much of a kind of thing could go."""
-    groups = report.copies
-    others = sum(len(group.others) for group in groups)
-    words = f"{output.count(len(groups), 'group')}, {output.count(others, kind)} that could go"
-    changed = sum(other.level == "near" for group in groups for other in group.others)
-    return f"{words}, {changed:,} of them changed" if changed else words
+    copies = _copies(report)
+    going = [other for other in copies if not other.lost]
+    words = [
+        output.count(len(report.copies), "group"),
+        f"{output.count(len(going), kind)} that could go",
+    ]
+    if changed := sum(other.level == "near" for other in going):
+        words.append(f"{changed:,} of them changed")
+    if more := len(copies) - len(going):
+        words.append(f"{output.count(more, kind)} with what the one to keep lacks")
+    return ", ".join(words)
+
+
+def _copies(report: DuplicateReport) -> list[Duplicate]:
+    return [other for group in report.copies for other in group.others]
 
 
 def left_in_words(left: Sequence[Deed]) -> Iterator[str]:
@@ -100,7 +116,8 @@ def _words(other: Duplicate) -> str:
 def _details(other: Duplicate) -> str:
     """What is said of it beside its pixels."""
     details = _measured(other.image, other.sharpness)
-    return f"{details}, {other.change}" if other.change else details
+    lost = f"the one to keep lacks {', '.join(other.lost)}" if other.lost else ""
+    return ", ".join(filter(None, [details, other.change, lost]))
 
 
 def _looks(image: ImageRecord, sharpness: float | None) -> str:
@@ -123,7 +140,11 @@ def report_as_json(report: DuplicateReport) -> dict[str, Any]:
             {
                 "level": group.level,
                 "keep": output.record_as_json(group.keep)
-                | {"why": group.why, "sharpness": group.sharpness},
+                | {
+                    "why": group.why,
+                    "sharpness": group.sharpness,
+                    "holdings": asdict(group.holdings),
+                },
                 "others": [duplicate_as_json(other) for other in group.others],
             }
             for group in report.groups
@@ -145,6 +166,8 @@ def duplicate_as_json(other: Duplicate) -> dict[str, Any]:
         "likeness": other.likeness,
         "change": other.change,
         "sharpness": other.sharpness,
+        "holdings": asdict(other.holdings),
+        "lost": list(other.lost),
     }
 
 

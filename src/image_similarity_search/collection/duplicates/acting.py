@@ -107,6 +107,8 @@ class Actor:
             return f"it lies in {package}, whose application keeps account of its files"
         if NO_COLOURS in other.change and _is_larger(other.image, keep):
             return "it has more pixels, and the one that stays has the colours"
+        if other.lost and self.action not in _LINKS:  # a link has what the file has, and its name
+            return f"it has what the one that stays has not: {', '.join(other.lost)}"
         if problem := problem_with(keep):
             return f"{keep.path}, which would stay: {problem}"
         if problem := problem_with(other.image):
