@@ -13,6 +13,7 @@ from image_similarity_search.duplicates import (
     Duplicate,
     DuplicateGroup,
     DuplicateReport,
+    Holdings,
 )
 from image_similarity_search.types import ImageRecord
 
@@ -124,6 +125,21 @@ def _looks(image: ImageRecord, sharpness: float | None) -> str:
     return f"{_pixels(image)}{_measured(image, sharpness)}"
 
 
+def _held(holdings: Holdings, group: DuplicateGroup) -> str:
+    """What a file holds beside pixels, as far as the files of its group differ in it."""
+    files = [group.holdings, *(other.holdings for other in group.others)]
+    words = {
+        "taken": f"taken {holdings.taken}" if holdings.taken else "time taken not known",
+        "camera": holdings.camera or "camera not known",
+        "place": "place known" if holdings.place else "place not known",
+        "frames": output.count(holdings.frames, "frame"),
+        "film": "with a film" if holdings.film else "no film",
+        "raw": "RAW" if holdings.raw else "not RAW",
+    }
+    differing = [name for name in words if len({getattr(one, name) for one in files}) > 1]
+    return "".join(f"; {words[name]}" for name in differing)
+
+
 def _pixels(image: ImageRecord) -> str:
     return f"{image.width} x {image.height}, " if image.width else ""
 
@@ -188,8 +204,12 @@ def write_groups(file: str, report: DuplicateReport) -> None:
             Hit(one.image, 1 / one.score - 1 if one.score else 1.0, one.likeness or one.score)
             for one in group.others
         ]
-        note = f"{group.level}; kept as {group.why}: {_looks(group.keep, group.sharpness)}"
-        notes = [f"{other.level}: {_details(other)}" for other in group.others]
+        looks = f"{_looks(group.keep, group.sharpness)}{_held(group.holdings, group)}"
+        note = f"{group.level}; kept as {group.why}: {looks}"
+        notes = [
+            f"{other.level}: {_details(other)}{_held(other.holdings, group)}"
+            for other in group.others
+        ]
         heading = "Looks alike, and stays" if group.level == "similar" else "Could go"
         path = group.keep.path
         sections.append(
