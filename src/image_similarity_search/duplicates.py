@@ -30,6 +30,7 @@ class Holdings:
             of a second where the camera noted them.
         camera: maker and model, by EXIF.
         place: whether EXIF says where it was taken.
+        deep: whether a colour has more than 8 bits, which is all that is compared.
     """
 
     raw: bool = False
@@ -39,6 +40,7 @@ class Holdings:
     taken: str | None = None
     camera: str | None = None
     place: bool = False
+    deep: bool = False
 
 
 NO_HOLDINGS = Holdings()

@@ -10,6 +10,7 @@ import pillow_heif
 import pytest
 from camera_files import exif
 from conftest import draw
+from PIL import Image
 
 from image_similarity_search.duplicates import NO_HOLDINGS, Holdings
 from image_similarity_search.errors import ImageUnreadableError
@@ -63,6 +64,13 @@ def _tables(*tables: dict[int, int], big: bool = False) -> bytes:
 )
 def test_frames_and_pages(data: bytes, frames: int) -> None:
     assert holdings_of(data) == Holdings(frames=frames)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_more_than_8_bits_a_colour(kind: str) -> None:
+    file = io.BytesIO()
+    Image.new("I;16", (4, 4), 40_000).save(file, kind)
+    assert holdings_of(file.getvalue()) == Holdings(deep=True)
 
 
 def test_a_smaller_picture_of_a_page_is_none() -> None:

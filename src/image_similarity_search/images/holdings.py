@@ -13,7 +13,12 @@ from typing import Any
 from image_similarity_search.duplicates import Holdings
 from image_similarity_search.images import tiff_tables
 from image_similarity_search.images.exif import exif_of, moment_of
-from image_similarity_search.images.formats import SNIFF_BYTES, format_of, is_raw_name
+from image_similarity_search.images.formats import (
+    SNIFF_BYTES,
+    PictureFormat,
+    format_of,
+    is_raw_name,
+)
 
 _END = b"\xff\xd9"  # of a JPEG
 _MARKER = re.compile(rb"\xff[^\0\xff\xd0-\xd8]")  # of a segment, or the end; not within pixels
@@ -21,6 +26,9 @@ _SAYS_MORE = re.compile(rb"MotionPhoto|MicroVideo|Container:Directory")  # in XM
 _PADDING = 4096
 _MUCH = 10_000  # bytes behind a JPEG: less is a maker's notes
 _FILM = b"ftyp"  # begins any MP4, four bytes in
+_BITS = 8  # of a colour, as a rule
+_PNG_BITS = 24  # the byte that says how many they are
+_TIFF_BITS = 258  # the tag
 _OF_A_FILM = (b"mpvd", b"moov")
 _ALPHA = re.compile(r"auxid:1$|:alpha$")  # a plane that is seen
 
@@ -39,7 +47,7 @@ def holdings_of(data: bytes, name: str = "") -> Holdings:
         traits, taken = exif_of(image), moment_of(image)
     except Exception:  # the codecs raise anything
         return Holdings(raw=raw)
-    frames, film, more = 1, 0, False
+    frames, film, more, deep = 1, 0, False, False
     with suppress(Exception):
         if kind.name == "JPEG":
             film, more = _behind_jpeg(data, image.info)
@@ -49,8 +57,18 @@ def holdings_of(data: bytes, name: str = "") -> Holdings:
             frames = max(1, int(getattr(image, "n_frames", 1)))
         if kind.name == "HEIF":
             film, more = _film_in(data), _has_more(image.info)
+        deep = _bits(kind, data, image) > _BITS
     place = traits.latitude is not None
-    return Holdings(raw, frames, film, more, taken, traits.camera, place)
+    return Holdings(raw, frames, film, more, taken, traits.camera, place, deep)
+
+
+def _bits(kind: PictureFormat, data: bytes, image: Any) -> int:
+    """How many bits a colour has in a file, where its format has a choice."""
+    if kind.name == "PNG":
+        return data[_PNG_BITS]
+    if tiff_tables.is_tiff(kind):
+        return int(max(image.tag_v2.get(_TIFF_BITS, (_BITS,))))
+    return int(image.info.get("bit_depth", _BITS))
 
 
 def _behind_jpeg(data: bytes, info: dict[str, Any]) -> tuple[int, bool]:

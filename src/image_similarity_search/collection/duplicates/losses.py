@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from image_similarity_search.duplicates import Holdings
 
-_NOTES = ("taken", "camera", "place", "more")
+_NOTES = ("taken", "camera", "place", "more", "deep")
 _SECONDS = 19  # letters of a time without parts of a second
 
 
@@ -39,6 +39,8 @@ def lost_with(gone: Holdings, kept: Holdings) -> Iterator[str]:
         yield "the camera"
     if gone.place and not kept.place:
         yield "the place"
+    if gone.deep and not kept.deep:
+        yield "more than 8 bits a colour"
 
 
 def notes_lacking(file: Holdings) -> int:
