@@ -110,8 +110,10 @@ def test_the_sharper_copy_is_kept_and_it_is_said_why(
     picture = Image.blend(draw(1, (400, 300)), noise, 0.3)
     folder = photos / "two"
     folder.mkdir()
-    picture.save(folder / "sharp.jpg", quality=80)
-    picture.filter(ImageFilter.GaussianBlur(1)).save(folder / "blurred.png")
+    cameras = [Image.Exif(), Image.Exif()]
+    cameras[0][0x0110], cameras[1][0x0110] = "Kamera A", "Kamera B"
+    picture.save(folder / "sharp.jpg", quality=80, exif=cameras[0])
+    picture.filter(ImageFilter.GaussianBlur(1)).save(folder / "blurred.png", exif=cameras[1])
     indexed("index", photos)
     done = indexed("duplicates", "--in", folder, "--html", "page.html")
     keep, other, _ = lines(done)
@@ -120,6 +122,9 @@ def test_the_sharper_copy_is_kept_and_it_is_said_why(
     assert ", sharpness 0." in other
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "kept as sharpest" in page
+    assert "; Kamera A" in page  # what the files differ in, and no more
+    assert "; Kamera B" in page
+    assert "; place not known" not in page
     (group,) = json.loads(indexed("duplicates", "--json", "--in", folder).stdout)["groups"]
     assert group["keep"]["why"] == "sharpest"
     assert group["keep"]["sharpness"] > group["others"][0]["sharpness"] > 0

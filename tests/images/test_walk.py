@@ -111,6 +111,17 @@ def test_hidden_and_junk_are_passed_over_and_do_not_count(root: Path) -> None:
     assert folders(root)[""].others == 0
 
 
+def test_of_the_libraries_of_photo_applications_no_previews_are_found(root: Path) -> None:
+    kept = ["My.photoslibrary/originals/0/a.jpg", "iPhoto.photolibrary/Masters/b.jpg"]
+    kept += ["resources/c.jpg", "shoot/CaptureOne/Settings/d.jpg"]
+    made = ["My.photoslibrary/resources/derivatives", "iPhoto.photolibrary/Thumbnails/1"]
+    made += ["Old.aplibrary/Previews", "shoot/CaptureOne/Cache/Thumbnails", "Previews.lrdata/1"]
+    for name in (*kept, *(f"{folder}/x.jpg" for folder in made)):
+        put(root / name)
+    assert sorted(found(root)) == sorted(kept)
+    assert found(root / "My.photoslibrary") == ["originals/0/a.jpg"]
+
+
 def test_the_root_itself_may_be_hidden(tmp_path: Path) -> None:
     put(tmp_path / ".cache" / "@eaDir" / "a.jpg")
     assert found(tmp_path / ".cache" / "@eaDir") == ["a.jpg"]

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.cli import output
-from image_similarity_search.duplicates import Deed, Duplicate, DuplicateGroup, DuplicateReport
+from image_similarity_search.duplicates import (
+    Deed,
+    Duplicate,
+    DuplicateGroup,
+    DuplicateReport,
+    Holdings,
+)
 from image_similarity_search.types import ImageRecord
 
 if TYPE_CHECKING:
@@ -35,7 +42,7 @@ def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool)
 
 def sum_up(report: DuplicateReport) -> None:
     """How much could go, and how much can't be said of it, on standard error."""
-    size = sum(other.image.size for group in report.copies for other in group.others)
+    size = sum(other.image.size for other in _copies(report) if not other.lost)
     output.say(
         f"{_could_go(report, 'image')} ({output.size_in_words(size)}),"
         f" of {report.images:,} in {report.seconds:.1f} s"
@@ -60,11 +67,21 @@ def sum_up(report: DuplicateReport) -> None:
 
 def _could_go(report: DuplicateReport, kind: str) -> str:
     """How much of a kind of thing could go."""
-    groups = report.copies
-    others = sum(len(group.others) for group in groups)
-    words = f"{output.count(len(groups), 'group')}, {output.count(others, kind)} that could go"
-    changed = sum(other.level == "near" for group in groups for other in group.others)
-    return f"{words}, {changed:,} of them changed" if changed else words
+    copies = _copies(report)
+    going = [other for other in copies if not other.lost]
+    words = [
+        output.count(len(report.copies), "group"),
+        f"{output.count(len(going), kind)} that could go",
+    ]
+    if changed := sum(other.level == "near" for other in going):
+        words.append(f"{changed:,} of them changed")
+    if more := len(copies) - len(going):
+        words.append(f"{output.count(more, kind)} with what the one to keep lacks")
+    return ", ".join(words)
+
+
+def _copies(report: DuplicateReport) -> list[Duplicate]:
+    return [other for group in report.copies for other in group.others]
 
 
 def left_in_words(left: Sequence[Deed]) -> Iterator[str]:
@@ -100,11 +117,27 @@ def _words(other: Duplicate) -> str:
 def _details(other: Duplicate) -> str:
     """What is said of it beside its pixels."""
     details = _measured(other.image, other.sharpness)
-    return f"{details}, {other.change}" if other.change else details
+    lost = f"the one to keep lacks {', '.join(other.lost)}" if other.lost else ""
+    return ", ".join(filter(None, [details, other.change, lost]))
 
 
 def _looks(image: ImageRecord, sharpness: float | None) -> str:
     return f"{_pixels(image)}{_measured(image, sharpness)}"
+
+
+def _held(holdings: Holdings, group: DuplicateGroup) -> str:
+    """What a file holds beside pixels, as far as the files of its group differ in it."""
+    files = [group.holdings, *(other.holdings for other in group.others)]
+    words = {
+        "taken": f"taken {holdings.taken}" if holdings.taken else "time taken not known",
+        "camera": holdings.camera or "camera not known",
+        "place": "place known" if holdings.place else "place not known",
+        "frames": output.count(holdings.frames, "frame"),
+        "film": "with a film" if holdings.film else "no film",
+        "raw": "RAW" if holdings.raw else "not RAW",
+    }
+    differing = [name for name in words if len({getattr(one, name) for one in files}) > 1]
+    return "".join(f"; {words[name]}" for name in differing)
 
 
 def _pixels(image: ImageRecord) -> str:
@@ -123,7 +156,11 @@ def report_as_json(report: DuplicateReport) -> dict[str, Any]:
             {
                 "level": group.level,
                 "keep": output.record_as_json(group.keep)
-                | {"why": group.why, "sharpness": group.sharpness},
+                | {
+                    "why": group.why,
+                    "sharpness": group.sharpness,
+                    "holdings": asdict(group.holdings),
+                },
                 "others": [duplicate_as_json(other) for other in group.others],
             }
             for group in report.groups
@@ -145,6 +182,8 @@ def duplicate_as_json(other: Duplicate) -> dict[str, Any]:
         "likeness": other.likeness,
         "change": other.change,
         "sharpness": other.sharpness,
+        "holdings": asdict(other.holdings),
+        "lost": list(other.lost),
     }
 
 
@@ -165,8 +204,12 @@ def write_groups(file: str, report: DuplicateReport) -> None:
             Hit(one.image, 1 / one.score - 1 if one.score else 1.0, one.likeness or one.score)
             for one in group.others
         ]
-        note = f"{group.level}; kept as {group.why}: {_looks(group.keep, group.sharpness)}"
-        notes = [f"{other.level}: {_details(other)}" for other in group.others]
+        looks = f"{_looks(group.keep, group.sharpness)}{_held(group.holdings, group)}"
+        note = f"{group.level}; kept as {group.why}: {looks}"
+        notes = [
+            f"{other.level}: {_details(other)}{_held(other.holdings, group)}"
+            for other in group.others
+        ]
         heading = "Looks alike, and stays" if group.level == "similar" else "Could go"
         path = group.keep.path
         sections.append(

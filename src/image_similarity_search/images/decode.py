@@ -24,6 +24,7 @@ from image_similarity_search.errors import (
 )
 from image_similarity_search.images.exif import exif_of
 from image_similarity_search.images.formats import SNIFF_BYTES, PictureFormat, format_of
+from image_similarity_search.images.tiff_tables import holds_raw
 from image_similarity_search.images.upright import UPRIGHT, upright_rgb
 from image_similarity_search.types import NO_TRAITS, Traits
 
@@ -151,7 +152,11 @@ def decode(
     except ImageError:
         raise
     except Exception as error:  # the codecs raise anything
-        raise ImageUnreadableError(name, _reason(error, picture_format.name)) from error
+        if not isinstance(error, MemoryError) and holds_raw(picture_format, data):
+            reason = "a RAW file in which no picture can be read: RAW data is not developed here"
+        else:
+            reason = _reason(error, picture_format.name)
+        raise ImageUnreadableError(name, reason) from error
 
 
 def from_image(

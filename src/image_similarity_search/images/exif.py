@@ -20,6 +20,7 @@ from image_similarity_search.types import NO_TRAITS, Traits
 _MAKE, _MODEL, _DATE = 0x010F, 0x0110, 0x0132
 _EXIF, _GPS = 0x8769, 0x8825  # where further tables are
 _TIMES = _TAKEN, _DIGITIZED = 0x9003, 0x9004
+_PARTS = _PARTS_TAKEN, _PARTS_DIGITIZED = 0x9291, 0x9292  # of a second
 _PLACE = _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 1, 2, 3, 4
 _LONGEST = 100  # letters of a camera's name
 _MOMENT = re.compile(r"(\d{4})[:\-/](\d\d)[:\-/](\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?")
@@ -41,6 +42,24 @@ def exif_of(image: Image.Image) -> Traits:
         latitude=place[0] if place else None,
         longitude=place[1] if place else None,
     )
+
+
+def moment_of(image: Image.Image) -> str | None:
+    """When an opened image was taken, or else digitized, by its EXIF: ``2022-01-01 10:00:05.25``.
+
+    With parts of a second, where the camera noted them. When it was changed last is no such time.
+    """
+    try:
+        found = values_in(Image.Image.getexif(image), _EXIF, (*_TIMES, *_PARTS))
+    except Exception:  # a broken block raises anything
+        return None
+    for tag, parts in zip(_TIMES, _PARTS, strict=True):
+        seconds = _moment(found.get(tag))
+        if seconds is not None:
+            moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            digits = _text(found.get(parts))
+            return f"{moment}.{digits}" if digits.isdecimal() else moment
+    return None
 
 
 def read_exif(path: str) -> Traits:

@@ -87,6 +87,14 @@ FORMATS: tuple[PictureFormat, ...] = (
         start=re.compile(rb"....ftyp(?:he[iv][cxms]|mif1|msf1)", re.DOTALL),
         extensions=(".heic", ".heics", ".heif", ".heifs", ".hif"),
     ),
+    # of RAW files no more is read than a TIFF begins with, a small picture as a rule; but for those
+    # of Canon their first bytes are a TIFF's
+    _pillow(
+        "RAW",
+        "Tiff",
+        rb"II\*\0....CR",
+        "dng nef nrw cr2 arw sr2 srf srw pef 3fr fff erf iiq kdc rwl",
+    ),
     _pillow("TIFF", "Tiff", rb"II[*+]\0|MM\0[*+]", "tif tiff"),
     _pillow("BMP", "Bmp", rb"BM.{12}(?:\x0c\0\0\0|" + _BMP_HEADER_SIZE + rb")", "bmp"),
     PictureFormat(
@@ -165,6 +173,11 @@ def is_picture_name(name: str) -> bool:
     if name[-4:].lower() in PICTURE_EXTENSIONS and name[0] != ".":  # for most, no more is needed
         return True
     return _extension(name) in PICTURE_EXTENSIONS
+
+
+def is_raw_name(name: str) -> bool:
+    """Whether a file's name says that it holds what a sensor saw."""
+    return _extension(name) in extensions_of("RAW")
 
 
 def is_other_name(name: str) -> bool:

@@ -82,7 +82,8 @@ def walk(
 ) -> Iterator[FoundFolder]:
     """Visit a folder and all folders below it, depth first, each one's names in order.
 
-    Hidden and junk names are passed over, and so are pipes, sockets, devices and broken links.
+    Hidden and junk names are passed over, and so are the previews in the libraries of photo
+    applications, pipes, sockets, devices and broken links.
     A linked file counts where the walk doesn't come to the real one by itself, and only the
     first of several links to it. Hard links are separate files. A folder that can't be listed
     (also one whose path is too long) is reported by its ``error``, nothing below it is visited,
@@ -99,7 +100,7 @@ def walk(
         all_files: find every regular file, not only pictures.
         skip: absolute real paths of folders not to enter.
     """
-    rules = Rules(include, exclude, all_files, skip)
+    rules = Rules(include, exclude, all_files, skip, os.path.realpath(root))
     return _Walk(root, start, rules, follow_symlinks).folders()
 
 

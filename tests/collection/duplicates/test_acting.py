@@ -241,6 +241,21 @@ def test_what_was_changed_or_linked_since_is_left(collection: Collection, pictur
     assert _state(pictures) == before
 
 
+def test_what_lies_in_the_library_of_an_application_is_left(
+    collection: Collection, pictures: Path
+) -> None:
+    library = pictures / "My.photoslibrary" / "originals"
+    library.mkdir(parents=True)
+    (pictures / "copy.png").rename(library / "copy.png")
+    collection.sync(pictures)
+    report = _resolve(collection, "delete")
+    assert len(report.done) == 2
+    assert [(deed.path, "My.photoslibrary" in deed.problem) for deed in report.left] == [
+        (str(library / "copy.png"), True)
+    ]
+    assert (library / "copy.png").exists()
+
+
 def test_hard_links_of_what_stays_are_not_counted(collection: Collection, pictures: Path) -> None:
     (pictures / "copy.png").unlink()
     os.link(pictures / "a.png", pictures / "copy.png")

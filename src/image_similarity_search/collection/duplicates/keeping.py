@@ -6,33 +6,52 @@ go whatever else looks like it, and nothing is to go because it looks alike.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from image_similarity_search.collection.duplicates.checks import is_same_file
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.grouping import Edge, Edges, stars
+from image_similarity_search.collection.duplicates.losses import lost_with
 from image_similarity_search.collection.duplicates.ordering import (
     NO_RANK,
     Measure,
     Order,
     Rank,
     Ranks,
+    is_sharper,
     order,
     ranked,
     reason,
 )
 from image_similarity_search.collection.duplicates.scope import Contents, Scope
+from image_similarity_search.collection.duplicates.sidecars import Sidecars
 from image_similarity_search.duplicates import (
     DUPLICATE_LEVELS,
     NO_COLOURS,
+    NO_HOLDINGS,
     Duplicate,
     DuplicateGroup,
     DuplicateReport,
+    Holdings,
 )
 from image_similarity_search.types import ImageRecord
 
 _SAME_BYTES = Edge("exact", 0.0, 1.0, "")
+
+
+class Looks(NamedTuple):
+    """What is known of contents from looking at a file of each; what is not known is left out.
+
+    Attributes:
+        colours: how colourful they are.
+        holdings: what the file holds beside its pixels, where that is anything.
+    """
+
+    colours: Mapping[int, float]
+    holdings: Mapping[int, Holdings]
 
 
 def group(
@@ -40,7 +59,7 @@ def group(
     contents: Contents,
     edges: MutableMapping[int, dict[int, Edge]],
     images: Mapping[int, ImageRecord],
-    colours: Mapping[int, float],
+    looks: Looks,
     dismissals: Dismissals,
     measure: Measure,
 ) -> None:
@@ -51,22 +70,26 @@ def group(
         contents: what was compared.
         edges: which contents are alike; those that were dismissed are taken out.
         images: the records of all images of these contents; one that is gone by now is left out.
-        colours: how colourful these contents are; of those without it is not known.
+        looks: what is known of these contents beside.
         dismissals: what is not to be shown.
         measure: measures the sharpness of images.
     """
     scope = contents.scope
-    members = {}
+    members, sidecars = {}, Sidecars()
+
+    def first(image: ImageRecord) -> Order:
+        return order(image, scope.references, lone=not sidecars.beside(image.path))
+
     for one in {*contents.copies, *edges}:
         there = [images[id_] for id_ in contents.members(one) if id_ in images]
         if there:
-            members[one] = sorted(there, key=lambda image: order(image, scope.references))
+            members[one] = sorted(there, key=first)
     report.dismissed = _dismiss(edges, members, dismissals)
     copies = _edges(edges, members, similar=False)
     best = {one: there[0] for one, there in members.items()}
-    ranks = ranked(best, copies, scope.references, colours, measure)
+    ranks = ranked(best, copies, scope.references, looks.colours, looks.holdings, measure)
     report.unmeasured = ranks.unmeasured
-    grouping = _Grouping(scope, members, copies, ranks)
+    grouping = _Grouping(scope, members, copies, looks.holdings, sidecars, ranks)
     groups = list(grouping.groups())
     report.linked = len(grouping.linked)
     gone = {other.image.id for one in groups for other in one.others}
@@ -75,7 +98,8 @@ def group(
         for one, there in members.items()
         if (image := next((image for image in there if image.id not in gone), None))
     }
-    groups += _Grouping(scope, staying, _edges(edges, staying, similar=True)).groups()
+    alike = _edges(edges, staying, similar=True)
+    groups += _Grouping(scope, staying, alike, looks.holdings, sidecars).groups()
     report.groups = sorted(groups, key=lambda one: DUPLICATE_LEVELS.index(one.level))
 
 
@@ -89,6 +113,8 @@ class _Grouping:
     scope: Scope
     members: Mapping[int, list[ImageRecord]]
     edges: Edges
+    holdings: Mapping[int, Holdings]
+    sidecars: Sidecars
     ranks: Ranks = field(default_factory=Ranks)
     linked: list[ImageRecord] = field(default_factory=list)
 
@@ -109,8 +135,9 @@ class _Grouping:
             if going:
                 second = min(self._order(content, image) for content, image, _ in going)
                 why = reason(self._content_order(keep), second)
-                described = [self._described(keep, *one) for one in going]
-                yield DuplicateGroup(best, why, described, self._sharpness(keep))
+                described = [self._described(keep, best, *one) for one in going]
+                sharpness, holdings = self._sharpness(keep), self._holdings(keep)
+                yield DuplicateGroup(best, why, described, sharpness, holdings)
 
     def _not_linked(
         self, content: int, best: ImageRecord, copies: list[ImageRecord]
@@ -128,17 +155,36 @@ class _Grouping:
         return self._order(content, self.members[content][0])
 
     def _order(self, content: int, image: ImageRecord) -> Order:
-        return order(image, self.scope.references, self._rank(content))
+        lone = not self.sidecars.beside(image.path)
+        return order(image, self.scope.references, self._rank(content), lone=lone)
 
     def _rank(self, content: int) -> Rank:
         return self.ranks.by_content.get(content, NO_RANK)
 
-    def _described(self, keep: int, content: int, image: ImageRecord, edge: Edge) -> Duplicate:
+    def _described(
+        self, keep: int, best: ImageRecord, content: int, image: ImageRecord, edge: Edge
+    ) -> Duplicate:
         score = 1 / (1 + edge.distance)
         faded = self._rank(content).faded and not self._rank(keep).faded
         change = ", ".join(filter(None, [edge.change, NO_COLOURS * faded]))
-        sharpness = self._sharpness(content)
-        return Duplicate(image, edge.level, score, edge.likeness, change, sharpness)
+        lost = () if edge.level == "similar" else tuple(self._lost(keep, best, content, image))
+        sharpness, holdings = self._sharpness(content), self._holdings(content)
+        return Duplicate(image, edge.level, score, edge.likeness, change, sharpness, holdings, lost)
+
+    def _lost(
+        self, keep: int, best: ImageRecord, content: int, image: ImageRecord
+    ) -> Iterator[str]:
+        """What would be lost with an image."""
+        if content != keep:
+            yield from lost_with(self._holdings(content), self._holdings(keep))
+            of_one_size = self._rank(content).size == self._rank(keep).size
+            if of_one_size and is_sharper(self._sharpness(content), self._sharpness(keep)):
+                yield "finer detail"
+        for path in self.sidecars.only_beside(image.path, best.path):
+            yield f"a {os.path.splitext(path)[1].lower()} beside it"
+
+    def _holdings(self, content: int) -> Holdings:
+        return self.holdings.get(content, NO_HOLDINGS)
 
     def _sharpness(self, content: int) -> float | None:
         return self.ranks.sharpness.get(content)
