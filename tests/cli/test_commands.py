@@ -29,17 +29,20 @@ def indexed(iss: Iss, index_data: Path) -> Iss:
 
 def test_index_says_at_the_end_what_it_did(iss: Iss, photos: Path) -> None:
     (photos / "bad.jpg").write_bytes(b"no picture")
-    (photos / "notes.txt").write_text("no picture either")
+    for name in ("notes.txt", "raw.CR3", "raw 2.cr3", "no. extension"):
+        (photos / name).write_text("no picture either")
     done = iss("index", photos)
     (line,) = lines(done)
     assert line.startswith("indexed 12, updated 0, unchanged 0, moved 0, removed 0, skipped 1 in ")
     assert line.endswith(" images/s)")
     assert b"iss info --skipped" in done.stderr
-    assert b"content: 1" in done.stderr
+    assert b"not read here: 2 .cr3, 1 without an extension, 1 .txt\n" in done.stderr
     assert (iss.folder / "index_data" / "catalog.sqlite").is_file()
     assert (iss.folder / "index_data" / "faiss.index").is_file()
-    (line,) = lines(iss("index", photos))
+    again = iss("-vv", "index", photos)
+    (line,) = lines(again)
     assert line.startswith("indexed 0, updated 0, unchanged 12, ")
+    assert f"{photos / 'raw 2.cr3'}: passed over: no picture".encode() in again.stderr
     (line,) = lines(iss("info", "--skipped"))
     assert line == f"{photos / 'bad.jpg'}: not a picture in a format that is read here"
 

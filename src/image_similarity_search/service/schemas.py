@@ -260,6 +260,11 @@ class SyncReportOut(BaseModel):
     skipped: int
     encoded: int
     other_files: int
+    other_kinds: dict[str, int] = Field(
+        default_factory=dict,
+        description="How many of them have each extension; the ten most.",
+        examples=[{".cr3": 16, ".mov": 2}],
+    )
     unreadable_folders: list[str]
     seconds: float
 
