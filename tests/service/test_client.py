@@ -124,6 +124,7 @@ def test_all_that_the_service_offers_to_programs(client: Client, place: Path) ->
     client.images()
     client.image(1)
     client.thumbnail(1)
+    assert client.preview(3) == client.preview(client.file(3))
     assert client.file(1, download=True) == client.file(1)
     client.search(1)
     client.search(picture(3))

@@ -33,6 +33,7 @@ class Links(BaseModel):
 
     self: str
     thumbnail: str
+    preview: str
     file: str
 
 
@@ -379,7 +380,10 @@ def _image(record: ImageRecord, collection: str, roots: Roots) -> dict[str, Any]
         "state": record.state,
         "reason": record.reason,
         "metadata": record.metadata,
-        "links": {"self": here, "thumbnail": f"{here}/thumbnail", "file": f"{here}/file"},
+        "links": {
+            "self": here,
+            **{what: f"{here}/{what}" for what in ("thumbnail", "preview", "file")},
+        },
     }
 
 
