@@ -17,7 +17,7 @@ from image_similarity_search.service.requests import MOST, AddIn, FilterIn
 from image_similarity_search.service.roots import inside
 from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.routes.searching import ImageId
-from image_similarity_search.service.schemas import Image, Images
+from image_similarity_search.service.schemas import Image, ImageDetails, Images, TraitsOut
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import Changing, ServedHere, ServiceHere
 from image_similarity_search.types import State
@@ -66,8 +66,8 @@ async def listed(
 
 
 @router.get("/{id}", responses=problems(404))
-async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> Image:  # noqa: A002 - its name in the path
-    """One image."""
+async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> ImageDetails:  # noqa: A002 - its name in the path
+    """One image, and what its file says of itself."""
     return await service.desk.do(_one, served, id)
 
 
@@ -133,8 +133,10 @@ def _page(
     return Images(images=images, next=following, total=total)
 
 
-def _one(served: Served, id_: int) -> Image:
-    return Image.of(served.collection.get(id_), served.name, served.roots())
+def _one(served: Served, id_: int) -> ImageDetails:
+    image = Image.of(served.collection.get(id_), served.name, served.roots())
+    traits = served.collection.traits(id_)
+    return ImageDetails(**dict(image), traits=TraitsOut.of(traits) if traits else None)
 
 
 def _add(served: Served, root: str, path: str) -> Image:
