@@ -13,7 +13,7 @@ from command_line import Iss, lines
 from conftest import MakePicture, draw
 from PIL import Image, ImageFilter
 
-from image_similarity_search.cli import exits
+from image_similarity_search.cli import duplicate_groups, exits
 
 
 @pytest.fixture
@@ -64,6 +64,20 @@ def test_search_among_some(indexed: Iss, photos: Path) -> None:
         name, value = wrong.split()
         assert value.encode() in indexed("search", query, name, value, status=exits.USAGE).stderr
     indexed("search", query, "--in", "nowhere", status=exits.BAD_IMAGE)
+
+
+def test_a_page_of_duplicates_says_what_it_leaves_out(
+    indexed: Iss, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicate_groups, "_MOST_SHOWN", 5)
+    for number, name in enumerate(["picture 0.jpg"] * 4 + ["picture 4.png"]):
+        shutil.copy(photos / name, photos / f"copy {number}.jpg")
+    indexed("index", photos)
+    done = indexed("duplicates", "--level", "exact", "--html", "page.html")
+    page = (indexed.folder / "page.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 5
+    for told in (page, done.stderr.decode()):
+        assert "2 more pictures are left out: --in FOLDER looks at fewer" in told
 
 
 def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
