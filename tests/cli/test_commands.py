@@ -13,7 +13,7 @@ from command_line import Iss, lines
 from conftest import MakePicture, draw
 from PIL import Image, ImageFilter
 
-from image_similarity_search.cli import exits
+from image_similarity_search.cli import duplicate_groups, exits
 
 
 @pytest.fixture
@@ -29,17 +29,20 @@ def indexed(iss: Iss, index_data: Path) -> Iss:
 
 def test_index_says_at_the_end_what_it_did(iss: Iss, photos: Path) -> None:
     (photos / "bad.jpg").write_bytes(b"no picture")
-    (photos / "notes.txt").write_text("no picture either")
+    for name in ("notes.txt", "raw.CR3", "raw 2.cr3", "no. extension"):
+        (photos / name).write_text("no picture either")
     done = iss("index", photos)
     (line,) = lines(done)
     assert line.startswith("indexed 12, updated 0, unchanged 0, moved 0, removed 0, skipped 1 in ")
     assert line.endswith(" images/s)")
     assert b"iss info --skipped" in done.stderr
-    assert b"content: 1" in done.stderr
+    assert b"not read here: 2 .cr3, 1 without an extension, 1 .txt\n" in done.stderr
     assert (iss.folder / "index_data" / "catalog.sqlite").is_file()
     assert (iss.folder / "index_data" / "faiss.index").is_file()
-    (line,) = lines(iss("index", photos))
+    again = iss("-vv", "index", photos)
+    (line,) = lines(again)
     assert line.startswith("indexed 0, updated 0, unchanged 12, ")
+    assert f"{photos / 'raw 2.cr3'}: passed over: no picture".encode() in again.stderr
     (line,) = lines(iss("info", "--skipped"))
     assert line == f"{photos / 'bad.jpg'}: not a picture in a format that is read here"
     done = iss("info", "--skipped", "-0", "--exit-code", status=exits.FOUND)
@@ -67,6 +70,20 @@ def test_search_among_some(indexed: Iss, photos: Path) -> None:
         name, value = wrong.split()
         assert value.encode() in indexed("search", query, name, value, status=exits.USAGE).stderr
     indexed("search", query, "--in", "nowhere", status=exits.BAD_IMAGE)
+
+
+def test_a_page_of_duplicates_says_what_it_leaves_out(
+    indexed: Iss, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicate_groups, "_MOST_SHOWN", 5)
+    for number, name in enumerate(["picture 0.jpg"] * 4 + ["picture 4.png"]):
+        shutil.copy(photos / name, photos / f"copy {number}.jpg")
+    indexed("index", photos)
+    done = indexed("duplicates", "--level", "exact", "--html", "page.html")
+    page = (indexed.folder / "page.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 5
+    for told in (page, done.stderr.decode()):
+        assert "2 more pictures are left out: --in FOLDER looks at fewer" in told
 
 
 def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from conftest import CountingEncoder, MakePicture, draw
 
 from image_similarity_search.catalog.changes import Changes
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.other_files import OtherFiles, most_of
 from image_similarity_search.errors import (
     CollectionNotFoundError,
     ConfigError,
@@ -644,3 +645,23 @@ def test_two_roots_are_each_synced_alone(
     assert paths(collection) == {
         str(path) for folder in (photos, other) for path in folder.rglob("*.*")
     }
+
+
+def test_a_report_names_ten_kinds_of_other_files(collection: Collection, photos: Path) -> None:
+    names = [f"{number}.k{kind}" for kind in range(12) for number in range(12 - kind)]
+    for name in [*names, "v. 2", "none"]:
+        (photos / name).write_bytes(b"no picture")
+    report = collection.sync(photos)
+    assert report.others == len(names) + 2
+    assert list(report.other_kinds.items())[:2] == [(".k0", 12), (".k1", 11)]
+    assert len(report.other_kinds) == 10
+
+
+def test_endings_without_end_are_not_remembered() -> None:
+    others = OtherFiles()
+    for number in range(3_000):
+        others.add(f"a.{number}")
+    for name in ("a.0", "a.2999"):
+        others.add(name)
+    assert [number for number in others.most().values() if number > 1] == [2]
+    assert most_of([others.most()] * 2)[".0"] == 4

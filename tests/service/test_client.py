@@ -18,6 +18,8 @@ from urllib.parse import unquote
 import httpx
 import numpy as np
 import pytest
+from camera_files import exif
+from conftest import draw
 from running import Starter
 from test_attacks import KEY
 from test_searching import picture
@@ -30,7 +32,7 @@ from image_similarity_search.errors import (
     ImageSearchError,
     ServiceError,
 )
-from image_similarity_search.types import Region
+from image_similarity_search.types import NO_TRAITS, Region
 
 
 @pytest.fixture
@@ -72,6 +74,14 @@ def test_everything_that_can_be_asked(client: Client, place: Path) -> None:
     )
     assert {hit.image.path.rpartition(".")[2] for hit in found} == {"png"}
     assert len(client.search_by_examples([Example(3), Example(4, -0.2)], k=20)) == 10
+
+
+def test_what_a_file_says_of_itself(client: Client, place: Path) -> None:
+    draw(30).save(place / "photos" / "berne.jpg", exif=exif())
+    added = client.add_existing("photos", "berne.jpg")
+    with Collection.open(place / "index") as collection:
+        assert client.image(added.id).traits == collection.traits(added.id) != NO_TRAITS
+    assert client.images().images[-1].traits is None, "of one alone"
 
 
 def test_everything_that_can_be_changed(client: Client, place: Path) -> None:
@@ -124,6 +134,7 @@ def test_all_that_the_service_offers_to_programs(client: Client, place: Path) ->
     client.images()
     client.image(1)
     client.thumbnail(1)
+    assert client.preview(3) == client.preview(client.file(3))
     assert client.file(1, download=True) == client.file(1)
     client.search(1)
     client.search(picture(3))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
 
 _MOST_NAMED = 5  # files that were left for one reason
+_MOST_SHOWN = 1_000  # pictures of a page: 77 MB, which browsers still open
 
 
 def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool) -> None:
@@ -104,6 +105,12 @@ def _stays(report: DuplicateReport, kind: str) -> str:
     return (
         f"{groups} of what only looks alike, with {output.count(others, f'more {kind}')} that stay"
     )
+
+
+def _left_out(report: DuplicateReport, shown: int) -> str:
+    """What a page does not show, where it shows so many pictures."""
+    more = sum(1 + len(group.others) for group in report.groups) - shown
+    return f"{more:,} more pictures are left out: --in FOLDER looks at fewer" if more else ""
 
 
 def _value(other: Duplicate) -> str:
@@ -198,17 +205,20 @@ def write_groups(file: str, report: DuplicateReport) -> None:
     from image_similarity_search.cli.thumbnails import thumbnail
     from image_similarity_search.types import Hit
 
-    sections = []
+    sections, left = [], _MOST_SHOWN
     for group in report.groups:
+        shown = group.others[: max(0, left - 1)]
+        if not shown:
+            break
+        left -= 1 + len(shown)
         hits = [
             Hit(one.image, 1 / one.score - 1 if one.score else 1.0, one.likeness or one.score)
-            for one in group.others
+            for one in shown
         ]
         looks = f"{_looks(group.keep, group.sharpness)}{_held(group.holdings, group)}"
         note = f"{group.level}; kept as {group.why}: {looks}"
         notes = [
-            f"{other.level}: {_details(other)}{_held(other.holdings, group)}"
-            for other in group.others
+            f"{other.level}: {_details(other)}{_held(other.holdings, group)}" for other in shown
         ]
         heading = "Looks alike, and stays" if group.level == "similar" else "Could go"
         path = group.keep.path
@@ -218,5 +228,8 @@ def write_groups(file: str, report: DuplicateReport) -> None:
     summary = _could_go(report, "picture")
     if report.similar:
         summary += f"; {_stays(report, 'picture')}"
+    if left_out := _left_out(report, _MOST_SHOWN - left):
+        summary += f". {left_out}"
+        output.say(f"the page does not show all: {left_out}")
     write_page(file, sections, title="Duplicates", summary=summary)
     output.say(f"the page is in {file}")

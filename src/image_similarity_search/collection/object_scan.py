@@ -76,10 +76,10 @@ def _pictures(scan: Scan, root: str, start: str, page: list[Stored]) -> list[_Fo
         inner = relative(stored.address, root)
         if not inner or stored.address.endswith("/"):  # what some programs put there for a folder
             continue
-        if is_odd(bucket_of(stored.address)[1]):
-            scan.report.others += 1
-            continue
         folder, _, name = inner.rpartition("/")
+        if is_odd(bucket_of(stored.address)[1]):
+            scan.pass_over(name, stored.address, "its key can't be told as folder and name")
+            continue
         if rules.leaves_out(inner, start) or not rules.includes(name, inner):
             continue
         said = rules.says_picture(name) if stored.size else bool(rules.says_picture(name))
@@ -88,7 +88,7 @@ def _pictures(scan: Scan, root: str, start: str, page: list[Stored]) -> list[_Fo
         elif said:
             pictures.append(_Found(folder, name, stored))
         else:
-            scan.report.others += 1
+            scan.pass_over(name, stored.address)
     unread = [found.object.address for found in unsure if found.object.begin is None]
     read = dict(zip(unread, storage.begins(unread, SNIFF_BYTES), strict=True))
     for found in unsure:
@@ -96,7 +96,7 @@ def _pictures(scan: Scan, root: str, start: str, page: list[Stored]) -> list[_Fo
         if looks_like_picture(data):
             pictures.append(found)
         else:
-            scan.report.others += 1
+            scan.pass_over(found.name, found.object.address)
     return pictures
 
 

@@ -108,7 +108,13 @@ class Uploads:
 
     def thumbnail(self, data: bytes) -> bytes:
         """A small upright JPEG of a picture; raises what the future of ``embed`` does."""
-        wish = Wish(None, None, self._max_pixels)
+        return self._small(data, Wish(None, None, self._max_pixels))
+
+    def preview(self, data: bytes) -> bytes:
+        """A larger one to look at, of up to 1,440 pixels a side; raises what ``thumbnail`` does."""
+        return self._small(data, Wish(None, None, self._max_pixels, preview=True))
+
+    def _small(self, data: bytes, wish: Wish) -> bytes:
         return self._decoded(self._pool.submit(request(data, wish), self._seconds).result())[0]
 
     def view(self, data: bytes, region: Region | None = None) -> tuple[PixelArray, Region]:

@@ -29,6 +29,7 @@ from image_similarity_search.service.routes import (
     duplicates,
     explaining,
     images,
+    pictures,
     searching,
     sessions,
     syncing,
@@ -77,7 +78,8 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     app.state.service = service
     app.state.parameters = {}
     problems.add_handlers(app)
-    for module in (about, sessions, searching, explaining, images, tags, syncing, duplicates):
+    asked = (about, sessions, searching, explaining, images, pictures, tags, syncing, duplicates)
+    for module in asked:
         app.include_router(module.router, dependencies=[Depends(only_known)])
     add_page(app)
     app.openapi = lambda: _document(app, keys=bool(settings.keys))  # type: ignore[method-assign]  # as FastAPI says to

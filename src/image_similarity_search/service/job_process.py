@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.other_files import most_of
 from image_similarity_search.duplicates import DuplicateReport
 from image_similarity_search.errors import (
     FolderNotFoundError,
@@ -137,6 +138,7 @@ def _together(reports: list[SyncReport], roots: Roots) -> dict[str, Any]:
     folders = [folder for report in reports for folder in report.unreadable_folders]
     return {name: sum(getattr(report, name) for report in reports) for name in _COUNTS} | {
         "other_files": sum(report.others for report in reports),
+        "other_kinds": most_of(report.other_kinds for report in reports),
         "unreadable_folders": [roots.without_folders(folder) for folder in folders],
         "seconds": round(sum(report.seconds for report in reports), 3),
     }

@@ -23,6 +23,7 @@ from image_similarity_search.types import (
     Region,
     ScoreWord,
     State,
+    Traits,
 )
 
 JobKind = Literal["sync", "duplicates"]
@@ -33,6 +34,7 @@ class Links(BaseModel):
 
     self: str
     thumbnail: str
+    preview: str
     file: str
 
 
@@ -60,6 +62,37 @@ class Image(BaseModel):
     def of(cls, record: ImageRecord, collection: str, roots: Roots) -> Image:
         """The image of a record."""
         return cls(**_image(record, collection, roots))
+
+
+class TraitsOut(BaseModel):
+    """What a picture file says of itself, and its colours; null where it does not."""
+
+    camera: str | None = Field(examples=["Canon EOS R5"])
+    taken: str | None = Field(
+        description="By the camera's clock, which knows no time zone.",
+        examples=["2023-06-01T12:05:00"],
+    )
+    latitude: float | None
+    longitude: float | None
+    colours: list[str] = Field(description="A quarter or more of the picture is of each.")
+
+    @classmethod
+    def of(cls, traits: Traits) -> TraitsOut:
+        """What ``Collection.traits`` said."""
+        taken = None if traits.taken is None else _time(traits.taken * 10**9)
+        return cls(
+            camera=traits.camera,
+            taken=taken.replace(tzinfo=None).isoformat() if taken else None,
+            latitude=traits.latitude,
+            longitude=traits.longitude,
+            colours=list(traits.colours),
+        )
+
+
+class ImageDetails(Image):
+    """All that is known of an image; ``traits`` is null where its file was not read for them."""
+
+    traits: TraitsOut | None
 
 
 class Images(BaseModel):
@@ -260,6 +293,11 @@ class SyncReportOut(BaseModel):
     skipped: int
     encoded: int
     other_files: int
+    other_kinds: dict[str, int] = Field(
+        default_factory=dict,
+        description="How many of them have each extension; the ten most.",
+        examples=[{".cr3": 16, ".mov": 2}],
+    )
     unreadable_folders: list[str]
     seconds: float
 
@@ -374,7 +412,10 @@ def _image(record: ImageRecord, collection: str, roots: Roots) -> dict[str, Any]
         "state": record.state,
         "reason": record.reason,
         "metadata": record.metadata,
-        "links": {"self": here, "thumbnail": f"{here}/thumbnail", "file": f"{here}/file"},
+        "links": {
+            "self": here,
+            **{what: f"{here}/{what}" for what in ("thumbnail", "preview", "file")},
+        },
     }
 
 

@@ -23,13 +23,14 @@ Method = Annotated[
     ExplainMethod | None, Query(description="By default `places`, where the model allows it.")
 ]
 
-_BODY = {
+UPLOAD = {
     "requestBody": {
         "required": True,
         "description": "The picture's bytes.",
         "content": {"application/octet-stream": PICTURE, "image/*": PICTURE},
     }
 }
+"""A body that is a picture, in OpenAPI."""
 
 
 @router.get("", responses=problems(404, 413))
@@ -51,7 +52,7 @@ async def explained(
 @router.post(
     "",
     responses=problems(400, 404, 408, 413, 415),
-    openapi_extra=_BODY,
+    openapi_extra=UPLOAD,
 )
 async def explained_by_upload(
     served: ServedHere,
