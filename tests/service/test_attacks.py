@@ -309,12 +309,13 @@ def test_other_machines_need_a_key(tmp_path: Path) -> None:
 # Too much of anything
 
 
-def test_too_many_requests(serve: Starter, here: str) -> None:
+def test_too_many_requests(serve: Starter, here: str, caplog: pytest.LogCaptureFixture) -> None:
     client = serve(limits=Limits(rate=1.0, burst=5.0))
     answers = [client.get(here) for _ in range(8)]
     assert [answer.status_code for answer in answers[:5]] == [200] * 5
     assert (answers[-1].status_code, slug_of(answers[-1])) == (429, "rate")
     assert int(answers[-1].headers["retry-after"]) >= 1
+    assert "too many requests of '127.0.0.1': some are refused" in caplog.messages
 
 
 def test_a_client_saves_up_requests_and_no_other_pays_for_it() -> None:

@@ -40,7 +40,7 @@ class Counted(H11Protocol):
             if self not in connections:  # it was gone before this began
                 return
             scope[COUNT] = len(connections)
-            self._answering = asyncio.current_task()
+            task = self._answering = asyncio.current_task()
 
             async def received() -> Message:
                 message = await receive()
@@ -52,7 +52,8 @@ class Counted(H11Protocol):
             except asyncio.CancelledError:  # there is nobody, no time or no way to say more to
                 self.transport.close()
             finally:
-                self._answering = None
+                if self._answering is task:  # the next may have begun on this connection
+                    self._answering = None
 
         self.app = counted
 

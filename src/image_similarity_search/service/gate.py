@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,11 +16,14 @@ from image_similarity_search.service.guesses import RATE, Guesses
 from image_similarity_search.service.headers import SECURITY
 from image_similarity_search.service.keys import Keys, guess
 from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.log_lines import Strangers
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.origins import Origins
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.rates import Rates
 from image_similarity_search.service.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _HOST = Kind(421, "host", "The service is not called by this name")
 _ORIGIN = Kind(403, "origin", "Pages of other sites may not ask for this")
@@ -47,6 +51,7 @@ class Gate:
         self._rates = Rates(settings.limits.rate, settings.limits.burst)
         self._bodies = Bodies(settings.limits)
         self._metrics = metrics
+        self._told = Strangers(_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -122,4 +127,5 @@ class Gate:
     def _slow_down(self, client: str) -> None:
         seconds = self._rates.take(client)
         if seconds:
+            self._told.warning("too many requests of %r: some are refused", client)
             raise Refusal(RATE, f"try again in {seconds} s", {"Retry-After": str(seconds)})

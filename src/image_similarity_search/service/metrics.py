@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import product
+from typing import get_args
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -19,12 +22,15 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import Scope
 
+from image_similarity_search.service.schemas import Job, JobKind, JobState
+
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # a client may invent more
 
 _KINDS = ("counter", "histogram", "gauge_mostrecent", "gauge_livesum")
 _BYTES = 1 << 18  # of each: more than all routes, methods and statuses take
+_BYTES_OF_COLLECTION = 1 << 12  # the same, of each collection
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +48,7 @@ class Metrics:
         """``collections`` are their names."""
         self._registry = CollectorRegistry()
         self._shared = shared
-        if shared and not _has_room(shared):
+        if shared and not _has_room(shared, _BYTES + len(collections) * _BYTES_OF_COLLECTION):
             self._shared = None
             values.ValueClass = values.MutexValue
         self._requests = Counter(
@@ -65,6 +71,27 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="mostrecent",
         )
+        self._available = Gauge(
+            "iss_collection_available",
+            "Whether a collection can be used: 1, or 0.",
+            ["collection"],
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._jobs = Gauge(
+            "iss_jobs",
+            "The last jobs, by how they are.",
+            ["collection", "kind", "state"],
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._synced = Gauge(
+            "iss_synced_timestamp_seconds",
+            "When the last sync ended that was done; 0 where none is known.",
+            ["collection"],
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
         self._waiting = Gauge(
             "iss_requests_at_work",
             "Requests at work, or waiting for it.",
@@ -75,8 +102,9 @@ class Metrics:
         # what they count in is opened now: the folder may be cleaned away later
         self._requests.labels("GET", "/metrics", "200")
         self._seconds.labels("/metrics")
-        for name in collections:
-            self._images.labels(name)
+        self._names = list(collections)
+        self.collections({})
+        self.jobs([])
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         """A request is answered."""
@@ -86,9 +114,20 @@ class Metrics:
         if not route.endswith("/events"):  # these take as long as what they tell of
             self._seconds.labels(route).observe(seconds)
 
-    def images(self, collection: str, count: int) -> None:
-        """A collection has so many images."""
-        self._images.labels(collection).set(count)
+    def collections(self, counts: Mapping[str, int]) -> None:
+        """Those that can be used have so many images."""
+        for name in self._names:
+            self._images.labels(name).set(counts.get(name, 0))
+            self._available.labels(name).set(name in counts)
+
+    def jobs(self, jobs: Sequence[Job]) -> None:
+        """The last jobs are these, the newest first."""
+        found = Tally((job.collection, job.kind, job.state) for job in jobs)
+        for place in product(self._names, get_args(JobKind), get_args(JobState)):
+            self._jobs.labels(*place).set(found[place])
+        for name in self._names:
+            ended = [job.finished for job in jobs if _is_synced(job, name) and job.finished]
+            self._synced.labels(name).set(max(ended).timestamp() if ended else 0)
 
     def waiting(self, count: int) -> None:
         """So many requests are at work."""
@@ -103,12 +142,16 @@ class Metrics:
         return generate_latest(registry)
 
 
+def _is_synced(job: Job, collection: str) -> bool:
+    return (job.collection, job.kind, job.state) == (collection, "sync", "done")
+
+
 def _files(folder: str) -> list[str]:
     """Those of prometheus_client that this process counts in."""
     return [os.path.join(folder, f"{kind}_{os.getpid()}.db") for kind in _KINDS]
 
 
-def _has_room(folder: str) -> bool:
+def _has_room(folder: str, size: int) -> bool:
     """Take the room that this process counts in.
 
     It is mapped into memory: the system ends who writes there when the drive has no room for it.
@@ -116,7 +159,7 @@ def _has_room(folder: str) -> bool:
     try:
         for path in _files(folder):
             with open(path, "xb") as file:
-                file.write(bytes(_BYTES))
+                file.write(bytes(size))
     except OSError as error:
         _log.warning("what this process measures is told by itself alone: %s", error)
         for path in _files(folder):

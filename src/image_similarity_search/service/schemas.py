@@ -27,6 +27,7 @@ from image_similarity_search.types import (
 )
 
 JobKind = Literal["sync", "duplicates"]
+JobState = Literal["running", "done", "cancelled", "failed"]
 
 
 class Links(BaseModel):
@@ -364,7 +365,7 @@ class Job(BaseModel):
     id: str = Field(examples=["3f9c2a7be01d4c55"])
     collection: str
     kind: JobKind
-    state: Literal["running", "done", "cancelled", "failed"]
+    state: JobState
     root: str | None = Field(description="The folder that is being worked on.")
     phase: str | None = Field(default=None, examples=["indexing"])
     done: int = 0

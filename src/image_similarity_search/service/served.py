@@ -202,9 +202,10 @@ class Desk:
                 served.understood = True
                 return rows
             except TimeoutError:
-                work.cancel()  # where it has not begun
                 detail = "that takes minutes, the first time; all else goes on"
                 raise Refusal(_FETCHING, detail) from None
+            finally:
+                work.cancel()  # where it has not begun
 
     @contextmanager
     def _place(self) -> Iterator[None]:

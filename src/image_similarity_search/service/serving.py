@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from typing import Any
 
 import uvicorn
 
@@ -17,6 +18,7 @@ from image_similarity_search.errors import (
     ImageSearchError,
     ServiceError,
 )
+from image_similarity_search.service import log_lines
 from image_similarity_search.service.app import AppFactory
 from image_similarity_search.service.background import Background
 from image_similarity_search.service.connections import Counted
@@ -39,7 +41,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
         ConfigError: the address can't be listened at.
     """
     _try_opening([folder for _, folder in settings.collections])
-    config = configured(settings, shared_metrics)
+    config = configured(settings, shared_metrics, log=log_lines.config())
     listening = listening_socket(settings)
     host, port = listening.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
@@ -84,8 +86,10 @@ def _opens(folder: str) -> None:
         _ = collection.encoder  # what is wrong with it is to be said here, not by uvicorn
 
 
-def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn.Config:
-    """How uvicorn is to run the application."""
+def configured(
+    settings: Settings, shared_metrics: str | None = None, *, log: dict[str, Any] | None = None
+) -> uvicorn.Config:
+    """How uvicorn is to run the application; ``log`` is for ``logging.config``, in each process."""
     return uvicorn.Config(
         AppFactory(settings, shared_metrics),
         factory=True,
@@ -98,6 +102,7 @@ def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn
         server_header=False,
         access_log=False,
         log_level="warning",
+        log_config=log,
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,

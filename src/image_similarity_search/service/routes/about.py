@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from fastapi import APIRouter, Response
 
@@ -44,10 +45,13 @@ async def readyz(service: ServiceHere) -> Readiness:
 @router.get("/metrics", tags=["service"], response_class=Response, responses=problems())
 async def measured(service: ServiceHere) -> Response:
     """Measurements, as Prometheus reads them."""
+    counts = {}
     async with service.shelf.all() as (found, _):
-        for name in service.shelf.names():
-            count = await service.desk.tell(len, found[name].collection) if name in found else 0
-            service.metrics.images(name, count)
+        for name, served in found.items():
+            with suppress(ImageSearchError):  # it can't be used, after all
+                counts[name] = await service.desk.tell(len, served.collection)
+    service.metrics.collections(counts)
+    service.metrics.jobs(await service.desk.tell(service.jobs.all))
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 
