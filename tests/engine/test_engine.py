@@ -38,7 +38,7 @@ from image_similarity_search.stores.engines.milvus_kinds import KINDS
 from image_similarity_search.stores.engines.milvus_label import Written
 from image_similarity_search.stores.engines.milvus_store import MilvusStore
 from image_similarity_search.testing import check_store
-from image_similarity_search.types import FloatArray, Hit, IdArray, Metric, Progress
+from image_similarity_search.types import FloatArray, Hit, IdArray, Metric, Moment, Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -275,7 +275,7 @@ def test_the_place_of_another_is_left_alone(
         _made(server.url(name), tmp_path / "i", photos)
     assert not (tmp_path / "i").exists()
     assert client.describe_collection(name)["fields"][1]["params"]["dim"] == 8
-    label = Written(Label("0" * 32, "another model", 16, "cosine", "auto"), 3)
+    label = Written(Label("0" * 32, "another model", 16, "cosine", "auto"), Moment(3))
     client.alter_collection_properties(name, label.properties())
     client.create_alias(name, "labelled")
     with pytest.raises(StoreMismatchError, match="another form than its label"):
