@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
 from conftest import CountingEncoder, MakePicture
 from histories import IDENTITY, Histories
 from postgres_server import PostgresServer
@@ -13,6 +14,8 @@ from postgres_server import PostgresServer
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.whereabouts import remember
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.backups import backed_up
+from image_similarity_search.errors import CollectionUnavailableError
 
 
 class _Dumps:
@@ -64,6 +67,8 @@ def test_other_computers_find_what_was_added_after_a_restore(
 
     with opened("a") as writer:
         writer.sync(photos)
+        with pytest.raises(CollectionUnavailableError, match="pg_dump"):
+            backed_up(str(tmp_path / "a"), str(tmp_path / "backup"))
         dumps.take(tmp_path / "dump.sql")
         writer.add(*lost)
     with opened("b") as running, opened("c") as other:
