@@ -114,7 +114,7 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
                     shutil.copyfile(source + end, copy + end)
             _refuse_damaged(copy, source)
             with closing(Database(copy)) as database:
-                kept = _put(database, os.path.join(folder, FILE_NAME))
+                kept = _put(database, os.path.join(folder, FILE_NAME), aside)
             if os.path.isdir(backup):
                 _bring_missing(backup, folder)
             names_on_disk(folder)
@@ -123,17 +123,24 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
     return kept
 
 
-def _put(database: Database, path: str) -> str:
-    """Let the catalog at ``path`` be as ``database``; returns what the former one is kept as."""
+def _put(database: Database, path: str, aside: str) -> str:
+    """Let the catalog at ``path`` be as ``database``; returns what the former one is kept as.
+
+    That is whole, or not there: it is copied into the folder ``aside`` first.
+    """
     kept = ""
     if os.path.exists(path):
         kept = f"{path}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        while os.path.exists(kept):
+            kept += "+"
+        copy = os.path.join(aside, "former")
         try:
             with closing(Database(path)) as former:
                 if Meta(former).read()["id"] != Meta(database).read()["id"]:
                     remedy = "give another index folder, or move that one away"
                     raise CollectionExistsError(os.path.dirname(path), remedy)
-                former.copy_to(kept, journal="DELETE")
+                former.copy_to(copy, journal="DELETE")
+            os.replace(copy, kept)
         except (CollectionCorruptError, CollectionNotFoundError):
             _move_away(path, kept)
     database.copy_to(path, journal="WAL")
