@@ -258,6 +258,26 @@ def test_a_catalog_restored_from_a_backup_makes_the_store_anew(
         assert collection.verify().problems == []
 
 
+def test_a_backup_that_went_on_as_far_makes_the_store_anew(
+    url: str, tmp_path: Path, photos: Path, make_picture: MakePicture
+) -> None:
+    """Beside a process that had seen the other history to a generation that there is again."""
+    with _made(url, tmp_path / "i", photos) as running:
+        running.backup(tmp_path / "backup")
+        lost = make_picture(photos / "lost.jpg", 80)
+        running.add(lost)
+        assert running.search(lost, k=1)[0].score == 1.0
+        lost.unlink()
+        Collection.restore(tmp_path / "backup", tmp_path / "i")
+        other = make_picture(photos / "other.jpg", 81)
+        with Collection.open(tmp_path / "i", encoder=CountingEncoder()) as writer:
+            writer.add(other)
+            writer.add_tags(other, "beach")
+        assert {hit.path for hit in running.search(other, k=50)} == _files(photos)
+        assert running.search(other, k=1)[0].score == 1.0
+        assert running.verify().problems == []
+
+
 def _files(folder: Path) -> set[str]:
     return {str(path) for path in folder.rglob("*.*")}
 
