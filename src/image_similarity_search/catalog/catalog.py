@@ -24,6 +24,7 @@ from image_similarity_search.catalog.disks import Disks
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.files import Files
 from image_similarity_search.catalog.forgotten import ForgottenTags
+from image_similarity_search.catalog.history import History
 from image_similarity_search.catalog.measured import Measured
 from image_similarity_search.catalog.meta import PROGRESS, Meta
 from image_similarity_search.catalog.removals import Removals
@@ -45,7 +46,7 @@ from image_similarity_search.catalog.values import (
     is_displaced,
 )
 from image_similarity_search.errors import CollectionCorruptError, CollectionNotFoundError
-from image_similarity_search.types import IdArray, ImageRecord
+from image_similarity_search.types import IdArray, ImageRecord, Moment
 
 DURABLE_SECONDS = 5.0
 """After so long a change waits for the disk: so much work may be lost with the power."""
@@ -90,6 +91,7 @@ class Catalog:
             self.tags = Tags(self._database, self._rows)
             self.forgotten = ForgottenTags(self._database, self._rows, checksums)
             self.traits = TraitTable(self._database, checksums)
+            self.history = History(self._database, self._meta)
             self.removals = Removals(self._database, self._meta)
             self.changes = Changes(
                 self._database,
@@ -134,6 +136,11 @@ class Catalog:
         """A number that grows with every change."""
         return self._meta.generation()
 
+    @property
+    def moment(self) -> Moment:
+        """The generation with its mark: no other state of the catalog has both."""
+        return self.history.moment()
+
     def made_with(self) -> dict[str, str]:
         """What ``meta`` says, but for how far the collection is."""
         return {key: value for key, value in self._meta.read().items() if key not in PROGRESS}
@@ -171,7 +178,7 @@ class Catalog:
         """
         try:
             with self._database.transaction():
-                self.changes.generation = self._meta.advance()
+                self.changes.generation = self.history.advance()
                 yield
         finally:
             self._rows.look_no_further()
@@ -192,19 +199,17 @@ class Catalog:
 
     def set_index(self, kind: str) -> None:
         """Record another kind of store; call within a transaction."""
-        self._meta.write("index", kind)
+        self._meta.write({"index": kind})
         self.read_identity()
 
     def set_store(self, url: str) -> None:
         """Record where the embeddings are put to be searched; call within a transaction."""
-        self._meta.write("store", url)
+        self._meta.write({"store": url})
         self.read_identity()
 
     def set_identity(self, identity: Identity) -> None:
         """Record what was not known when the catalog was made; call within a transaction."""
-        for key, value in asdict(identity).items():
-            if key != "id":
-                self._meta.write(key, str(value))
+        self._meta.write({k: str(value) for k, value in asdict(identity).items() if k != "id"})
         self.read_identity()
 
     # What is there
@@ -269,14 +274,14 @@ class Catalog:
             CollectionCorruptError: one of them is not as it was written, or some are missing.
         """
         state, count = "skipped" if skipped else "indexed", 0
-        generation = self.generation
+        moment = self.moment
         query = f"{RECORD} WHERE images.state = ? AND images.id > ? ORDER BY images.id LIMIT ?"
         for rows in self._database.parts(query, state):
             records = map(self._rows.record, rows)
             yield from (record for record in records if not is_displaced(record.path))
             count += len(rows)
         with self.snapshot():
-            if self.generation == generation:
+            if self.moment == moment:
                 self.check_count(count, skipped=skipped)
 
     def check_count(self, found: int, *, skipped: bool = False) -> None:

@@ -195,6 +195,22 @@ class Database:
         """
         self.rows("PRAGMA wal_checkpoint(PASSIVE)")
 
+    def copy_to(self, path: str, *, journal: str) -> None:
+        """Let the database file at ``path`` be as this one; others there see it change at once.
+
+        ``journal`` is the journal mode to leave it in: ``WAL`` for a catalog in use.
+
+        Raises:
+            CollectionCorruptError: this one can't be read, or what is there is no database.
+            CollectionUnwritableError: it can't be written there.
+        """
+        with self._lock:
+            self._thaw()
+            with Translated(path), closing(_connect(path, "mode=rwc")) as copy:
+                self._connection.backup(copy)
+                copy.execute(f"PRAGMA journal_mode = {journal}")
+                copy.execute("PRAGMA wal_checkpoint(PASSIVE)")  # which waits for the disk
+
     def bytes_used(self) -> int:
         """How many bytes its files have."""
         return sum(os.path.getsize(f) for f in (self.path, f"{self.path}-wal") if os.path.exists(f))

@@ -58,8 +58,13 @@ class Keeper(Protocol):
         """
         ...
 
-    def distrust_the_future(self) -> None:
-        """Drop a store that is ahead of the catalog, before a change."""
+    def check_place(self) -> None:
+        """Before a change: raise where the store can't be found.
+
+        Raises:
+            StoreMismatchError, StoreUnavailableError: what is in an engine's place, or that none is
+                to be reached.
+        """
         ...
 
     def refresh(self) -> None:

@@ -96,7 +96,7 @@ def _into_engine(catalog: Catalog, url: str, kind: str, progress: ProgressCallba
         with catalog.transaction():
             catalog.set_store(url)
             catalog.set_index(kind)
-        store.generation = catalog.generation
+        store.moment = catalog.moment
 
 
 def _left_in_place(engine: Engine, catalog: Catalog, url: str, label: Label) -> EngineStore | None:
@@ -106,10 +106,10 @@ def _left_in_place(engine: Engine, catalog: Catalog, url: str, label: Label) -> 
         return None
     if found.label.identity != label.identity:
         raise StoreMismatchError(url, "another collection")
-    usable = found.label == label and 0 < found.generation <= catalog.generation
-    if not usable or not catalog.removals.can_catch_up(found.generation):
+    usable = found.label == label and found.moment.generation > 0
+    if not usable or catalog.history.why_not(found.moment):
         return None
-    return found if caught_up(found, catalog, found.generation) == len(found) else None
+    return found if caught_up(found, catalog, found.moment) == len(found) else None
 
 
 def _into_file(catalog: Catalog, folder: str, kind: str) -> None:

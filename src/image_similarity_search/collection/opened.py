@@ -196,7 +196,7 @@ class OpenedCollection:
         """Have a turn at changing the collection that is open, and no other; ``beside`` others."""
         with turn or self._catalog.turns.beside(self._wait):
             self._catalog.check_in_place()
-            self._keeper.distrust_the_future()
+            self._keeper.check_place()
             self._thumbnails.prepare()
             try:
                 yield

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.history import moment_of
 from image_similarity_search.catalog.inspection import inspect
 from image_similarity_search.catalog.lock import sole_use, writer_lock
 from image_similarity_search.catalog.salvage import NothingSavedError, Salvaged, salvage
@@ -203,7 +204,7 @@ def _store_ids(folder: str, meta: dict[str, str]) -> set[int]:
         )
     except StoreUnavailableError:
         return set()
-    if str(store.generation) != meta.get("generation"):
+    if store.moment != moment_of(meta):
         return set()
     return set(kept_ids(store).tolist())
 

@@ -130,15 +130,15 @@ class Searcher:
         if self._keeper.holds_still:
             yield
             return
-        moment = self._catalog.generation
+        moment = self._catalog.moment
         try:
             yield
         except CollectionCorruptError as error:  # or another process took away what was found
-            if self._catalog.generation == moment:
+            if self._catalog.moment == moment:
                 raise
             raise MovedOn(str(error)) from error
-        if not hasty and self._catalog.generation != moment:
-            raise MovedOn(f"generation {moment} is over")
+        if not hasty and self._catalog.moment != moment:
+            raise MovedOn(f"generation {moment.generation} is over")
 
     def _hits(self, ranked: Sequence[Ranked], k: int) -> list[list[Hit]]:
         """The first ``k`` of each answer, with their records."""

@@ -13,6 +13,7 @@ from importlib import import_module
 import numpy as np
 
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.history import TOO_OLD
 from image_similarity_search.catalog.lock import another_writes, store_lock
 from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.collection.costs import flat_limit
@@ -28,6 +29,7 @@ from image_similarity_search.errors import (
 from image_similarity_search.stores import index_file
 from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.stores.kinds import NAMED
+from image_similarity_search.types import Moment
 
 FILE_NAME = "faiss.index"
 
@@ -104,9 +106,9 @@ class StoreKeeper:
             return store
 
     def _in_step(self) -> FaissStore:
-        """The store, brought to the generation of the catalog."""
+        """The store, brought to the moment of the catalog."""
         store = self._load() if self._store is None else self._store
-        if self._store is None or store.generation != self._catalog.generation:
+        if self._store is None or store.moment != self._catalog.moment:
             store = self._checked(store)
             self._hold(store)
         return store
@@ -117,18 +119,8 @@ class StoreKeeper:
         tuning = self._catalog.measured.tuning()
         store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
 
-    def distrust_the_future(self) -> None:
-        """Drop a file that is ahead of the catalog, which then was restored from a backup.
-
-        Before a change, which might bring the catalog to the file's generation by another way.
-        """
-        saved = index_file.saved(self.path, self._catalog.identity.id)
-        if saved and saved.generation > self._catalog.generation:
-            _log.warning("%s is ahead of the catalog: it is made anew", self.path)
-            with contextlib.suppress(OSError):
-                os.remove(self.path)
-            with self._lock:
-                self._store = self._read = None
+    def check_place(self) -> None:
+        """Nothing: a file may be missing."""
 
     def refresh(self) -> None:
         """Bring store and file up to date after a change, or after a run that was killed.
@@ -150,9 +142,9 @@ class StoreKeeper:
         saved = index_file.saved(self.path, self._catalog.identity.id)
         if saved is None or saved.kind != self._catalog.identity.index:
             return count > 0
-        if not self._catalog.removals.can_catch_up(saved.generation):
+        if self._catalog.history.why_not(saved.moment):
             return True
-        return self._catalog.changed_since(saved.generation) > _allowed_changes(count)
+        return self._catalog.changed_since(saved.moment.generation) > _allowed_changes(count)
 
     def rebuild(self, kind: str | None) -> None:
         """Make the store and its file anew from the catalog, without decoding a picture.
@@ -170,7 +162,7 @@ class StoreKeeper:
                 if kind is not None:
                     self._catalog.set_index(kind)
                 self._catalog.removals.forget()
-            self._catch_up(store, self._catalog.generation)
+            self._catch_up(store, self._catalog.moment)
             self._hold(store)
             self._save(store)
 
@@ -244,22 +236,21 @@ class StoreKeeper:
     def _checked(self, store: FaissStore) -> FaissStore:
         """The store, caught up; made anew where it contradicts the catalog."""
         with self._catalog.snapshot():
-            generation = self._catalog.generation
+            now = self._catalog.moment
             if store.kind != self._catalog.read_identity().index:
                 return self._checked(self._load())  # another process changed it
-            if store.generation > generation:
-                _log.warning("%s is ahead of the catalog: it is made anew", self.path)
-                return self._rebuilt()
-            if len(store) and not self._catalog.removals.can_catch_up(store.generation):
-                _log.info("%s is older than the last rebuild: it is made anew", self.path)
+            why = self._catalog.history.why_not(store.moment)
+            if why and store.moment.generation:  # a new one takes all that there is
+                level = logging.INFO if why == TOO_OLD else logging.WARNING
+                _log.log(level, "%s: %s; it is made anew", self.path, why)
                 return self._rebuilt()
             if store is self._store and self._few_changes(store):
-                self._follow(store, generation)
+                self._follow(store, now)
                 return self._rebuilt() if store.outdated(len(store)) else store
             count = self._catalog.counts().indexed
             if store.outdated(count):
                 return self._rebuilt()
-            self._catch_up(store, generation)
+            self._catch_up(store, now)
             if len(store) != count:
                 _log.warning("%s contradicts the catalog: it is made anew", self.path)
                 return self._rebuilt()
@@ -267,7 +258,7 @@ class StoreKeeper:
 
     def _few_changes(self, store: FaissStore) -> bool:
         """Whether so little changed that the images need not be counted again."""
-        self._uncounted += self._catalog.changed_since(store.generation)
+        self._uncounted += self._catalog.changed_since(store.moment.generation)
         return self._uncounted <= _COUNTED_SHARE * len(store)
 
     def _rebuilt(self, kind: str | None = None) -> FaissStore:
@@ -279,28 +270,29 @@ class StoreKeeper:
                 found = self._catalog.embeddings(drawn)
                 sample = found.comparable(self._catalog.identity.metric)
                 store.train(sample, len(ids))
-            self._catch_up(store, self._catalog.generation)
+            self._catch_up(store, self._catalog.moment)
             self._catalog.check_count(len(store))
         return store
 
-    def _catch_up(self, store: FaissStore, generation: int) -> None:
-        """Apply what the catalog saw since the store's generation, however much it is."""
+    def _catch_up(self, store: FaissStore, now: Moment) -> None:
+        """Apply what the catalog saw since the store's moment, however much it is."""
         self._uncounted = 0  # the caller counts
-        self._apply(store, self._catalog.embeddings_since(store.generation), generation)
+        self._apply(store, self._catalog.embeddings_since(store.moment.generation), now)
 
-    def _follow(self, store: FaissStore, generation: int) -> None:
+    def _follow(self, store: FaissStore, now: Moment) -> None:
         """The same, where it is little."""
-        self._apply(store, [self._catalog.few_embeddings_since(store.generation)], generation)
+        self._apply(store, [self._catalog.few_embeddings_since(store.moment.generation)], now)
 
-    def _apply(self, store: FaissStore, new: Iterable[Embeddings], generation: int) -> None:
-        if store.generation:
-            self._changes += store.delete(self._catalog.removals.since(store.generation))
+    def _apply(self, store: FaissStore, new: Iterable[Embeddings], now: Moment) -> None:
+        then = store.moment.generation
+        if then:
+            self._changes += store.delete(self._catalog.removals.since(then))
         for part in new:
             rows = part.comparable(self._catalog.identity.metric)
             store.upsert(part.ids, rows)
             self._changes += len(part.ids)
-        _log.debug("the store is at generation %d, it was at %d", generation, store.generation)
-        store.generation = generation
+        _log.debug("the store is at generation %d, it was at %d", now.generation, then)
+        store.moment = now
 
     def _save(self, store: FaissStore) -> None:
         """Write the file; where that can't be done now, the store serves from memory."""
@@ -315,7 +307,7 @@ class StoreKeeper:
             made_with = {**self._catalog.made_with(), **(about_to_be or {})}
             index_file.save(store, self.path, self._catalog.identity.id, made_with)
         self._changes = 0
-        _log.info("%s: written, of generation %d", self.path, store.generation)
+        _log.info("%s: written, of generation %d", self.path, store.moment.generation)
 
 
 def _allowed_changes(count: int) -> int:

@@ -40,7 +40,7 @@ from image_similarity_search.stores.faiss_library import (
 from image_similarity_search.stores.half_bytes import HalfBytes, most
 from image_similarity_search.stores.one_bit import TRAINED_ON, trained_scan
 from image_similarity_search.stores.scan import Scan
-from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
+from image_similarity_search.types import METRICS, NEW, FloatArray, IdArray, Metric, Moment
 
 FLAT_LIMIT = 5_000  # up to this many vectors ``auto`` compares with every one of them, in full
 
@@ -74,7 +74,7 @@ class FaissStore:
         flat_limit: the most vectors that ``auto`` keeps in full.
 
     Attributes:
-        generation: the catalog's generation that the store reflects; 0 when new.
+        moment: of the catalog, that the store reflects; ``NEW`` at first.
         metric: as given.
         kind: as given.
         trained_for: for how many vectors it was trained; 0 when it was not.
@@ -94,7 +94,7 @@ class FaissStore:
             raise ConfigError("metric", metric, f"one of {', '.join(METRICS)}")
         kinds.check_kind(kind, dim, metric)
         faiss = faiss_library()
-        self.generation = 0
+        self.moment: Moment = NEW
         self.metric = metric
         self.kind = kind
         self._dim = dim
