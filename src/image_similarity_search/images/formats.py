@@ -144,6 +144,9 @@ FORMATS: tuple[PictureFormat, ...] = (
 PICTURE_EXTENSIONS: frozenset[str] = frozenset(
     extension for picture_format in FORMATS for extension in picture_format.extensions
 )
+_RAW_EXTENSIONS: frozenset[str] = frozenset().union(
+    *(one.extensions for one in FORMATS if one.name == "RAW")
+)
 
 
 def format_of(first_bytes: bytes) -> PictureFormat | None:
@@ -177,7 +180,7 @@ def is_picture_name(name: str) -> bool:
 
 def is_raw_name(name: str) -> bool:
     """Whether a file's name says that it holds what a sensor saw."""
-    return _extension(name) in extensions_of("RAW")
+    return _extension(name) in _RAW_EXTENSIONS
 
 
 def is_other_name(name: str) -> bool:

@@ -19,6 +19,7 @@ from image_similarity_search.images.formats import (
     format_of,
     is_raw_name,
 )
+from image_similarity_search.types import NO_TRAITS
 
 _END = b"\xff\xd9"  # of a JPEG
 _MARKER = re.compile(rb"\xff[^\0\xff\xd0-\xd8]")  # of a segment, or the end; not within pixels
@@ -44,7 +45,8 @@ def holdings_of(data: bytes, name: str = "") -> Holdings:
     raw = is_raw_name(name) or tiff_tables.holds_raw(kind, data)
     try:
         image = getattr(importlib.import_module(kind.module), kind.reader)(BytesIO(data), "")
-        traits, taken = exif_of(image), moment_of(image)
+        without = kind.name == "JPEG" and "exif" not in image.info  # which is quickly told
+        traits, taken = (NO_TRAITS, None) if without else (exif_of(image), moment_of(image))
     except Exception:  # the codecs raise anything
         return Holdings(raw=raw)
     frames, film, more, deep = 1, 0, False, False
