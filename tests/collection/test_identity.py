@@ -93,7 +93,7 @@ def test_a_named_encoder_that_gives_other_embeddings_now_is_refused(index: Path)
 
 def test_a_newer_format_is_refused_with_both_numbers(index: Path) -> None:
     _change(index, lambda db: db.execute("PRAGMA user_version = 7"))
-    with pytest.raises(CollectionNewerError, match="format 7, this version reads up to 4"):
+    with pytest.raises(CollectionNewerError, match="format 7, this version reads up to 5"):
         Collection.open(index)
 
 

@@ -94,7 +94,7 @@ def test_none_is_left_out() -> None:
         for argument, one in inspect.signature(method).parameters.items()
         if plain.fullmatch(str(one.annotation))
     }
-    assert taken - {"repair wait"} <= {*COUNTS, *NUMBERS}
+    assert taken - {"repair wait", "restore wait"} <= {*COUNTS, *NUMBERS}
 
 
 @pytest.mark.parametrize("what", COUNTS)
@@ -128,4 +128,6 @@ def test_a_wait_is_a_time_or_without_an_end(tmp_path: Path, wrong: Any) -> None:
         made(wrong)
     with pytest.raises(ConfigError, match="wait is "):
         Collection.repair(tmp_path / "i", wait=wrong)
+    with pytest.raises(ConfigError, match="wait is "):
+        Collection.restore(tmp_path / "backup", tmp_path / "i", wait=wrong)
     made(math.inf).close()

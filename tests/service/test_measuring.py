@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -79,6 +80,8 @@ def test_a_line_is_logged_once_and_then_how_often_it_came(
 ) -> None:
     caplog.handler.addFilter(once := log_lines.Once())
     client = serve(keys=(KEY,))
+    # that of another service of this process has seen the same lines
+    monkeypatch.setattr(logging.getLogger(), "handlers", [caplog.handler])
     try:
         for number in range(GUESSES_A_MINUTE + 2):
             client.get(here, headers={"x-api-key": f"guess-number-{number}-of-many"})
