@@ -14,6 +14,7 @@ from image_similarity_search.errors import (
 OK = 0
 FAILED = 1
 USAGE = 2
+FOUND = 7
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 # the first class that fits counts
@@ -38,6 +39,7 @@ Exit status:
   4    the collection is missing, of another model, locked, damaged
   5    the model is unknown or can't be used
   6    the store can't be used
+  7    with --exit-code: there is something to tell
   130  interrupted (what was done is kept)
 """
 

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
+from image_similarity_search.cli import exits
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
@@ -133,6 +134,9 @@ def which_files(command: _Command) -> _Command:
     return command
 
 
+exit_code: Callable[[_Command], _Command] = click.option(
+    "--exit-code", is_flag=True, help=f"End with status {exits.FOUND} where there is any to tell."
+)
 on_change: Callable[[_Command], _Command] = click.option(
     "--on-change",
     metavar="COMMAND",
