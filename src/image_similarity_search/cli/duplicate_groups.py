@@ -7,13 +7,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.cli import output
-from image_similarity_search.duplicates import Deed, Duplicate, DuplicateGroup, DuplicateReport
+from image_similarity_search.duplicates import (
+    GOES_ELSEWHERE,
+    Deed,
+    Duplicate,
+    DuplicateGroup,
+    DuplicateReport,
+)
 from image_similarity_search.types import ImageRecord
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
 
 _MOST_NAMED = 5  # files that were left for one reason
+_STAYS = "stays"
 
 
 def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool) -> None:
@@ -27,9 +34,8 @@ def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool)
         output.write(f"keep     {'':6}  {group.keep.path}  ({words})")
         for other in group.others:
             show(other.image)
-            output.write(
-                f"{other.level:8} {_value(other):6}  {other.image.path}  ({_words(other)})"
-            )
+            words = ", ".join(filter(None, [_words(other), _STAYS * _both_stay(group)]))
+            output.write(f"{other.level:8} {_value(other):6}  {other.image.path}  ({words})")
         output.write("")
 
 
@@ -40,6 +46,8 @@ def sum_up(report: DuplicateReport) -> None:
         f"{_could_go(report, 'image')} ({output.size_in_words(size)}),"
         f" of {report.images:,} in {report.seconds:.1f} s"
     )
+    if report.staying:
+        output.say(_not_now(report))
     if report.similar:
         output.say(_stays(report, "image"))
     if report.unreadable:
@@ -65,6 +73,20 @@ def _could_go(report: DuplicateReport, kind: str) -> str:
     words = f"{output.count(len(groups), 'group')}, {output.count(others, kind)} that could go"
     changed = sum(other.level == "near" for group in groups for other in group.others)
     return f"{words}, {changed:,} of them changed" if changed else words
+
+
+def _not_now(report: DuplicateReport) -> str:
+    """How many groups tell of copies of which nothing goes."""
+    groups = output.count(len(report.staying), "group")
+    words = f"{groups} more, of copies that stay, or go for another"
+    if any(_both_stay(group) for group in report.staying):
+        words += "; for what stays, ask again when others are gone"
+    return words
+
+
+def _both_stay(group: DuplicateGroup) -> bool:
+    """Whether a group is of copies that stay, since there are some that are more alike."""
+    return not group.goes and group.level != "similar" and group.why != GOES_ELSEWHERE
 
 
 def left_in_words(left: Sequence[Deed]) -> Iterator[str]:
@@ -122,6 +144,7 @@ def report_as_json(report: DuplicateReport) -> dict[str, Any]:
         "groups": [
             {
                 "level": group.level,
+                "goes": group.goes,
                 "keep": output.record_as_json(group.keep)
                 | {"why": group.why, "sharpness": group.sharpness},
                 "others": [duplicate_as_json(other) for other in group.others],
@@ -167,13 +190,23 @@ def write_groups(file: str, report: DuplicateReport) -> None:
         ]
         note = f"{group.level}; kept as {group.why}: {_looks(group.keep, group.sharpness)}"
         notes = [f"{other.level}: {_details(other)}" for other in group.others]
-        heading = "Looks alike, and stays" if group.level == "similar" else "Could go"
         path = group.keep.path
         sections.append(
-            GalleryQuery(path, hits, thumbnail(path), path, note, "Keep", heading, notes)
+            GalleryQuery(path, hits, thumbnail(path), path, note, "Keep", _fate(group), notes)
         )
     summary = _could_go(report, "picture")
+    if report.staying:
+        summary += f"; {_not_now(report)}"
     if report.similar:
         summary += f"; {_stays(report, 'picture')}"
     write_page(file, sections, title="Duplicates", summary=summary)
     output.say(f"the page is in {file}")
+
+
+def _fate(group: DuplicateGroup) -> str:
+    """What is to become of the others of a group."""
+    if group.goes:
+        return "Could go"
+    if group.level == "similar":
+        return "Looks alike, and stays"
+    return "A copy, and stays for now" if _both_stay(group) else "Could go for another"
