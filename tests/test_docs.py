@@ -322,12 +322,17 @@ def test_every_json_field_is_described() -> None:
         "explain": explain.explanation_as_json(_explanation(), "", "")
         | explain.explanation_as_json(_explanation(), "", "")["query"]
         | asdict(Match((0, 0), (0, 0), 0.0)),
-        "duplicates": duplicate_groups.report_as_json(DuplicateReport())
+        "duplicates": duplicate_groups.report_as_json(DuplicateReport(), {})
         | duplicate_groups.duplicate_as_json(Duplicate(record, "exact", 1.0))
         | asdict(Deed("", "", "", 0))
         | {
             "keep": "",
             "goes": "",
+            "thorough": "",
+            "references": "",
+            "between": "",
+            "folder": "",
+            "model": "",
             "others": "",
             "why": "",
             "deeds": "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.cli import output
@@ -138,9 +138,33 @@ def _measured(image: ImageRecord, sharpness: float | None) -> str:
     return f"{image.size:,} bytes{measured}"
 
 
-def report_as_json(report: DuplicateReport) -> dict[str, Any]:
-    """What was found, as ``--json`` prints it."""
+PAIRS: dict[str, type] = {
+    "keep_id": int,
+    "keep_path": str,
+    "id": int,
+    "path": str,
+    "level": str,
+    "score": float,
+    "likeness": float,
+    "change": str,
+    "goes": str,
+}
+"""The columns of the table of all pairs that are told."""
+
+
+def pairs_of(report: DuplicateReport) -> Iterator[tuple[Any, ...]]:
+    """The rows of that table, in the order of the groups."""
+    for group in report.groups:
+        for one in group.others:
+            how = one.level, one.score, one.likeness, one.change
+            goes = "yes" if group.goes else "no"
+            yield group.keep.id, group.keep.path, one.image.id, one.image.path, *how, goes
+
+
+def report_as_json(report: DuplicateReport, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was found, and by what it was ``asked`` for, as ``--json`` prints it."""
     return {
+        "asked": asked,
         "groups": [
             {
                 "level": group.level,
