@@ -53,7 +53,7 @@ class _Filling:
         checksum = self._checksums.of("roots", 1, _ROOT)
         with self._database.transaction():
             self._database.write("INSERT INTO roots VALUES (1, ?, ?)", (_ROOT, checksum))
-            self._meta.write("generation", "1")
+            self._meta.write({"generation": "1"})
         for block in blocks:
             with self._database.transaction():
                 self._put(block)

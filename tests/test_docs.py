@@ -32,11 +32,10 @@ from command_line import run_here
 from conftest import MakePicture, draw
 
 from image_similarity_search.catalog import schema
-from image_similarity_search.cli import duplicate_groups, exits, output
+from image_similarity_search.cli import duplicate_groups, evaluation_report, exits, output
 from image_similarity_search.cli.app import app
 from image_similarity_search.cli.commands import (
     clusters,
-    evaluate,
     explain,
     import_,
     map_,
@@ -346,8 +345,8 @@ def test_every_json_field_is_described() -> None:
         | outliers.outlier_as_json(Outlier(record, 1.0, 1.0, (Hit(record, 0.0, 1.0),)))
         | {"score": ""},
         "map": map_.place_as_json(1, "", 0.0, 0.0),
-        "evaluate": evaluate.report_as_json(EvaluationReport(), 1)
-        | evaluate.query_as_json(QueryQuality(record, "", 1, 1, {}, None))
+        "evaluate": evaluation_report.report_as_json(EvaluationReport(), 1)
+        | evaluation_report.query_as_json(QueryQuality(record, "", 1, 1, {}, None, 0.0))
         | asdict(GroupQuality("", 1, 1, {}))
         | asdict(FigureComparison(1.0, 1.0, Estimate(1.0)))
         | asdict(Estimate(1.0))

@@ -43,6 +43,21 @@ def origin(results: Results, names: Sequence[str], only: str) -> str:
     )
 
 
+def _measured(name: str) -> Callable[[Callable[[Figures], str]], Callable[[Results], str]]:
+    """Makes a table of one measurement's figures one of the results, with where they come from."""
+
+    def of_results(told: Callable[[Figures], str]) -> Callable[[Results], str]:
+        def make(results: Results) -> str:
+            figures = results.get(name, {}).get("figures", {"skipped": _NONE})
+            if "skipped" in figures:
+                return str(figures["skipped"])
+            return told(figures) + origin(results, [name], name)
+
+        return make
+
+    return of_results
+
+
 def _peers(size: str) -> Callable[[Results], str]:
     def make(results: Results) -> str:
         found = points.of_size(results, size)
@@ -116,10 +131,8 @@ def _named(quicker: Sequence[points.Point], mine: points.Point) -> str:
     )
 
 
-def _indexing(results: Results) -> str:
-    if "indexing" not in results:
-        return _NONE
-    figures = results["indexing"]["figures"]
+@_measured("indexing")
+def _indexing(figures: Figures) -> str:
     rows = [
         ["indexing", f"{number(figures['per_s'])} pictures/s"],
         ["decoding alone", f"{number(figures['decode_alone_per_s'])} pictures/s"],
@@ -128,27 +141,22 @@ def _indexing(results: Results) -> str:
         ["of the limit", f"{figures['of_limit_ratio']:.2f}"],
         ["of its CPU time, decoding and encoding", f"{figures['cpu_of_parts_ratio']:.2f}"],
     ]
-    title = [f"{figures['images']:,} pictures", "median of 3"]
-    return table(title, rows) + origin(results, ["indexing"], "indexing")
+    return table([f"{figures['images']:,} pictures", "median of 3"], rows)
 
 
-def _memory(results: Results) -> str:
-    if "memory" not in results:
-        return _NONE
-    figures = results["memory"]["figures"]
+@_measured("memory")
+def _memory(figures: Figures) -> str:
     rows = [
         [f"{figures['few_images']:,}", f"{number(figures['few_peak_mib'])} MiB", "1"],
         [f"{figures['many_images']:,}", f"{number(figures['many_peak_mib'])} MiB",
          f"{figures['peak_ratio']:.2f}"],
     ]  # fmt: skip
     head = ["pictures", "peak of all processes together", "ratio"]
-    return table(head, rows) + origin(results, ["memory"], "memory")
+    return table(head, rows)
 
 
-def _start_up(results: Results) -> str:
-    if "start-up" not in results:
-        return _NONE
-    figures = results["start-up"]["figures"]
+@_measured("start-up")
+def _start_up(figures: Figures) -> str:
     rows = [
         ["`iss search IMAGE`", f"{figures['search_s']:.2f} s",
          f"{figures['search_over_imports_ratio']:.2f} times the imports",
@@ -160,26 +168,22 @@ def _start_up(results: Results) -> str:
         ["`python -c pass`", f"{figures['python_s']:.3f} s", "", ""],
     ]  # fmt: skip
     title = [f"{figures['images']:,} pictures", "wall time", "beside", "in CPU time"]
-    return table(title, rows) + origin(results, ["start-up"], "start-up")
+    return table(title, rows)
 
 
-def _rescan(results: Results) -> str:
-    if "rescan" not in results:
-        return _NONE
-    figures = results["rescan"]["figures"]
+@_measured("rescan")
+def _rescan(figures: Figures) -> str:
     rows = [
         ["`os.scandir` and `stat` of each", f"{number(figures['bare_walk_ms'])} ms", "1"],
         ["`Collection.sync`", f"{number(figures['sync_ms'])} ms",
          f"{figures['sync_over_bare_walk_ratio']:.2f}"],
     ]  # fmt: skip
     head = [f"{figures['files']:,} unchanged files", "median of 5", "ratio"]
-    return table(head, rows) + origin(results, ["rescan"], "rescan")
+    return table(head, rows)
 
 
-def _filters(results: Results) -> str:
-    if "filters" not in results:
-        return _NONE
-    figures = results["filters"]["figures"]
+@_measured("filters")
+def _filters(figures: Figures) -> str:
     without = figures["no_filter_p50_ms"]
     rows = [["no filter", f"{figures['images']:,}", f"{number(without)} ms", "1", ""]]
     for share in ("all", "10_percent", "1_percent", "0.1_percent"):
@@ -190,24 +194,20 @@ def _filters(results: Results) -> str:
             f"{figures[f'{share}_recall_at_10']:.3f}",
         ])  # fmt: skip
     head = ["lets through", "images", "p50", "ratio", "recall@10"]
-    return table(head, rows) + origin(results, ["filters"], "filters")
+    return table(head, rows)
 
 
-def _recipe(results: Results) -> str:
-    figures = results.get("recipe", {}).get("figures", {"skipped": _NONE})
-    if "skipped" in figures:
-        return str(figures["skipped"])
+@_measured("recipe")
+def _recipe(figures: Figures) -> str:
     others = [f"{words}: {number(figures[f'{name}_per_s'])}/s" for name, words in _OTHERS.items()]
     head = [f"{figures['images']:,} pictures", "pictures/s", *others]
-    return table(head, _beside(figures, tuple(_OTHERS))) + origin(results, ["recipe"], "recipe")
+    return table(head, _beside(figures, tuple(_OTHERS)))
 
 
-def _resnet50(results: Results) -> str:
-    figures = results.get("resnet50", {}).get("figures", {"skipped": _NONE})
-    if "skipped" in figures:
-        return str(figures["skipped"])
+@_measured("resnet50")
+def _resnet50(figures: Figures) -> str:
     head = ["by ResNet-50", "pictures/s", f"the recipe: {number(figures['recipe_per_s'])}/s"]
-    return table(head, _beside(figures, ("recipe",))) + origin(results, ["resnet50"], "resnet50")
+    return table(head, _beside(figures, ("recipe",)))
 
 
 def _beside(figures: Figures, others: Sequence[str]) -> list[list[str]]:
@@ -229,17 +229,15 @@ _RUNTIMES = {"cpu": "`iss index`", "openvino": "`iss index --device openvino`"}
 _OTHERS = {"recipe": "ResNet-50, one at a time", "imagededup": "imagededup, MobileNetV3-Small"}
 
 
-def _processors(results: Results) -> str:
-    if "processors" not in results:
-        return _NONE
-    figures = results["processors"]["figures"]
+@_measured("processors")
+def _processors(figures: Figures) -> str:
     counts = [name.split("_")[1] for name in figures if name.endswith("_per_s")]
     rows = [
         [count, number(figures[f"on_{count}_per_s"]), f"{figures[f'on_{count}_ratio']:.2f}"]
         for count in counts
     ]
     head = ["processors", "pictures/s", "ratio"]
-    return table(head, rows) + origin(results, ["processors"], "processors")
+    return table(head, rows)
 
 
 def _searches(results: Results) -> str:
@@ -286,10 +284,8 @@ def _cold(results: Results) -> str:
     return table(head, rows) + origin(results, names, "searches-*")
 
 
-def _adding(results: Results) -> str:
-    if "adding" not in results:
-        return _NONE
-    figures = results["adding"]["figures"]
+@_measured("adding")
+def _adding(figures: Figures) -> str:
     rows = [
         ["decoding and encoding it", f"{number(figures['encode_ms'])} ms"],
         ["`Collection.add`", f"{number(figures['add_ms'])} ms"],
@@ -298,26 +294,22 @@ def _adding(results: Results) -> str:
         ["all of it beyond decoding and encoding", f"{number(figures['beyond_encoding_ms'])} ms"],
     ]
     head = [f"one picture more in {figures['images']:,}", "median"]
-    return table(head, rows) + origin(results, ["adding"], "adding")
+    return table(head, rows)
 
 
-def _large_pictures(results: Results) -> str:
-    if "large-pictures" not in results:
-        return _NONE
-    figures = results["large-pictures"]["figures"]
+@_measured("large-pictures")
+def _large_pictures(figures: Figures) -> str:
     ratio, taken = figures["full_decode_over_ours_ratio"], figures["decode_ms"]
     rows = [
         ["in full", f"{number(taken * ratio)} ms", "1"],
         ["as far as the encoder needs", f"{number(taken)} ms", f"1 / {number(ratio)}"],
     ]
     head = [f"JPEG of {figures['megapixels']:.0f} megapixels", "one core", "ratio"]
-    return table(head, rows) + origin(results, ["large-pictures"], "large-pictures")
+    return table(head, rows)
 
 
-def _thumbnails(results: Results) -> str:
-    if "thumbnails" not in results:
-        return _NONE
-    figures = results["thumbnails"]["figures"]
+@_measured("thumbnails")
+def _thumbnails(figures: Figures) -> str:
     rows = [
         ["without thumbnails", f"{figures['without_s']:.2f} s", "1", "1"],
         ["with thumbnails", f"{figures['with_s']:.2f} s", f"{figures['wall_ratio']:.2f}",
@@ -325,16 +317,14 @@ def _thumbnails(results: Results) -> str:
     ]  # fmt: skip
     room = f"\n\nA thumbnail takes {number(figures['bytes_per_image'] / 1000)} kB on the disk."
     head = [f"`iss index` of {figures['images']:,}", "wall time", "ratio", "ratio of CPU time"]
-    return table(head, rows) + room + origin(results, ["thumbnails"], "thumbnails")
+    return table(head, rows) + room
 
 
-def _quality(results: Results) -> str:
-    figures = results.get("quality", {}).get("figures", {"skipped": _NONE})
-    if "skipped" in figures:
-        return str(figures["skipped"])
+@_measured("quality")
+def _quality(figures: Figures) -> str:
     rows = [[f"{figures['n_s']:.3f} of 4", f"{figures['top1']:.3f}"]]
     head = [f"N-S score, {figures['images']:,} pictures", "first hit shows the object"]
-    return table(head, rows) + origin(results, ["quality"], "quality")
+    return table(head, rows)
 
 
 def _chief(results: Results) -> str:

@@ -16,6 +16,7 @@ from image_similarity_search._version import __version__
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
     from image_similarity_search.collection.evaluation.comparing import compare_evaluations
+    from image_similarity_search.collection.examples import Example
     from image_similarity_search.collection.explaining.explanation import Explanation
     from image_similarity_search.collection.interchange.embeddings import import_embeddings
     from image_similarity_search.collection.interchange.exporting import export_collection
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
         read_export,
     )
     from image_similarity_search.collection.interchange.legacy import import_legacy
-    from image_similarity_search.duplicates import Duplicate, DuplicateGroup, DuplicateReport
+    from image_similarity_search.collection.lookup import ImageName
+    from image_similarity_search.collection.queries import Picture, Query
+    from image_similarity_search.duplicates import (
+        ActionReport,
+        Deed,
+        Duplicate,
+        DuplicateAction,
+        DuplicateGroup,
+        DuplicateLevel,
+        DuplicateReport,
+    )
     from image_similarity_search.encoders.base import Encoder
     from image_similarity_search.encoders.preprocessing import Preprocessing
     from image_similarity_search.encoders.registry import create as create_encoder
@@ -36,11 +47,13 @@ if TYPE_CHECKING:
         Estimate,
         EvaluationComparison,
         EvaluationReport,
+        FigureComparison,
         GroupQuality,
         QueryQuality,
+        Truth,
     )
     from image_similarity_search.filters import Filter
-    from image_similarity_search.legacy import ImageSimilaritySearch
+    from image_similarity_search.legacy import ImageSimilaritySearch, SimilarImage
     from image_similarity_search.reports import (
         CollectionInfo,
         ImportReport,
@@ -55,41 +68,78 @@ if TYPE_CHECKING:
         WatchEvent,
     )
     from image_similarity_search.search_options import SearchOptions
-    from image_similarity_search.types import Hit, ImageRecord, Metric, Progress, Text
+    from image_similarity_search.types import (
+        Hit,
+        ImageRecord,
+        Metric,
+        Progress,
+        ProgressCallback,
+        Region,
+        Text,
+        Threshold,
+        Traits,
+    )
+    from image_similarity_search.understanding import (
+        Cluster,
+        ClusterReport,
+        Layout,
+        Outlier,
+        OutlierReport,
+    )
 
 __all__ = [
+    "ActionReport",
+    "Cluster",
+    "ClusterReport",
     "Collection",
     "CollectionInfo",
+    "Deed",
     "Duplicate",
+    "DuplicateAction",
     "DuplicateGroup",
+    "DuplicateLevel",
     "DuplicateReport",
     "Encoder",
     "EncoderSpec",
     "Estimate",
     "EvaluationComparison",
     "EvaluationReport",
+    "Example",
     "Explanation",
     "Export",
+    "FigureComparison",
     "Filter",
     "GroupQuality",
     "Hit",
+    "ImageName",
     "ImageRecord",
     "ImageSearchError",
     "ImageSimilaritySearch",
     "ImportReport",
+    "Layout",
     "LegacyImportReport",
     "Metric",
+    "Outlier",
+    "OutlierReport",
+    "Picture",
     "Preprocessing",
     "Progress",
+    "ProgressCallback",
+    "Query",
     "QueryQuality",
     "RecallReport",
+    "Region",
     "RepairReport",
     "SearchOptions",
+    "SimilarImage",
     "SyncInterrupted",
     "SyncReport",
     "Text",
+    "Threshold",
     "ThumbnailReport",
     "TorchEncoder",
+    "Traits",
+    "Truth",
     "Tuning",
     "VerifyReport",
     "WatchEvent",
@@ -104,39 +154,61 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ActionReport": "duplicates",
+    "Cluster": "understanding",
+    "ClusterReport": "understanding",
     "Collection": "collection",
     "CollectionInfo": "reports",
+    "Deed": "duplicates",
     "Duplicate": "duplicates",
+    "DuplicateAction": "duplicates",
     "DuplicateGroup": "duplicates",
+    "DuplicateLevel": "duplicates",
     "DuplicateReport": "duplicates",
     "Encoder": "encoders.base",
     "EncoderSpec": "encoders.spec",
     "Estimate": "evaluation",
     "EvaluationComparison": "evaluation",
     "EvaluationReport": "evaluation",
+    "Example": "collection.examples",
     "Explanation": "collection.explaining.explanation",
     "Export": "collection.interchange.importing",
+    "FigureComparison": "evaluation",
     "Filter": "filters",
     "GroupQuality": "evaluation",
     "Hit": "types",
+    "ImageName": "collection.lookup",
     "ImageRecord": "types",
     "ImageSearchError": "errors",
     "ImageSimilaritySearch": "legacy",
     "ImportReport": "reports",
+    "Layout": "understanding",
     "LegacyImportReport": "reports",
     "Metric": "types",
+    "Outlier": "understanding",
+    "OutlierReport": "understanding",
+    "Picture": "collection.queries",
     "Preprocessing": "encoders.preprocessing",
     "Progress": "types",
+    "ProgressCallback": "types",
+    "Query": "collection.queries",
     "QueryQuality": "evaluation",
     "RecallReport": "reports",
+    "Region": "types",
     "RepairReport": "reports",
     "SearchOptions": "search_options",
+    "SimilarImage": "legacy",
     "SyncInterrupted": "reports",
     "SyncReport": "reports",
     "Text": "types",
+    "Threshold": "types",
     "ThumbnailReport": "reports",
     "TorchEncoder": "encoders.torch_module",
+    "Traits": "types",
+    "Truth": "evaluation",
     "Tuning": "reports",
+    "VerifyReport": "reports",
+    "WatchEvent": "reports",
     "compare_evaluations": "collection.evaluation.comparing",
     "create_encoder": "encoders.registry:create",
     "export_collection": "collection.interchange.exporting",
@@ -144,18 +216,18 @@ _HOMES = {
     "import_embeddings": "collection.interchange.embeddings",
     "import_legacy": "collection.interchange.legacy",
     "read_export": "collection.interchange.importing",
-    "VerifyReport": "reports",
-    "WatchEvent": "reports",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, other_name = _HOMES[name].partition(":")
-    value = getattr(import_module(f"{__name__}.{module}"), other_name or name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or else a name that is misspelt would pass every type checker
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, other_name = _HOMES[name].partition(":")
+        value = getattr(import_module(f"{__name__}.{module}"), other_name or name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -21,6 +21,36 @@ GOES_ELSEWHERE = "what is like it goes for another"
 
 
 @dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a picture file holds beside the pixels of its first picture.
+
+    Attributes:
+        raw: whether it is a RAW file of a camera, of which no more than a preview was compared.
+        frames: how many frames, pages or layers it has.
+        film: bytes of a film in it or behind it, as in motion photos.
+        more: whether there are other pictures behind it, or planes, such as for more light (HDR).
+        taken: when it was taken, or else digitized, by EXIF: ``2022-01-01 10:00:05``, with parts
+            of a second where the camera noted them.
+        camera: maker and model, by EXIF.
+        place: whether EXIF says where it was taken.
+        deep: whether a colour has more than 8 bits, which is all that is compared.
+    """
+
+    raw: bool = False
+    frames: int = 1
+    film: int = 0
+    more: bool = False
+    taken: str | None = None
+    camera: str | None = None
+    place: bool = False
+    deep: bool = False
+
+
+NO_HOLDINGS = Holdings()
+"""Of a file with nothing but one picture, or of which it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Duplicate:
     """An image that is like the one of its group that stays.
 
@@ -34,9 +64,15 @@ class Duplicate:
             were compared.
         change: ``mirrored``, ``turned``, ``mirrored and turned``, ``cut``, or empty; and behind
             it ``without its colours``, where only the one that stays is in colour. Of what
-            is ``similar``, ``other details`` where two pages are alike in all but these.
+            is ``similar``, ``other details`` where two pages are alike in all but these. Of what is
+            ``near`` and the same by its pixels, ``RAW``, ``other frames``, ``other film`` or
+            ``other time``.
         sharpness: how much fine detail it shows, beside the other copies in its group; None where
             it was not measured, for nothing depends on it or the file can't be read.
+        holdings: what its file holds beside pixels; not known where these were not compared.
+        lost: what it has and the one that stays has not, in words: ``the time taken``, ``the
+            camera``, ``the place``, ``a film``, ``finer detail``, ``a .xmp beside it`` ... Then
+            no action takes it. Of what goes for another it is told beside that one.
     """
 
     image: ImageRecord
@@ -45,6 +81,8 @@ class Duplicate:
     likeness: float | None = None
     change: str = ""
     sharpness: float | None = None
+    holdings: Holdings = NO_HOLDINGS
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +98,15 @@ class DuplicateGroup:
             ``largest file`` …, or ``what is like it goes for another``.
         others: the other images.
         sharpness: of ``keep``, as that of the others.
-        goes: whether the others could go for its sake.
+        holdings: of ``keep``, likewise.
+        goes: whether the others could go for its sake, but those with which more is lost.
     """
 
     keep: ImageRecord
     why: str
     others: list[Duplicate]
     sharpness: float | None = None
+    holdings: Holdings = NO_HOLDINGS
     goes: bool = True
 
     @property
@@ -101,7 +141,7 @@ class DuplicateReport:
 
     @property
     def copies(self) -> list[DuplicateGroup]:
-        """The groups of copies, of which all others could go."""
+        """The groups of copies, of which all others could go, but those with which more is lost."""
         return [group for group in self.groups if group.goes]
 
     @property

@@ -47,7 +47,8 @@ Each can be copied and pickled, as where it goes from one process to another.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -216,6 +217,15 @@ class CollectionUnwritableError(CollectionError):
         self.path = path
         self.reason = reason
         self.remedy = remedy
+
+
+@contextmanager
+def unwritable(path: object) -> Iterator[None]:
+    """Raise what the system refuses here as CollectionUnwritableError of ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise CollectionUnwritableError(path, error.strerror or str(error)) from error
 
 
 class CollectionLockedError(CollectionError):

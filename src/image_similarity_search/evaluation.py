@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from image_similarity_search.types import ImageRecord
 
-Truth: TypeAlias = "str | os.PathLike[str] | Mapping[str, str]"
-"""Which images belong together: ``folders``, ``folder-names``, a CSV file of paths and groups, or a
-mapping."""
+Truth: TypeAlias = "str | os.PathLike[str] | Mapping[Any, object]"
+"""Which images belong together: ``folders``, ``folder-names``, ``column:NAME``, a file of paths and
+groups, or a mapping from paths or ids to groups, which are numbers or text. (A ``Mapping`` of only
+such keys would refuse a ``dict`` of paths alone.)"""
+
+
+_MISLABELLED = 0.6  # by benchmarks/mislabelled.py: at 0.5 and at 0.7 a little less is right
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,10 @@ class QueryQuality:
         right: how many others belong to it.
         first: the rank of the first of them, from 1; None where none was found.
         figures: its part in each figure of the report, by name.
-        looks_like: the group of most of the images nearest to it, as many as are ``right`` and ten
-            at most; ``group`` where others are not more; None where none of these belongs to a
-            group. Where it is another, the image may be in the wrong one.
+        looks_like: the group that is nearest to it, by the two nearest images of each, or one in
+            small groups; None where none is nearer than what has nothing to do with it.
+        fit: how near its own group is, as a share of that: 1.0 where its own is the nearest, 0.0
+            where that is no nearer than what has nothing to do with it.
     """
 
     image: ImageRecord
@@ -47,6 +52,12 @@ class QueryQuality:
     first: int | None
     figures: dict[str, float]
     looks_like: str | None
+    fit: float
+
+    @property
+    def mislabelled(self) -> bool:
+        """Whether it may be in the wrong group: another is clearly nearer, the fit below 0.6."""
+        return self.looks_like is not None and self.fit < _MISLABELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,7 @@ class EvaluationReport:
         figures: by name: ``mAP``, ``P@k`` and ``R@k`` for each ``k``, and ``N-S`` where each
             group has four images; means over queries. ``mAP of groups`` is the mean over groups.
         groups: those with two images or more, by name.
+        sizes: how many images each group has, also those of one, by name.
         queries: one for each image that was searched by, in order of id.
         images: how many were searched among.
         ungrouped: how many of these belong to no group, and are never right.
@@ -79,6 +91,7 @@ class EvaluationReport:
 
     figures: dict[str, Estimate] = field(default_factory=dict)
     groups: list[GroupQuality] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
     queries: list[QueryQuality] = field(default_factory=list)
     images: int = 0
     ungrouped: int = 0
@@ -87,6 +100,11 @@ class EvaluationReport:
     group_of: dict[int, str] = field(default_factory=dict)
     depth: int | None = None
     seconds: float = 0.0
+
+    def mislabelled(self) -> list[QueryQuality]:
+        """Those that may be in the wrong group, those that fit it the least first."""
+        found = [query for query in self.queries if query.mislabelled]
+        return sorted(found, key=lambda one: (one.fit, one.figures["mAP"], one.image.id))
 
     def worst_queries(self, count: int) -> list[QueryQuality]:
         """Those of the lowest average precision, the lowest first; equals by id."""

@@ -23,7 +23,9 @@ class SyncReport:
         vanished: the same, that were kept, since they may have moved to another folder.
         skipped: bad files met in this run or remembered from before.
         encoded: how many pictures went through the encoder (copies and moves do not).
-        others: files that are no pictures.
+        others: files that are no pictures, or none that are read here.
+        other_kinds: how many of these have each extension (``.cr3``; empty: none), the ten most
+            first; what is lacking to ``others`` has further ones.
         unreadable_folders: folders that couldn't be listed, each with the reason; what was known
             of them is kept.
         seconds: wall time.
@@ -39,6 +41,7 @@ class SyncReport:
     skipped: int = 0
     encoded: int = 0
     others: int = 0
+    other_kinds: dict[str, int] = field(default_factory=dict)
     unreadable_folders: list[str] = field(default_factory=list)
     seconds: float = 0.0
     encode_seconds: float = 0.0

@@ -20,7 +20,15 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.encoders.base import flaw_of
 from image_similarity_search.errors import ImageSearchError, StoreDimensionError
-from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric, PixelArray
+from image_similarity_search.types import (
+    METRICS,
+    NEW,
+    FloatArray,
+    IdArray,
+    Metric,
+    Moment,
+    PixelArray,
+)
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.base import Encoder
@@ -244,9 +252,9 @@ class _StoreCheck:
             self.answers(f"in {what}", self.queries, k)
         self.ensure(self.store.search(self.queries[:0], 3) == [], f"{what} answers no query")
         if not self.held and what == "a new store":
-            self.ensure(self.store.generation == 0, f"{what} has a generation other than 0")
-            self.store.generation = 12
-            self.ensure(self.store.generation == 12, f"{what} does not keep its generation")
+            self.ensure(self.store.moment == NEW, f"{what} is of a moment already")
+            self.store.moment = Moment(12, 34)
+            self.ensure(self.store.moment == (12, 34), f"{what} does not keep its moment")
 
     def refused(self) -> None:
         """What can't be done is refused with the right error, and changes nothing."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 from image_similarity_search.errors import ConfigError
 
@@ -36,6 +36,23 @@ UNKNOWN_ENCODER = "unknown"
 DEFAULT_TIME_LIMIT = 60.0
 """Seconds that reading a picture file, and then decoding it, may take."""
 _ROUNDING = 1e-6  # of fractions that add up to one
+
+
+class Moment(NamedTuple):
+    """A state of a catalog, which a store reflects.
+
+    Attributes:
+        generation: how many changes led there; 0 where there is nothing yet.
+        mark: a number drawn at random with the last of them, since a catalog that was restored
+            from a backup counts the same generations again; 0 where none was drawn.
+    """
+
+    generation: int = 0
+    mark: int = 0
+
+
+NEW = Moment()
+"""That of a store that holds nothing yet."""
 
 
 def number(value: object) -> float:

@@ -23,13 +23,15 @@ _HALF_SCALE = np.float32(2.0**112)  # by the difference of their exponents' offs
 def pack(embeddings: FloatArray) -> tuple[HalfArray, FloatArray]:
     """Split embeddings ``(n, dim)`` into float16 unit vectors ``(n, dim)`` and norms ``(n,)``.
 
-    A zero vector keeps norm 0 and a zero unit vector.
+    A zero vector keeps norm 0 and a zero unit vector. A norm that float32 has no number for is
+    infinite.
     """
     rows = np.ascontiguousarray(embeddings, dtype=np.float32)
     # float64, because the square of a large float32 component may overflow
     norms = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1))
     safe = np.where(norms > 0, norms, 1.0)
-    return (rows / safe[:, None]).astype(np.float16), norms.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return (rows / safe[:, None]).astype(np.float16), norms.astype(np.float32)
 
 
 def unit_vectors(embeddings: FloatArray, norms: FloatArray) -> HalfArray:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import until
+from conftest import draw, until
+from PIL import Image
 
 from browser.looks import example_count, names, scores, wait_for_search
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from browser.conftest import Site, Visitor
 
@@ -49,6 +50,43 @@ def test_a_picture_is_given(site: Site, visitor: Visitor, how: str) -> None:
     assert all(name.startswith("sailing boat") for name in names(page, 4))
     assert page.locator("#drop").is_hidden()
     assert scores(page) == sorted(scores(page), reverse=True)
+
+
+def test_what_the_browser_does_not_show_is_shown_by_the_server(
+    site: Site, visitor: Visitor, tmp_path: Path
+) -> None:
+    """Also a file whose name says nothing is one that may be searched by."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    draw(1, (60, 40)).save(tmp_path / "turned.webp", exif=turned)
+    draw(1, (60, 40)).save(tmp_path / "scan", "TIFF")
+    page = visitor.visit(site.url)
+    for name, width in (("turned.webp", 40), ("scan", 60)):
+        page.locator("#file").set_input_files(tmp_path / name)
+        wait_for_search(page)
+        page.get_by_role("button", name=f"Look at {name}").wait_for()
+        page.wait_for_function(
+            "w => document.querySelector('.example img')?.naturalWidth === w", arg=width
+        )
+
+
+def test_it_is_said_that_an_answer_takes_a_while(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    held: list[Route] = []
+    page.route("**/search", lambda route: held.append(route))
+    page.locator("#file").set_input_files(site.queries / "Fish.jpg")
+    page.locator("#status", has_text="Searching…").wait_for()
+    assert "kB to send" in page.locator("#status-note").inner_text()
+    assert page.locator("#announce").inner_text() == "Searching…"
+    page.locator("#pictures.waiting[aria-busy=true]").wait_for()
+    held[0].continue_()
+    wait_for_search(page)
+    page.locator("#pictures:not(.waiting)").wait_for()
+    page.locator(".cell > a").first.click()
+    page.locator("#status", has_text="Searching…").wait_for()
+    visitor.allowed = ["status of 500"]
+    held[1].fulfill(status=500, json={"type": "urn:iss:problem:failed", "detail": "no"})
+    wait_for_search(page)
 
 
 def test_what_is_no_picture_is_refused_kindly(site: Site, visitor: Visitor, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from camera_files import exif
 from conftest import draw, until
 
 from browser.looks import names, wait_for_search
@@ -128,16 +129,33 @@ def test_a_region_by_the_keys_and_of_an_upload(site: Site, visitor: Visitor) -> 
     assert names(page, 20) != whole
 
 
-def test_what_no_browser_shows_is_shown_small(own_site: Site, visitor: Visitor) -> None:
+def test_what_browsers_show_not_or_sideways_is_shown_as_a_preview(
+    own_site: Site, visitor: Visitor
+) -> None:
+    says = exif(taken="2023:06:01 12:05:00")
+    says[0x0112] = 6
+    draw(1, (1600, 1200)).save(own_site.pictures / "scan.tif")
+    draw(2, (60, 40)).save(own_site.pictures / "turned.webp", exif=says)
+    draw(3, (900, 90)).save(own_site.pictures / "wide.png")
     with Collection.open(own_site.place / "index") as collection:
-        draw(1, (800, 600)).save(own_site.pictures / "scan.tif")
-        (record,) = collection.add(own_site.pictures / "scan.tif")
-    page = visitor.visit(f"{own_site.url}/?view={record.id}")
+        names = ("scan.tif", "turned.webp", "wide.png")
+        scan, turned, wide = collection.add(*(own_site.pictures / name for name in names))
+    page = visitor.visit(f"{own_site.url}/?view={scan.id}")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("No browser shows this format").wait_for()
     image = dialog.locator("#viewer-image")
-    until(lambda: image.evaluate("image => image.naturalWidth") == 267)
+    dialog.get_by_text("A preview of 1,440 × 1,080 pixels").wait_for()  # noqa: RUF001 - as it is said
+    assert image.evaluate(_SIZE) == [1440, 1080]
     assert dialog.get_by_role("link", name="Download").is_visible()
+    page.goto(f"{own_site.url}/?like={wide.id}&view={turned.id}")
+    until(lambda: image.evaluate(_SIZE) == [40, 60])
+    dialog.get_by_text("taken Jun 1, 2023, 12:05 · Canon EOS 5D · file changed ").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".example img.whole").wait_for()
+    page.locator(".cell img.there").first.wait_for()
+    assert page.locator(".cell img.whole").count() == 0, "the others fill their squares"
+
+
+_SIZE = "image => [image.naturalWidth, image.naturalHeight]"
 
 
 def test_path_file_and_download(site: Site, visitor: Visitor) -> None:

@@ -147,7 +147,10 @@ class CatalogMachine(RuleBasedStateMachine):
         indexed = {id_ for id_, entry in self.model.items() if entry.seed is not None}
         counts = self.catalog.counts()
         assert (counts.indexed, counts.skipped) == (len(indexed), len(self.model) - len(indexed))
-        assert {record.id for record in self.catalog.all_records()} == indexed
+        displaced = {id_ for id_ in indexed if "\0" in self.model[id_].path}
+        assert set(self.catalog.displaced().tolist()) == displaced
+        assert {record.id for record in self.catalog.all_records()} == indexed - displaced
+        assert self.catalog.count_found() == len(indexed - displaced)
         records = self.catalog.records(self.model)
         for id_, entry in self.model.items():
             assert records[id_].path == entry.path
@@ -187,6 +190,17 @@ def test_a_damaged_embedding_is_never_used(catalog: Catalog, tmp_path: Path) -> 
         catalog.embeddings(np.array([1]))
     with pytest.raises(CollectionCorruptError):
         list(catalog.embeddings_since(0))
+    catalog.close()
+
+
+def test_embeddings_come_in_the_order_asked_for_or_not_at_all(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.changes.put(catalog.places.require_place("/p/b.jpg"), FileStat(1, 2), picture(2))
+    found = catalog.embeddings_in_order(np.array([2, 1, 2]))
+    assert found.norms.tolist() == [picture(seed).norm for seed in (2, 1, 2)]
+    assert (found.units == [picture(seed).unit for seed in (2, 1, 2)]).all()
+    with pytest.raises(CollectionCorruptError, match="image 3 has no embedding"):
+        catalog.embeddings_in_order(np.array([1, 3]))
     catalog.close()
 
 

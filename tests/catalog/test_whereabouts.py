@@ -10,6 +10,7 @@ import pytest
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.whereabouts import POINTER, remember, url_of
+from image_similarity_search.collection import Collection
 from image_similarity_search.errors import CollectionUnavailableError, ConfigError
 
 
@@ -18,6 +19,13 @@ def test_a_url_is_remembered_in_one_line(tmp_path: Path) -> None:
     for url in ("postgresql://a@db/x", "postgresql://b@db/y?schema=z"):
         remember(str(tmp_path), url)
         assert url_of(str(tmp_path)) == url
+    assert [path.name for path in tmp_path.iterdir()] == [POINTER]
+
+
+def test_where_it_can_not_be_read_no_other_catalog_is_made(tmp_path: Path) -> None:
+    (tmp_path / POINTER).mkdir()
+    with pytest.raises(CollectionUnavailableError, match=POINTER):
+        Collection.open(tmp_path, encoder="colour-texture", create=True)
     assert [path.name for path in tmp_path.iterdir()] == [POINTER]
 
 

@@ -14,7 +14,7 @@ from command_line import Iss, lines
 from conftest import MakePicture, draw
 from PIL import Image, ImageFilter
 
-from image_similarity_search.cli import exits
+from image_similarity_search.cli import duplicate_groups, exits
 
 
 @pytest.fixture
@@ -30,19 +30,28 @@ def indexed(iss: Iss, index_data: Path) -> Iss:
 
 def test_index_says_at_the_end_what_it_did(iss: Iss, photos: Path) -> None:
     (photos / "bad.jpg").write_bytes(b"no picture")
-    (photos / "notes.txt").write_text("no picture either")
+    for name in ("notes.txt", "raw.CR3", "raw 2.cr3", "no. extension"):
+        (photos / name).write_text("no picture either")
     done = iss("index", photos)
     (line,) = lines(done)
     assert line.startswith("indexed 12, updated 0, unchanged 0, moved 0, removed 0, skipped 1 in ")
     assert line.endswith(" images/s)")
     assert b"iss info --skipped" in done.stderr
-    assert b"content: 1" in done.stderr
+    assert b"not read here: 2 .cr3, 1 without an extension, 1 .txt\n" in done.stderr
     assert (iss.folder / "index_data" / "catalog.sqlite").is_file()
     assert (iss.folder / "index_data" / "faiss.index").is_file()
-    (line,) = lines(iss("index", photos))
+    again = iss("-vv", "index", photos)
+    (line,) = lines(again)
     assert line.startswith("indexed 0, updated 0, unchanged 12, ")
+    assert f"{photos / 'raw 2.cr3'}: passed over: no picture".encode() in again.stderr
     (line,) = lines(iss("info", "--skipped"))
     assert line == f"{photos / 'bad.jpg'}: not a picture in a format that is read here"
+    done = iss("info", "--skipped", "-0", "--exit-code", status=exits.FOUND)
+    assert done.out == f"{photos / 'bad.jpg'}\0"
+    (photos / "bad.jpg").unlink()
+    iss("index", photos)
+    assert not iss("info", "--skipped", "--paths", "--exit-code").out
+    assert "say --skipped too" in iss("info", "--exit-code", status=exits.USAGE).err
 
 
 def test_search_among_some(indexed: Iss, photos: Path) -> None:
@@ -62,6 +71,20 @@ def test_search_among_some(indexed: Iss, photos: Path) -> None:
         name, value = wrong.split()
         assert value.encode() in indexed("search", query, name, value, status=exits.USAGE).stderr
     indexed("search", query, "--in", "nowhere", status=exits.BAD_IMAGE)
+
+
+def test_a_page_of_duplicates_says_what_it_leaves_out(
+    indexed: Iss, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicate_groups, "_MOST_SHOWN", 5)
+    for number, name in enumerate(["picture 0.jpg"] * 4 + ["picture 4.png"]):
+        shutil.copy(photos / name, photos / f"copy {number}.jpg")
+    indexed("index", photos)
+    done = indexed("duplicates", "--level", "exact", "--html", "page.html")
+    page = (indexed.folder / "page.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 5
+    for told in (page, done.stderr.decode()):
+        assert "2 more pictures are left out: --in FOLDER looks at fewer" in told
 
 
 def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
@@ -122,6 +145,7 @@ def test_pairs_of_duplicates_are_a_table_and_a_status(
         "likeness": "1.0",
         "change": "",
         "goes": "yes",
+        "lost": "",
     }
     assert asked["between"] == [str(holiday), str(photos)]
     assert (asked["level"], asked["likeness"], asked["model"]) == ("near", 0.93, "colour-texture")
@@ -144,8 +168,10 @@ def test_the_sharper_copy_is_kept_and_it_is_said_why(
     picture = Image.blend(draw(1, (400, 300)), noise, 0.3)
     folder = photos / "two"
     folder.mkdir()
-    picture.save(folder / "sharp.jpg", quality=80)
-    picture.filter(ImageFilter.GaussianBlur(1)).save(folder / "blurred.png")
+    cameras = [Image.Exif(), Image.Exif()]
+    cameras[0][0x0110], cameras[1][0x0110] = "Kamera A", "Kamera B"
+    picture.save(folder / "sharp.jpg", quality=80, exif=cameras[0])
+    picture.filter(ImageFilter.GaussianBlur(1)).save(folder / "blurred.png", exif=cameras[1])
     indexed("index", photos)
     done = indexed("duplicates", "--in", folder, "--html", "page.html")
     keep, other, _ = lines(done)
@@ -154,6 +180,9 @@ def test_the_sharper_copy_is_kept_and_it_is_said_why(
     assert ", sharpness 0." in other
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "kept as sharpest" in page
+    assert "; Kamera A" in page  # what the files differ in, and no more
+    assert "; Kamera B" in page
+    assert "; place not known" not in page
     (group,) = json.loads(indexed("duplicates", "--json", "--in", folder).stdout)["groups"]
     assert group["keep"]["why"] == "sharpest"
     assert group["keep"]["sharpness"] > group["others"][0]["sharpness"] > 0

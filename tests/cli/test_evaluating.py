@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import Iss, lines
@@ -51,9 +54,13 @@ def test_an_image_in_the_wrong_folder_is_named_first(tmp_path: Path) -> None:
     assert "more" not in everything.err
     assert lines(everything)[-1].startswith("AP 0.")
     assert everything.out.count("looks like") == 1
-    assert "like another group than their own: 1 image\n" in everything.err
-    (first,) = iss.json("evaluate", "--truth", "folders", "--worst", "1")["worst"]
-    assert (first["group"], first["looks_like"]) == ("two", "one")
+    assert "like another group than their own: 1 image; --paths names all\n" in everything.err
+    found = iss.json("evaluate", "--truth", "folders", "--worst", "1")
+    assert found["worst"] == found["mislabelled"]
+    assert (found["worst"][0]["group"], found["worst"][0]["looks_like"]) == ("two", "one")
+    assert found["sizes"] == [{"name": "one", "images": 4}, {"name": "two", "images": 4}]
+    paths = iss("evaluate", "--truth", "folders", "-0", "--exit-code", status=exits.FOUND)
+    assert paths.out == f"{wrong}\0"
     iss("evaluate", "--truth", "folders", "--worst", "1", "--html", "worst.html")
     page = (tmp_path / "worst.html").read_text("utf-8")
     assert "two; looks like one" in page
@@ -73,6 +80,36 @@ def test_it_writes_a_page_of_the_worst(indexed: Iss, tmp_path: Path) -> None:
     assert "The worst 1 of 9 searches" in page
 
 
+@pytest.mark.parametrize("name", ["images.csv", "images.parquet"])
+def test_it_writes_a_table_of_all_images(indexed: Iss, tmp_path: Path, name: str) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    os.rename(tmp_path / "photos" / "holiday", tmp_path / "photos" / os.fsdecode(b"h\xe4"))
+    indexed("index", "photos")
+    found = indexed.json("evaluate", "--truth", "folders", "--table", name)
+    if name.endswith(".csv"):
+        with open(tmp_path / name, errors="surrogateescape", newline="") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    else:
+        rows = parquet.read_table(tmp_path / name).to_pylist()
+        assert all(isinstance(row["fit"], float) for row in rows)
+    of_id = {query["id"]: query for query in found["worst"]}
+    assert [int(row["id"]) for row in rows] == sorted(of_id)
+    for row in rows:
+        query = of_id[int(row["id"])]
+        assert float(row["average_precision"]) == query["figures"]["mAP"]
+        assert (float(row["fit"]), int(row["first"])) == (query["fit"], query["first"])
+        said = {key: query[key] for key in ("path", "group", "looks_like")}
+        if name.endswith(".parquet"):
+            said = {key: value.replace("\udce4", "\\xe4") for key, value in said.items()}
+        assert {key: row[key] for key in said} == said
+
+
+def test_a_table_has_a_name_that_says_what_it_is(indexed: Iss, tmp_path: Path) -> None:
+    done = indexed("evaluate", "--truth", "folders", "--table", "images.txt", status=exits.USAGE)
+    assert "--table is 'images.txt'; expected a name that ends in .csv or in .parquet" in done.err
+    assert not (tmp_path / "images.txt").exists()
+
+
 def test_it_compares_two_collections(indexed: Iss, photos: Path) -> None:
     indexed("index", photos, "--index-dir", "other", "--metric", "l1", "--model", "colour-texture")
     arguments = ("evaluate", "--truth", "folders", "--against", "other")
@@ -88,10 +125,11 @@ def test_it_compares_two_collections(indexed: Iss, photos: Path) -> None:
 
 def test_what_is_missing_is_told(indexed: Iss, photos: Path) -> None:
     truth = "".join(f"picture {n}.jpg,x\n" for n in (0, 300, 301, 302))
-    (photos / "groups.csv").write_text(f"{truth}holiday/picture 9.jpg,x\n")
+    (photos / "groups.csv").write_text(f"{truth}holiday/picture 9.jpg,x\npicture 4.png,y\n")
     done = indexed("evaluate", "--truth", photos / "groups.csv", "--worst", "2")
     assert done.stderr.decode().count("not among the images: ") == 2
     assert b"and 1 more" in done.stderr
+    assert b"1 group of one image, such as y\n" in done.stderr
 
 
 def test_a_truth_that_makes_no_sense_is_wrong_usage(indexed: Iss) -> None:
@@ -125,6 +163,8 @@ def test_a_table_of_another_program(split: Iss, tmp_path: Path) -> None:
     rows = "".join(f"set/train/001/0{n}.png,x\n" for n in range(2))
     (tmp_path / "groups.csv").write_text(f"filename,Label\n{rows}")
     assert "not among" not in split("evaluate", "--truth", "groups.csv").err
+    (tmp_path / "labels.tsv").write_text("label\tpath\nx\t00.png\nx\t01.png\n")
+    split("evaluate", "--truth", "labels.tsv", "--relative-to", "set/train/001", "--depth", "2")
     (tmp_path / "groups.csv").write_text(f"filename,label\n{rows}", encoding="utf-16")
     assert "as UTF-8" in split("evaluate", "--truth", "groups.csv", status=exits.USAGE).err
     (tmp_path / "groups.csv").write_bytes("b\u00e4r.png,x\n".encode("latin-1"))

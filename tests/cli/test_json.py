@@ -48,6 +48,8 @@ RUNS = {
     "models": [""],
     "export": ["made.npy"],
     "import": ["made.npy --index-dir imported"],
+    "backup": ["kept"],
+    "restore": ["kept"],
     "verify": ["--files", "--repair"],
     "relocate": ["folder elsewhere --force"],
     "thumbnails": [""],

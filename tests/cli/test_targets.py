@@ -28,6 +28,7 @@ WRITING = [
     ("outliers", "--html"),
     ("map", "--html"),
     ("evaluate", "--truth", "folders", "--html"),
+    ("evaluate", "--truth", "folders", "--table"),
 ]
 
 
@@ -85,7 +86,8 @@ def test_a_page_that_can_not_be_written_in_the_end_takes_no_answer_away(
 ) -> None:
     if command[0] == "map":
         pytest.skip("it answers with the page alone")
-    name = f"{'x' * 250}.png"  # too long, once it is written aside
+    suffix = "csv" if command[-1] == "--table" else "png"
+    name = f"{'x' * 250}.{suffix}"  # too long, once it is written aside
     as_json = ("--json",) if command[0] == "explain" else ()
     done = indexed(*command, name, *as_json, status=exits.BAD_IMAGE)
     assert "can't be written: file name too long" in done.err

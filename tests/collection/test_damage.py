@@ -215,9 +215,14 @@ def test_a_damaged_store_is_made_anew_and_the_answers_stay(
 
 
 def test_a_store_that_holds_what_the_catalog_has_not_is_made_anew(
-    index: Path, tmp_path: Path, make_picture: MakePicture, caplog: pytest.LogCaptureFixture
+    index: Path,
+    tmp_path: Path,
+    make_picture: MakePicture,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of two histories of one backup, at the same generation, with as many images."""
+    """Of two histories of one backup, of one mark, with as many images."""
+    monkeypatch.setattr("secrets.randbelow", lambda _: 0)
     backup = (index / "catalog.sqlite").read_bytes()
     folder = tmp_path / "pictures" / "two"
     first, second = folder / "first.png", folder / "second.png"

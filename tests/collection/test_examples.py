@@ -10,6 +10,7 @@ import pytest
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.examples import Example, combined
+from image_similarity_search.collection.questions import Question
 from image_similarity_search.errors import ConfigError, ImageNotFoundError
 from image_similarity_search.types import METRICS, Metric, Region
 
@@ -47,6 +48,12 @@ def test_examples_that_cancel_out_are_refused() -> None:
         combined(_rows([1.0, 0.0], [1.0, 0.0]), [1.0, -1.0], "cosine")
 
 
+def test_weights_may_be_as_large_and_as_small_as_floats_are() -> None:
+    rows = _rows([1.0, 0.0], [0.0, 1.0])
+    for weight in (1e308, 5e-324):
+        assert combined(rows, [weight] * 2, "l2") == pytest.approx([math.sqrt(0.5)] * 2, abs=1e-3)
+
+
 def test_what_is_found(collection: Collection, photos: Path) -> None:
     collection.sync(photos)
     path = next(iter(collection)).path
@@ -67,6 +74,13 @@ def test_what_makes_no_sense_is_refused(collection: Collection, photos: Path) ->
     for examples in ([], [Example(1, -1.0)], [Example(1, 0.0)], [Example(1, math.nan)]):
         with pytest.raises(ConfigError):
             collection.search_by_examples(examples)
+    embedding = np.ones(collection.encoder.dim)
+    for wrong in (embedding[:1], embedding[1:], embedding * math.nan, embedding * 1e300):
+        with pytest.raises(ConfigError, match="embedding is"):
+            collection.search_by_examples([Example(wrong)])
+    good, bad = (Question([Example(one)], 1) for one in (embedding, embedding[1:]))
+    answers = collection.search_each([good, bad])
+    assert [isinstance(answer, ConfigError) for answer in answers] == [False, True]
     with pytest.raises(ConfigError, match="k is 0"):
         collection.search_by_examples([Example(1)], k=0)
     with pytest.raises(ImageNotFoundError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from conftest import CountingEncoder
 
 from image_similarity_search.catalog.checksums import checksum_of_meta
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.pipeline import Decoders
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import (
     CollectionCorruptError,
@@ -113,6 +115,17 @@ def test_an_unfinished_creation_is_finished(index: Path) -> None:
         Collection.open(index)
     Collection.open(index, encoder="colour-texture", create=True).close()
     Collection.open(index).close()
+
+
+def test_what_can_not_be_made_leaves_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "image_similarity_search.collection.collection"
+    monkeypatch.setattr(f"{module}.Decoders", Decoders)  # whose processes nobody else gets
+    before = threading.enumerate()
+    with pytest.raises(ConfigError, match="nonsense") as failed:
+        Collection.open(tmp_path / "new", encoder="colour-texture", index="nonsense", create=True)
+    assert threading.enumerate() == before, failed  # which keeps what it knows
 
 
 def test_opening_what_is_not_there_makes_nothing(tmp_path: Path) -> None:

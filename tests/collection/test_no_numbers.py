@@ -56,3 +56,16 @@ def test_a_picture_of_which_it_gives_none_is_bad_even_where_no_other_is_new(
         "night.png",
         "the encoder gave no finite embedding",
     )
+
+
+class _TooLong(CountingEncoder):
+    """Gives embeddings of numbers, whose length is none in float32."""
+
+    def encode(self, pixels: PixelArray) -> FloatArray:
+        return super().encode(pixels) + np.float32(1e38)
+
+
+def test_one_whose_length_is_no_number_is_bad(tmp_path: Path, photos: Path) -> None:
+    with Collection.open(tmp_path / "index", encoder=_TooLong(), create=True) as collection:
+        assert collection.sync(photos).skipped == 12
+        assert not collection.verify().problems

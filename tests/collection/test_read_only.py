@@ -84,6 +84,25 @@ def test_without_a_store_it_can_be_searched_too(index: Path) -> None:
     assert run_mounted(index, _SEARCH).startswith("11 False")
 
 
+def test_one_that_is_unplugged_is_gone_until_it_is_back(index: Path) -> None:
+    script = """
+import os, subprocess, sys
+from image_similarity_search import Collection, ImageSearchError
+path = sys.argv[1]
+with Collection.open(path) as collection:
+    print(len(collection.search(1, k=50)))
+    subprocess.run(["umount", "-l", path], check=True)
+    os.rename(path, path + ".away")
+    try:
+        collection.search(1)
+    except ImageSearchError as error:
+        print(type(error).__name__)
+    os.rename(path + ".away", path)
+    print(len(collection.search(1, k=50)))
+"""
+    assert run_mounted(index, script).split() == ["11", "CollectionNotFoundError", "11"]
+
+
 def _killed(index: Path, photos: Path, make_picture: MakePicture, *left_out: str) -> Path:
     """A copy as a killed process leaves it: the last changes are in the log only."""
     make_picture(photos / "new.png", 77)

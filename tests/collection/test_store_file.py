@@ -138,6 +138,34 @@ def test_another_process_may_change_the_kind(index: Path, photos: Path) -> None:
         assert one.info().store.startswith("exact")
 
 
+def test_a_move_from_an_engine_that_is_killed_changes_nothing_and_goes_on(
+    index: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = "milvus://127.0.0.1:1/pictures"  # where nobody listens, nor is asked
+    with closing(Catalog(str(index))) as catalog, catalog.transaction():
+        catalog.set_store(url)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index_file, "save", killed)
+        with pytest.raises(KeyboardInterrupt), reopen(index) as collection:
+            collection.move("embedded", index="ivf-rabitq")
+    with closing(Catalog(str(index))) as catalog:
+        assert (catalog.identity.store, catalog.identity.index) == (url, "auto")
+        made_with = catalog.made_with()
+    with reopen(index) as collection:
+        collection.move("embedded", index="ivf-rabitq")
+    changed = {"store": "", "index": "ivf-rabitq"}
+    assert index_file.saved_made_with(index / "faiss.index") == made_with | changed
+    caplog.clear()
+    with reopen(index) as collection:
+        assert len(collection.search(1, k=50)) == 11
+        assert collection.info().index == "ivf-rabitq"
+        assert not caplog.messages
+
+
 def test_who_is_behind_a_rebuild_makes_the_store_anew_without_alarm(
     index: Path, photos: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

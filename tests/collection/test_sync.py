@@ -12,6 +12,7 @@ from conftest import CountingEncoder, MakePicture, draw
 
 from image_similarity_search.catalog.changes import Changes
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.other_files import OtherFiles, most_of
 from image_similarity_search.errors import (
     CollectionNotFoundError,
     ConfigError,
@@ -176,6 +177,17 @@ def test_vanished_files_leave(collection: Collection, photos: Path) -> None:
     shutil.rmtree(photos / "holiday")
     assert counts(collection.sync(photos)) == {"removed": 7, "unchanged": 5}
     assert paths(collection) == {str(path) for path in photos.rglob("*.*")}
+
+
+def test_files_that_vanish_meanwhile_are_told_by_their_number(
+    collection: Collection, photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def tidy_up(progress: Progress) -> None:
+        if progress.phase == "indexing":
+            shutil.rmtree(photos / "holiday", ignore_errors=True)
+
+    assert counts(collection.sync(photos, progress=tidy_up)) == {"indexed": 6}
+    assert "files that vanished while this ran: 6" in caplog.text
 
 
 def test_a_missing_folder_empties_nothing(collection: Collection, photos: Path) -> None:
@@ -633,3 +645,23 @@ def test_two_roots_are_each_synced_alone(
     assert paths(collection) == {
         str(path) for folder in (photos, other) for path in folder.rglob("*.*")
     }
+
+
+def test_a_report_names_ten_kinds_of_other_files(collection: Collection, photos: Path) -> None:
+    names = [f"{number}.k{kind}" for kind in range(12) for number in range(12 - kind)]
+    for name in [*names, "v. 2", "none"]:
+        (photos / name).write_bytes(b"no picture")
+    report = collection.sync(photos)
+    assert report.others == len(names) + 2
+    assert list(report.other_kinds.items())[:2] == [(".k0", 12), (".k1", 11)]
+    assert len(report.other_kinds) == 10
+
+
+def test_endings_without_end_are_not_remembered() -> None:
+    others = OtherFiles()
+    for number in range(3_000):
+        others.add(f"a.{number}")
+    for name in ("a.0", "a.2999"):
+        others.add(name)
+    assert [number for number in others.most().values() if number > 1] == [2]
+    assert most_of([others.most()] * 2)[".0"] == 4

@@ -93,7 +93,7 @@ def test_what_can_t_be_reached_is_said(index: Path, monkeypatch: pytest.MonkeyPa
     assert "recall 1 asked for, 0." in done.output
     assert "this is the best there is" in done.output
     done = CliRunner().invoke(app, ["info", "--index-dir", str(index), "--json"])
-    info = json.loads(done.output)
+    info = json.loads(done.stdout)
     assert info["tuning"]["target"] == 1
     assert info["tuning"]["recall"] < 1
 

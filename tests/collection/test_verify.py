@@ -100,9 +100,8 @@ def test_a_damaged_store_is_found(index: Path, seed: int) -> None:
 
 def _rewritten(index: Path, change: str) -> None:
     """Write a store whose checksums are right and which is wrong all the same."""
-    with Collection.open(index) as collection:
-        generation = collection.info().generation
     catalog = Catalog(str(index))
+    moment = catalog.moment
     identity = catalog.identity
     store = FaissStore(identity.dim, identity.metric, identity.index)
     for part in catalog.embeddings_since(0):
@@ -114,7 +113,7 @@ def _rewritten(index: Path, change: str) -> None:
         elif change == "id":
             ids[3] = 99
         store.upsert(ids, rows)
-    store.generation = generation + (change == "future")
+    store.moment = moment._replace(generation=moment.generation + (change == "future"))
     if change == "fewer":
         store.delete(store.search(rows[:1], 1)[0])
     index_file.save(store, index / "faiss.index", identity.id)

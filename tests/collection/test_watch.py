@@ -79,11 +79,12 @@ def test_new_moved_and_vanished_files_are_followed(
 def test_what_concerns_no_picture_is_not_told(tmp_path: Path, make_picture: MakePicture) -> None:
     """The collection's own files, when they lie in the folder, would make it sync for ever."""
     own, junk = tmp_path / "index", tmp_path / "@eaDir"
-    own.mkdir()
-    junk.mkdir()
+    made = tmp_path / "My.photoslibrary" / "resources"
+    for folder in (own, junk, made):
+        folder.mkdir(parents=True)
     with contextlib.closing(FolderEvents(str(own), threading.Event())) as events:
         events.watch([str(tmp_path)])
-        for path in (own / "catalog.sqlite", junk / "a.jpg", tmp_path / ".hidden"):
+        for path in (own / "catalog.sqlite", junk / "a.jpg", made / "a.jpg", tmp_path / ".hidden"):
             path.write_bytes(b"")
         assert [events.wait() for _ in range(4)] == [set()] * 4
         make_picture(tmp_path / "first.png", 1)

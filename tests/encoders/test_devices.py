@@ -60,21 +60,21 @@ def test_auto_takes_the_processor_and_says_so_to_those_who_listen(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG):
         encoder: Any = create_encoder()
     assert encoder.device == "cpu"
     (record,) = caplog.records
     assert (record.levelname, record.name) == (
-        "INFO",
+        "DEBUG",
         "image_similarity_search.encoders.devices",
     )
     assert "efficientnet-lite0-whole runs on the processor" in record.message
     assert capfd.readouterr() == ("", "")
-    done = iss(tmp_path, "index", photos)
+    done = iss(tmp_path, "-v", "index", photos)
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
     assert "CUDA" not in done.stderr
-    assert "processor" not in done.stderr
+    assert "on the processor" not in done.stderr
 
 
 def test_the_processor_is_taken_without_a_word(caplog: pytest.LogCaptureFixture) -> None:

@@ -38,7 +38,7 @@ from image_similarity_search.stores.engines.milvus_kinds import KINDS
 from image_similarity_search.stores.engines.milvus_label import Written
 from image_similarity_search.stores.engines.milvus_store import MilvusStore
 from image_similarity_search.testing import check_store
-from image_similarity_search.types import FloatArray, Hit, IdArray, Metric, Progress
+from image_similarity_search.types import FloatArray, Hit, IdArray, Metric, Moment, Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -258,6 +258,26 @@ def test_a_catalog_restored_from_a_backup_makes_the_store_anew(
         assert collection.verify().problems == []
 
 
+def test_a_backup_that_went_on_as_far_makes_the_store_anew(
+    url: str, tmp_path: Path, photos: Path, make_picture: MakePicture
+) -> None:
+    """Beside a process that had seen the other history to a generation that there is again."""
+    with _made(url, tmp_path / "i", photos) as running:
+        running.backup(tmp_path / "backup")
+        lost = make_picture(photos / "lost.jpg", 80)
+        running.add(lost)
+        assert running.search(lost, k=1)[0].score == 1.0
+        lost.unlink()
+        Collection.restore(tmp_path / "backup", tmp_path / "i")
+        other = make_picture(photos / "other.jpg", 81)
+        with Collection.open(tmp_path / "i", encoder=CountingEncoder()) as writer:
+            writer.add(other)
+            writer.add_tags(other, "beach")
+        assert {hit.path for hit in running.search(other, k=50)} == _files(photos)
+        assert running.search(other, k=1)[0].score == 1.0
+        assert running.verify().problems == []
+
+
 def _files(folder: Path) -> set[str]:
     return {str(path) for path in folder.rglob("*.*")}
 
@@ -275,7 +295,7 @@ def test_the_place_of_another_is_left_alone(
         _made(server.url(name), tmp_path / "i", photos)
     assert not (tmp_path / "i").exists()
     assert client.describe_collection(name)["fields"][1]["params"]["dim"] == 8
-    label = Written(Label("0" * 32, "another model", 16, "cosine", "auto"), 3)
+    label = Written(Label("0" * 32, "another model", 16, "cosine", "auto"), Moment(3))
     client.alter_collection_properties(name, label.properties())
     client.create_alias(name, "labelled")
     with pytest.raises(StoreMismatchError, match="another form than its label"):

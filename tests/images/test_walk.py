@@ -93,9 +93,9 @@ def test_pictures_by_name_or_else_by_their_first_bytes(root: Path) -> None:
         "c.weird",
         "not really.png",
     ]
-    assert folder.others == 4
+    assert folder.others == ["empty", "notes.txt", "unknown", "vector.svg"]
     [folder] = walk(str(root), all_files=True)
-    assert (len(folder.files), folder.others) == (9, 0)
+    assert (len(folder.files), folder.others) == (9, [])
 
 
 def test_hidden_and_junk_are_passed_over_and_do_not_count(root: Path) -> None:
@@ -108,7 +108,18 @@ def test_hidden_and_junk_are_passed_over_and_do_not_count(root: Path) -> None:
         put(root / name)
     assert found(root) == ["kept.jpg"]
     assert sorted(folders(root)) == ["", "sub"]
-    assert folders(root)[""].others == 0
+    assert folders(root)[""].others == []
+
+
+def test_of_the_libraries_of_photo_applications_no_previews_are_found(root: Path) -> None:
+    kept = ["My.photoslibrary/originals/0/a.jpg", "iPhoto.photolibrary/Masters/b.jpg"]
+    kept += ["resources/c.jpg", "shoot/CaptureOne/Settings/d.jpg"]
+    made = ["My.photoslibrary/resources/derivatives", "iPhoto.photolibrary/Thumbnails/1"]
+    made += ["Old.aplibrary/Previews", "shoot/CaptureOne/Cache/Thumbnails", "Previews.lrdata/1"]
+    for name in (*kept, *(f"{folder}/x.jpg" for folder in made)):
+        put(root / name)
+    assert sorted(found(root)) == sorted(kept)
+    assert found(root / "My.photoslibrary") == ["originals/0/a.jpg"]
 
 
 def test_the_root_itself_may_be_hidden(tmp_path: Path) -> None:
@@ -157,7 +168,7 @@ def test_include(root: Path, include: list[str], expected: list[str]) -> None:
     for name in ("a.jpg", "old/b.JPG", "old/c.png", "old/notes.txt"):
         put(root / name)
     assert found(root, include=include) == expected
-    assert folders(root, include=["*.jpg"])["old"].others == 0
+    assert folders(root, include=["*.jpg"])["old"].others == []
 
 
 @pytest.mark.parametrize(
@@ -190,7 +201,7 @@ def test_a_link_to_what_is_found_anyway_is_left_out(root: Path) -> None:
     link(root / "b.jpg", "z/real.jpg")
     assert found(root) == ["z/real.jpg"]
     assert found(root, "z") == ["z/real.jpg"]
-    assert folders(root)[""].others == 0
+    assert folders(root)[""].others == []
 
 
 def test_one_link_to_each_file_elsewhere_is_kept(root: Path, tmp_path: Path) -> None:
@@ -223,7 +234,7 @@ def test_broken_links_and_links_in_a_circle_are_passed_over(root: Path) -> None:
     link(root / "c.jpg", "d.jpg")
     link(root / "d.jpg", "c.jpg")
     [folder] = walk(str(root), follow_symlinks=True)
-    assert (folder.files, folder.others, folder.error) == ([], 0, None)
+    assert (folder.files, folder.others, folder.error) == ([], [], None)
 
 
 def test_it_is_told_why_links_are_passed_over(root: Path, tmp_path: Path) -> None:
@@ -374,7 +385,7 @@ def test_pipes_sockets_and_devices_are_passed_over(root: Path) -> None:
     link(root / "null.jpg", "/dev/null")
     link(root / "fifo.jpg", root / "pipe")
     [folder] = walk(str(root), all_files=True)
-    assert (folder.files, folder.others) == ([], 0)
+    assert (folder.files, folder.others) == ([], [])
 
 
 def test_what_vanishes_during_the_walk(root: Path) -> None:

@@ -76,6 +76,28 @@ def test_pictures_as_hugging_face_has_them(collection: Collection, tmp_path: Pat
     assert sorted(skipped) == [f"{address}/00000001-none.png", f"{address}/00000002-bad.jpg"]
 
 
+def test_a_column_says_which_rows_belong_together(collection: Collection, tmp_path: Path) -> None:
+    for name, labels in (("a", [7, None, 8]), ("b", [8, 7, 9])):
+        rows = [{"bytes": picture(seed), "path": None} for seed in range(3)]
+        _write(tmp_path / "set" / f"{name}.parquet", {"image": rows, "label": labels})
+    collection.sync(f"parquet://{tmp_path / 'set'}")
+    report = collection.evaluate("column:label")
+    assert (report.sizes, report.ungrouped) == ({"7": 2, "8": 2, "9": 1}, 1)
+    of_7 = [Path(query.image.path) for query in report.queries if query.group == "7"]
+    assert [(path.parent.name, path.name) for path in of_7] == [
+        ("a.parquet", "00000000"),
+        ("b.parquet", "00000001"),
+    ]
+    with pytest.raises(
+        ConfigError, match=r"expected a column of .*a.parquet, which has image, label"
+    ):
+        collection.evaluate("column:class")
+    draw(1).save(tmp_path / "alone.png")
+    collection.add(tmp_path / "alone.png")
+    with pytest.raises(ConfigError, match="expected images that are rows of Parquet files"):
+        collection.evaluate("column:label", where=Filter(name="alone.png"))
+
+
 def test_the_sharper_of_two_rows_is_kept(collection: Collection, tmp_path: Path) -> None:
     noise = Image.effect_noise((400, 300), 60).convert("RGB")
     sharp = Image.blend(draw(1, (400, 300)), noise, 0.3)

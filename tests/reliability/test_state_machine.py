@@ -216,11 +216,7 @@ class CollectionMachine(RuleBasedStateMachine):
 
     def _settle_for_a_part(self) -> None:
         """Each image is as it was or as its file is; one whose file did not change is there."""
-        left = {
-            record.path: SEED_OF[record.content_hash or ""]
-            for record in self.collection
-            if "\0" not in record.path  # displaced, and not yet found elsewhere
-        }
+        left = {record.path: SEED_OF[record.content_hash or ""] for record in self.collection}
         assert left.items() <= self.known.items() | self.files.items()
         assert self.known.items() & self.files.items() <= left.items()
         self.known = left

@@ -47,7 +47,7 @@ def test_a_link_out_of_the_folder_is_not_handed_out(serve: Starter, place: Path,
         collection.sync(place / "photos")
         ids = {Path(record.path).name: record.id for record in collection}
     client = serve()
-    for what in ("file", "thumbnail"):
+    for what in ("file", "thumbnail", "preview", "preview?original=true"):
         answer = client.get(f"{here}/images/{ids['link.png']}/{what}")
         assert (answer.status_code, slug_of(answer)) == (404, "image-not-found")
     region = client.get(f"{here}/images/{ids['link.png']}/similar?region=0,0,1,1")
@@ -66,6 +66,7 @@ def test_a_folder_that_became_a_link_is_not_followed(
     (place / "photos/holiday").symlink_to(place / "outside")
     assert client.get(image["links"]["file"]).status_code == 404
     assert client.get(image["links"]["thumbnail"]).status_code == 404
+    assert client.get(image["links"]["preview"]).status_code == 404
     target = {"root": "photos", "path": "holiday/new.png"}
     assert client.post(f"{here}/images", params=target, content=picture(1)).status_code == 422
     assert not (place / "outside/new.png").exists()
@@ -82,6 +83,7 @@ def test_an_image_from_elsewhere_is_found_and_not_handed_out(
     assert (hit["image"]["root"], hit["image"]["path"]) == (None, "loose.png")
     assert client.get(f"{here}/images/{record.id}/file").status_code == 404
     assert client.get(f"{here}/images/{record.id}/thumbnail").status_code == 404
+    assert client.get(f"{here}/images/{record.id}/preview").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -260,6 +262,7 @@ def test_without_a_key_nothing_is_told(serve: Starter, here: str) -> None:
         {"authorization": f"bearer  {KEY}"},
         {"x-api-key": KEY},
         {"x-api-key": "another-key-of-some-length"},
+        {"x-api-key": KEY, "authorization": "Bearer for-a-proxy-before-it"},
     ):
         assert client.get(here, headers=headers).status_code == 200
     assert client.get("/healthz").status_code == 200
@@ -306,12 +309,13 @@ def test_other_machines_need_a_key(tmp_path: Path) -> None:
 # Too much of anything
 
 
-def test_too_many_requests(serve: Starter, here: str) -> None:
+def test_too_many_requests(serve: Starter, here: str, caplog: pytest.LogCaptureFixture) -> None:
     client = serve(limits=Limits(rate=1.0, burst=5.0))
     answers = [client.get(here) for _ in range(8)]
     assert [answer.status_code for answer in answers[:5]] == [200] * 5
     assert (answers[-1].status_code, slug_of(answers[-1])) == (429, "rate")
     assert int(answers[-1].headers["retry-after"]) >= 1
+    assert "too many requests of '127.0.0.1': some are refused" in caplog.messages
 
 
 def test_a_client_saves_up_requests_and_no_other_pays_for_it() -> None:
@@ -431,6 +435,7 @@ def test_a_file_that_became_a_bomb(serve: Starter, place: Path, here: str) -> No
     for kept in (place / "index").glob("thumbnails*"):
         kept.unlink()
     assert client.get(image["links"]["thumbnail"]).status_code == 413
+    assert client.get(image["links"]["preview"]).status_code == 413
     region = client.get(f"{here}/images/1/similar?region=0,0,1,1")
     assert region.status_code == 413
 

@@ -18,6 +18,8 @@ from urllib.parse import unquote
 import httpx
 import numpy as np
 import pytest
+from camera_files import exif
+from conftest import draw
 from running import Starter
 from test_attacks import KEY
 from test_searching import picture
@@ -30,7 +32,7 @@ from image_similarity_search.errors import (
     ImageSearchError,
     ServiceError,
 )
-from image_similarity_search.types import Region
+from image_similarity_search.types import NO_TRAITS, Region
 
 
 @pytest.fixture
@@ -72,6 +74,14 @@ def test_everything_that_can_be_asked(client: Client, place: Path) -> None:
     )
     assert {hit.image.path.rpartition(".")[2] for hit in found} == {"png"}
     assert len(client.search_by_examples([Example(3), Example(4, -0.2)], k=20)) == 10
+
+
+def test_what_a_file_says_of_itself(client: Client, place: Path) -> None:
+    draw(30).save(place / "photos" / "berne.jpg", exif=exif())
+    added = client.add_existing("photos", "berne.jpg")
+    with Collection.open(place / "index") as collection:
+        assert client.image(added.id).traits == collection.traits(added.id) != NO_TRAITS
+    assert client.images().images[-1].traits is None, "of one alone"
 
 
 def test_everything_that_can_be_changed(client: Client, place: Path) -> None:
@@ -124,6 +134,7 @@ def test_all_that_the_service_offers_to_programs(client: Client, place: Path) ->
     client.images()
     client.image(1)
     client.thumbnail(1)
+    assert client.preview(3) == client.preview(client.file(3))
     assert client.file(1, download=True) == client.file(1)
     client.search(1)
     client.search(picture(3))
@@ -274,3 +285,27 @@ def test_the_client_needs_no_server_here() -> None:
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("key", ["topsecretkey-0001\n", "topsecretkey-0001 ", "topsecretkey-ü"])
+def test_a_key_that_is_none_is_refused_and_not_told(key: str) -> None:
+    with pytest.raises(ConfigError, match=r"key is '\*\*\*'") as refused:
+        Client(key=key)
+    assert "topsecret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8765", "http://", "ftp://host", "http://ho\nst", ""])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="url is"):
+        Client(url)
+
+
+def test_a_client_tells_no_password_and_says_that_it_is_closed() -> None:
+    with Client("http://me:topsecret@127.0.0.1:1") as client:
+        with pytest.raises(ServiceError, match=r"http://127.0.0.1:1 can't be reached") as refused:
+            client.collections()
+        assert "topsecret" not in str(refused.value)
+    with pytest.raises(ServiceError, match="closed"):
+        client.collections()
+    with pytest.raises(ServiceError, match="closed"):
+        next(client.follow("0" * 16))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -18,10 +21,13 @@ from test_attacks import KEY, slug_of
 from test_searching import hits_of, picture
 
 from image_similarity_search.catalog import database, whereabouts
+from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection import Collection
+from image_similarity_search.errors import CollectionCorruptError, CollectionError
 from image_similarity_search.service import serving, shelf
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.served import Served
+from image_similarity_search.service.settings import Settings
 
 
 @pytest.fixture
@@ -109,6 +115,26 @@ def test_one_that_is_not_there_at_the_start_is_opened_when_it_is(
     assert client.get("/v1/collections").json()["unavailable"] == []
 
 
+def test_one_that_is_damaged_or_newer_at_the_start_keeps_no_other_from_being_served(
+    serve: Starter, place: Path
+) -> None:
+    """So it is where a process of several is started anew."""
+    for name in ("damaged", "newer"):
+        shutil.copytree(place / "index", place / name)
+    (place / "damaged/catalog.sqlite").write_bytes(b"no database" * 1000)
+    with closing(sqlite3.connect(place / "newer/catalog.sqlite")) as catalog, catalog:
+        catalog.execute("PRAGMA user_version = 99")
+    places = [(name, str(place / name)) for name in ("damaged", "newer", "index")]
+    serving._try_opening([folder for _, folder in places])
+    client = serve(collections=tuple(places))
+    assert client.get("/v1/collections/index/images/1/similar").status_code == 200
+    assert client.get("/v1/collections").json()["unavailable"] == ["damaged", "newer"]
+    told = {"damaged": "corrupt", "newer": "collection"}
+    assert client.get("/readyz").json()["problems"] == told
+    with pytest.raises(CollectionError):
+        serving._try_opening([folder for _, folder in places[:2]])
+
+
 def test_a_collection_that_is_replaced_is_opened_anew(
     two: httpx.Client, place: Path, here: str
 ) -> None:
@@ -124,6 +150,46 @@ def test_a_collection_that_is_replaced_is_opened_anew(
     assert two.post(f"{here}/images", params=added, content=picture(90)).status_code == 201
     with Collection.open(place / "before") as collection:
         assert len(collection) == 12
+
+
+def test_one_that_can_not_be_opened_leaves_no_process_and_no_thread(place: Path) -> None:
+    (place / "index/faiss.index").unlink()
+    with closing(sqlite3.connect(place / "index/catalog.sqlite")) as damaged, damaged:
+        damaged.execute("DELETE FROM embeddings")
+    before = threading.enumerate()
+    with pytest.raises(CollectionCorruptError) as failed:
+        Served(NAME, str(place / "index"), Settings(((NAME, ""),), ""))
+    assert threading.enumerate() == before, failed  # which keeps what it knows
+
+
+def test_an_engine_that_is_away_keeps_searches_alone_from_being_answered(
+    serve: Starter, place: Path, here: str
+) -> None:
+    shutil.copytree(place / "index", place / "others")
+    url = "milvus://127.0.0.1:1/pictures"  # where nobody listens
+    with closing(Catalog(str(place / "index"))) as catalog, catalog.transaction():
+        catalog.set_store(url)
+    serving._try_opening([str(place / "index")])
+    client = serve(
+        collections=((NAME, str(place / "index")), ("others", str(place / "others"))),
+    )
+    for answer in (
+        client.post(f"{here}/search", content=picture(1)),
+        client.get(f"{here}/images/1/similar"),
+        client.post(f"{here}/images", json={"root": "photos", "path": "picture 0.jpg"}),
+    ):
+        assert (answer.status_code, slug_of(answer)) == (503, "no-store")
+        assert answer.headers["retry-after"] == "60"
+    assert client.get(f"{here}/images/1/thumbnail").status_code == 200
+    assert client.get(here).json()["store"] == f"{url} (can't be used now)"
+    with Collection.open(place / "index") as another:
+        another.move("embedded")
+    until(lambda: client.get(f"{here}/images/1/similar").status_code == 200)
+    with closing(sqlite3.connect(place / "others/catalog.sqlite")) as file, file:
+        file.execute("UPDATE meta SET value = 'l2' WHERE key = 'metric'")  # without its checksum
+    told = client.get("/v1/collections").json()
+    assert [one["name"] for one in told["collections"]] == [NAME]
+    assert told["unavailable"] == ["others"]
 
 
 def test_what_was_replaced_is_closed_when_its_last_request_has_ended(
@@ -206,10 +272,10 @@ def test_what_takes_long_to_open_is_waited_for_at_the_start(
     opened = shelf._Place._opened
 
     def slow(place: shelf._Place) -> Served:
-        time.sleep(1)
+        time.sleep(0.6)
         return opened(place)
 
-    monkeypatch.setattr(shelf, "OPEN_SECONDS", 0.5)
+    monkeypatch.setattr(shelf, "OPEN_SECONDS", 0.3)
     monkeypatch.setattr(shelf._Place, "_opened", slow)
     assert serve().get(here).status_code == 200
 

@@ -38,6 +38,7 @@ def test_an_image_is_described(shared: httpx.Client, here: str) -> None:
     assert (image["root"], image["state"], image["name"]) == ("photos", "indexed", "picture 0.jpg")
     assert (image["width"], image["height"]) == (96, 72)
     assert shared.get(image["links"]["self"]).json() == image
+    assert image["traits"]["taken"] is None
     assert shared.get(f"{here}/images/99").status_code == 404
     assert shared.get(f"{here}/images/{2**70}").status_code == 422
     assert shared.get("/v1/collections/other/images").status_code == 404
@@ -69,6 +70,45 @@ def test_thumbnails_are_small(shared: httpx.Client, here: str) -> None:
     tag = answer.headers["etag"]
     again = shared.get(f"{here}/images/2/thumbnail", headers={"if-none-match": tag})
     assert again.status_code == 304
+
+
+def test_a_preview_is_upright_and_no_larger_than_a_screen(
+    serve: Starter, place: Path, here: str
+) -> None:
+    client = serve()
+    picture = Image.new("RGB", (2880, 1000), "red")
+    picture.paste("blue", (0, 0, 1440, 1000))
+    picture.save(place / "photos/wide.tif")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture.resize((60, 40)).save(place / "photos/turned.webp", exif=turned)
+    wide, webp = (
+        client.post(f"{here}/images", json={"root": "photos", "path": name}).json()["links"]
+        for name in ("wide.tif", "turned.webp")
+    )
+    answer = client.get(wide["preview"])
+    assert answer.headers["content-type"] == "image/jpeg"
+    with Image.open(BytesIO(answer.content)) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (1440, 500))
+    tag = {"if-none-match": answer.headers["etag"]}
+    assert client.get(wide["preview"], headers=tag).status_code == 304
+    for answer in (
+        client.get(webp["preview"], params={"original": True}),
+        client.post(f"{here}/preview", content=(place / "photos/turned.webp").read_bytes()),
+    ):
+        with Image.open(BytesIO(answer.content)) as shown:
+            assert (shown.format, shown.size) == ("JPEG", (40, 60))
+            above = shown.crop((0, 0, 40, 20)).tobytes()
+            assert min(above[2::3]) > 200, "blue, which was on the left, is above"
+
+
+def test_what_browsers_show_may_come_as_it_is(shared: httpx.Client, here: str) -> None:
+    links = shared.get(f"{here}/images/7").json()["links"]
+    shown, file = shared.get(f"{links['preview']}?original=true"), shared.get(links["file"])
+    assert (shown.content, shown.headers["content-type"]) == (file.content, "image/png")
+    assert shared.get(links["preview"]).headers["content-type"] == "image/jpeg"
+    assert shared.post(f"{here}/preview", content=b"no picture").status_code == 422
+    assert shared.post(f"{here}/preview", json={}).status_code == 422
 
 
 def test_an_upload_is_put_into_a_folder_and_found(serve: Starter, place: Path, here: str) -> None:

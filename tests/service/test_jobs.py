@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import until
+from conftest import children_of, until
 from running import NAME, Starter
 from test_syncing import ended
 
@@ -69,6 +70,35 @@ def test_a_job_ends_though_its_state_can_not_be_written(
     until(lambda: client.post(f"{here}/sync", json={}).status_code == 507)
     (place / "state1/jobs").unlink()
     assert client.post(f"{here}/sync", json={}).status_code == 202
+
+
+def test_the_log_says_why_a_job_failed(
+    tmp_path: Path, sync: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = Jobs(str(tmp_path))
+    job = jobs.start("sync", NAME, sync | {"roots": 7})  # as none of our errors is
+    until(lambda: jobs.get(job.id).state != "running")
+    error = jobs.get(job.id).error
+    assert error
+    assert error.type == "urn:iss:problem:internal"
+    assert job.id in caplog.text
+    assert "TypeError: 'int' object is not iterable" in caplog.text
+    jobs.close()
+
+
+def test_the_log_says_how_the_process_of_a_job_ended(
+    tmp_path: Path, sync: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = Jobs(str(tmp_path))
+    before = children_of(os.getpid())
+    job = jobs.start("sync", NAME, sync)
+    until(lambda: bool(children_of(os.getpid()) - before))
+    (process,) = children_of(os.getpid()) - before
+    os.kill(process, 9)
+    until(lambda: jobs.get(job.id).state != "running")
+    assert jobs.get(job.id).error
+    assert "ended with status -9" in caplog.text
+    jobs.close()
 
 
 def test_workers_share_their_jobs(tmp_path: Path, sync: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import uvicorn
 from click.testing import CliRunner
 from conftest import draw, until
 from test_attacks import KEY, slug_of
@@ -33,6 +34,7 @@ from image_similarity_search.collection import Collection
 from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.service.serving import listening_socket
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.supervising import Workers
 
 _ISS = [sys.executable, "-m", "image_similarity_search", "serve", "--port", "0"]
 
@@ -179,6 +181,28 @@ def test_workers_share_collection_jobs_and_measurements(place: Path, here: str) 
         assert service.wait(30) == 0
 
 
+@pytest.mark.unix
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_started_them(place: Path) -> None:
+    with process(place, "--workers", "2") as (client, service):
+        service.kill()
+        until(lambda: not _answers(httpx.Client(base_url=client.base_url)), 20)
+
+
+@pytest.mark.unix
+def test_that_its_processes_can_not_start_is_a_failure() -> None:
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    no_application = uvicorn.Config("builtins:print", lifespan="on", interface="asgi3")
+    try:
+        workers = Workers(no_application, [], None)
+        workers.run()
+    finally:
+        for number, handler in handlers.items():
+            with suppress(OSError, TypeError, ValueError):
+                signal.signal(number, handler)
+    assert workers.failed
+
+
 def test_answers_are_sent_at_once(place: Path) -> None:
     """Else the second part of each would wait until the client has acknowledged the first."""
 
@@ -207,7 +231,8 @@ def test_answers_are_sent_at_once(place: Path) -> None:
         (["--host", "0.0.0.0"], "API keys"),
         (["--host", "203.0.113.1", "--api-key-file", "keys"], "listen"),
         (["--index-dir", "index", "--index-dir", "index"], "another name"),
-        (["--api-key-file", "short"], "16 printable"),
+        (["--api-key-file", "short"], "line 2 is '***'; expected 16 printable"),
+        (["--api-key-file", "wide"], "line 1 is '***'; expected 16 printable"),
         (["--allow-folder", "nowhere"], "no such folder"),
     ],
 )
@@ -216,8 +241,9 @@ def test_what_can_not_be_served_is_said(
 ) -> None:
     monkeypatch.chdir(place)
     monkeypatch.delenv("ISS_API_KEY", raising=False)
-    (place / "keys").write_text(f"# of mine\n\n{KEY}\n")
-    (place / "short").write_text("secret\n")
+    (place / "keys").write_text(f"\ufeff# of mine\n\n\t# an old one\n{KEY}\n", "utf-8")
+    (place / "short").write_text(f"{KEY}\nsecret\n")
+    (place / "wide").write_text(f"{KEY}\n", "utf-16")
     if "--index-dir" not in options:
         options = [*options, "--index-dir", "index"]
     done = CliRunner().invoke(command, ["--port", "0", *options])

@@ -9,6 +9,7 @@ import socket
 import time
 from http.client import HTTPResponse
 from pathlib import Path
+from threading import Event
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,10 +17,12 @@ import pytest
 from conftest import until
 from running import Starter
 from test_attacks import KEY, _bomb, slug_of
+from test_searching import hits_of, picture
 
 from image_similarity_search.errors import CollectionUnwritableError, ConfigError
 from image_similarity_search.service import files, gate
 from image_similarity_search.service.settings import Limits
+from image_similarity_search.workers.worker import Answer, Worker
 
 
 def connected(client: httpx.Client) -> socket.socket:
@@ -248,6 +251,33 @@ def test_a_client_that_goes_away_is_no_failure_of_the_service(serve: Starter, he
 
     until(lambda: len(counted()) == 2, 10)
     assert counted() == [("search", "499"), ("sync", "499")]
+
+
+def test_uploads_of_clients_that_went_are_not_decoded(
+    serve: Starter, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, asked, ask = Event(), [], Worker.ask
+
+    def slow(worker: Worker, request: bytes, seconds: float) -> Answer:
+        asked.append(request)
+        assert go_on.wait(20)
+        return ask(worker, request, seconds)
+
+    monkeypatch.setattr(Worker, "ask", slow)
+    client = serve()
+    body = picture(1) + bytes(200_000)  # more than is read ahead
+    head = f"POST {here}/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    leaving = [connected(client) for _ in range(5)]
+    for one in leaving:
+        one.sendall(head.encode() + body)
+    at_work = re.compile(r"^iss_requests_at_work (\S+)$", re.M)
+    until(lambda: at_work.findall(client.get("/metrics").text) == ["5.0"])
+    for one in leaving:
+        one.close()
+    until(lambda: at_work.findall(client.get("/metrics").text) == ["0.0"])
+    go_on.set()
+    assert len(hits_of(client.post(f"{here}/search", content=picture(2)))) == 10
+    assert len(asked) == 2  # the first, which had begun, and this
 
 
 # The service fetches nothing

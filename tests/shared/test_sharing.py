@@ -191,9 +191,9 @@ def test_a_newer_format_and_tables_of_others_are_left_alone(
 def test_tags_of_what_is_gone_come_back_and_an_older_format_learns_to_keep_them(
     server: PostgresServer, filled: Collection, url: str, photos: Path, tmp_path: Path
 ) -> None:
-    server.execute(f"DROP TABLE {_schema(url)}.forgotten")
-    server.execute(f"UPDATE {_schema(url)}.format SET version = 1")
     filled.add_tags([1, 2], "sea")
+    server.execute(f"DROP TABLE {_schema(url)}.forgotten, {_schema(url)}.marks")
+    server.execute(f"UPDATE {_schema(url)}.format SET version = 1")
     with Collection.open(tmp_path / "there", encoder=CountingEncoder(), catalog=url) as there:
         there.remove(1, 2)
         assert there.tags() == {}
@@ -238,7 +238,7 @@ def test_whoever_may_only_read_searches(
             reads.remove(1)
         with pytest.raises(CollectionUnwritableError, match="permission denied"):
             reads.add_tags([1], "sea")
-    server.execute(f"DROP TABLE {schema}.forgotten")
+    server.execute(f"DROP TABLE {schema}.forgotten, {schema}.marks")
     server.execute(f"UPDATE {schema}.format SET version = 1")
     with pytest.raises(CollectionUnavailableError, match=r"open it once .* as who made it"):
         Collection.open(tmp_path / "old", encoder=CountingEncoder(), catalog=address, create=True)

@@ -13,7 +13,7 @@ import pytest
 from image_similarity_search.errors import StoreUnavailableError
 from image_similarity_search.stores import FaissStore, index_file
 from image_similarity_search.stores.faiss_library import faiss_library
-from image_similarity_search.types import FloatArray, Metric
+from image_similarity_search.types import FloatArray, Metric, Moment
 
 _ASKED: dict[str, Any] = {"dim": 6, "metric": "cosine", "kind": "auto", "identity": "a1"}
 
@@ -26,7 +26,7 @@ def _rows(count: int) -> FloatArray:
 def _store(count: int = 3, metric: Metric = "cosine", flat_limit: int = 100) -> FaissStore:
     store = FaissStore(6, metric, flat_limit=flat_limit)
     store.upsert(np.arange(count, dtype=np.int64) + 7, _rows(count))
-    store.generation = 42
+    store.moment = Moment(42, 7)
     return store
 
 
@@ -63,7 +63,7 @@ def test_what_was_saved_is_loaded(
     store.delete(np.arange(3, dtype=np.int64) + 7)  # buried, in the file too
     index_file.save(store, path, "a1")
     loaded = index_file.load(path, **(_ASKED | {"metric": metric}), flat_limit=flat_limit)
-    assert loaded.generation == 42
+    assert loaded.moment == (42, 7)
     assert len(loaded) == len(store) == max(0, count - 3)
     assert loaded.describe() == store.describe()
 

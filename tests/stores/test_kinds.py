@@ -22,7 +22,9 @@ def _ids(count: int) -> IdArray:
         ("flatt", "cosine", "auto, exact, hnsw, ivf, ivf-pq, ivf-rabitq, or a FAISS factory"),
         ("", "cosine", "one of auto"),
         ("IVF8,PQ3", "cosine", "one of auto"),  # 3 does not divide 8
-        ("IVF0,Flat", "l2", "one list"),
+        ("IVF0,Flat", "l2", "numbers from 1"),
+        *[(kind, "l2", "numbers from 1") for kind in ("PQ4x0", "RR0,Flat", "PCA0,Flat")],
+        *[(kind, "l2", "2 to 1,024 links") for kind in ("HNSW1", "IVF4_HNSW1,Flat", "HNSW2000")],
         ("IVF99999999999,Flat", "l2", "1,048,576"),
         ("NSG32", "cosine", "IndexNSGFlat is not supported"),
         ("LSH", "l2", "IndexLSH is not supported"),

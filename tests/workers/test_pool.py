@@ -6,9 +6,10 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,44 @@ def test_that_no_worker_can_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.raises(WorkerUnavailableError, match="no Python interpreter"):
         Worker(WORK, MEMORY)
+
+
+@pytest.mark.parametrize("thread", ["ask", "listen"])
+def test_that_no_thread_can_start_is_an_error_until_one_can(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, thread: str
+) -> None:
+    start = threading.Thread.start
+
+    def refused(started: threading.Thread) -> None:
+        if started.name == thread:
+            raise RuntimeError("can't start new thread")
+        start(started)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    pool.prepare()
+    with pytest.raises(WorkerUnavailableError, match="new thread"):
+        pool.submit(b"echo on", SECONDS).result(SECONDS)
+    assert not children()
+    monkeypatch.undo()
+    assert pool.submit(b"echo on", SECONDS).result(SECONDS).parts == [b"on"]
+
+
+def test_many_who_ask_at_once_get_no_more_workers_than_there_may_be() -> None:
+    before, pools = sys.getswitchinterval(), [Pool("tasks:missing", 1, MEMORY) for _ in range(5)]
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as callers:
+            for pool in pools:
+                list(callers.map(lambda _, pool=pool: pool.prepare(), range(8)))
+    finally:
+        sys.setswitchinterval(before)
+    started = [thread for thread in threading.enumerate() if thread.name == "ask"]
+    for pool in pools:
+        pool.close()
+    assert len(started) == len(pools)
+
+
+def test_what_is_asked_of_a_closed_pool_is_cancelled(pool: Pool) -> None:
+    assert ask(pool, "echo on").failure is None
+    pool.close()
+    assert pool.submit(b"echo on", SECONDS).cancelled()

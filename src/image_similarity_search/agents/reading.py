@@ -152,7 +152,7 @@ class ReadingTools:
 
     def get_image(
         self,
-        id: Annotated[Id, Field(description="The image's id, as in every answer.")],  # noqa: A002
+        id: Annotated[Id, Field(description="The image's id, as in every answer.")],  # noqa: A002 - as above
         thumbnail: Annotated[bool, Field(description="Show the picture, small.")] = True,
     ) -> Annotated[CallToolResult, Details]:
         """Show an image of the collection and all that is known of it.

@@ -28,7 +28,7 @@ class AnyDatabase(Protocol):
         ...
 
     def parts(self, sql: str, *parameters: Any, after: int = -1) -> Iterator[list[Row]]:
-        """The rows of a query, some thousands at a time; see ``in_parts``."""
+        """The rows of a query, about a thousand at a time; see ``in_parts``."""
         ...
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:

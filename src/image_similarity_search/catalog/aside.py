@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.whereabouts import FILE_NAME, names_on_disk
-from image_similarity_search.errors import CollectionUnwritableError
+from image_similarity_search.errors import unwritable
 
 ASIDE = "catalog.new"
 """The folder, beside the catalog that is to be, where it is filled."""
@@ -27,7 +27,7 @@ def begun_aside(folder: str) -> Iterator[str]:
         CollectionUnwritableError: it can't be made there.
     """
     aside = os.path.join(folder, ASIDE)
-    with _translated(folder):
+    with unwritable(folder):
         _remove(aside)
         os.mkdir(aside)
     try:
@@ -45,7 +45,7 @@ def placed(folder: str, database: Database) -> None:
     """
     database.settle()
     database.close()
-    with _translated(folder):
+    with unwritable(folder):
         # a log that belonged to a catalog that is gone would be taken for this one's
         for name in _FILES[1:]:
             with suppress(FileNotFoundError):
@@ -61,11 +61,3 @@ def _remove(aside: str) -> None:
             os.remove(os.path.join(aside, name))
     with suppress(FileNotFoundError):
         os.rmdir(aside)
-
-
-@contextmanager
-def _translated(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error

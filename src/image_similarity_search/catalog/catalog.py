@@ -24,6 +24,7 @@ from image_similarity_search.catalog.disks import Disks
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.files import Files
 from image_similarity_search.catalog.forgotten import ForgottenTags
+from image_similarity_search.catalog.history import History
 from image_similarity_search.catalog.measured import Measured
 from image_similarity_search.catalog.meta import PROGRESS, Meta
 from image_similarity_search.catalog.removals import Removals
@@ -37,13 +38,15 @@ from image_similarity_search.catalog.switches import Switches
 from image_similarity_search.catalog.tags import Tags
 from image_similarity_search.catalog.traits import TraitTable
 from image_similarity_search.catalog.values import (
+    DISPLACED_NAMES,
     Counts,
     Embeddings,
     Identity,
     Picture,
+    is_displaced,
 )
 from image_similarity_search.errors import CollectionCorruptError, CollectionNotFoundError
-from image_similarity_search.types import IdArray, ImageRecord
+from image_similarity_search.types import IdArray, ImageRecord, Moment
 
 DURABLE_SECONDS = 5.0
 """After so long a change waits for the disk: so much work may be lost with the power."""
@@ -88,6 +91,7 @@ class Catalog:
             self.tags = Tags(self._database, self._rows)
             self.forgotten = ForgottenTags(self._database, self._rows, checksums)
             self.traits = TraitTable(self._database, checksums)
+            self.history = History(self._database, self._meta)
             self.removals = Removals(self._database, self._meta)
             self.changes = Changes(
                 self._database,
@@ -132,6 +136,11 @@ class Catalog:
         """A number that grows with every change."""
         return self._meta.generation()
 
+    @property
+    def moment(self) -> Moment:
+        """The generation with its mark: no other state of the catalog has both."""
+        return self.history.moment()
+
     def made_with(self) -> dict[str, str]:
         """What ``meta`` says, but for how far the collection is."""
         return {key: value for key, value in self._meta.read().items() if key not in PROGRESS}
@@ -169,7 +178,7 @@ class Catalog:
         """
         try:
             with self._database.transaction():
-                self.changes.generation = self._meta.advance()
+                self.changes.generation = self.history.advance()
                 yield
         finally:
             self._rows.look_no_further()
@@ -190,19 +199,17 @@ class Catalog:
 
     def set_index(self, kind: str) -> None:
         """Record another kind of store; call within a transaction."""
-        self._meta.write("index", kind)
+        self._meta.write({"index": kind})
         self.read_identity()
 
     def set_store(self, url: str) -> None:
         """Record where the embeddings are put to be searched; call within a transaction."""
-        self._meta.write("store", url)
+        self._meta.write({"store": url})
         self.read_identity()
 
     def set_identity(self, identity: Identity) -> None:
         """Record what was not known when the catalog was made; call within a transaction."""
-        for key, value in asdict(identity).items():
-            if key != "id":
-                self._meta.write(key, str(value))
+        self._meta.write({k: str(value) for k, value in asdict(identity).items() if k != "id"})
         self.read_identity()
 
     # What is there
@@ -216,6 +223,20 @@ class Catalog:
         sql = self._database.sql
         skipped = f"SELECT count(*) FROM images {sql.by_skipped} WHERE state = 'skipped'"  # noqa: S608 - constants
         return Counts(self._database.value(indexed(sql)), self._database.value(skipped))
+
+    def displaced(self) -> IdArray:
+        """The ids of images that have no place now: see ``values.displaced_name``."""
+        rows = self._database.rows(
+            "SELECT images.id FROM folders JOIN images ON images.folder_id = folders.id"
+            " AND images.name >= ? AND images.name < ? WHERE images.state = 'indexed'",
+            DISPLACED_NAMES,
+        )
+        return np.array([row[0] for row in rows], dtype=np.int64)
+
+    def count_found(self) -> int:
+        """How many images can be found: indexed, and not displaced."""
+        with self.snapshot():
+            return self.counts().indexed - len(self.displaced())
 
     def record(self, id_: int) -> ImageRecord | None:
         """The image of this id."""
@@ -247,19 +268,20 @@ class Catalog:
         return self._rows.record(row) if row else None
 
     def all_records(self, *, skipped: bool = False) -> Iterator[ImageRecord]:
-        """Every indexed image (or every skipped one) in order of id.
+        """Every indexed image that has its place (or every skipped one) in order of id.
 
         Raises:
             CollectionCorruptError: one of them is not as it was written, or some are missing.
         """
         state, count = "skipped" if skipped else "indexed", 0
-        generation = self.generation
+        moment = self.moment
         query = f"{RECORD} WHERE images.state = ? AND images.id > ? ORDER BY images.id LIMIT ?"
         for rows in self._database.parts(query, state):
-            yield from map(self._rows.record, rows)
+            records = map(self._rows.record, rows)
+            yield from (record for record in records if not is_displaced(record.path))
             count += len(rows)
         with self.snapshot():
-            if self.generation == generation:
+            if self.moment == moment:
                 self.check_count(count, skipped=skipped)
 
     def check_count(self, found: int, *, skipped: bool = False) -> None:
@@ -314,6 +336,20 @@ class Catalog:
             CollectionCorruptError: one of them is not as it was written.
         """
         return self._embeddings.of(ids)
+
+    def embeddings_in_order(self, ids: IdArray) -> Embeddings:
+        """The embeddings of all of these ids, in their order.
+
+        Raises:
+            CollectionCorruptError: one of them is missing, or not as it was written.
+        """
+        found = self.embeddings(ids)
+        at = {id_: place for place, id_ in enumerate(found.ids.tolist())}
+        try:
+            places = [at[id_] for id_ in ids.tolist()]
+        except KeyError as id_:
+            raise CollectionCorruptError(self.path, f"image {id_} has no embedding") from None
+        return Embeddings(ids, found.units[places], found.norms[places])
 
     def indexed_ids(self) -> IdArray:
         """The ids of all indexed images, in order."""

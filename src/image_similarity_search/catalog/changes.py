@@ -136,14 +136,7 @@ class Changes:
             name=name,
             size=stat.size,
             mtime_ns=stat.mtime_ns,
-            content_hash=None,
-            width=None,
-            height=None,
-            state="indexed",
-            reason=None,
             generation=self.generation,
             metadata=with_etag(known.metadata if known else "{}", stat.etag),
-            embedding_crc32=None,
-            crc32=0,
         )
         return image if known else image._replace(id=self._rows.insert_image(image))

@@ -123,7 +123,7 @@ class Database:
             return self._connection.execute(sql, parameters).fetchall()
 
     def parts(self, sql: str, *parameters: Any, after: int = -1) -> Iterator[list[Row]]:
-        """The rows of a query, some thousands at a time; see ``in_parts``."""
+        """The rows of a query, about a thousand at a time; see ``in_parts``."""
         return in_parts(self.rows, self.path, sql, *parameters, after=after)
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
@@ -195,6 +195,22 @@ class Database:
         """
         self.rows("PRAGMA wal_checkpoint(PASSIVE)")
 
+    def copy_to(self, path: str, *, journal: str) -> None:
+        """Let the database file at ``path`` be as this one; others there see it change at once.
+
+        ``journal`` is the journal mode to leave it in: ``WAL`` for a catalog in use.
+
+        Raises:
+            CollectionCorruptError: this one can't be read, or what is there is no database.
+            CollectionUnwritableError: it can't be written there.
+        """
+        with self._lock:
+            self._thaw()
+            with Translated(path), closing(_connect(path, "mode=rwc")) as copy:
+                self._connection.backup(copy)
+                copy.execute(f"PRAGMA journal_mode = {journal}")
+                copy.execute("PRAGMA wal_checkpoint(PASSIVE)")  # which waits for the disk
+
     def bytes_used(self) -> int:
         """How many bytes its files have."""
         return sum(os.path.getsize(f) for f in (self.path, f"{self.path}-wal") if os.path.exists(f))
@@ -215,8 +231,9 @@ class Database:
         if self._frozen is None or self._is_within:
             return
         if self._frozen != _state(self.path):
+            connection, self._frozen = _open(self.path, read_only=False)
             self._connection.close()
-            self._connection, self._frozen = _open(self.path, read_only=False)
+            self._connection = connection
             if self._why_older:
                 stand_in(self._connection)
 
@@ -316,7 +333,14 @@ def _place(path: str) -> tuple[int, int] | None:
 
 
 def _state(path: str) -> _State:
-    """What changes of a database file that somebody writes to."""
-    status = os.stat(path)
+    """What changes of a database file that somebody writes to.
+
+    Raises:
+        CollectionNotFoundError: it is not there any more.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise CollectionNotFoundError(os.path.dirname(path)) from error
     wal = path + "-wal"
     return status.st_size, status.st_mtime_ns, os.path.exists(wal) and os.path.getsize(wal) > 0

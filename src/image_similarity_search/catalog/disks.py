@@ -26,4 +26,4 @@ class Disks:
         known = self.known()
         paths = known.difference(forget).union(remember)
         if paths != known:
-            self._meta.write(DISKS, json.dumps(sorted(paths)))
+            self._meta.write({DISKS: json.dumps(sorted(paths))})

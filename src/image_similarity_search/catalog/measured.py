@@ -23,7 +23,7 @@ class Measured:
 
     def set_tuning(self, tuning: Tuning | None) -> None:
         """Record how much searches are to look at; call within a transaction."""
-        self._meta.write(TUNING, json.dumps(asdict(tuning)) if tuning else "")
+        self._meta.write({TUNING: json.dumps(asdict(tuning)) if tuning else ""})
 
     def costs(self) -> dict[str, float]:
         """What searches cost when that was measured last, in ms and images; empty if never."""
@@ -32,4 +32,4 @@ class Measured:
 
     def set_costs(self, costs: Mapping[str, float]) -> None:
         """Record what searches cost; call within a transaction."""
-        self._meta.write(COSTS, json.dumps(costs))
+        self._meta.write({COSTS: json.dumps(costs)})

@@ -13,11 +13,13 @@ from image_similarity_search.errors import CollectionCorruptError
 
 KEYS = ("id", "encoder", "fingerprint", "dim", "metric", "index", "generation")
 
+MARK = "mark"
+UNMARKED = "unmarked"
 DROPPED = "removals_dropped"
 TUNING = "tuning"
 COSTS = "costs"
 DISKS = "disks"
-PROGRESS = ("generation", DROPPED, TUNING, COSTS, DISKS)
+PROGRESS = ("generation", MARK, UNMARKED, DROPPED, TUNING, COSTS, DISKS)
 """The keys that say how far a collection is, not what it was made with."""
 
 
@@ -61,23 +63,13 @@ class Meta:
         """A number that grows with every change."""
         return int(self.read()["generation"])
 
-    def advance(self) -> int:
-        """Count the generation up; call within a transaction. Returns what it is then."""
-        meta = self.read()
-        generation = int(meta["generation"]) + 1
-        self._put(meta, "generation", str(generation))
-        return generation
-
-    def write(self, key: str, value: str) -> None:
-        """Change one value; call within a transaction."""
-        self._put(self.read(), key, value)
-
-    def _put(self, meta: dict[str, str], key: str, value: str) -> None:
-        meta[key] = value
+    def write(self, changed: dict[str, str]) -> None:
+        """Change values; call within a transaction."""
+        crc32 = checksum_of_meta(self.read() | changed)
         self._database.write_many(
             "INSERT INTO meta (key, value) VALUES (?, ?)"
             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            [(key, value), ("crc32", checksum_of_meta(meta))],
+            [*changed.items(), ("crc32", crc32)],
         )
 
 

@@ -60,9 +60,11 @@ def bring_up_to_date(connection: sqlite3.Connection, path: str) -> None:
 
 def stand_in(connection: sqlite3.Connection) -> None:
     """Have empty tables, of this connection alone, for those that a readable format lacks."""
-    if _version(connection) < FORMAT_VERSION:
+    if _version(connection) < 4:
         connection.execute(_FORGOTTEN_4.replace("CREATE TABLE", "CREATE TEMP TABLE"))
         connection.execute(_FORGOTTEN_INDEX_4.format("temp."))
+    if _version(connection) < 5:
+        connection.execute(_MARKS_5.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
 
 def _is_about_writing(error: sqlite3.OperationalError) -> bool:
@@ -138,6 +140,11 @@ def _from_3_to_4(connection: sqlite3.Connection) -> None:
     """Tags of images that are gone have a table."""
     connection.execute(_FORGOTTEN_4)
     connection.execute(_FORGOTTEN_INDEX_4.format(""))
+
+
+def _from_4_to_5(connection: sqlite3.Connection) -> None:
+    """Marks of generations have a table; those until now have none, see ``history``."""
+    connection.execute(_MARKS_5)
 
 
 def _seal(connection: sqlite3.Connection, checksums: Checksums, table: str, columns: str) -> None:
@@ -235,8 +242,15 @@ _FORGOTTEN_4 = """
 
 _FORGOTTEN_INDEX_4 = "CREATE INDEX {}forgotten_by_content ON forgotten (content_hash)"
 
+_MARKS_5 = """
+    CREATE TABLE marks (
+        generation INTEGER PRIMARY KEY,
+        mark INTEGER NOT NULL
+    ) STRICT"""
+
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _from_1_to_2,
     2: _from_2_to_3,
     3: _from_3_to_4,
+    4: _from_4_to_5,
 }

@@ -105,12 +105,8 @@ class NewCatalog(Catalog):
                 content_hash=bytes.fromhex(record.content_hash) if record.content_hash else None,
                 width=record.width,
                 height=record.height,
-                state="indexed",
-                reason=None,
                 generation=generation,
                 metadata=json.dumps(record.metadata),
-                embedding_crc32=None,
-                crc32=0,
             )
             self._rows.insert_image(image)
             embedding_crc32 = self._embeddings.put(image.id, unit, float(norm))

@@ -20,7 +20,7 @@ def in_parts(
     *parameters: Any,
     after: int = -1,
 ) -> Iterator[list[Row]]:
-    """The rows of a query, some thousands at a time; the caller may change what was read.
+    """The rows of a query, about a thousand at a time; the caller may change what was read.
 
     Their first column is an id, by which they are ordered; after ``parameters`` the query takes
     the id to go on after, which is ``after`` at first, and a limit.

@@ -31,11 +31,6 @@ class Removals:
         self._database = database
         self._meta = meta
 
-    def can_catch_up(self, generation: int) -> bool:
-        """Whether what a store of this generation lacks is still known."""
-        meta = self._meta.read()
-        return int(meta.get(DROPPED, 0)) <= generation <= int(meta["generation"])
-
     def count_since(self, generation: int) -> int:
         """How many embeddings were taken away since ``generation``."""
         count: int = self._database.value(_COUNT, (generation,))
@@ -64,4 +59,4 @@ class Removals:
     def forget(self) -> None:
         """Drop them: stores that are behind will be made anew. Call within a transaction."""
         self._database.write("DELETE FROM removals")
-        self._meta.write(DROPPED, str(self._meta.generation() - 1))
+        self._meta.write({DROPPED: str(self._meta.generation() - 1)})

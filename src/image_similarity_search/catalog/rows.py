@@ -23,22 +23,22 @@ _MOST_REMEMBERED = 65_536  # folders that were found whole, so that each is chec
 
 
 class ImageRow(NamedTuple):
-    """A row of ``images``: its columns in order."""
+    """A row of ``images``: its columns in order; ``crc32`` is sealed when it is written."""
 
     id: int
     folder_id: int
     name: bytes
     size: int
     mtime_ns: int
-    content_hash: bytes | None
-    width: int | None
-    height: int | None
-    state: str
-    reason: str | None
-    generation: int
-    metadata: str
-    embedding_crc32: int | None
-    crc32: int
+    content_hash: bytes | None = None
+    width: int | None = None
+    height: int | None = None
+    state: str = "indexed"
+    reason: str | None = None
+    generation: int = 0
+    metadata: str = "{}"
+    embedding_crc32: int | None = None
+    crc32: int = 0
 
 
 _WIDTH = len(ImageRow._fields)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 APPLICATION_ID = 0x49535321  # "ISS!", tells our file from any other SQLite database
 
 # 16 KiB pages hold six 1280-d embeddings each; with 4 KiB one would fill a page alone
@@ -85,4 +85,9 @@ CREATE TABLE forgotten (
     PRIMARY KEY (generation, image_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX forgotten_by_content ON forgotten (content_hash);
+
+CREATE TABLE marks (
+    generation INTEGER PRIMARY KEY,
+    mark INTEGER NOT NULL
+) STRICT;
 """

@@ -20,4 +20,4 @@ class Switches:
 
     def set_thumbnails(self, *, on: bool) -> None:
         """Switch it; call within a transaction."""
-        self._meta.write(_THUMBNAILS, "on" if on else "off")
+        self._meta.write({_THUMBNAILS: "on" if on else "off"})

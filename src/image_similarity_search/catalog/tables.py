@@ -58,7 +58,7 @@ class Table(NamedTuple):
             yield rows
 
     def is_whole(self, row: Row, checksums: Checksums) -> bool:
-        """Whether a row is as it was written; one of ``removals`` has nothing that would tell."""
+        """Whether a row is as it was written; of some tables nothing would tell."""
         if self.name == "embeddings":
             id_, norm, crc32, unit = row
             return checksums.of_embedding(id_, norm, unit) == int(crc32)
@@ -105,6 +105,7 @@ _FORGOTTEN = {
     "crc32": "int8",
 }
 _REMOVALS = {"generation": "int8", "image_id": "int8"}
+_MARKS = {"generation": "int8", "mark": "int8"}
 
 TABLES = (
     Table("roots", _ROOTS),
@@ -114,6 +115,7 @@ TABLES = (
     Table("traits", _TRAITS),
     Table("removals", _REMOVALS, key=2),
     Table("forgotten", _FORGOTTEN, key=2),
+    Table("marks", _MARKS),
 )
 """All of them but ``meta``; rows refer to those of tables that stand before theirs."""
 

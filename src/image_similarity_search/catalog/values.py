@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from image_similarity_search import vectors
 from image_similarity_search.types import (
     FloatArray,
     HalfArray,
@@ -94,6 +95,10 @@ class Embeddings:
     units: HalfArray
     norms: FloatArray
 
+    def comparable(self, metric: Metric) -> FloatArray:
+        """The float32 vectors ``(n, dim)`` that ``metric`` compares."""
+        return vectors.unpack(self.units, self.norms, metric)
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -125,6 +130,10 @@ class Counts:
 
     indexed: int
     skipped: int
+
+
+DISPLACED_NAMES = (b"\0", b"\1")
+"""Between these are the names of displaced images; the second is none."""
 
 
 def displaced_name(id_: int) -> bytes:

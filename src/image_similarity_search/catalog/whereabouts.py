@@ -29,13 +29,18 @@ LEFT = f"{FILE_NAME}.moved"
 
 _SCHEME = "postgresql://"
 _MISSING = "what speaks to PostgreSQL is not installed ({})"
+_UNREAD = "see that its disk is there, and that you may read it: it says where the catalog is"
 _REMEDY = "pip install 'image-similarity-search[postgres]'"
 
 _log = logging.getLogger(__name__)
 
 
 def url_of(folder: str) -> str:
-    """The URL of the shared catalog of an index folder; empty where it has none."""
+    """The URL of the shared catalog of an index folder; empty where it has none.
+
+    Raises:
+        CollectionUnavailableError: that can't be read.
+    """
     return _read(folder, POINTER)
 
 
@@ -105,7 +110,8 @@ def opened(folder: str, url: str = "") -> AnyDatabase:
     Where it was moved from here, and the folder was not told any more, that is done.
 
     Raises:
-        CollectionUnavailableError: it is shared, and can't be reached, or its client is missing.
+        CollectionUnavailableError: it is shared, and can't be reached, or its client is missing;
+            or where it is can't be read.
         CollectionUnwritableError: the folder can't be told.
     """
     shared = url or url_of(folder)
@@ -143,10 +149,15 @@ def _told_late(folder: str, reason: str) -> bool:
 
 
 def _read(folder: str, name: str) -> str:
-    """The one line of a file in ``folder``; empty where it can't be read."""
-    with contextlib.suppress(OSError, ValueError):
-        return Path(folder, name).read_text("utf-8", "surrogateescape").strip()
-    return ""
+    """The one line of a file in ``folder``; empty where there is none."""
+    path = Path(folder, name)
+    try:
+        return path.read_text("utf-8", "surrogateescape").strip()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last, of a path that is none
+        return ""
+    except OSError as error:  # another catalog must not be taken for it, nor be made beside it
+        reason = f"it can't be read ({error.strerror or error})"
+        raise CollectionUnavailableError(path, reason, _UNREAD) from error
 
 
 def _write(folder: str, name: str, line: str) -> None:

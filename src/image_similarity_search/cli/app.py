@@ -44,6 +44,8 @@ _COMMANDS = {
     "import-legacy": "import_legacy",
     "serve": "serve",
     "mcp": "mcp",
+    "backup": "backup",
+    "restore": "restore",
     "verify": "verify",
     "relocate": "relocate",
     "move": "move",

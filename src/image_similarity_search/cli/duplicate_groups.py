@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.cli import output
@@ -13,6 +14,7 @@ from image_similarity_search.duplicates import (
     Duplicate,
     DuplicateGroup,
     DuplicateReport,
+    Holdings,
 )
 from image_similarity_search.types import ImageRecord
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 5  # files that were left for one reason
 _STAYS = "stays"
+_MOST_SHOWN = 1_000  # pictures of a page: 77 MB, which browsers still open
 
 
 def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool) -> None:
@@ -41,7 +44,7 @@ def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool)
 
 def sum_up(report: DuplicateReport) -> None:
     """How much could go, and how much can't be said of it, on standard error."""
-    size = sum(other.image.size for group in report.copies for other in group.others)
+    size = sum(other.image.size for other in _copies(report) if not other.lost)
     output.say(
         f"{_could_go(report, 'image')} ({output.size_in_words(size)}),"
         f" of {report.images:,} in {report.seconds:.1f} s"
@@ -68,11 +71,21 @@ def sum_up(report: DuplicateReport) -> None:
 
 def _could_go(report: DuplicateReport, kind: str) -> str:
     """How much of a kind of thing could go."""
-    groups = report.copies
-    others = sum(len(group.others) for group in groups)
-    words = f"{output.count(len(groups), 'group')}, {output.count(others, kind)} that could go"
-    changed = sum(other.level == "near" for group in groups for other in group.others)
-    return f"{words}, {changed:,} of them changed" if changed else words
+    copies = _copies(report)
+    going = [other for other in copies if not other.lost]
+    words = [
+        output.count(len(report.copies), "group"),
+        f"{output.count(len(going), kind)} that could go",
+    ]
+    if changed := sum(other.level == "near" for other in going):
+        words.append(f"{changed:,} of them changed")
+    if more := len(copies) - len(going):
+        words.append(f"{output.count(more, kind)} with what the one to keep lacks")
+    return ", ".join(words)
+
+
+def _copies(report: DuplicateReport) -> list[Duplicate]:
+    return [other for group in report.copies for other in group.others]
 
 
 def _not_now(report: DuplicateReport) -> str:
@@ -111,6 +124,12 @@ def _stays(report: DuplicateReport, kind: str) -> str:
     )
 
 
+def _left_out(report: DuplicateReport, shown: int) -> str:
+    """What a page does not show, where it shows so many pictures."""
+    more = sum(1 + len(group.others) for group in report.groups) - shown
+    return f"{more:,} more pictures are left out: --in FOLDER looks at fewer" if more else ""
+
+
 def _value(other: Duplicate) -> str:
     return f"{other.score if other.likeness is None else other.likeness:.4f}"
 
@@ -122,11 +141,27 @@ def _words(other: Duplicate) -> str:
 def _details(other: Duplicate) -> str:
     """What is said of it beside its pixels."""
     details = _measured(other.image, other.sharpness)
-    return f"{details}, {other.change}" if other.change else details
+    lost = f"the one to keep lacks {', '.join(other.lost)}" if other.lost else ""
+    return ", ".join(filter(None, [details, other.change, lost]))
 
 
 def _looks(image: ImageRecord, sharpness: float | None) -> str:
     return f"{_pixels(image)}{_measured(image, sharpness)}"
+
+
+def _held(holdings: Holdings, group: DuplicateGroup) -> str:
+    """What a file holds beside pixels, as far as the files of its group differ in it."""
+    files = [group.holdings, *(other.holdings for other in group.others)]
+    words = {
+        "taken": f"taken {holdings.taken}" if holdings.taken else "time taken not known",
+        "camera": holdings.camera or "camera not known",
+        "place": "place known" if holdings.place else "place not known",
+        "frames": output.count(holdings.frames, "frame"),
+        "film": "with a film" if holdings.film else "no film",
+        "raw": "RAW" if holdings.raw else "not RAW",
+    }
+    differing = [name for name in words if len({getattr(one, name) for one in files}) > 1]
+    return "".join(f"; {words[name]}" for name in differing)
 
 
 def _pixels(image: ImageRecord) -> str:
@@ -148,6 +183,7 @@ PAIRS: dict[str, type] = {
     "likeness": float,
     "change": str,
     "goes": str,
+    "lost": str,
 }
 """The columns of the table of all pairs that are told."""
 
@@ -157,8 +193,8 @@ def pairs_of(report: DuplicateReport) -> Iterator[tuple[Any, ...]]:
     for group in report.groups:
         for one in group.others:
             how = one.level, one.score, one.likeness, one.change
-            goes = "yes" if group.goes else "no"
-            yield group.keep.id, group.keep.path, one.image.id, one.image.path, *how, goes
+            fate = "yes" if group.goes and not one.lost else "no", ", ".join(one.lost)
+            yield group.keep.id, group.keep.path, one.image.id, one.image.path, *how, *fate
 
 
 def report_as_json(report: DuplicateReport, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +206,11 @@ def report_as_json(report: DuplicateReport, asked: Mapping[str, Any]) -> dict[st
                 "level": group.level,
                 "goes": group.goes,
                 "keep": output.record_as_json(group.keep)
-                | {"why": group.why, "sharpness": group.sharpness},
+                | {
+                    "why": group.why,
+                    "sharpness": group.sharpness,
+                    "holdings": asdict(group.holdings),
+                },
                 "others": [duplicate_as_json(other) for other in group.others],
             }
             for group in report.groups
@@ -192,6 +232,8 @@ def duplicate_as_json(other: Duplicate) -> dict[str, Any]:
         "likeness": other.likeness,
         "change": other.change,
         "sharpness": other.sharpness,
+        "holdings": asdict(other.holdings),
+        "lost": list(other.lost),
     }
 
 
@@ -206,14 +248,21 @@ def write_groups(file: str, report: DuplicateReport) -> None:
     from image_similarity_search.cli.thumbnails import thumbnail
     from image_similarity_search.types import Hit
 
-    sections = []
+    sections, left = [], _MOST_SHOWN
     for group in report.groups:
+        shown = group.others[: max(0, left - 1)]
+        if not shown:
+            break
+        left -= 1 + len(shown)
         hits = [
             Hit(one.image, 1 / one.score - 1 if one.score else 1.0, one.likeness or one.score)
-            for one in group.others
+            for one in shown
         ]
-        note = f"{group.level}; kept as {group.why}: {_looks(group.keep, group.sharpness)}"
-        notes = [f"{other.level}: {_details(other)}" for other in group.others]
+        looks = f"{_looks(group.keep, group.sharpness)}{_held(group.holdings, group)}"
+        note = f"{group.level}; kept as {group.why}: {looks}"
+        notes = [
+            f"{other.level}: {_details(other)}{_held(other.holdings, group)}" for other in shown
+        ]
         path = group.keep.path
         sections.append(
             GalleryQuery(path, hits, thumbnail(path), path, note, "Keep", _fate(group), notes)
@@ -223,6 +272,9 @@ def write_groups(file: str, report: DuplicateReport) -> None:
         summary += f"; {_not_now(report)}"
     if report.similar:
         summary += f"; {_stays(report, 'picture')}"
+    if left_out := _left_out(report, _MOST_SHOWN - left):
+        summary += f". {left_out}"
+        output.say(f"the page does not show all: {left_out}")
     write_page(file, sections, title="Duplicates", summary=summary)
     output.say(f"the page is in {file}")
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from image_similarity_search.cli.options import once
+from image_similarity_search.cli.options import gathering, once
 from image_similarity_search.filters import ORIENTATIONS, Filter
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.IGNORECASE)
@@ -118,15 +115,11 @@ _OPTIONS = (
 )
 
 
-def filtered(command: _Command) -> _Command:
-    """A decorator: the options of a filter; ``where`` is None where none of them was given."""
+def _filter(options: dict[str, Any]) -> Filter | None:
+    said = {one.name: options.pop(one.name) for one in fields(Filter)}
+    given = {name: value for name, value in said.items() if value not in (None, ())}
+    return Filter(**given) if given else None
 
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **options: Any) -> Any:
-        said = {one.name: options.pop(one.name) for one in fields(Filter)}
-        given = {name: value for name, value in said.items() if value not in (None, ())}
-        return command(*arguments, where=Filter(**given) if given else None, **options)
 
-    for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return cast("_Command", gathered)
+filtered = gathering("where", _filter, *_OPTIONS)
+"""The options of a filter; ``where`` is None where none of them was given."""

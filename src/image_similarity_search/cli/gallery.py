@@ -15,6 +15,8 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from image_similarity_search.cli.output import count
+from image_similarity_search.galleries import size
 from image_similarity_search.markup import data_uri, text
 from image_similarity_search.markup import name as breakable
 from image_similarity_search.types import Hit
@@ -226,9 +228,7 @@ def render_gallery(
 
 def _summary(queries: Sequence[GalleryQuery]) -> str:
     hits = sum(len(query.hits) for query in queries)
-    return (
-        f"{_count(len(queries), 'query', 'queries')}, {_count(hits, 'picture', 'pictures')} found"
-    )
+    return f"{count(len(queries), 'query', 'queries')}, {count(hits, 'picture')} found"
 
 
 def _section(number: int, query: GalleryQuery, thumbnail: Callable[[str], bytes | None]) -> str:
@@ -261,7 +261,6 @@ def _answers(query: GalleryQuery, hits: Iterable[str]) -> str:
 def _hit(rank: int, hit: Hit, thumbnail: bytes | None, note: str) -> str:
     name = os.path.basename(hit.path)
     image, link = _image(thumbnail, name), _file_uri(hit.path) if thumbnail else None
-    size = f"{hit.image.width} × {hit.image.height}" if hit.image.width else ""  # noqa: RUF001
     return _HIT.substitute(
         picture=f'<a class="frame" href="{escape(link)}">{image}</a>'
         if link
@@ -271,7 +270,7 @@ def _hit(rank: int, hit: Hit, thumbnail: bytes | None, note: str) -> str:
         score=f"{hit.score:.4f}",
         name=breakable(name),
         path=_path(hit.path),
-        size=_paragraph("size", size),
+        size=_paragraph("size", size(hit.image.width, hit.image.height)),
         note=_paragraph("note", note),
     )
 
@@ -297,7 +296,3 @@ def _path(path: str) -> str:
 
 def _paragraph(css_class: str, words: str) -> str:
     return f'<p class="{css_class}">{text(words)}</p>' if words else ""
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

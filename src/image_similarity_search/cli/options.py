@@ -27,7 +27,7 @@ KINDS = "auto, exact, hnsw, ivf, ivf-pq, ivf-rabitq or a FAISS factory string"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-index_dir: Callable[[_Command], _Command] = click.option(
+index_dir = click.option(
     "--index-dir",
     default="index_data",
     show_default=True,
@@ -35,33 +35,34 @@ index_dir: Callable[[_Command], _Command] = click.option(
     type=click.Path(file_okay=False),
     help="Where the collection is kept.",
 )
-as_json: Callable[[_Command], _Command] = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON."
-)
-preview: Callable[[_Command], _Command] = click.option(
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+preview = click.option(
     "--preview", is_flag=True, help="Show small pictures in the terminal, with the extra [preview]."
 )
-null: Callable[[_Command], _Command] = click.option(
+paths = click.option(
+    "--paths", is_flag=True, help="Print the paths of the images and nothing else."
+)
+null = click.option(
     "-0", "--null", is_flag=True, help="Paths end with a NUL byte instead of a newline."
 )
-metric: Callable[[_Command], _Command] = click.option(
+metric = click.option(
     "--metric",
     type=click.Choice(["cosine", "l2", "l1", "ip"]),
     help="How a new collection measures distance [default: cosine].",
 )
-store: Callable[[_Command], _Command] = click.option(
+store = click.option(
     "--store",
     metavar="URL",
     help="An engine that holds the embeddings of a new collection: milvus://HOST:PORT/NAME"
     " [default: embedded, a file].",
 )
-catalog: Callable[[_Command], _Command] = click.option(
+catalog = click.option(
     "--catalog",
     metavar="URL",
     help="A catalog that several computers share: postgresql://USER@HOST/DATABASE"
     " [default: a file in the index folder].",
 )
-device: Callable[[_Command], _Command] = click.option(
+device = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
     help="Where the model runs [default: auto, a GPU where one can be used].",
@@ -82,7 +83,7 @@ class Seconds(click.types.FloatParamType):
         return checked_seconds(name, super().convert(value, param, ctx), limit=self._limit)
 
 
-time_limit: Callable[[_Command], _Command] = click.option(
+time_limit = click.option(
     "--time-limit",
     type=Seconds(limit=True),
     default=DEFAULT_TIME_LIMIT,
@@ -108,7 +109,7 @@ class _RecallType(click.ParamType["float | Literal['default']"]):
             self.fail(f"{value!r} is no number, nor 'default'", param, ctx)
 
 
-recall: Callable[[_Command], _Command] = click.option(
+recall = click.option(
     "--recall",
     type=_RecallType(),
     metavar="SHARE",
@@ -134,29 +135,27 @@ def which_files(command: _Command) -> _Command:
     return command
 
 
-exit_code: Callable[[_Command], _Command] = click.option(
+exit_code = click.option(
     "--exit-code", is_flag=True, help=f"End with status {exits.FOUND} where there is any to tell."
 )
-on_change: Callable[[_Command], _Command] = click.option(
+on_change = click.option(
     "--on-change",
     metavar="COMMAND",
     help="Have the shell run COMMAND when something changed, with the report as JSON on its"
     " standard input.",
 )
-html: Callable[[_Command], _Command] = click.option(
-    "--html", metavar="FILE", type=click.Path(), help="Write a page of them, too."
-)
-force: Callable[[_Command], _Command] = click.option(
+html = click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of them, too.")
+force = click.option(
     "--force", is_flag=True, help="Write it over a file that is no page of iss, too."
 )
-wait: Callable[[_Command], _Command] = click.option(
+wait = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="[SECONDS]",
     help="Wait for another process that is writing; without a number for as long as it takes.",
 )
-files_from: Callable[[_Command], _Command] = click.option(
+files_from = click.option(
     "--files-from",
     metavar="FILE",
     type=click.File("rb"),
@@ -194,15 +193,19 @@ _PREPROCESSING = (
 )
 
 
-def _gathering(*given: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
-    """A decorator for options that the command gets as one argument, ``encoder``."""
+def gathering(
+    name: str, gather: Callable[[dict[str, Any]], Any], *given: Callable[[Any], Any]
+) -> Callable[[_Command], _Command]:
+    """A decorator for options ``given`` that a command gets as one argument, called ``name``.
+
+    ``gather`` makes it of the values of all its options, and takes its own out of these.
+    """
 
     def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
         def gathered(*arguments: Any, **options: Any) -> Any:
-            names = ("model", "weights", "resize", "crop", "interpolation", "fit")
-            said = {name: options.pop(name, None) for name in names}
-            return command(*arguments, encoder=_encoder_spec(said), **options)
+            value = gather(options)
+            return command(*arguments, **{name: value}, **options)
 
         for option in reversed(given):
             gathered = option(gathered)
@@ -211,10 +214,22 @@ def _gathering(*given: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
     return decorate
 
 
-encoder = _gathering(_MODEL, _WEIGHTS, *_PREPROCESSING)
+def _encoder_spec(options: dict[str, Any]) -> EncoderSpec | None:
+    names = ("model", "weights", "resize", "crop", "interpolation", "fit")
+    said = {name: options.pop(name, None) for name in names}
+    if all(value is None for value in said.values()):
+        return None
+    from image_similarity_search.encoders.spec import EncoderSpec
+
+    return EncoderSpec(**said)
+
+
+encoder = gathering("encoder", _encoder_spec, _MODEL, _WEIGHTS, *_PREPROCESSING)
 """Which encoder a new collection is made with."""
 
-encoder_of_embeddings = _gathering(
+encoder_of_embeddings = gathering(
+    "encoder",
+    _encoder_spec,
     click.option(
         "--model",
         metavar="MODEL",
@@ -226,16 +241,8 @@ encoder_of_embeddings = _gathering(
 )
 """Which encoder made embeddings that exist already."""
 
-encoder_again = _gathering(_MODEL, _WEIGHTS)
+encoder_again = gathering("encoder", _encoder_spec, _MODEL, _WEIGHTS)
 """Where the files are that the collection's encoder is made from."""
-
-
-def _encoder_spec(said: dict[str, Any]) -> EncoderSpec | None:
-    if all(value is None for value in said.values()):
-        return None
-    from image_similarity_search.encoders.spec import EncoderSpec
-
-    return EncoderSpec(**said)
 
 
 class _ThresholdType(click.ParamType[Threshold]):
@@ -264,36 +271,14 @@ def _region(text: str) -> Region:
         raise click.BadParameter(f"{text!r} is no part of a picture: {expected}") from error
 
 
-region: Callable[[_Command], _Command] = click.option(
+region = click.option(
     "--region", type=_region, metavar="X,Y,W,H", help="Like a part of IMAGE, in fractions."
 )
-threshold: Callable[[_Command], _Command] = click.option(
+threshold = click.option(
     "--threshold",
     type=_ThresholdType(),
     metavar="SCORE",
     help="No hits with a lower score; same-picture, same-object, same-kind: see 'iss info'.",
-)
-
-
-def which_images(command: _Command) -> _Command:
-    """A decorator: images by path and by id, as one argument ``images``; there may be none."""
-
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **options: Any) -> Any:
-        paths, ids = options.pop("images"), options.pop("ids")
-        listed = all_paths(paths, options.pop("files_from"), options.pop("null"))
-        return command(*arguments, images=[*listed, *ids], **options)
-
-    for option in reversed(_WHICH_IMAGES):
-        gathered = option(gathered)
-    return cast("_Command", gathered)
-
-
-_WHICH_IMAGES = (
-    click.argument("images", nargs=-1, type=click.Path(readable=False)),
-    click.option("--id", "ids", type=int, multiple=True, metavar="N", help="An image by its id."),
-    files_from,
-    null,
 )
 
 
@@ -341,3 +326,19 @@ def all_paths(paths: Iterable[str], file: IO[bytes] | None, null_separated: bool
         raise click.UsageError("the paths are separated by NUL bytes: say -0")
     encoding = sys.getfilesystemencoding()
     return [*paths, *(path.decode(encoding, "surrogateescape") for path in listed if path)]
+
+
+def _all_images(options: dict[str, Any]) -> list[str | int]:
+    paths, ids = options.pop("images"), options.pop("ids")
+    return [*all_paths(paths, options.pop("files_from"), options.pop("null")), *ids]
+
+
+which_images = gathering(
+    "images",
+    _all_images,
+    click.argument("images", nargs=-1, type=click.Path(readable=False)),
+    click.option("--id", "ids", type=int, multiple=True, metavar="N", help="An image by its id."),
+    files_from,
+    null,
+)
+"""Images by path and by id; there may be none."""

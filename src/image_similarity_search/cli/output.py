@@ -127,6 +127,16 @@ def record_as_json(record: ImageRecord) -> dict[str, Any]:
     }
 
 
+def others_in_words(report: SyncReport) -> str:
+    """Which files were passed over, by their extensions."""
+    kinds = [
+        f"{number:,} {extension or 'without an extension'}"
+        for extension, number in report.other_kinds.items()
+    ]
+    more = report.others - sum(report.other_kinds.values())
+    return ", ".join([*kinds, f"{more:,} of other kinds"] if more else kinds)
+
+
 def report_as_json(report: SyncReport, *, interrupted: bool) -> dict[str, Any]:
     """A sync report as ``--json`` prints it."""
     return {
@@ -138,6 +148,7 @@ def report_as_json(report: SyncReport, *, interrupted: bool) -> dict[str, Any]:
         "skipped": report.skipped,
         "encoded": report.encoded,
         "other_files": report.others,
+        "other_kinds": report.other_kinds,
         "unreadable_folders": report.unreadable_folders,
         "seconds": round(report.seconds, 3),
         "images_per_second": round(report.images_per_second, 1),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from image_similarity_search.collection.examples import Example
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 LESS = 0.5
 """How much a picture to be less like counts, beside one to be like."""
@@ -87,33 +83,6 @@ _OPTIONS = (
 )
 
 
-def pictures(command: _Command) -> _Command:
-    """A decorator: the pictures, as a list ``given``; the first of them is the one to show."""
-
-    @functools.wraps(command)
-    def gathered(*arguments: Any, **options: Any) -> Any:
-        return command(*arguments, given=_given(options), **options)
-
-    for option in reversed(_PICTURES):
-        gathered = option(gathered)
-    return cast("_Command", gathered)
-
-
-def search_options(command: _Command) -> _Command:
-    """A decorator: what else a search is to do, as one argument ``how``."""
-
-    @functools.wraps(command)
-    def gathered(*arguments: Any, diverse: bool, **options: Any) -> Any:
-        names = ("mirrored", "turned", "exclude_same_folder", "fold", "liked", "disliked")
-        said = {name: options.pop(name) for name in names}
-        how = SearchOptions(diverse=DIVERSE if diverse else 0.0, **said)
-        return command(*arguments, how=how, **options)
-
-    for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return cast("_Command", gathered)
-
-
 def _given(options: dict[str, Any]) -> list[GivenPicture]:
     """The pictures of a command's options, which are taken out of these."""
     images, region = options.pop("images"), options.pop("region")
@@ -149,6 +118,20 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
         for weight, source in wanted
     ]
     return [replace(found[0], region=region), *found[1:]]
+
+
+pictures = options.gathering("given", _given, *_PICTURES)
+"""The pictures, as a list ``given``; the first of them is the one to show."""
+
+
+def _how(options: dict[str, Any]) -> SearchOptions:
+    names = ("mirrored", "turned", "exclude_same_folder", "fold", "liked", "disliked")
+    said = {name: options.pop(name) for name in names}
+    return SearchOptions(diverse=DIVERSE if options.pop("diverse") else 0.0, **said)
+
+
+search_options = options.gathering("how", _how, *_OPTIONS)
+"""What else a search is to do, as one argument ``how``."""
 
 
 def file_or_id(name: str) -> str | int:

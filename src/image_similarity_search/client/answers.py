@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeAlias
 
 from image_similarity_search.duplicates import DuplicateLevel
-from image_similarity_search.types import Region
+from image_similarity_search.types import Region, Traits
 
 Json: TypeAlias = Mapping[str, Any]
 ExplainMethod: TypeAlias = Literal["places", "occlusion"]
@@ -29,6 +29,8 @@ class Image:
         state: ``indexed``, or ``skipped`` for a bad file.
         reason: why it was skipped.
         metadata: whatever was attached to it.
+        traits: what its file says of itself; of ``Client.image`` alone, and None where that is not
+            known.
     """
 
     id: int
@@ -41,12 +43,14 @@ class Image:
     state: Literal["indexed", "skipped"]
     reason: str | None
     metadata: Mapping[str, Any]
+    traits: Traits | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, answer: Json) -> Self:
         """The image that JSON describes."""
         modified = answer["modified"] and datetime.fromisoformat(answer["modified"])
-        return cls(**_known(cls, answer) | {"modified": modified})
+        traits = answer.get("traits") and _traits(answer["traits"])
+        return cls(**_known(cls, {**answer, "modified": modified, "traits": traits}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +248,8 @@ class Job:
         kind: ``sync`` or ``duplicates``.
         state: ``running``, ``done``, ``cancelled`` or ``failed``.
         root: the folder that it works on.
-        phase: ``scanning`` or ``indexing``, while it runs.
+        phase: while it runs, ``scanning`` or ``indexing``; of duplicates ``comparing``,
+            ``looking`` or ``measuring``.
         done: how many files of the phase are done.
         total: of how many; None while they are still counted.
         started: when it began.
@@ -274,6 +279,12 @@ class Job:
             for name in ("started", "finished")
         }
         return cls(**_known(cls, answer) | times)
+
+
+def _traits(answer: Json) -> Traits:
+    taken = answer["taken"] and datetime.fromisoformat(answer["taken"]).replace(tzinfo=UTC)
+    read = {"taken": taken and int(taken.timestamp()), "colours": tuple(answer["colours"])}
+    return Traits(**_known(Traits, {**answer, **read}))
 
 
 def _known(kind: type[Any], answer: Json) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class Client:
         ``timeout`` the seconds that an answer may take.
 
         Raises:
-            ConfigError: what the extra ``client`` installs is missing.
+            ConfigError: the URL or the key is none, or what the extra ``client`` installs is not
+                there.
         """
         self._connection = Connection(url, key, timeout)
         self._ask = self._connection.ask
@@ -108,6 +109,15 @@ class Client:
     def thumbnail(self, id_: int) -> bytes:
         """A small JPEG of an image."""
         return self._ask("GET", self._here("images", id_, "thumbnail")).content
+
+    def preview(self, picture: Picture | int) -> bytes:
+        """An upright JPEG of an image there, by its id, or of a picture of yours.
+
+        Its longer side has 1,440 pixels at most.
+        """
+        if (id_ := id_in(picture)) is not None:
+            return self._ask("GET", self._here("images", id_, "preview")).content
+        return self._ask("POST", self._here("preview"), **sent(picture)).content
 
     def file(self, id_: int, *, download: bool = False) -> bytes:
         """The file of an image; ``download`` has the service say that it is to be saved."""

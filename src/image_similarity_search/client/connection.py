@@ -27,8 +27,10 @@ class Connection:
             install = "pip install 'image-similarity-search[client]'"
             said = f"the client needs httpx, which is not installed ({error}): {install}"
             raise ConfigError("client", str(error), install, said) from error
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+        headers = {"Authorization": f"Bearer {_checked_key(key)}"} if key else {}
+        address = _checked_url(url)
+        self.where = str(address.copy_with(userinfo=b""))  # a password is told to nobody
+        self.http = httpx.Client(base_url=address, headers=headers, timeout=timeout)
 
     def ask(self, method: str, path: str, **how: Any) -> httpx.Response:
         """Send a request; ``how`` as httpx takes it."""
@@ -53,11 +55,33 @@ class Connection:
         """Turn what httpx raises into ServiceError."""
         import httpx
 
+        if self.http.is_closed:
+            raise ServiceError(f"the client of {self.where} is closed: make another")
         try:
             yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            problem = f"{self.http.base_url} can't be reached: {error or type(error).__name__}"
+            problem = f"{self.where} can't be reached: {error or type(error).__name__}"
             raise ServiceError(problem) from error
+
+
+def _checked_key(key: str) -> str:
+    if not (key.isascii() and key.isprintable()) or key != key.strip():
+        expected = "printable ASCII characters, with no space or line's end around them"
+        raise ConfigError("key", "***", expected)
+    return key
+
+
+def _checked_url(url: str) -> httpx.URL:
+    import httpx
+
+    try:
+        address = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        address = httpx.URL()
+    if address.scheme not in ("http", "https") or not address.host:
+        shown = "***" if "@" in str(url) else url  # there may be a password in it
+        raise ConfigError("url", shown, "the address of a service, such as http://127.0.0.1:8765")
+    return address
 
 
 def path_to(*parts: object) -> str:
@@ -74,7 +98,8 @@ def _read(text: str | bytes, make: Callable[[Json], _T], answer: httpx.Response)
     try:
         return make(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{answer.url} does not answer as this client understands: {error!r}"
+        where = answer.url.copy_with(userinfo=b"")
+        problem = f"{where} does not answer as this client understands: {error!r}"
         raise ServiceError(problem, status=answer.status_code) from error
 
 

@@ -79,5 +79,5 @@ def _rows(catalog: Catalog, hits: Sequence[Hit], metric: Metric) -> FloatArray:
     rows = np.zeros((len(ids), catalog.identity.dim), dtype=np.float32)
     order = np.argsort(ids)
     at = order[np.searchsorted(ids, found.ids, sorter=order)]
-    rows[at] = vectors.unpack(found.units, found.norms, metric)
+    rows[at] = found.comparable(metric)
     return rows

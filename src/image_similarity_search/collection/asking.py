@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -18,16 +18,15 @@ from image_similarity_search.collection.examples import (
     combined,
     refined,
 )
-from image_similarity_search.collection.lookup import path_of
+from image_similarity_search.collection.lookup import path_of, record_of
 from image_similarity_search.collection.orientations import UPRIGHT, Way, seen_in
-from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.queries import Picture, is_id, pixels_of
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.collection.thumbnails import Thumbnails
 from image_similarity_search.errors import ConfigError, EncoderOutputError
 from image_similarity_search.filters import Filter
 from image_similarity_search.search_options import SearchOptions
-from image_similarity_search.types import FloatArray, Hit, PixelArray, Text
+from image_similarity_search.types import FloatArray, Hit, Region, Text
 
 if TYPE_CHECKING:  # what few searches need, they import when they do
     from image_similarity_search.collection.folding import Folding
@@ -142,30 +141,36 @@ class Asker:
             found = self._texts(list(words.values()))
             given |= dict(zip(words, found[:, None], strict=True))  # the same, whichever way
         for at, embedding in given.items():
-            rows[at] = vectors.comparable(embedding, metric)
+            rows[at] = vectors.comparable(self._checked(embedding), metric)
         looked_at = [at for at in range(len(examples)) if at not in given and at not in stored]
         if looked_at:
-            encoded = self._encoded([examples[at] for at in looked_at], ways)
-            comparable = vectors.comparable(encoded, metric)
+            seen = ((self.picture(examples[at].image), examples[at].region) for at in looked_at)
+            comparable = vectors.comparable(self.encoded(seen, ways), metric)
             rows[looked_at] = comparable.reshape(-1, *shape[1:])
         weights = [example.weight for example in examples]
         return np.stack([combined(rows[:, way], weights, metric) for way in range(len(ways))])
 
-    def _encoded(self, examples: Sequence[Example], ways: Sequence[Way]) -> FloatArray:
-        """Embeddings ``(examples * ways, dim)`` of pictures."""
+    def _checked(self, embedding: FloatArray) -> FloatArray:
+        dim = self._catalog.identity.dim
+        if embedding.shape[1] != dim:
+            raise ConfigError("embedding", f"{embedding.shape[1]} numbers", f"{dim:,} of them")
+        if not np.isfinite(embedding).all():
+            raise ConfigError("embedding", "NaN or infinite", "finite numbers")
+        return embedding
+
+    def encoded(
+        self, pictures: Iterable[tuple[Picture, Region | None]], ways: Sequence[Way] = UPRIGHT
+    ) -> FloatArray:
+        """Embeddings ``(pictures * ways, dim)`` to search by, of pictures or parts of them.
+
+        Raises:
+            EncoderOutputError: one is not finite.
+            ImageError: as ``Collection.search``.
+        """
         embedder = self._embedder()
-        parts: list[FloatArray] = []
-        views: list[PixelArray] = []
-        for example in examples:
-            picture = self.picture(example.image)
-            view = pixels_of(picture, embedder.encoder.preprocessing, example.region)
-            views += seen_in(view, ways)
-            if len(views) >= BATCH:
-                parts.append(embedder.embed(views))
-                views = []
-        if views:
-            parts.append(embedder.embed(views))
-        rows = np.concatenate(parts)
+        preprocessing = embedder.encoder.preprocessing
+        views = (pixels_of(picture, preprocessing, region) for picture, region in pictures)
+        rows = embedder.embed_in_batches(seen for view in views for seen in seen_in(view, ways))
         if not np.isfinite(rows).all():
             raise EncoderOutputError(embedder.encoder.name, "no finite embedding of the query")
         return rows
@@ -178,8 +183,7 @@ class Asker:
         """
         if is_id(image):
             self._searcher.stored([int(image)])  # it is there, and indexed
-            record = self._catalog.record(int(image))
-            return record.path if record else ""
+            return record_of(self._catalog, int(image)).path
         return cast("Picture", image)  # embeddings are used as they are
 
     def _folders(self, examples: Sequence[Example]) -> list[str]:

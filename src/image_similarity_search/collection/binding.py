@@ -150,7 +150,7 @@ def _agreement(
     catalog: Catalog, embedder: Embedder, image: ImageRecord, views: list[PixelArray]
 ) -> _Agreement:
     stored = catalog.embeddings(np.array([image.id]))
-    row = vectors.unpack(stored.units, stored.norms, "cosine")[0]
+    row = stored.comparable("cosine")[0]
     units, norms = vectors.pack(np.nan_to_num(embedder.embed(views)))
     distances = vectors.distances(row, vectors.unpack(units, norms, "cosine"), "cosine")
     best = int(distances.argmin())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import Self
 
 from image_similarity_search.catalog.catalog import Catalog
@@ -20,7 +21,7 @@ from image_similarity_search.collection.identity import (
     refuse_taken,
 )
 from image_similarity_search.collection.pipeline import Decoders
-from image_similarity_search.collection.queries import index_folder
+from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.collection.reading import ReadableCollection
 from image_similarity_search.collection.searching import SearchableCollection
 from image_similarity_search.collection.sharing import joined, shared_url
@@ -111,36 +112,81 @@ class Collection(
         _check_wait(wait)
         check_encoder("encoder", encoder)
         folder = index_folder(index_dir)
-        decoders = Decoders()
         url = shared_url(folder, catalog)
-        try:
-            found = Catalog(folder, url)
-        except CollectionNotFoundError:
-            from image_similarity_search.collection.interchange.legacy_files import (
-                refuse_to_overwrite,
-            )
+        with ExitStack() as begun:  # what ends again where the rest can't be had
+            decoders = Decoders()
+            begun.callback(decoders.close)
+            try:
+                found = Catalog(folder, url)
+            except CollectionNotFoundError:
+                from image_similarity_search.collection.interchange.legacy_files import (
+                    refuse_to_overwrite,
+                )
 
-            refuse_to_overwrite(folder)
-            refuse_lost(folder, create=create)
-            if not create:
-                raise
-            if encoder is None or isinstance(encoder, str | EncoderSpec):
-                decoders.prepare()
-                encoder = registry.create(encoder, device)
-            identity = identity_of(encoder, metric, index, store)
-            refuse_taken(identity)
-            found = created(folder, identity, url, thumbnails=thumbnails is not False)
-        try:
+                refuse_to_overwrite(folder)
+                refuse_lost(folder, create=create)
+                if not create:
+                    raise
+                if encoder is None or isinstance(encoder, str | EncoderSpec):
+                    decoders.prepare()
+                    encoder = registry.create(encoder, device)
+                identity = identity_of(encoder, metric, index, store)
+                refuse_taken(identity)
+                found = created(folder, identity, url, thumbnails=thumbnails is not False)
+            begun.callback(found.close)
             refuse_other(found.identity, metric, index, store)
             refuse_other_runtime(found.identity, device)
             refuse_other_thumbnails(found, thumbnails)
             made = matching_encoder(found.identity, encoder, device)
             if url:
                 joined(folder, url)
-            return cls(folder, found, made, device, decoders, wait)
-        except BaseException:
-            found.close()
-            raise
+            opened = cls(folder, found, made, device, decoders, wait)
+            begun.pop_all()
+        return opened
+
+    def backup(self, folder: str | os.PathLike[str]) -> int:
+        """Copy all that can't be made anew into ``folder``, which is not there yet, or empty.
+
+        Every row is checked. It is a collection itself. Returns the generation it is of.
+
+        Raises:
+            CollectionUnavailableError: the catalog is shared: its database has backups of its own.
+            CollectionCorruptError: it is damaged.
+            CollectionExistsError: something is at ``folder``.
+            CollectionUnwritableError: it can't be written there.
+            ConfigError: that is no path.
+        """
+        from image_similarity_search.collection.backups import backed_up
+
+        self._check_open()
+        return backed_up(self._folder, checked_path(folder))
+
+    @staticmethod
+    def restore(
+        backup: str | os.PathLike[str],
+        index_dir: str | os.PathLike[str] = DEFAULT_INDEX_DIR,
+        *,
+        wait: float = 0.0,
+    ) -> str:
+        """Have the collection in ``index_dir`` be as when ``backup`` was made of it.
+
+        Who has it open finds that from then on. Returns the path that the former catalog is kept
+        as; empty where there was none.
+
+        Raises:
+            CollectionNotFoundError: ``backup`` is none.
+            CollectionNewerError: it was made by a newer version.
+            CollectionCorruptError: it is damaged; nothing was changed.
+            CollectionUnavailableError: the catalog is shared: its database restores it.
+            CollectionExistsError: another collection is there.
+            CollectionLockedError: another process is writing.
+            CollectionUnwritableError: it can't be written there.
+            ConfigError: ``wait`` is no time, or one is no path.
+        """
+        _check_wait(wait)
+        from image_similarity_search.collection.backups import restored
+
+        return restored(checked_path(backup), index_folder(index_dir), wait=wait)
 
     @staticmethod
     def repair(

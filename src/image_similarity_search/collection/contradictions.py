@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.history import TOO_OLD
 from image_similarity_search.collection.filling import label_of
 from image_similarity_search.errors import StoreError
 from image_similarity_search.stores.engines import Address, EngineStore, open_engine
-from image_similarity_search.types import FloatArray, IdArray
+from image_similarity_search.types import FloatArray, IdArray, Moment
 
 _TOLERANCE = 1e-4  # of a vector's length: another processor may have rounded otherwise
 _ROWS = 4096
@@ -25,21 +25,29 @@ class Held:
 
     Attributes:
         path: where it is, for messages.
-        generation: of the catalog, that it reflects.
+        moment: of the catalog, that it reflects.
         ids: of all its vectors, in any order.
         rows: the vectors with their ids, a part at a time; none where they are not kept in full.
     """
 
     path: str
-    generation: int
+    moment: Moment
     ids: IdArray
     rows: Iterable[tuple[IdArray, FloatArray]]
 
 
 def contradictions(held: Held, catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
-    """What is wrong, in words; within a snapshot of a catalog that the store can catch up with."""
-    removed = catalog.removals.since(held.generation)
-    parts = [part.ids for part in catalog.embeddings_since(held.generation)]
+    """What is wrong, in words; within a snapshot of the catalog.
+
+    Of a store that is too old to catch up nothing: it is made anew when it is used.
+    """
+    if why := catalog.history.why_not(held.moment):
+        if why != TOO_OLD:
+            was, now = held.moment.generation, catalog.generation
+            yield f"{held.path} is of generation {was}, the catalog of {now}: {why}"
+        return
+    removed = catalog.removals.since(held.moment.generation)
+    parts = [part.ids for part in catalog.embeddings_since(held.moment.generation)]
     changed = np.concatenate([np.empty(0, dtype=np.int64), *parts])
     ids = held.ids
     if len(np.unique(ids)) < len(ids):
@@ -62,7 +70,7 @@ def _differing(
         found = catalog.embeddings(ids[np.isin(ids, among)])
         order = np.argsort(ids)
         stored = rows[order[np.searchsorted(ids, found.ids, sorter=order)]]
-        expected = vectors.unpack(found.units, found.norms, catalog.identity.metric)
+        expected = found.comparable(catalog.identity.metric)
         scale = np.maximum(np.abs(expected).max(axis=1, initial=0), np.finfo(np.float32).tiny)
         apart = np.abs(stored - expected).max(axis=1, initial=0) > _TOLERANCE * scale
         checked["compared"] = checked.get("compared", 0) + len(found.ids)
@@ -76,7 +84,7 @@ def engine_contradictions(
     ids = np.concatenate([np.empty(0, dtype=np.int64), *store.ids()])
     checked["vectors"] = len(ids)
     rows = (store.vectors(ids[at : at + _ROWS]) for at in range(0, len(ids), _ROWS))
-    held = Held(catalog.identity.store or "the engine", store.generation, ids, rows)
+    held = Held(catalog.identity.store or "the engine", store.moment, ids, rows)
     return list(contradictions(held, catalog, checked))
 
 
@@ -94,11 +102,7 @@ def engine_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
             if store.label.identity != catalog.identity.id:
                 yield f"{url} holds another collection ({store.label.encoder})"
                 return
-            now = catalog.generation
-            if store.generation > now:
-                yield f"{url} is of generation {store.generation}, the catalog of {now}"
-                return
-            if store.label == label_of(catalog) and catalog.removals.can_catch_up(store.generation):
+            if store.label == label_of(catalog):
                 yield from engine_contradictions(store, catalog, checked)
     except StoreError as error:
         yield f"{error}; it was not compared"

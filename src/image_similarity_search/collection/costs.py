@@ -8,15 +8,12 @@ from time import perf_counter
 
 import numpy as np
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.collection.ranking import Ranker
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.stores.base import KeptStore
-from image_similarity_search.stores.faiss_store import FLAT_LIMIT, FaissStore
-from image_similarity_search.types import FloatArray
+from image_similarity_search.stores.faiss_store import FLAT_LIMIT, ONE_BIT, FaissStore
 
 _log = logging.getLogger(__name__)
 
@@ -64,17 +61,17 @@ def _measured(catalog: Catalog, keeper: Keeper, store: FaissStore) -> dict[str, 
     ids = catalog.indexed_ids()
     drawn = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
     found = catalog.embeddings(drawn)
-    query, ranker = _rows(catalog, found)[:1].copy(), Ranker(catalog, keeper)
+    query, ranker = found.comparable(store.metric)[:1].copy(), Ranker(catalog, keeper)
 
     def ranked_ms(searched: FaissStore) -> float:
         return _ms(lambda: ranker.ranked(searched, query, _K, None))
 
     trial = FaissStore(store.dim, store.metric, "exact")
-    trial.upsert(found.ids, _rows(catalog, found))
+    trial.upsert(found.ids, found.comparable(store.metric))
     in_full = ranked_ms(trial)
     comparing = _ms(lambda: trial.search(query, trial.candidates(_K)))
     trial = FaissStore(store.dim, store.metric, flat_limit=0)
-    trial.upsert(found.ids, _rows(catalog, found))
+    trial.upsert(found.ids, found.comparable(store.metric))
     by_bits = ranked_ms(trial)
     break_even = len(drawn) * (1 + (by_bits - in_full) / comparing)
     return {
@@ -94,22 +91,22 @@ def why(catalog: Catalog, store: KeptStore) -> str:
     """Why ``auto`` searches as it does, in a line; empty for other kinds, and in an engine."""
     if not isinstance(store, FaissStore) or store.kind != "auto":
         return ""
-    costs, words = catalog.measured.costs(), "1-bit scan + exact re-rank"
+    costs = catalog.measured.costs()
     if store.is_exact:
         if not store.may_outgrow:
             return f"exact, since one bit tells too little of {store.metric}"
         if len(store) <= FLAT_LIMIT:
             return f"exact, since to compare with each of up to {FLAT_LIMIT:,} images is quick"
         return (
-            f"exact, since up to {flat_limit(catalog):,} images that is as quick as a {words}"
+            f"exact, since up to {flat_limit(catalog):,} images that is as quick as a {ONE_BIT}"
             " (measured here)"
         )
     if not costs:
-        return f"{words}, since there are more than {FLAT_LIMIT:,} images"
+        return f"{ONE_BIT}, since there are more than {FLAT_LIMIT:,} images"
     if costs["full_ms"] < costs["search_ms"]:
-        return f"{words}, since more than {_most(catalog):,} images in full take too much memory"
+        return f"{ONE_BIT}, since more than {_most(catalog):,} images in full take too much memory"
     text = (
-        f"{words}, since {costs['images']:,} images take {costs['full_ms']:.1f} ms in full and"
+        f"{ONE_BIT}, since {costs['images']:,} images take {costs['full_ms']:.1f} ms in full and"
         f" {costs['search_ms']:.1f} ms so (measured here)"
     )
     if len(store) < _QUICKER_FROM:
@@ -120,10 +117,6 @@ def why(catalog: Catalog, store: KeptStore) -> str:
 def _most(catalog: Catalog) -> int:
     """How many embeddings fit the memory that ``auto`` may take to compare in full."""
     return max(FLAT_LIMIT, _FLAT_BYTES // (4 * catalog.identity.dim))
-
-
-def _rows(catalog: Catalog, found: Embeddings) -> FloatArray:
-    return vectors.unpack(found.units, found.norms, catalog.identity.metric)
 
 
 def _ms(act: Callable[[], object]) -> float:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from contextlib import ExitStack
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.costs import why
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.collection.thresholds import thresholds_of
+from image_similarity_search.errors import StoreUnavailableError
 from image_similarity_search.reports import CollectionInfo
 from image_similarity_search.thumbnails.thumbnail_file import FILE_NAME
 
+_log = logging.getLogger(__name__)
+
 
 def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
-    """What the collection in ``folder`` is made of, at one moment."""
-    with keeper.current() as store:
-        identity, counts = catalog.identity, catalog.counts()
-        words, memory = store.describe(), store.memory_bytes()
-        reason, tuning = why(catalog, store), catalog.measured.tuning()
+    """What the collection in ``folder`` is made of, at one moment; its engine may be away."""
+    with ExitStack() as moment:
+        try:
+            store = moment.enter_context(keeper.current())
+            words, memory, reason = store.describe(), store.memory_bytes(), why(catalog, store)
+        except StoreUnavailableError as error:
+            _log.warning("%s", error)
+            words, memory, reason = f"{keeper.path} (can't be used now)", 0, ""
+        identity, tuning = catalog.identity, catalog.measured.tuning()
+        indexed, skipped = catalog.count_found(), catalog.counts().skipped
         roots, generation = sorted(catalog.places.roots().values()), catalog.generation
     thumbnails = os.path.join(folder, FILE_NAME)
     return CollectionInfo(
@@ -29,8 +39,8 @@ def described(folder: str, catalog: Catalog, keeper: Keeper) -> CollectionInfo:
         metric=identity.metric,
         index=identity.index,
         store=words,
-        indexed=counts.indexed,
-        skipped=counts.skipped,
+        indexed=indexed,
+        skipped=skipped,
         roots=roots,
         generation=generation,
         catalog_bytes=catalog.bytes_used(),

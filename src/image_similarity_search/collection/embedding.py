@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 
+from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.errors import EncoderError, EncoderOutputError
 from image_similarity_search.processors import available_processors
@@ -58,6 +60,17 @@ class Embedder:
         if not np.isfinite(embeddings).all(axis=1).any():  # it may be the encoder, not the pictures
             self._check()
         return embeddings
+
+    def embed_in_batches(self, views: Iterable[PixelArray]) -> FloatArray:
+        """As ``embed``, of any number of pictures, of which few are held at once.
+
+        Raises:
+            EncoderOutputError: as ``embed``.
+        """
+        left, parts = iter(views), [np.empty((0, self.encoder.dim), dtype=np.float32)]
+        while batch := list(islice(left, BATCH)):
+            parts.append(self.embed(batch))
+        return np.concatenate(parts)
 
     def _check(self) -> None:
         """Refuse an encoder that gives no finite embedding of a picture that is as good as any."""

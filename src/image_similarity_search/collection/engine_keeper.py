@@ -35,6 +35,7 @@ from image_similarity_search.stores.engines import (
     check_kind,
     open_engine,
 )
+from image_similarity_search.types import NEW
 
 _LOCK_SECONDS = float("inf")  # its holder does what is waited for
 _DOUBTS = 2  # so often a search is begun anew before the catalog must be what is wrong
@@ -53,13 +54,14 @@ class EngineKeeper:
 
     def __init__(self, catalog: Catalog, *, formerly: str = "") -> None:
         self.path = catalog.identity.store
+        self.is_left = False
         self._catalog = catalog
         self._ours = {catalog.identity.id, formerly}
         self._is_new = catalog.generation == 0  # nothing in the engine is nothing to report
         self._opened: Engine | None = None
         self._store: EngineStore | None = None
         self._distrusted = ""  # why the store in the engine must be made anew
-        self._doubts = (-1, 0)  # in which generation a search found a contradiction, how often
+        self._doubts = (NEW, 0)  # when a search found a contradiction, how often
         self._lock = threading.RLock()
 
     def begin_to_load(self, after: str) -> None:
@@ -88,9 +90,9 @@ class EngineKeeper:
             MovedOn: always, until there is no more to be tried.
             CollectionCorruptError: a new store did not help either.
         """
-        generation, times = self._doubts
-        now = self._catalog.generation
-        self._doubts = (now, times + 1 if generation == now else 1)
+        moment, times = self._doubts
+        now = self._catalog.moment
+        self._doubts = (now, times + 1 if moment == now else 1)
         if self._doubts[1] > _DOUBTS:
             raise CollectionCorruptError(self._catalog.path, why)
         if self._doubts[1] == _DOUBTS:
@@ -98,21 +100,14 @@ class EngineKeeper:
         self._store = None
         raise MovedOn(why)
 
-    def distrust_the_future(self) -> None:
-        """Have a store that is ahead of the catalog made anew: a backup was restored.
-
-        Before a change, which might bring the catalog to the store's generation by another way.
-        So nothing is changed while the engine can't be asked.
+    def check_place(self) -> None:
+        """Before a change: raise where the engine can't be asked, or the collection has left it.
 
         Raises:
             StoreMismatchError, StoreUnavailableError: as ``current``.
         """
-        self._check_place()
-        found = self._found()
-        if found and found.generation > self._catalog.generation:
-            _log.warning("%s is ahead of the catalog: it is made anew", self.path)
-            with self._sole():
-                found.generation = 0
+        self._refuse_left()
+        self._found()
 
     def refresh(self) -> None:
         """Bring the engine up to date after a change; where that fails, the next search does."""
@@ -152,21 +147,26 @@ class EngineKeeper:
             self._opened = None
 
     def _ready(self) -> EngineStore:
-        """The store, of the catalog's generation or of a later one."""
+        """The store, of the catalog's moment or of a later one."""
         with self._lock:
-            self._store = self._in_step() or self._brought_up()
+            try:
+                self._store = self._in_step() or self._brought_up()
+            except StoreUnavailableError:
+                self._refuse_left()  # that it is away may be why the collection was moved
+                raise
             tuning = self._catalog.measured.tuning()
             self._store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
             return self._store
 
     def _in_step(self) -> EngineStore | None:
-        """The store, if it is of the catalog's generation; it is looked up at first."""
-        generation, count = self._moment()
+        """The store, if it is of the catalog's moment; it is looked up at first."""
+        with self._catalog.snapshot():
+            now, count = self._catalog.moment, self._catalog.counts().indexed
         first = self._store is None
-        if self._store and self._store.generation == generation:
+        if self._store and self._store.moment == now:
             return self._store
         found = None if self._distrusted else self._found()
-        if found is None or found.generation != generation:
+        if found is None or found.moment != now:
             return None
         if found.label != label_of(self._catalog) or (first and len(found) != count):
             return None
@@ -174,23 +174,18 @@ class EngineKeeper:
 
     def _brought_up(self) -> EngineStore:
         """The store, made to reflect the catalog as it is, or was a moment ago."""
-        self._check_place()
+        self._refuse_left()
         with self._sole():
             for _ in range(2):
                 store = self._trusted()
                 if store is None:
                     store = self._filled(None)
                     self._put_in_place(store)
-                count = caught_up(store, self._catalog, store.generation)
+                count = caught_up(store, self._catalog, store.moment)
                 if self._store is not None or count in (None, len(store)):
                     return store
                 self._distrusted = f"it holds {len(store):,} embeddings, not {count:,}"
         raise StoreUnavailableError(f"{self.path} loses what is put into it: {self._distrusted}")
-
-    def _moment(self) -> tuple[int, int]:
-        """The catalog's generation, and how many images are indexed in it."""
-        with self._catalog.snapshot():
-            return self._catalog.generation, self._catalog.counts().indexed
 
     def _trusted(self) -> EngineStore | None:
         """The store in the engine, if it can be caught up; the store's lock is held."""
@@ -199,15 +194,12 @@ class EngineKeeper:
             if self._catalog.counts().indexed and not self._is_new:
                 _log.warning("nothing is at %s: it is made anew from the catalog", self.path)
             return None
-        generation = self._catalog.generation
         if found.label != label_of(self._catalog):
             why = why or "it is of another kind"
-        elif found.generation > generation:
-            why = why or "it is ahead of the catalog"
-        elif not found.generation < 1 and not self._catalog.removals.can_catch_up(found.generation):
-            why = why or "it is older than the last rebuild"
-        elif found.generation < 1 and generation:
+        elif not found.moment.generation and self._catalog.generation:
             why = why or "it is of no generation"
+        else:
+            why = why or self._catalog.history.why_not(found.moment)
         if why:
             _log.warning("%s is made anew: %s", self.path, why)
             return None
@@ -238,10 +230,11 @@ class EngineKeeper:
             self._opened = open_engine(Address.parse(self.path))
         return self._opened
 
-    def _check_place(self) -> None:
+    def _refuse_left(self) -> None:
         """Refuse to go on with an engine that the collection was moved away from."""
         now = self._catalog.read_identity().store
         if now != self.path:
+            self.is_left = True
             raise StoreUnavailableError(
                 f"another process moved the embeddings from {self.path} to"
                 f" {now or 'the embedded store'}: open the collection again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Example:
     """A picture to search by, together with others.
 
     Attributes:
-        image: what ``Collection.search`` takes, or an embedding ``(dim,)``, float32, as
+        image: what ``Collection.search`` takes, or an embedding ``(dim,)`` of floats, as
             ``Collection.embed`` gives it; one for each way ``(ways, dim)`` where the search is
             to find mirrored or turned pictures, too.
         weight: how much it counts; less than 0: be less like it.
@@ -35,7 +36,7 @@ class Example:
         of: the id of the image that an embedding is of; without it, of none of the collection.
     """
 
-    image: Query | FloatArray
+    image: Query | NDArray[np.floating[Any]]
     weight: float = 1.0
     region: Region | None = None
     of: int | None = None
@@ -49,8 +50,9 @@ class Example:
     def embedding(self) -> FloatArray | None:
         """The embeddings ``(ways, dim)``, where it is given as such."""
         image = self.image
-        if isinstance(image, np.ndarray) and image.dtype == np.float32 and image.ndim in (1, 2):
-            return np.atleast_2d(image)
+        if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim in (1, 2):
+            with np.errstate(over="ignore"):  # of float64: what is too large is infinite then
+                return np.atleast_2d(image).astype(np.float32)
         return None
 
 
@@ -91,6 +93,7 @@ def combined(rows: NDArray[np.float32], weights: Sequence[float], metric: Metric
     if len(rows) == 1:
         return np.asarray(rows[0])
     scale = np.asarray(weights, dtype=np.float64)
+    scale /= np.abs(scale).max()  # which sums of the largest and smallest floats need
     wide = rows.astype(np.float64)
     norms = np.linalg.norm(wide, axis=1)
     units = wide / np.where(norms > 0, norms, 1)[:, None]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.errors import StoreUnavailableError
 from image_similarity_search.stores.engines import Engine, EngineStore, Label
 from image_similarity_search.stores.engines.base import Filled
+from image_similarity_search.types import Moment
 
 _ROUNDS = 5
 
@@ -39,19 +39,19 @@ def filled_store(
     """
     store = engine.begun(label)
     filled = store.filled
-    if filled is None or not catalog.removals.can_catch_up(filled.generation):
-        if filled is not None:  # its beginning is too long ago to know what was removed since
+    if filled is None or catalog.history.why_not(filled.began):
+        if filled is not None:  # what was removed since it began is not known
             engine.drop(label.identity)
             store = engine.begun(label)
-        filled = Filled(catalog.generation)
+        filled = Filled(catalog.moment)
         store.filled = filled
     for part in catalog.embeddings_since(0, after=filled.last):
-        store.upsert(part.ids, vectors.unpack(part.units, part.norms, label.metric))
-        filled = Filled(filled.generation, int(part.ids[-1]))
+        store.upsert(part.ids, part.comparable(label.metric))
+        filled = Filled(filled.began, int(part.ids[-1]))
         store.filled = filled
         if progress:
             progress(filled.last)
-    count = caught_up(store, catalog, filled.generation)
+    count = caught_up(store, catalog, filled.began)
     if count is not None and len(store) != count:
         held = len(store)
         catalog.check_count(catalog.count_embeddings())
@@ -59,44 +59,36 @@ def filled_store(
         raise StoreUnavailableError(
             f"the engine holds {held:,} of {count:,} embeddings after it took them all; try again"
         )
-    _log.info("filled with %d embeddings, of generation %d", len(store), store.generation)
+    _log.info("filled with %d embeddings, of generation %d", len(store), store.moment.generation)
     return store
 
 
-def caught_up(store: EngineStore, catalog: Catalog, since: int) -> int | None:
-    """Bring a store that reflects the generation ``since`` to the catalog's.
+def caught_up(store: EngineStore, catalog: Catalog, since: Moment) -> int | None:
+    """Bring a store that reflects the moment ``since`` to the catalog's.
 
     No snapshot is held while the engine takes what it lacks. What the catalog sees meanwhile is
-    brought there too, until it rests, or for a few rounds.
+    brought there too, until it rests, or for a few rounds; a part of it may come twice.
 
     Returns how many embeddings the store should hold then; None where the catalog went on all
     the time, so that nobody can tell.
+
+    Raises:
+        StoreUnavailableError: the catalog was replaced by a backup of it meanwhile.
     """
     count = None
     for _ in range(_ROUNDS):
         with catalog.snapshot():
-            now, indexed = catalog.generation, catalog.counts().indexed
+            now, indexed = catalog.moment, catalog.counts().indexed
+            why = catalog.history.why_not(since)
+        if why:
+            raise StoreUnavailableError(f"what is in the engine can't be brought up to date: {why}")
         if now == since:
             count = indexed
             break
-        apply(store, catalog, since)
+        store.delete(catalog.removals.since(since.generation))
+        for part in catalog.embeddings_since(since.generation):
+            store.upsert(part.ids, part.comparable(store.label.metric))
         since = now
-    if store.generation != since or store.filled:
-        store.generation = since
+    if store.moment != since or store.filled:
+        store.moment = since
     return count
-
-
-def apply(store: EngineStore, catalog: Catalog, since: int) -> int:
-    """What the catalog saw since a generation; all of it may be there already.
-
-    It may see more meanwhile: a part of that comes along, and all of it comes again the next
-    time. Returns how many embeddings were taken away or put in. The caller sets the store's
-    generation, to one that the catalog had before.
-    """
-    removed = catalog.removals.since(since)
-    changes = len(removed)
-    store.delete(removed)
-    for part in catalog.embeddings_since(since):
-        store.upsert(part.ids, vectors.unpack(part.units, part.norms, store.label.metric))
-        changes += len(part.ids)
-    return changes

@@ -14,7 +14,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.errors import ConfigError, FolderNotFoundError
 from image_similarity_search.filters import Filter
 from image_similarity_search.images.formats import FORMATS, extensions_of
-from image_similarity_search.types import IdArray, ImageRecord, checked_count
+from image_similarity_search.types import IdArray, ImageRecord, Moment, checked_count
 
 _KEPT = 4  # answers, of 8 bytes an image
 
@@ -24,7 +24,7 @@ class Filtering:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._answers: OrderedDict[Filter, tuple[int, IdArray]] = OrderedDict()
+        self._answers: OrderedDict[Filter, tuple[Moment, IdArray]] = OrderedDict()
         self._lock = threading.Lock()
 
     def ids(self, where: Filter) -> IdArray:
@@ -37,14 +37,14 @@ class Filtering:
         if not isinstance(where, Filter):
             raise ConfigError("where", where, "a Filter")
         with self._catalog.snapshot():
-            generation = self._catalog.generation
+            moment = self._catalog.moment
             with self._lock:
                 kept = self._answers.get(where)
-            if kept and kept[0] == generation:
+            if kept and kept[0] == moment:
                 return kept[1]
             ids = self._catalog.selection.ids(where, self._folders(where), _extensions(where))
         with self._lock:
-            self._answers[where] = generation, ids
+            self._answers[where] = moment, ids
             self._answers.move_to_end(where)
             while len(self._answers) > _KEPT:
                 self._answers.popitem(last=False)
@@ -61,7 +61,7 @@ class Filtering:
 
     def count(self, where: Filter | None) -> int:
         """How many images ``where`` lets through; of all, without one."""
-        return self._catalog.counts().indexed if where is None else len(self.ids(where))
+        return self._catalog.count_found() if where is None else len(self.ids(where))
 
     def page(self, where: Filter | None, after: int, offset: int, limit: int) -> list[ImageRecord]:
         """The first ``limit`` images after an id and ``offset`` more, in order of id.

@@ -119,8 +119,9 @@ class FolderEvents:
         if folder is None or _is_within(path, self._own):
             return False
         inner = os.path.relpath(path, folder)
-        names = inner.split(os.sep) if inner != os.curdir else []
-        return not any(self._rules.passes_over(name, name) for name in names)
+        name = os.path.basename(folder)  # of a library, which counts for what lies in it
+        below = f"{name}/{inner}".replace(os.sep, "/")
+        return inner == os.curdir or not self._rules.leaves_out(below, name)
 
 
 def _is_within(path: str, folder: str) -> bool:

@@ -90,7 +90,8 @@ def _compare(
 ) -> tuple[int, list[Known]]:
     """How many known files are in a folder below ``root``, and those that are not."""
     path = os.path.join(root, found.path)
-    scan.report.others += found.others
+    for name in found.others:
+        scan.pass_over(name, os.path.join(path, name))
     files, known = _to_look_at(scan, found, folder_id)
     there = len(found.files) - len(files)
     for file in files:

@@ -24,11 +24,11 @@ from image_similarity_search.errors import (
     CollectionLockedError,
     CollectionMismatchError,
     CollectionNotFoundError,
-    CollectionUnwritableError,
     ConfigError,
     EncoderNotHereError,
     StoreMismatchError,
     UnknownEncoderError,
+    unwritable,
 )
 from image_similarity_search.stores.index_file import is_ours
 from image_similarity_search.stores.kinds import check_kind
@@ -97,10 +97,8 @@ def created(folder: str, identity: Identity, url: str = "", *, thumbnails: bool)
 
     It is a shared one at ``url``, if that is given.
     """
-    try:
+    with unwritable(folder):
         os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
     deadline = time.monotonic() + _CREATION_SECONDS
     while True:
         with suppress(CollectionNotFoundError):  # also where its maker has the lock, and goes on

@@ -65,6 +65,7 @@ class Indexer:
         self._vacated = vacated
         self._keep_thumbnails = keep_thumbnails
         self._moved: set[int] = set()
+        self._gone = 0
 
     def run(self, loaded: Generator[Loaded | Bad | Gone]) -> Iterator[int]:
         """Encode and keep what is ``loaded``; yields the number of files done after each batch."""
@@ -78,6 +79,8 @@ class Indexer:
                     yield self._keep(underway.popleft())
             while underway:
                 yield self._keep(underway.popleft())
+            if self._gone:
+                _log.warning("files that vanished while this ran: %d", self._gone)
         finally:
             loaded.close()
             pool.shutdown(cancel_futures=True)
@@ -186,6 +189,7 @@ class Indexer:
         items = [item for item in batch.items if not self._is_known_bad(item)]
         if not items:
             return len(batch.items)
+        self._gone += sum(isinstance(item, Gone) for item in items)
         with self.transaction():
             self._report.encoded += len(pictures)
             self._catalog.changes.look_ahead(pictures, (item.job.place for item in items))
@@ -240,6 +244,7 @@ class Indexer:
             embeddings = self._embedder.embed_to_keep([item.pixels for item in new])
         finite = np.asarray(np.isfinite(embeddings).all(axis=1))
         units, norms = vectors.pack(np.where(finite[:, None], embeddings, 0))
+        finite &= np.isfinite(norms)
         return {
             item.content_hash: Picture(
                 item.content_hash,

@@ -21,6 +21,11 @@ class Keeper(Protocol):
         ...
 
     @property
+    def is_left(self) -> bool:
+        """Whether it was noticed that the embeddings were moved away from it."""
+        ...
+
+    @property
     def holds_still(self) -> bool:
         """Whether the catalog is of one moment while ``current`` gives the store."""
         ...
@@ -53,8 +58,13 @@ class Keeper(Protocol):
         """
         ...
 
-    def distrust_the_future(self) -> None:
-        """Drop a store that is ahead of the catalog, before a change."""
+    def check_place(self) -> None:
+        """Before a change: raise where the store can't be found.
+
+        Raises:
+            StoreMismatchError, StoreUnavailableError: what is in an engine's place, or that none is
+                to be reached.
+        """
         ...
 
     def refresh(self) -> None:

@@ -10,7 +10,7 @@ from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.etags import KEY as ETAG
 from image_similarity_search.catalog.places import canonical
-from image_similarity_search.catalog.values import FileStat
+from image_similarity_search.catalog.values import FileStat, is_displaced
 from image_similarity_search.collection import originals
 from image_similarity_search.collection.pipeline import Job
 from image_similarity_search.collection.queries import checked_source, is_id
@@ -35,10 +35,14 @@ def record_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> ImageRec
     """The record of the image of this id or path.
 
     Raises:
-        ImageNotFoundError: there is none.
+        ImageNotFoundError: there is none, or it has no place until the next sync.
     """
     if is_id(image):
-        return required(catalog.record(int(image)), f"id {image}")
+        record = required(catalog.record(int(image)), f"id {image}")
+        if is_displaced(record.path):
+            reason = "its file moved while an 'iss index' was stopped: run it again"
+            raise ImageNotFoundError(f"id {image}", reason)
+        return record
     path = path_of(catalog, image)
     return required(catalog.record_at(path), path)
 

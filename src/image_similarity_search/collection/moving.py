@@ -43,7 +43,9 @@ def moved(
     Raises:
         ConfigError: no such place, or no such kind of index there.
         StoreMismatchError: something else is in that place.
-        StoreUnavailableError: the engine to move to can't be reached, or lost something.
+        StoreUnavailableError: the engine to move to can't be reached, or lost something; or the
+            file can't be written.
+        StoreTrainingError: there are too few images for that kind of index.
     """
     url, former = store_url(to), catalog.identity.store
     if url == former:
@@ -94,7 +96,7 @@ def _into_engine(catalog: Catalog, url: str, kind: str, progress: ProgressCallba
         with catalog.transaction():
             catalog.set_store(url)
             catalog.set_index(kind)
-        store.generation = catalog.generation
+        store.moment = catalog.moment
 
 
 def _left_in_place(engine: Engine, catalog: Catalog, url: str, label: Label) -> EngineStore | None:
@@ -104,16 +106,17 @@ def _left_in_place(engine: Engine, catalog: Catalog, url: str, label: Label) -> 
         return None
     if found.label.identity != label.identity:
         raise StoreMismatchError(url, "another collection")
-    usable = found.label == label and 0 < found.generation <= catalog.generation
-    if not usable or not catalog.removals.can_catch_up(found.generation):
+    usable = found.label == label and found.moment.generation > 0
+    if not usable or catalog.history.why_not(found.moment):
         return None
-    return found if caught_up(found, catalog, found.generation) == len(found) else None
+    return found if caught_up(found, catalog, found.moment) == len(found) else None
 
 
 def _into_file(catalog: Catalog, folder: str, kind: str) -> None:
-    StoreKeeper(catalog, folder).rebuild(kind)
+    StoreKeeper(catalog, folder).write(kind)
     with catalog.transaction():
         catalog.set_store("")
+        catalog.set_index(kind)
 
 
 def _leave(url: str, identity: str) -> None:

@@ -41,10 +41,10 @@ def scan_objects(scan: Scan, root_id: int, start: str) -> None:
     folder = f"{root}/{start}" if start else root
     known = places.folders_below(root_id, start)
     seen, empty, count = _Seen(), True, 0
-    rules = _rules(scan)
+    rules = _rules(scan, root)
 
     def passed_over(address: str) -> bool:
-        return _passed_over(rules, relative(address, root) or "", start)
+        return rules.leaves_out(relative(address, root) or "", start)
 
     for page in storage.pages(folder, passed_over):
         empty = empty and not page
@@ -63,24 +63,24 @@ def scan_objects(scan: Scan, root_id: int, start: str) -> None:
             scan.vanish(image for image in images if image.id not in seen)
 
 
-def _rules(scan: Scan) -> Rules:
+def _rules(scan: Scan, root: str) -> Rules:
     options = scan.options
-    return Rules(options.include, options.exclude, options.all_files, ())
+    return Rules(options.include, options.exclude, options.all_files, (), root)
 
 
 def _pictures(scan: Scan, root: str, start: str, page: list[Stored]) -> list[_Found]:
     """The pictures of a page; what no name tells is told by the first bytes."""
-    rules = _rules(scan)
+    rules = _rules(scan, root)
     pictures, unsure = [], []
     for stored in page:
         inner = relative(stored.address, root)
         if not inner or stored.address.endswith("/"):  # what some programs put there for a folder
             continue
-        if is_odd(bucket_of(stored.address)[1]):
-            scan.report.others += 1
-            continue
         folder, _, name = inner.rpartition("/")
-        if _passed_over(rules, inner, start) or not rules.includes(name, inner):
+        if is_odd(bucket_of(stored.address)[1]):
+            scan.pass_over(name, stored.address, "its key can't be told as folder and name")
+            continue
+        if rules.leaves_out(inner, start) or not rules.includes(name, inner):
             continue
         said = rules.says_picture(name) if stored.size else bool(rules.says_picture(name))
         if said is None:
@@ -88,7 +88,7 @@ def _pictures(scan: Scan, root: str, start: str, page: list[Stored]) -> list[_Fo
         elif said:
             pictures.append(_Found(folder, name, stored))
         else:
-            scan.report.others += 1
+            scan.pass_over(name, stored.address)
     unread = [found.object.address for found in unsure if found.object.begin is None]
     read = dict(zip(unread, storage.begins(unread, SNIFF_BYTES), strict=True))
     for found in unsure:
@@ -96,20 +96,8 @@ def _pictures(scan: Scan, root: str, start: str, page: list[Stored]) -> list[_Fo
         if looks_like_picture(data):
             pictures.append(found)
         else:
-            scan.report.others += 1
+            scan.pass_over(found.name, found.object.address)
     return pictures
-
-
-def _passed_over(rules: Rules, inner: str, start: str) -> bool:
-    """Whether a name on the way to an object, from where the scan begins, is passed over."""
-    end = len(start) + 1 if start else 0
-    while end >= 0:
-        end = inner.find("/", end)
-        path = inner if end < 0 else inner[:end]
-        if rules.passes_over(path.rpartition("/")[2], path):
-            return True
-        end = end + 1 if end >= 0 else end
-    return False
 
 
 def _compare(scan: Scan, root_id: int, page: list[_Found], seen: _Seen) -> None:

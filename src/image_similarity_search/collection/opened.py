@@ -98,7 +98,7 @@ class OpenedCollection:
         Raises:
             CollectionUnavailableError: its catalog is shared, and can't be reached.
         """
-        return self._catalog.is_in_place()
+        return not self._keeper.is_left and self._catalog.is_in_place()
 
     def _check_open(self) -> None:
         """Raise CollectionClosedError where it was closed: for what needs no catalog."""
@@ -196,7 +196,7 @@ class OpenedCollection:
         """Have a turn at changing the collection that is open, and no other; ``beside`` others."""
         with turn or self._catalog.turns.beside(self._wait):
             self._catalog.check_in_place()
-            self._keeper.distrust_the_future()
+            self._keeper.check_place()
             self._thumbnails.prepare()
             try:
                 yield

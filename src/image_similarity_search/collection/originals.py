@@ -196,8 +196,10 @@ def _refused(error: OSError) -> str:
 
 
 @contextmanager
-def local(path: str) -> Iterator[str]:
+def local(path: str, seconds: float = LONGEST_READ) -> Iterator[str]:
     """The path of a file on this machine with the same bytes; of an object, a copy for now.
+
+    The object must have come in so many ``seconds``.
 
     Raises:
         ImageError: of an object: there is none, or it can't be read.
@@ -210,13 +212,16 @@ def local(path: str) -> Iterator[str]:
         copy = os.path.join(folder, "object")
         with reading():
             check_size(path, stat(path).size)
-            _copy(path, copy)
+            _copy(path, copy, seconds)
         yield copy
 
 
-def opened(path: str) -> IO[bytes]:
-    """An object as a file without a name, which is gone when it is closed; raises as ``local``."""
-    with local(path) as copy, open(copy, "rb") as source:
+def opened(path: str, seconds: float) -> IO[bytes]:
+    """An object as a file without a name, which is gone when it is closed.
+
+    ``seconds`` are those in which it must have come. Raises as ``local``.
+    """
+    with local(path, seconds) as copy, open(copy, "rb") as source:
         file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked closes it
         shutil.copyfileobj(source, file)
     file.seek(0)
@@ -237,13 +242,13 @@ def check_size(path: str, size: int) -> None:
         )
 
 
-def _copy(address: str, target: str) -> None:
+def _copy(address: str, target: str, seconds: float) -> None:
     from image_similarity_search.objects import storage
 
     try:
-        storage.fetch(address, target, LONGEST_READ, in_all=True).result()
+        storage.fetch(address, target, seconds, in_all=True).result()
     except Exception as error:
-        raise problem_of_copy(address, error, LONGEST_READ) from None
+        raise problem_of_copy(address, error, seconds) from None
 
 
 def problem_of_copy(

@@ -17,29 +17,30 @@ from image_similarity_search.types import Region
 class Wish:
     """What is wanted of a picture of up to ``max_pixels``: a part of it, or all of it.
 
-    As the encoder of this ``preprocessing`` sees it; without one, a thumbnail.
+    As the encoder of this ``preprocessing`` sees it; without one, a thumbnail or a ``preview``.
     """
 
     preprocessing: Preprocessing | None
     region: Region | None
     max_pixels: int
+    preview: bool = False
 
 
 def request(data: bytes, wish: Wish) -> bytes:
     """The request for what is wanted of the picture ``data``."""
     region = asdict(wish.region) if wish.region else None
     preprocessing = asdict(wish.preprocessing) if wish.preprocessing else None
-    return marshal.dumps((data, preprocessing, region, wish.max_pixels))
+    return marshal.dumps((data, preprocessing, region, wish.max_pixels, wish.preview))
 
 
 def answer(data: bytes) -> Generator[bytes, None, bytes]:
     """Decode a picture; the one part of the answer is what ``result`` reads."""
     yield from ()
-    picture, preprocessing, region, max_pixels = marshal.loads(data)  # noqa: S302 - from the parent
+    picture, preprocessing, region, *others = marshal.loads(data)  # noqa: S302 - from the parent
     wish = Wish(
         Preprocessing(**preprocessing) if preprocessing else None,
         Region(**region) if region else None,
-        max_pixels,
+        *others,
     )
     try:
         return marshal.dumps(("fine", *_wanted(picture, wish)))
@@ -52,7 +53,7 @@ def answer(data: bytes) -> Generator[bytes, None, bytes]:
 
 
 def result(part: bytes) -> tuple[bytes, int, int]:
-    """The pixels ``(crop, crop, 3)`` in an answer, or the thumbnail's JPEG; and the picture's size.
+    """The pixels ``(crop, crop, 3)`` in an answer, or the JPEG; and the picture's size.
 
     That is its upright width and height, whatever part of it was wanted.
 
@@ -71,10 +72,12 @@ def result(part: bytes) -> tuple[bytes, int, int]:
 
 def _wanted(picture: bytes, wish: Wish) -> tuple[bytes, int, int]:
     if wish.preprocessing is None:
-        from image_similarity_search.images.thumbnail import SIDE, thumbnail_of
+        from image_similarity_search.images import thumbnail
 
-        decoded = decode.decode(picture, min_side=SIDE // 2, max_pixels=wish.max_pixels)
-        return thumbnail_of(decoded.image), decoded.width, decoded.height
+        side = thumbnail.PREVIEW_SIDE if wish.preview else thumbnail.SIDE
+        made = thumbnail.preview_of if wish.preview else thumbnail.thumbnail_of
+        decoded = decode.decode(picture, min_side=side // 2, max_pixels=wish.max_pixels)
+        return made(decoded.image), decoded.width, decoded.height
     region = wish.region
     side = wish.preprocessing.side_for(region)
     decoded = decode.decode(picture, min_side=side, max_pixels=wish.max_pixels)

@@ -23,7 +23,7 @@ class ReadableCollection(OpenedCollection):
 
     def __len__(self) -> int:
         """How many images can be found."""
-        return self._catalog.counts().indexed
+        return self._catalog.count_found()
 
     def __repr__(self) -> str:
         """Where it is, and how many images can be found, as far as that can be told now."""

@@ -11,9 +11,8 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.reports import RecallReport
+from image_similarity_search.stores.depths import ROUNDING_MARGIN
 from image_similarity_search.types import FloatArray, IdArray, Metric, checked_count
-
-_MARGIN = 16  # more than k, since rounding swaps near ties
 
 
 def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -> RecallReport:
@@ -23,7 +22,7 @@ def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -
     other. The image itself is left out.
     """
     k, sample = checked_count("k", k), checked_count("sample", sample)
-    ids = catalog.indexed_ids()
+    ids = np.setdiff1d(catalog.indexed_ids(), catalog.displaced())
     asked = np.random.default_rng(0).choice(ids, min(sample, len(ids)), replace=False)
     if not len(asked):
         return RecallReport(k, 0, 1.0, 0.0, 0.0)
@@ -56,14 +55,17 @@ def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -
 def nearest_in_full(catalog: Catalog, queries: FloatArray, count: int) -> IdArray:
     """The ids ``(q, n)`` of a few more than ``count`` that are nearest to each query, or of all.
 
-    Every embedding is compared; a part of the catalog is in memory at a time.
+    Displaced images are none of them, as they are not found. Every embedding is compared; a part
+    of the catalog is in memory at a time.
     """
-    metric, count = catalog.identity.metric, count + _MARGIN
+    metric, count = catalog.identity.metric, count + ROUNDING_MARGIN
     ids = np.empty((len(queries), 0), dtype=np.int64)
     far = np.empty((len(queries), 0))
+    displaced = catalog.displaced()
     for part in catalog.embeddings_since(0):
-        rows = vectors.unpack(part.units, part.norms, metric)
-        ids = np.hstack([ids, np.broadcast_to(part.ids, (len(queries), len(part.ids)))])
+        there = slice(None) if not len(displaced) else ~np.isin(part.ids, displaced)
+        rows, part_ids = part.comparable(metric)[there], part.ids[there]
+        ids = np.hstack([ids, np.broadcast_to(part_ids, (len(queries), len(part_ids)))])
         far = np.hstack([far, _farness(queries, rows, metric)])
         if far.shape[1] > count:
             kept = np.argpartition(far, count, axis=1)[:, :count]

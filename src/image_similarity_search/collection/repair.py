@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.history import moment_of
 from image_similarity_search.catalog.inspection import inspect
 from image_similarity_search.catalog.lock import sole_use, writer_lock
 from image_similarity_search.catalog.salvage import NothingSavedError, Salvaged, salvage
@@ -24,8 +25,8 @@ from image_similarity_search.collection.verify import verified
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionNotFoundError,
-    CollectionUnwritableError,
     StoreUnavailableError,
+    unwritable,
 )
 from image_similarity_search.reports import RepairReport, VerifyReport
 from image_similarity_search.stores import index_file
@@ -62,7 +63,7 @@ def repaired(folder: str, *, wait: float = 0.0) -> RepairReport:
         found = unopened or verified(folder)
         former = ""
         if found.counts["catalog"]:
-            with _disk_errors(folder):
+            with unwritable(folder):
                 former = _save_catalog(path, new, work, report)
         if found.damaged:
             with (
@@ -203,7 +204,7 @@ def _store_ids(folder: str, meta: dict[str, str]) -> set[int]:
         )
     except StoreUnavailableError:
         return set()
-    if str(store.generation) != meta.get("generation"):
+    if store.moment != moment_of(meta):
         return set()
     return set(kept_ids(store).tolist())
 
@@ -249,14 +250,6 @@ def _kept(aside: str, path: str) -> Iterator[None]:
                 path, f"{error}, so nothing can be saved", "move it away, and index again"
             ) from error
         raise
-
-
-@contextmanager
-def _disk_errors(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
 
 
 def _size(path: str) -> int:

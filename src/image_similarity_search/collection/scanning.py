@@ -11,6 +11,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.collection.originals import content_hash
+from image_similarity_search.collection.other_files import OtherFiles
 from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.worklist import Work, Worklist
 from image_similarity_search.reports import SyncReport
@@ -49,6 +50,7 @@ class Scan:
         options: which files count.
         progress: is told how far it is.
         report: counts what needs no work.
+        others: counts the files that are passed over, by their extensions.
         todo: the new and changed files.
         vacated: images whose file is gone or replaced.
     """
@@ -57,6 +59,7 @@ class Scan:
     options: WalkOptions
     progress: ProgressCallback
     report: SyncReport = field(default_factory=SyncReport)
+    others: OtherFiles = field(default_factory=OtherFiles)
     todo: Worklist = field(default_factory=Worklist)
     vacated: Vacated = field(default_factory=Vacated)
 
@@ -76,6 +79,12 @@ class Scan:
         else:
             self.report.unchanged += 1
             _log.debug("%s: unchanged", shown(path))
+
+    def pass_over(self, name: str, path: str, why: str = "no picture that is read here") -> None:
+        """Note a file that does not count."""
+        self.report.others += 1
+        self.others.add(name)
+        _log.debug("%s: passed over: %s", shown(path), why)
 
     def vanish(self, files: Iterable[Known], *, forget: bool = True) -> None:
         """Note that these files are not there any more; ``forget`` them if they don't turn up."""

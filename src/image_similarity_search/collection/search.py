@@ -45,10 +45,8 @@ class Searcher:
             for id_ in ids:
                 if id_ not in records or records[id_].state == "skipped":
                     raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
-            found = self._catalog.embeddings(np.array(wanted, dtype=np.int64))
-        rows = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
-        at = {id_: position for position, id_ in enumerate(found.ids.tolist())}
-        return rows[[at[id_] for id_ in ids]]
+            found = self._catalog.embeddings_in_order(np.array(ids, dtype=np.int64))
+        return found.comparable(self._catalog.identity.metric)
 
     def nearest(
         self,
@@ -132,15 +130,15 @@ class Searcher:
         if self._keeper.holds_still:
             yield
             return
-        moment = self._catalog.generation
+        moment = self._catalog.moment
         try:
             yield
         except CollectionCorruptError as error:  # or another process took away what was found
-            if self._catalog.generation == moment:
+            if self._catalog.moment == moment:
                 raise
             raise MovedOn(str(error)) from error
-        if not hasty and self._catalog.generation != moment:
-            raise MovedOn(f"generation {moment} is over")
+        if not hasty and self._catalog.moment != moment:
+            raise MovedOn(f"generation {moment.generation} is over")
 
     def _hits(self, ranked: Sequence[Ranked], k: int) -> list[list[Hit]]:
         """The first ``k`` of each answer, with their records."""

@@ -10,11 +10,9 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.arguments import listed
-from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.examples import Example
 from image_similarity_search.collection.identity import has_text
 from image_similarity_search.collection.opened import OpenedCollection
-from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.queries import (
     Picture,
     Query,
@@ -25,7 +23,6 @@ from image_similarity_search.collection.queries import (
 from image_similarity_search.collection.questions import Answered, Question, answered
 from image_similarity_search.collection.thresholds import score_of
 from image_similarity_search.collection.uploads import UPLOAD_PIXELS, UPLOAD_SECONDS, Uploads
-from image_similarity_search.errors import EncoderOutputError
 from image_similarity_search.filters import Filter
 from image_similarity_search.galleries import Gallery, Tile, score_and_size, tile_of
 from image_similarity_search.search_options import PLAIN, SearchOptions
@@ -193,8 +190,9 @@ class SearchableCollection(OpenedCollection):
             ImageError: as ``search`` does.
             ConfigError: one is no picture, or ``pictures`` is one, and not a list of some.
         """
-        pictures = listed_pictures("pictures", pictures)
-        return _embedded(self._embedder(), pictures)
+        pictures, embedder = listed_pictures("pictures", pictures), self._embedder()
+        preprocessing = embedder.encoder.preprocessing
+        return embedder.embed_in_batches(pixels_of(one, preprocessing) for one in pictures)
 
     def embed_texts(self, texts: Sequence[str]) -> FloatArray:
         """The embeddings ``(n, dim)``, float32, of words, which can be examples of a search.
@@ -224,20 +222,9 @@ class SearchableCollection(OpenedCollection):
         if ids:
             out[by_id] = self._searcher.stored(ids)
         if pictures:
-            rows = _embedded(self._embedder_to_search(), pictures)
-            if not np.isfinite(rows).all():
-                raise EncoderOutputError(self.encoder.name, "no finite embedding of the query")
+            rows = self._asker.encoded((picture, None) for picture in pictures)
             out[np.logical_not(by_id)] = vectors.comparable(rows, self._catalog.identity.metric)
         return out
-
-
-def _embedded(embedder: Embedder, pictures: Sequence[Picture]) -> FloatArray:
-    encoder = embedder.encoder
-    parts = [np.empty((0, encoder.dim), dtype=np.float32)]
-    for start in range(0, len(pictures), BATCH):
-        part = pictures[start : start + BATCH]
-        parts.append(embedder.embed([pixels_of(item, encoder.preprocessing) for item in part]))
-    return np.concatenate(parts)
 
 
 def _id_or_none(query: Query) -> int | None:

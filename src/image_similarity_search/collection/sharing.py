@@ -6,7 +6,7 @@ import os
 
 from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.whereabouts import FILE_NAME, remember, url_of
-from image_similarity_search.errors import CollectionMismatchError, CollectionUnwritableError
+from image_similarity_search.errors import CollectionMismatchError, unwritable
 
 _ELSEWHERE = "Give another index folder to use that one."
 _MOVE = f"Move it there with 'iss move --catalog URL'. {_ELSEWHERE}"
@@ -43,8 +43,6 @@ def joined(folder: str, url: str) -> None:
     """
     if url_of(folder) == url:
         return
-    try:
+    with unwritable(folder):
         os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
     remember(folder, url)

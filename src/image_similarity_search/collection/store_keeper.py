@@ -6,14 +6,14 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 
 import numpy as np
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.history import TOO_OLD
 from image_similarity_search.catalog.lock import another_writes, store_lock
 from image_similarity_search.catalog.values import Embeddings
 from image_similarity_search.collection.costs import flat_limit
@@ -29,6 +29,7 @@ from image_similarity_search.errors import (
 from image_similarity_search.stores import index_file
 from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.stores.kinds import NAMED
+from image_similarity_search.types import Moment
 
 FILE_NAME = "faiss.index"
 
@@ -48,6 +49,7 @@ class StoreKeeper:
     """The store of the collection in ``folder``."""
 
     holds_still = True
+    is_left = False  # one in memory goes on
 
     def __init__(self, catalog: Catalog, folder: str) -> None:
         self.path = os.path.join(folder, FILE_NAME)
@@ -104,34 +106,21 @@ class StoreKeeper:
             return store
 
     def _in_step(self) -> FaissStore:
-        """The store, brought to the generation of the catalog."""
+        """The store, brought to the moment of the catalog."""
         store = self._load() if self._store is None else self._store
-        if self._store is None or store.generation != self._catalog.generation:
+        if self._store is None or store.moment != self._catalog.moment:
             store = self._checked(store)
             self._hold(store)
         return store
 
     def _hold(self, store: FaissStore) -> None:
+        """Search with this one from now on, looking at as much as the catalog says."""
         self._store, self._read = store, None
-        self.look_as_tuned(store)
-
-    def look_as_tuned(self, store: FaissStore) -> None:
-        """Let searches look at as much as the catalog says."""
         tuning = self._catalog.measured.tuning()
         store.look_at(tuning.probed if tuning else None, tuning.depth if tuning else 1.0)
 
-    def distrust_the_future(self) -> None:
-        """Drop a file that is ahead of the catalog, which then was restored from a backup.
-
-        Before a change, which might bring the catalog to the file's generation by another way.
-        """
-        saved = index_file.saved(self.path, self._catalog.identity.id)
-        if saved and saved.generation > self._catalog.generation:
-            _log.warning("%s is ahead of the catalog: it is made anew", self.path)
-            with contextlib.suppress(OSError):
-                os.remove(self.path)
-            with self._lock:
-                self._store = self._read = None
+    def check_place(self) -> None:
+        """Nothing: a file may be missing."""
 
     def refresh(self) -> None:
         """Bring store and file up to date after a change, or after a run that was killed.
@@ -153,9 +142,9 @@ class StoreKeeper:
         saved = index_file.saved(self.path, self._catalog.identity.id)
         if saved is None or saved.kind != self._catalog.identity.index:
             return count > 0
-        if not self._catalog.removals.can_catch_up(saved.generation):
+        if self._catalog.history.why_not(saved.moment):
             return True
-        return self._catalog.changed_since(saved.generation) > _allowed_changes(count)
+        return self._catalog.changed_since(saved.moment.generation) > _allowed_changes(count)
 
     def rebuild(self, kind: str | None) -> None:
         """Make the store and its file anew from the catalog, without decoding a picture.
@@ -173,9 +162,19 @@ class StoreKeeper:
                 if kind is not None:
                     self._catalog.set_index(kind)
                 self._catalog.removals.forget()
-            self._catch_up(store, self._catalog.generation)
+            self._catch_up(store, self._catalog.moment)
             self._hold(store)
             self._save(store)
+
+    def write(self, kind: str) -> None:
+        """Make the file of such a store from the catalog, which is about to say that it is one.
+
+        Raises:
+            StoreTrainingError: a FAISS factory string that there are too few images to train.
+            StoreUnavailableError, CollectionUnwritableError: it can't be written.
+        """
+        self._refuse_untrained(kind)
+        self._write(self._rebuilt(kind), {"index": kind, "store": ""})
 
     def close(self) -> None:
         """Let go of it: what is being read is not read to its end."""
@@ -237,22 +236,21 @@ class StoreKeeper:
     def _checked(self, store: FaissStore) -> FaissStore:
         """The store, caught up; made anew where it contradicts the catalog."""
         with self._catalog.snapshot():
-            generation = self._catalog.generation
+            now = self._catalog.moment
             if store.kind != self._catalog.read_identity().index:
                 return self._checked(self._load())  # another process changed it
-            if store.generation > generation:
-                _log.warning("%s is ahead of the catalog: it is made anew", self.path)
-                return self._rebuilt()
-            if len(store) and not self._catalog.removals.can_catch_up(store.generation):
-                _log.info("%s is older than the last rebuild: it is made anew", self.path)
+            why = self._catalog.history.why_not(store.moment)
+            if why and store.moment.generation:  # a new one takes all that there is
+                level = logging.INFO if why == TOO_OLD else logging.WARNING
+                _log.log(level, "%s: %s; it is made anew", self.path, why)
                 return self._rebuilt()
             if store is self._store and self._few_changes(store):
-                self._follow(store, generation)
+                self._follow(store, now)
                 return self._rebuilt() if store.outdated(len(store)) else store
             count = self._catalog.counts().indexed
             if store.outdated(count):
                 return self._rebuilt()
-            self._catch_up(store, generation)
+            self._catch_up(store, now)
             if len(store) != count:
                 _log.warning("%s contradicts the catalog: it is made anew", self.path)
                 return self._rebuilt()
@@ -260,7 +258,7 @@ class StoreKeeper:
 
     def _few_changes(self, store: FaissStore) -> bool:
         """Whether so little changed that the images need not be counted again."""
-        self._uncounted += self._catalog.changed_since(store.generation)
+        self._uncounted += self._catalog.changed_since(store.moment.generation)
         return self._uncounted <= _COUNTED_SHARE * len(store)
 
     def _rebuilt(self, kind: str | None = None) -> FaissStore:
@@ -270,42 +268,46 @@ class StoreKeeper:
             if size := store.sample_size(len(ids)):
                 drawn = np.random.default_rng(0).choice(ids, size, replace=False)
                 found = self._catalog.embeddings(drawn)
-                sample = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
+                sample = found.comparable(self._catalog.identity.metric)
                 store.train(sample, len(ids))
-            self._catch_up(store, self._catalog.generation)
+            self._catch_up(store, self._catalog.moment)
             self._catalog.check_count(len(store))
         return store
 
-    def _catch_up(self, store: FaissStore, generation: int) -> None:
-        """Apply what the catalog saw since the store's generation, however much it is."""
+    def _catch_up(self, store: FaissStore, now: Moment) -> None:
+        """Apply what the catalog saw since the store's moment, however much it is."""
         self._uncounted = 0  # the caller counts
-        self._apply(store, self._catalog.embeddings_since(store.generation), generation)
+        self._apply(store, self._catalog.embeddings_since(store.moment.generation), now)
 
-    def _follow(self, store: FaissStore, generation: int) -> None:
+    def _follow(self, store: FaissStore, now: Moment) -> None:
         """The same, where it is little."""
-        self._apply(store, [self._catalog.few_embeddings_since(store.generation)], generation)
+        self._apply(store, [self._catalog.few_embeddings_since(store.moment.generation)], now)
 
-    def _apply(self, store: FaissStore, new: Iterable[Embeddings], generation: int) -> None:
-        if store.generation:
-            self._changes += store.delete(self._catalog.removals.since(store.generation))
+    def _apply(self, store: FaissStore, new: Iterable[Embeddings], now: Moment) -> None:
+        then = store.moment.generation
+        if then:
+            self._changes += store.delete(self._catalog.removals.since(then))
         for part in new:
-            rows = vectors.unpack(part.units, part.norms, self._catalog.identity.metric)
+            rows = part.comparable(self._catalog.identity.metric)
             store.upsert(part.ids, rows)
             self._changes += len(part.ids)
-        _log.debug("the store is at generation %d, it was at %d", generation, store.generation)
-        store.generation = generation
+        _log.debug("the store is at generation %d, it was at %d", now.generation, then)
+        store.moment = now
 
     def _save(self, store: FaissStore) -> None:
         """Write the file; where that can't be done now, the store serves from memory."""
         try:
-            with store_lock(self._folder):
-                index_file.save(
-                    store, self.path, self._catalog.identity.id, self._catalog.made_with()
-                )
-            self._changes = 0
-            _log.info("%s: written, of generation %d", self.path, store.generation)
+            self._write(store)
         except (CollectionError, StoreError) as error:
             _log.info("the store's file is not written now: %s", error)
+
+    def _write(self, store: FaissStore, about_to_be: Mapping[str, str] | None = None) -> None:
+        """Write the file; ``about_to_be`` is what the catalog does not say yet."""
+        with store_lock(self._folder):
+            made_with = {**self._catalog.made_with(), **(about_to_be or {})}
+            index_file.save(store, self.path, self._catalog.identity.id, made_with)
+        self._changes = 0
+        _log.info("%s: written, of generation %d", self.path, store.moment.generation)
 
 
 def _allowed_changes(count: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class SurveyableCollection(OpenedCollection):
         self,
         truth: Truth,
         *,
+        relative_to: str | os.PathLike[str] | None = None,
         k: int | Sequence[int] = (1, 5, 10),
         depth: int | None = None,
         sample: int | None = None,
@@ -48,8 +50,12 @@ class SurveyableCollection(OpenedCollection):
         Args:
             truth: ``folders`` (images of one folder belong together; those that lie directly in
                 the folder that was indexed belong to none), ``folder-names`` (the same, of folders
-                of one name together), a CSV file of paths and groups, or a mapping from path to
-                group. Paths in a file are relative to it.
+                of one name together), ``column:NAME`` (images that are rows of Parquet files belong
+                together where that column of theirs is the same), a file of paths and groups (CSV
+                with ``,``, ``;`` or tabs, or Parquet; a header names the columns), or a mapping
+                from path or id to group. An empty group, or None, is none.
+            relative_to: the folder that relative paths of these start from; by default that of the
+                file, and of a mapping the current one.
             k: for precision and recall among the first so many; one number, or several.
             depth: look at so many hits of real searches, through the index; without it, all
                 images are ranked by their exact distance.
@@ -69,6 +75,7 @@ class SurveyableCollection(OpenedCollection):
             self._searcher,
             self._filtering,
             truth,
+            relative_to=relative_to,
             k=k,
             depth=depth,
             sample=sample,

@@ -84,6 +84,7 @@ class Sync:
             raise SyncInterrupted(self._report) from interrupt
         finally:
             self._todo.close()
+            self._report.other_kinds = self._scan.others.most()
             self._report.seconds = time.perf_counter() - started
         return self._report
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import islice
 from typing import TypeAlias
 
@@ -127,8 +128,7 @@ class Thumbnails:
             report.removed = self.prune()
         report.kept = sum(1 for _ in self._file.hashes())
         total = report.kept + sum(1 for _ in self._jobs())
-        loaded = load(self._jobs())
-        try:
+        with closing(load(self._jobs())) as loaded:
             while part := list(islice(loaded, _KEPT_AT_ONCE)):
                 made = {
                     item.content_hash: item.thumbnail
@@ -143,8 +143,6 @@ class Thumbnails:
                 if progress:
                     done = report.kept + report.made + report.failed
                     progress(Progress("thumbnails", done, total))
-        finally:
-            loaded.close()
         self._file.settle()
         report.bytes_on_disk = self._file.bytes_on_disk()
         report.seconds = time.perf_counter() - started

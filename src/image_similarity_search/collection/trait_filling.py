@@ -8,9 +8,7 @@ kept.
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
 from io import BytesIO
@@ -18,12 +16,8 @@ from itertools import islice
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.places import Place
-from image_similarity_search.collection.copies import Copies
-from image_similarity_search.collection.lookup import stat_of
+from image_similarity_search.collection.looking import answered
 from image_similarity_search.collection.messages import unpacked_traits
-from image_similarity_search.collection.pipeline import MEMORY_LIMIT, WAITING_BYTES, Job
-from image_similarity_search.processors import available_processors
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
     ImageRecord,
@@ -31,11 +25,9 @@ from image_similarity_search.types import (
     ProgressCallback,
     Traits,
 )
-from image_similarity_search.workers.pool import Pool
 from image_similarity_search.workers.worker import Answer
 
 _WORK = "image_similarity_search.collection.exif_reader:answer"
-_AHEAD = 64  # files asked for before the first of them has answered
 _AT_ONCE = 64  # images that one transaction keeps
 
 Kept = Callable[[ImageRecord], bytes | None]
@@ -44,8 +36,8 @@ Kept = Callable[[ImageRecord], bytes | None]
 
 def fill_traits(
     catalog: Catalog, folder_ids: Iterable[int], thumbnail: Kept, progress: ProgressCallback
-) -> int:
-    """Read the traits that are lacking of images in these folders; how many these were.
+) -> None:
+    """Read the traits that are lacking of images in these folders.
 
     The caller holds the writer lock. A file that is gone or was changed since is left to the
     sync that will see it; which objects are as they were, this one has seen.
@@ -55,20 +47,17 @@ def fill_traits(
         WorkerUnavailableError: no process can be started.
     """
     if not catalog.traits.are_lacking():
-        return 0
+        return
     lacking = catalog.traits.lacking_in(folder_ids)
     if not lacking:
-        return 0
+        return
     progress(Progress("reading EXIF", 0, len(lacking)))
-    count, found = 0, _read(catalog, lacking)
-    try:
+    count = 0
+    with closing(_read(catalog, lacking)) as found:
         while part := list(islice(found, _AT_ONCE)):
             _keep(catalog, part, thumbnail)
             count += len(part)
             progress(Progress("reading EXIF", count, len(lacking)))
-    finally:
-        found.close()
-    return count
 
 
 def _keep(catalog: Catalog, part: list[tuple[ImageRecord, Traits]], thumbnail: Kept) -> None:
@@ -81,42 +70,12 @@ def _keep(catalog: Catalog, part: list[tuple[ImageRecord, Traits]], thumbnail: K
 
 
 def _read(catalog: Catalog, ids: Iterable[int]) -> Generator[tuple[ImageRecord, Traits]]:
-    records: deque[ImageRecord] = deque()  # of the jobs, in their order
-    ahead: deque[tuple[ImageRecord, Job, Future[Answer]]] = deque()
-    waiting = 0  # bytes of copies
-    with (
-        closing(Pool(_WORK, available_processors(), MEMORY_LIMIT)) as pool,
-        closing(Copies(DEFAULT_TIME_LIMIT)) as copies,
-    ):
-
-        def told() -> tuple[ImageRecord, Traits]:
-            record, job, asked = ahead.popleft()
-            traits = _told(asked.result())
-            copies.drop(job)
-            return record, traits
-
-        for job in copies.of(_jobs(catalog, ids, records)):
-            record = records.popleft()
-            if not isinstance(job, Job):
-                continue  # it is gone, or can't be read: the next sync tries again
-            asked = pool.submit(os.fsencode(job.copy or job.path), DEFAULT_TIME_LIMIT)
-            ahead.append((record, job, asked))
-            waiting += job.copied_bytes
-            while len(ahead) >= _AHEAD or waiting > WAITING_BYTES:
-                waiting -= ahead[0][1].copied_bytes
-                yield told()
-        while ahead:
-            yield told()
-
-
-def _jobs(catalog: Catalog, ids: Iterable[int], records: deque[ImageRecord]) -> Iterator[Job]:
-    """The files and objects of images, each of which is put into ``records``."""
-    for id_ in ids:
-        record = catalog.record(id_)
-        if record and (is_address(record.path) or _is_as_indexed(record)):
-            records.append(record)
-            place = Place(0, os.path.basename(record.path))
-            yield Job(record.path, place, stat_of(record), id_)
+    """What the files say of images that are as they were indexed."""
+    records = (record for id_ in ids if (record := catalog.record(id_)))
+    wanted = (one for one in records if is_address(one.path) or _is_as_indexed(one))
+    for record, answer in answered(_WORK, wanted, DEFAULT_TIME_LIMIT):
+        if isinstance(answer, Answer):  # else it is gone, or can't be read: left to the next sync
+            yield record, _told(answer)
 
 
 def _told(answer: Answer) -> Traits:

@@ -147,7 +147,8 @@ def _tried(
         times.append(perf_counter() - started)
         found.append(np.isin(near, some))
     scan = float(np.percentile(times, 10))  # what else the machine does, tells in the others
-    recall = float(np.concatenate(found).mean())
+    right = np.concatenate(found)
+    recall = float(right.mean()) if len(right) else 1.0
     return _Way(probed, depth, recall, scan + count * a_candidate)
 
 

@@ -70,7 +70,8 @@ class Uploads:
     ) -> Future[FloatArray]:
         """The embedding ``(dim,)`` of a picture, or of a part of it; returns at once.
 
-        With ``ways`` it is seen in each of them, and the embeddings are ``(ways, dim)``.
+        With ``ways`` it is seen in each of them, and the embeddings are ``(ways, dim)``. Where the
+        future is cancelled, the picture is not decoded if that has not begun, and not encoded.
 
         Raises:
             EncoderError: the encoder can't be made.
@@ -84,10 +85,12 @@ class Uploads:
         """
         encoding = self._encoding()
         embedding: Future[FloatArray] = Future()
-        embedding.set_running_or_notify_cancel()  # who no longer waits must not disturb others
         wish = Wish(encoding.preprocessing, region, self._max_pixels)
 
         def encode(answered: Future[Answer]) -> None:
+            if not embedding.set_running_or_notify_cancel():  # nobody waits for it any more
+                encoding.batches.give_up()
+                return
             try:
                 view = encoding.view(self._decoded(answered.result())[0])
             except BaseException as error:  # somebody waits for it
@@ -98,12 +101,20 @@ class Uploads:
                 encoding.batches.put(waiting, expected=True)
 
         encoding.batches.expect()
-        self._pool.submit(request(data, wish), self._seconds).add_done_callback(encode)
+        answer = self._pool.submit(request(data, wish), self._seconds)
+        answer.add_done_callback(encode)
+        embedding.add_done_callback(lambda it: it.cancelled() and answer.cancel())
         return embedding
 
     def thumbnail(self, data: bytes) -> bytes:
         """A small upright JPEG of a picture; raises what the future of ``embed`` does."""
-        wish = Wish(None, None, self._max_pixels)
+        return self._small(data, Wish(None, None, self._max_pixels))
+
+    def preview(self, data: bytes) -> bytes:
+        """A larger one to look at, of up to 1,440 pixels a side; raises what ``thumbnail`` does."""
+        return self._small(data, Wish(None, None, self._max_pixels, preview=True))
+
+    def _small(self, data: bytes, wish: Wish) -> bytes:
         return self._decoded(self._pool.submit(request(data, wish), self._seconds).result())[0]
 
     def view(self, data: bytes, region: Region | None = None) -> tuple[PixelArray, Region]:

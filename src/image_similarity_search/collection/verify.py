@@ -99,12 +99,7 @@ def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> I
         return
     checked["vectors"] = len(store)
     with catalog.snapshot():
-        if store.generation > catalog.generation:
-            yield f"{path} is of generation {store.generation}, the catalog of {catalog.generation}"
-            return
-        if not catalog.removals.can_catch_up(store.generation):
-            return  # the same
-        held = Held(path, store.generation, kept_ids(store), kept_vectors(store))
+        held = Held(path, store.moment, kept_ids(store), kept_vectors(store))
         yield from contradictions(held, catalog, checked)
 
 

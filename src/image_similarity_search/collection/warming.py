@@ -8,11 +8,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from typing import TypeAlias
 
-import numpy as np
-
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.errors import CollectionCorruptError, ImageSearchError
+from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.stores.faiss_store import FaissStore
 from image_similarity_search.types import FloatArray, IdArray
 
@@ -72,9 +69,5 @@ class Warmer:
 
     def _vectors(self, ids: IdArray) -> FloatArray:
         """The comparable vectors ``(n, dim)`` of these ids."""
-        found = self._catalog.embeddings(ids)
-        order = np.argsort(found.ids)
-        if not np.array_equal(found.ids[order], np.sort(ids)):
-            raise CollectionCorruptError(self._catalog.path, "an image has no embedding")
-        rows = vectors.unpack(found.units, found.norms, self._catalog.identity.metric)
-        return rows[order[np.searchsorted(found.ids, ids, sorter=order)]]
+        found = self._catalog.embeddings_in_order(ids)
+        return found.comparable(self._catalog.identity.metric)

@@ -73,7 +73,8 @@ def onnx_session(
             return session, "cuda"
         if device == "cuda":
             raise EncoderUnavailableError(name, f"there is no CUDA for it here: {problem}", _REMEDY)
-        level = logging.INFO if problem == _NO_CUDA_BUILD else logging.WARNING
+        # who installed no build for CUDA expects none
+        level = logging.DEBUG if problem == _NO_CUDA_BUILD else logging.WARNING
         _log.log(level, "CUDA can't be used (%s): %s runs on the processor", problem, name)
     options = _options(threads)
     try:

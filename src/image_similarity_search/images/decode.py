@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import importlib
 import os
 import re
 import stat
@@ -25,6 +24,7 @@ from image_similarity_search.errors import (
 )
 from image_similarity_search.images.exif import exif_of
 from image_similarity_search.images.formats import SNIFF_BYTES, PictureFormat, format_of
+from image_similarity_search.images.tiff_tables import holds_raw
 from image_similarity_search.images.upright import UPRIGHT, upright_rgb
 from image_similarity_search.types import NO_TRAITS, Traits
 
@@ -152,7 +152,11 @@ def decode(
     except ImageError:
         raise
     except Exception as error:  # the codecs raise anything
-        raise ImageUnreadableError(name, _reason(error, picture_format.name)) from error
+        if not isinstance(error, MemoryError) and holds_raw(picture_format, data):
+            reason = "a RAW file in which no picture can be read: RAW data is not developed here"
+        else:
+            reason = _reason(error, picture_format.name)
+        raise ImageUnreadableError(name, reason) from error
 
 
 def from_image(
@@ -175,7 +179,7 @@ def from_image(
     _check_size(image, name, max_pixels)
     try:
         image.load()
-        rgb = upright_rgb(image, _orientation(image), min_side).rgb
+        rgb = upright_rgb(image, orientation_of(image), min_side).rgb
         return rgb.copy() if rgb.im is image.im else rgb
     except Exception as error:
         raise ImageUnreadableError(name, _reason(error, image.format or image.mode)) from error
@@ -230,10 +234,7 @@ def _decode_as(
     min_side: int | None,
     max_pixels: int,
 ) -> Decoded:
-    # the reader itself, not Image.open: that one knows only Pillow's global limit, warns at it,
-    # and imports readers that this file does not need
-    reader = getattr(importlib.import_module(picture_format.module), picture_format.reader)
-    image: Image.Image = reader(BytesIO(data), "")
+    image = picture_format.opened(BytesIO(data))
     _check_size(image, name, max_pixels)
     most = picture_format.max_pixels_per_byte
     if most is not None and image.width * image.height > most * len(data):
@@ -245,14 +246,14 @@ def _decode_as(
     image.load()
     if not scaled:
         full = image.size  # some headers don't say: TIFF turns itself upright, HEIF crops
-    orientation = _orientation(image)
+    orientation = orientation_of(image)
     width, height = full if orientation < 5 else (full[1], full[0])
     traits = exif_of(image)
     upright = upright_rgb(image, orientation, min_side)
     return Decoded(upright.rgb, width, height, picture_format.name, traits, upright.alpha)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """The EXIF orientation that is still to be applied to a loaded image; 1 is upright."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)

@@ -5,7 +5,6 @@ EXIF is anybody's bytes. What makes no sense in it counts as not there; nothing 
 
 from __future__ import annotations
 
-import importlib
 import math
 import re
 from contextlib import suppress
@@ -21,6 +20,7 @@ from image_similarity_search.types import NO_TRAITS, Traits
 _MAKE, _MODEL, _DATE = 0x010F, 0x0110, 0x0132
 _EXIF, _GPS = 0x8769, 0x8825  # where further tables are
 _TIMES = _TAKEN, _DIGITIZED = 0x9003, 0x9004
+_PARTS = _PARTS_TAKEN, _PARTS_DIGITIZED = 0x9291, 0x9292  # of a second
 _PLACE = _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 1, 2, 3, 4
 _LONGEST = 100  # letters of a camera's name
 _MOMENT = re.compile(r"(\d{4})[:\-/](\d\d)[:\-/](\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?")
@@ -44,14 +44,31 @@ def exif_of(image: Image.Image) -> Traits:
     )
 
 
+def moment_of(image: Image.Image) -> str | None:
+    """When an opened image was taken, or else digitized, by its EXIF: ``2022-01-01 10:00:05.25``.
+
+    With parts of a second, where the camera noted them. When it was changed last is no such time.
+    """
+    try:
+        found = values_in(Image.Image.getexif(image), _EXIF, (*_TIMES, *_PARTS))
+    except Exception:  # a broken block raises anything
+        return None
+    for tag, parts in zip(_TIMES, _PARTS, strict=True):
+        seconds = _moment(found.get(tag))
+        if seconds is not None:
+            moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            digits = _text(found.get(parts))
+            return f"{moment}.{digits}" if digits.isdecimal() else moment
+    return None
+
+
 def read_exif(path: str) -> Traits:
     """The same of a file, of which no more is read than the format needs for it."""
     with suppress(Exception), open(path, "rb") as file:  # readers raise anything
         kind = format_of(file.read(SNIFF_BYTES))
         if kind is not None:
             file.seek(0)
-            reader = getattr(importlib.import_module(kind.module), kind.reader)
-            with reader(file, "") as image:
+            with kind.opened(file) as image:
                 return exif_of(image)
     return NO_TRAITS
 

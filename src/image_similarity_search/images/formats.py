@@ -8,9 +8,14 @@ PDF and SVG (vector, and some start another program), FITS, GRIB, BUFR, HDF5, Mc
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import re
 from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SNIFF_BYTES = 2052
 """How many first bytes tell a picture; PhotoCD's mark comes last, at 2,048."""
@@ -36,6 +41,15 @@ class PictureFormat:
     start: re.Pattern[bytes] = field(repr=False)
     extensions: tuple[str, ...] = ()
     max_pixels_per_byte: int | None = None
+
+    def opened(self, file: IO[bytes]) -> Image.Image:
+        """The picture in a file of this format, not decoded yet; raises whatever a reader raises.
+
+        By the reader itself, not Image.open: that one knows only Pillow's global limit, warns at
+        it, and imports readers that this file does not need.
+        """
+        image: Image.Image = getattr(importlib.import_module(self.module), self.reader)(file, "")
+        return image
 
 
 def _pillow(
@@ -72,6 +86,14 @@ FORMATS: tuple[PictureFormat, ...] = (
         reader="HeifImageFile",
         start=re.compile(rb"....ftyp(?:he[iv][cxms]|mif1|msf1)", re.DOTALL),
         extensions=(".heic", ".heics", ".heif", ".heifs", ".hif"),
+    ),
+    # of RAW files no more is read than a TIFF begins with, a small picture as a rule; but for those
+    # of Canon their first bytes are a TIFF's
+    _pillow(
+        "RAW",
+        "Tiff",
+        rb"II\*\0....CR",
+        "dng nef nrw cr2 arw sr2 srf srw pef 3fr fff erf iiq kdc rwl",
     ),
     _pillow("TIFF", "Tiff", rb"II[*+]\0|MM\0[*+]", "tif tiff"),
     _pillow("BMP", "Bmp", rb"BM.{12}(?:\x0c\0\0\0|" + _BMP_HEADER_SIZE + rb")", "bmp"),
@@ -151,6 +173,11 @@ def is_picture_name(name: str) -> bool:
     if name[-4:].lower() in PICTURE_EXTENSIONS and name[0] != ".":  # for most, no more is needed
         return True
     return _extension(name) in PICTURE_EXTENSIONS
+
+
+def is_raw_name(name: str) -> bool:
+    """Whether a file's name says that it holds what a sensor saw."""
+    return _extension(name) in extensions_of("RAW")
 
 
 def is_other_name(name: str) -> bool:

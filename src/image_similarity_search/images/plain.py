@@ -6,16 +6,14 @@ They know nothing of orientation, transparency, colour profiles and depth, as th
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from io import BytesIO
 
 from PIL import Image
 
-from image_similarity_search.images.decode import DEFAULT_MAX_PIXELS
+from image_similarity_search.images.decode import DEFAULT_MAX_PIXELS, orientation_of
 from image_similarity_search.images.formats import SNIFF_BYTES, format_of
 
-_ORIENTATION_TAG = 0x0112
 _LYING = range(5, 9)  # orientations that swap width and height
 _PLAIN_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
@@ -51,7 +49,7 @@ def header_of(data: bytes) -> Header | None:
         if image.format not in _TELL_THEIR_SIZE:
             image.load()
         width, height = image.size
-        orientation = _orientation(image)
+        orientation = orientation_of(image)
         upright = orientation == 1 and image.mode in _PLAIN_MODES
         plain = upright and _is_opaque(image)
     except Exception:  # the codecs raise anything
@@ -73,22 +71,13 @@ def _opened(data: bytes) -> Image.Image | None:
     if picture_format is None:
         return None
     try:
-        reader = getattr(importlib.import_module(picture_format.module), picture_format.reader)
-        image: Image.Image = reader(BytesIO(data), "")
+        image = picture_format.opened(BytesIO(data))
     except Exception:  # the codecs raise anything
         return None
     most = DEFAULT_MAX_PIXELS
     if picture_format.max_pixels_per_byte is not None:
         most = min(most, picture_format.max_pixels_per_byte * len(data))
     return image if 0 < image.width * image.height <= most else None
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # a broken EXIF block says nothing
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _is_opaque(image: Image.Image) -> bool:

@@ -26,6 +26,21 @@ _JUNK = {  # in lower case; names that start with a dot are passed over anyway
     "node_modules": "other people's code, with its icons",
     "__pycache__": "compiled Python",
 }
+_PACKAGES = {  # what the folders of photo applications end with, in lower case
+    ".photoslibrary": "Photos",
+    ".photolibrary": "iPhoto",
+    ".migratedphotolibrary": "iPhoto, taken over by Photos",
+    ".aplibrary": "Aperture",
+    ".migratedaplibrary": "Aperture, taken over by Photos",
+    ".lrdata": "Lightroom: previews alone",
+    ".lrlibrary": "Lightroom in the cloud",
+    ".cocatalog": "Capture One",
+}
+_MADE_IN_PACKAGES = {  # folders directly in them that hold no picture but what was made of others
+    *("resources", "previews", "thumbnails", "data", "data.noindex", "ipod photo cache"),
+    *("database", "internal", "private", "cache"),
+}
+_CAPTURE_ONE = "captureone"  # the folder that it keeps beside the pictures
 
 
 class Rules:
@@ -37,11 +52,13 @@ class Rules:
         exclude: Sequence[str],
         all_files: bool,
         skip: Collection[str],
+        root: str = "",
     ) -> None:
         self._include = _any_of(include)
         self._exclude = _any_of(exclude)
         self._all_files = all_files
         self._skip = frozenset(os.path.normcase(path) for path in skip)
+        self._root = os.path.basename(root.rstrip("/\\"))
 
     @property
     def by_extension(self) -> bool:
@@ -49,10 +66,33 @@ class Rules:
         return self._include is None and self._exclude is None
 
     def passes_over(self, name: str, path: str) -> bool:
-        """Whether a file or folder is hidden, junk or excluded."""
-        if name.startswith(".") or name.lower() in _JUNK:
+        """Whether a file or folder is hidden, junk, made by a photo application, or excluded.
+
+        ``path`` is relative to the root.
+        """
+        lower = name.lower()
+        if name.startswith(".") or lower in _JUNK or self._is_made(lower, path):
             return True
         return self._exclude is not None and _matches(self._exclude, name, path)
+
+    def leaves_out(self, path: str, start: str = "") -> bool:
+        """Whether ``path``, or a folder on the way to it from ``start``, is passed over."""
+        end = len(start) + 1 if start else 0
+        while end >= 0:
+            end = path.find("/", end)
+            so_far = path if end < 0 else path[:end]
+            if self.passes_over(so_far.rpartition("/")[2], so_far):
+                return True
+            end = end + 1 if end >= 0 else end
+        return False
+
+    def _is_made(self, name: str, path: str) -> bool:
+        """Whether it holds but what an application made of the pictures in its library."""
+        if name.endswith(".lrdata"):
+            return True
+        if name not in _MADE_IN_PACKAGES:
+            return False
+        return bool(package_in(path.rpartition("/")[0].rpartition("/")[2] or self._root))
 
     def enters(self, real_path: str) -> bool:
         """Whether the folder of this absolute real path is not to be skipped."""
@@ -67,6 +107,14 @@ class Rules:
         if self._all_files or is_picture_name(name):
             return True
         return False if is_other_name(name) else None
+
+
+def package_in(path: str) -> str:
+    """The folder of a photo application that is on a path, or empty: what lies in it is its own."""
+    for name in path.replace(os.sep, "/").split("/"):
+        if name.lower().endswith(tuple(_PACKAGES)) or name.lower() == _CAPTURE_ONE:
+            return name
+    return ""
 
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:

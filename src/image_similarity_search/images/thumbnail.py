@@ -1,4 +1,4 @@
-"""A small upright JPEG of a decoded picture."""
+"""Small upright JPEGs of a decoded picture: its thumbnail, and a preview to look at it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,33 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SIDE = 256
-"""Pixels of the longer side, about: as few as ``LEAST`` and as many as ``MOST``."""
+"""Pixels of a thumbnail's longer side, about: as few as ``LEAST`` and as many as ``MOST``."""
 LEAST, MOST = 224, 320
 
+PREVIEW_SIDE = 1_440
+"""Pixels of a preview's longer side, at most."""
+
 _QUALITY = 75  # JPEG's: some 9 kB a photograph
+_PREVIEW_QUALITY = 85  # some 300 kB
 
 
 def thumbnail_of(image: Image.Image) -> bytes:
     """The JPEG of an upright RGB image; none is enlarged."""
+    return _jpeg(_reduced(image), _QUALITY)
+
+
+def preview_of(image: Image.Image) -> bytes:
+    """A larger one, to look at the picture by itself; none is enlarged."""
+    from PIL import Image
+
+    if max(image.size) > PREVIEW_SIDE:
+        image = image.resize(_within(PREVIEW_SIDE, image), Image.Resampling.LANCZOS)
+    return _jpeg(image, _PREVIEW_QUALITY)
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
     out = BytesIO()
-    _reduced(image).save(out, "JPEG", quality=_QUALITY)
+    image.save(out, "JPEG", quality=quality)
     return out.getvalue()
 
 
@@ -31,6 +48,10 @@ def _reduced(image: Image.Image) -> Image.Image:
     factor = round(longer / SIDE)
     if LEAST <= longer / factor <= MOST and min(image.size) >= factor:
         return image.reduce(factor)  # whole squares averaged: a third of the time of resizing
-    scale = SIDE / longer
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.5)
+    return image.resize(_within(SIDE, image), Image.Resampling.BILINEAR, reducing_gap=1.5)
+
+
+def _within(side: int, image: Image.Image) -> tuple[int, int]:
+    """The size of an image whose longer side is to be ``side``."""
+    scale = side / max(image.size)
+    return max(1, round(image.width * scale)), max(1, round(image.height * scale))

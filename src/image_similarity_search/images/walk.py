@@ -55,7 +55,7 @@ class FoundFolder:
     Attributes:
         path: relative to the root, with "/" between the parts; "" is the root.
         files: its pictures, by name.
-        others: how many of its files are no pictures; hidden, junk and excluded ones don't count.
+        others: names of its files that are no pictures; hidden, junk and excluded ones don't count.
         error: why it couldn't be listed (then ``files`` is empty), or None.
         is_disk: whether a disk is mounted there: on another device than the folder above it, and
             not come to by a link.
@@ -64,7 +64,7 @@ class FoundFolder:
 
     path: str
     files: list[FoundFile]
-    others: int
+    others: Sequence[str]
     error: str | None
     is_disk: bool = False
     passed_over: Sequence[PassedOver] = ()
@@ -82,7 +82,8 @@ def walk(
 ) -> Iterator[FoundFolder]:
     """Visit a folder and all folders below it, depth first, each one's names in order.
 
-    Hidden and junk names are passed over, and so are pipes, sockets, devices and broken links.
+    Hidden and junk names are passed over, and so are the previews in the libraries of photo
+    applications, pipes, sockets, devices and broken links.
     A linked file counts where the walk doesn't come to the real one by itself, and only the
     first of several links to it. Hard links are separate files. A folder that can't be listed
     (also one whose path is too long) is reported by its ``error``, nothing below it is visited,
@@ -99,7 +100,7 @@ def walk(
         all_files: find every regular file, not only pictures.
         skip: absolute real paths of folders not to enter.
     """
-    rules = Rules(include, exclude, all_files, skip)
+    rules = Rules(include, exclude, all_files, skip, os.path.realpath(root))
     return _Walk(root, start, rules, follow_symlinks).folders()
 
 
@@ -158,7 +159,7 @@ class _Walk:
             is_disk = device != above and self._is_mount_point(folder, path)
             found, below = self._sort_out(folder, entries, is_disk=is_disk)
         except OSError as error:
-            return FoundFolder(folder.path, [], 0, (error.strerror or str(error)).lower())
+            return FoundFolder(folder.path, [], [], (error.strerror or str(error)).lower())
         self._pending.extend((inner, device) for inner in reversed(below))
         return found
 
@@ -175,7 +176,8 @@ class _Walk:
         files, rest = self._plain_pictures(entries) if self._simple else ([], entries)
         below: list[_Folder] = []
         passed_over: list[PassedOver] = []
-        others, plain = 0, len(files)
+        others: list[str] = []
+        plain = len(files)
         for entry in rest:
             path = _join(folder.path, entry.name)
             if self._rules.passes_over(entry.name, path):
@@ -191,7 +193,7 @@ class _Walk:
                 passed_over.append(found)
             elif found is not None and self._rules.includes(entry.name, path):
                 if not self._is_picture(entry.name, entry.path):
-                    others += 1
+                    others.append(entry.name)
                 elif first := self._counted_before(entry, path, found):
                     passed_over.append(PassedOver(entry.name, f"the same file as {first}", first))
                 else:

@@ -29,6 +29,7 @@ from image_similarity_search.service.routes import (
     duplicates,
     explaining,
     images,
+    pictures,
     searching,
     sessions,
     syncing,
@@ -36,6 +37,7 @@ from image_similarity_search.service.routes import (
 )
 from image_similarity_search.service.service import Service
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.supervising import end_with_parent
 
 _ABOUT = """Find pictures that look like a picture.
 
@@ -54,7 +56,9 @@ class AppFactory:
 
     def __call__(self) -> ASGIApp:
         """The application, all its checks around it."""
-        metrics = Metrics(self.shared_metrics)
+        end_with_parent()
+        names = [name for name, _ in self.settings.collections]
+        metrics = Metrics(names, self.shared_metrics)
         app = create_app(self.settings, metrics)
         return Gate(app, self.settings, metrics, app.state.service.guesses)
 
@@ -74,7 +78,8 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
     app.state.service = service
     app.state.parameters = {}
     problems.add_handlers(app)
-    for module in (about, sessions, searching, explaining, images, tags, syncing, duplicates):
+    asked = (about, sessions, searching, explaining, images, pictures, tags, syncing, duplicates)
+    for module in asked:
         app.include_router(module.router, dependencies=[Depends(only_known)])
     add_page(app)
     app.openapi = lambda: _document(app, keys=bool(settings.keys))  # type: ignore[method-assign]  # as FastAPI says to

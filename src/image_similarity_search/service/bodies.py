@@ -88,7 +88,6 @@ class Body:
     """One body: what ``receive`` gives, counted. Close it when the request is done."""
 
     def __init__(self, bodies: Bodies, receive: Receive, room: _Room, seconds: float) -> None:
-        self.abandoned = False  # the client went away before all of it had arrived
         self._bodies = bodies
         self._receive = receive
         self._room = room
@@ -115,8 +114,6 @@ class Body:
             self._bodies.take(size)
             self._size += size
             self._complete = not message.get("more_body", False)
-        else:
-            self.abandoned = True
         return message
 
     def check(self, size: int) -> None:

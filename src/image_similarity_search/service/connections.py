@@ -1,12 +1,13 @@
-"""Connections of clients, counted where the server keeps them."""
+"""Connections of clients, counted where the server keeps them; with one its request ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sized
+import asyncio
+from collections.abc import Set
 from typing import Any
 
 import h11
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from image_similarity_search.service import problems
@@ -32,13 +33,36 @@ class Counted(H11Protocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         app: ASGIApp = self.app
-        connections: Sized = self.connections
+        self._answering: asyncio.Task[Any] | None = None
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            connections: Set[Any] = self.connections
+            if self not in connections:  # it was gone before this began
+                return
             scope[COUNT] = len(connections)
-            await app(scope, receive, send)
+            task = self._answering = asyncio.current_task()
+
+            async def received() -> Message:
+                message = await receive()
+                self.flow.resume_reading()  # after the last part, too: to see when the client goes
+                return message
+
+            try:
+                await app(scope, received, send)
+            except asyncio.CancelledError:  # there is nobody, no time or no way to say more to
+                self.transport.close()
+            finally:
+                if self._answering is task:  # the next may have begun on this connection
+                    self._answering = None
 
         self.app = counted
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of what is under way for a client that went: nobody waits for the answer."""
+        unanswered = self.cycle is not None and not self.cycle.response_complete
+        super().connection_lost(exc)
+        if unanswered and self._answering:
+            self._answering.cancel()
 
     def send_400_response(self, msg: str) -> None:
         """Say of bytes that are no request what any other problem says; the application sees none.

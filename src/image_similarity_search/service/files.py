@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -39,6 +39,7 @@ DATA = "application/octet-stream"
 MOST_BYTES = 256 * 1024**2
 """Of a file that is read whole, to be decoded."""
 
+_OBJECT_SECONDS = 30.0  # in which an object must have come: nobody waits for it as long
 _CHUNK = 1 << 18
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _STEPS = os.open in os.supports_dir_fd and _NO_FOLLOW  # Windows has neither
@@ -46,12 +47,22 @@ _STEPS = os.open in os.supports_dir_fd and _NO_FOLLOW  # Windows has neither
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file to be handed out: open, its size in bytes, its time of change, and its type."""
+    """A file to be handed out: open, its size in bytes, its time of change, and its type.
 
+    ``shown_upright``: browsers show it, and as a person sees it.
+    """
+
+    path: str
     file: IO[bytes]
     size: int
     mtime_ns: int
     media_type: str
+    shown_upright: bool
+
+    @property
+    def tag(self) -> str:
+        """What tells it from what it was before."""
+        return f'"{self.mtime_ns:x}-{self.size:x}"'
 
     def chunks(self) -> Iterator[bytes]:
         """What it holds, as long as it was when it was opened."""
@@ -59,6 +70,10 @@ class OpenFile:
         while left and (data := self.file.read(min(_CHUNK, left))):
             left -= len(data)
             yield data
+
+    def close(self) -> None:
+        """Close it."""
+        self.file.close()
 
 
 def open_inside(path: str, roots: Roots) -> OpenFile:
@@ -79,7 +94,7 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
     try:
         with originals.reading():
             stored_ns = originals.stat(path).mtime_ns if stored else None
-            file = originals.opened(path) if stored else _opened(root, real)
+            file = originals.opened(path, _OBJECT_SECONDS) if stored else _opened(root, real)
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
             raise ImageNotFoundError(path, "its file is not there") from None
@@ -87,7 +102,8 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
     try:
         status = os.fstat(file.fileno())
         mtime_ns = status.st_mtime_ns if stored_ns is None else stored_ns
-        picture_format = format_of(file.read(SNIFF_BYTES))
+        head = file.read(SNIFF_BYTES)
+        picture_format = format_of(head)
         if picture_format is None:
             raise ImageUnreadableError(path, "its file is no picture")
         file.seek(0)
@@ -95,7 +111,13 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
         file.close()
         raise
     media_type = SHOWN.get(picture_format.name, DATA)
-    return OpenFile(file, status.st_size, mtime_ns, media_type)
+    shown_upright = media_type != DATA and not _may_be_turned(head)
+    return OpenFile(path, file, status.st_size, mtime_ns, media_type, shown_upright)
+
+
+def _may_be_turned(head: bytes) -> bool:
+    """Whether it is a WebP with EXIF or XMP: browsers pass over the orientation in these."""
+    return head[8:16] == b"WEBPVP8X" and bool(int.from_bytes(head[20:21], "big") & 0b1100)
 
 
 def read_inside(path: str, roots: Roots) -> bytes:
@@ -105,10 +127,18 @@ def read_inside(path: str, roots: Roots) -> bytes:
         ImageNotFoundError: there is no such file within the roots.
         ImageUnreadableError: it is no picture file, too large, or can't be read.
     """
-    opened = open_inside(path, roots)
-    with opened.file:
+    return read_opened(open_inside(path, roots))
+
+
+def read_opened(opened: OpenFile) -> bytes:
+    """The same of one that is open, which is closed.
+
+    Raises:
+        ImageUnreadableError: it is too large.
+    """
+    with closing(opened):
         if opened.size > MOST_BYTES:
-            raise ImageUnreadableError(path, f"a file of more than {MOST_BYTES:,} bytes")
+            raise ImageUnreadableError(opened.path, f"a file of more than {MOST_BYTES:,} bytes")
         return opened.file.read(opened.size)
 
 

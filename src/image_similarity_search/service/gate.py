@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
-from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from image_similarity_search.service import problems
@@ -16,11 +16,14 @@ from image_similarity_search.service.guesses import RATE, Guesses
 from image_similarity_search.service.headers import SECURITY
 from image_similarity_search.service.keys import Keys, guess
 from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.log_lines import Strangers
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.origins import Origins
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.rates import Rates
 from image_similarity_search.service.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _HOST = Kind(421, "host", "The service is not called by this name")
 _ORIGIN = Kind(403, "origin", "Pages of other sites may not ask for this")
@@ -48,6 +51,7 @@ class Gate:
         self._rates = Rates(settings.limits.rate, settings.limits.burst)
         self._bodies = Bodies(settings.limits)
         self._metrics = metrics
+        self._told = Strangers(_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -66,9 +70,10 @@ class Gate:
             await send(message)
 
         try:
-            abandoned = await self._abandoned(scope, receive, send_safely)
-            if abandoned and (not answering or status >= 400):
-                status = _GONE
+            await self._answer(scope, receive, send_safely)
+        except asyncio.CancelledError:
+            status = status if answering else _GONE
+            raise
         except Exception:  # the server logs it
             if not answering:
                 await problems.internal()(scope, receive, send_safely)
@@ -76,8 +81,7 @@ class Gate:
         finally:
             self._metrics.answered(scope, status, time.perf_counter() - started)
 
-    async def _abandoned(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Answer a request; whether its client went away amid its body."""
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         try:
             self._check(scope, headers)
@@ -85,13 +89,11 @@ class Gate:
         except Refusal as refusal:
             answer = problems.response(refusal.kind, str(refusal.detail), refusal.headers)
             await answer(scope, receive, send)
-            return False
+            return
         try:
-            with suppress(ClientDisconnect):
-                await self._app(scope, body.receive, send)
+            await self._app(scope, body.receive, send)
         finally:
             body.close()
-        return body.abandoned
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         if scope.get(COUNT, 0) > MOST_CONNECTIONS:
@@ -125,4 +127,5 @@ class Gate:
     def _slow_down(self, client: str) -> None:
         seconds = self._rates.take(client)
         if seconds:
+            self._told.warning("too many requests of %r: some are refused", client)
             raise Refusal(RATE, f"try again in {seconds} s", {"Retry-After": str(seconds)})

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import logging
 from collections import OrderedDict
 
 from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.log_lines import Strangers
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.rates import Rates
+
+_log = logging.getLogger(__name__)
 
 GUESSES_A_MINUTE = 10
 """Wrong keys that one address may show, in one process."""
@@ -29,6 +33,7 @@ class Guesses:
     def __init__(self) -> None:
         self._rates = Rates(GUESSES_A_MINUTE / 60, 60.0)
         self._wrong: OrderedDict[bytes, None] = OrderedDict()
+        self._told = Strangers(_log)
 
     def check(self, address: str, shown: str) -> None:
         """Before a key is compared.
@@ -38,6 +43,7 @@ class Guesses:
         """
         seconds = 0 if _digest(shown) in self._wrong else self._rates.wait(_network(address))
         if seconds:
+            self._told.warning("%r shows too many wrong keys: it is refused for a while", address)
             detail = f"too many wrong keys: try again in {seconds} s"
             raise Refusal(RATE, detail, {"Retry-After": str(seconds)})
 
@@ -46,6 +52,7 @@ class Guesses:
         digest = _digest(shown)
         if digest in self._wrong:
             return
+        self._told.warning("a wrong key from %r", address)
         self._rates.take(_network(address))
         self._wrong[digest] = None
         if len(self._wrong) > _REMEMBERED:

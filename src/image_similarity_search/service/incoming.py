@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.images.formats import FORMATS
-from image_similarity_search.service.bodies import AS_PICTURE
+from image_similarity_search.service.bodies import AS_PICTURE, JSON_BYTES
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import MOST_EXAMPLES
@@ -21,7 +21,6 @@ from image_similarity_search.types import Region
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _MEDIA = Kind(415, "media-type", "A body of this type is not understood")
-_TEXT_BYTES = 256 * 1024  # of JSON
 
 _TAKEN = (
     "send a picture's bytes as image/* or application/octet-stream, a form, or JSON; pictures are "
@@ -61,7 +60,7 @@ async def incoming(request: Request, *, pictures: int = MOST_EXAMPLES) -> Incomi
 
 
 async def _form(request: Request, pictures: int) -> Incoming:
-    async with request.form(max_files=pictures, max_fields=1, max_part_size=_TEXT_BYTES) as fields:
+    async with request.form(max_files=pictures, max_fields=1, max_part_size=JSON_BYTES) as fields:
         found, question = [], None
         for name, value in fields.multi_items():
             if name == "image" and isinstance(value, UploadFile):
@@ -81,8 +80,8 @@ def parsed(model: type[_Model], text: bytes) -> _Model:
     Raises:
         RequestValidationError: it is none, or not of the right shape.
     """
-    if len(text) > _TEXT_BYTES:
-        raise ConfigError("body", "", f"JSON of at most {_TEXT_BYTES:,} bytes")
+    if len(text) > JSON_BYTES:
+        raise ConfigError("body", "", f"JSON of at most {JSON_BYTES:,} bytes")
     try:
         return model.model_validate_json(text)
     except ValidationError as error:

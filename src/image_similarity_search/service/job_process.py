@@ -14,11 +14,13 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 from image_similarity_search.collection import Collection
+from image_similarity_search.collection.other_files import most_of
 from image_similarity_search.duplicates import DuplicateReport
 from image_similarity_search.errors import (
     FolderNotFoundError,
@@ -79,7 +81,7 @@ class _Job:
         reasons = [f"{name}: {error.reason}" for name, error in away.items()]
         if not reports:
             kind = kinds.kind_of(next(iter(away.values())))
-            return {"state": "failed", "error": kinds.problem(kind, "; ".join(reasons))}
+            return _failed(kind, "; ".join(reasons), "; ".join(map(str, away.values())))
         report = _together(reports, roots)
         report["unreadable_folders"] += reasons
         return {"state": state, "report": report}
@@ -120,9 +122,15 @@ def main() -> None:
         except KeyboardInterrupt:
             end = {"state": "cancelled"}
         except ImageSearchError as error:
-            kind = kinds.kind_of(error)
-            end = {"state": "failed", "error": kinds.problem(kind, kinds.detail_of(error))}
+            end = _failed(kinds.kind_of(error), kinds.detail_of(error), str(error))
+        except Exception:  # whatever it is, the log of the service is to tell it
+            end = _failed(kinds.INTERNAL, kinds.LOGGED, traceback.format_exc())
         line.say(**end)
+
+
+def _failed(kind: kinds.Kind, detail: str, why: str) -> dict[str, Any]:
+    """The end of a job that failed: with what a client may know of it, and ``why`` for the log."""
+    return {"state": "failed", "error": kinds.problem(kind, detail), "why": why}
 
 
 def _together(reports: list[SyncReport], roots: Roots) -> dict[str, Any]:
@@ -130,6 +138,7 @@ def _together(reports: list[SyncReport], roots: Roots) -> dict[str, Any]:
     folders = [folder for report in reports for folder in report.unreadable_folders]
     return {name: sum(getattr(report, name) for report in reports) for name in _COUNTS} | {
         "other_files": sum(report.others for report in reports),
+        "other_kinds": most_of(report.other_kinds for report in reports),
         "unreadable_folders": [roots.without_folders(folder) for folder in folders],
         "seconds": round(sum(report.seconds for report in reports), 3),
     }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from typing import Any
+
+_log = logging.getLogger(__name__)
 
 STOP_SECONDS = 30.0
 """What a job has to stop in, before its process is killed."""
@@ -49,6 +52,8 @@ def lines_of(
     finally:
         done.set()
         _end(process)
+    if process.returncode:
+        _log.warning("the process of a job (%s) ended with status %d", task, process.returncode)
 
 
 def _stop_when_unwanted(

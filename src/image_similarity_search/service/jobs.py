@@ -194,6 +194,8 @@ class Jobs:
         return self.stopping or id_ in self._unwanted or os.path.exists(self._path(id_, ".stop"))
 
     def _ended(self, job: Job, end: dict[str, Any]) -> Job:
+        if why := end.pop("why", ""):
+            _log.warning("job %s (%s of %s): %s", job.id, job.kind, job.collection, why)
         groups = end.pop("groups", None)
         if groups is not None:
             try:

@@ -66,7 +66,8 @@ def guess(headers: Mapping[str, str]) -> str:
 
 def _shown(headers: Mapping[str, str]) -> str:
     scheme, _, value = headers.get("authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+    # ours first: what is in Authorization may be for a proxy before us
+    return headers.get("x-api-key", "") or (value.strip() if scheme.lower() == "bearer" else "")
 
 
 def _session(headers: Mapping[str, str]) -> str:

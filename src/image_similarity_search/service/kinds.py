@@ -46,12 +46,18 @@ KINDS: dict[type[ImageSearchError], Kind] = {
     ),
     errors.CollectionCorruptError: Kind(500, "corrupt", "The collection is damaged"),
     errors.CollectionError: Kind(500, "collection", "The collection can't be used as asked"),
+    errors.StoreUnavailableError: Kind(503, "no-store", "The engine can't be reached", 60),
     errors.StoreError: Kind(500, "store", "The index of embeddings can't be used"),
     errors.WorkerUnavailableError: Kind(503, "no-worker", "No picture can be decoded now", 5),
     errors.ClusterUnavailableError: Kind(503, "no-cluster", "The cluster can't be used", 60),
     ConfigError: Kind(422, "invalid", "The request has a value that is not allowed"),
     ImageSearchError: Kind(500, "failed", "That failed"),
 }
+
+INTERNAL = Kind(500, "internal", "That failed")
+"""What no error of ours is to a client."""
+
+LOGGED = "The service's log says why."
 
 
 def kind_of(error: ImageSearchError) -> Kind:

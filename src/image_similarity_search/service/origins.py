@@ -28,7 +28,7 @@ class Origins:
         if not match:
             return True
         name = match[1].lower().rstrip(".")
-        return name not in self._names and not _is_address(name.strip("[]"))
+        return name not in self._names and not _is_ip(name.strip("[]"))
 
     def refused_origin(self, method: str, headers: Mapping[str, str]) -> bool:
         """Whether a request comes from a page of somebody else."""
@@ -42,17 +42,17 @@ class Origins:
         return method not in _SAFE or headers.get("sec-fetch-mode") != "navigate"
 
 
+def _is_ip(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 def _place_of(origin: str) -> str | None:
     """The host and port of an origin; None if it is none."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

@@ -13,11 +13,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from image_similarity_search.errors import ConfigError, ImageSearchError
 from image_similarity_search.service.faults import faults
-from image_similarity_search.service.kinds import KINDS, Kind, detail_of, kind_of, problem
+from image_similarity_search.service.kinds import (
+    INTERNAL,
+    KINDS,
+    LOGGED,
+    Kind,
+    detail_of,
+    kind_of,
+    problem,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +58,7 @@ def response(
 
 def internal() -> Response:
     """The response to a request that failed as none should."""
-    return response(Kind(500, "internal", "That failed"), "The service's log says why.")
+    return response(INTERNAL, LOGGED)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -83,10 +90,6 @@ def add_handlers(app: FastAPI) -> None:
             error.detail = "no such path; /openapi.json has all that there are"
         slug, title = TITLES.get(error.status_code, ("http", str(error.detail)))
         return response(Kind(error.status_code, slug, title), str(error.detail), error.headers)
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(_: Request, error: ClientDisconnect) -> Response:
-        return Response(status_code=499)  # nobody reads it
 
     @app.exception_handler(Exception)
     async def unknown(_: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from image_similarity_search._version import __version__
-from image_similarity_search.addresses import is_address
 from image_similarity_search.collection.explaining.explanation import Compared, ExplainMethod
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.reports import CollectionInfo as StoredInfo
+from image_similarity_search.service.reach import Reach
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import (
     Hit,
@@ -23,9 +23,11 @@ from image_similarity_search.types import (
     Region,
     ScoreWord,
     State,
+    Traits,
 )
 
 JobKind = Literal["sync", "duplicates"]
+JobState = Literal["running", "done", "cancelled", "failed"]
 
 
 class Links(BaseModel):
@@ -33,6 +35,7 @@ class Links(BaseModel):
 
     self: str
     thumbnail: str
+    preview: str
     file: str
 
 
@@ -60,6 +63,37 @@ class Image(BaseModel):
     def of(cls, record: ImageRecord, collection: str, roots: Roots) -> Image:
         """The image of a record."""
         return cls(**_image(record, collection, roots))
+
+
+class TraitsOut(BaseModel):
+    """What a picture file says of itself, and its colours; null where it does not."""
+
+    camera: str | None = Field(examples=["Canon EOS R5"])
+    taken: str | None = Field(
+        description="By the camera's clock, which knows no time zone.",
+        examples=["2023-06-01T12:05:00"],
+    )
+    latitude: float | None
+    longitude: float | None
+    colours: list[str] = Field(description="A quarter or more of the picture is of each.")
+
+    @classmethod
+    def of(cls, traits: Traits) -> TraitsOut:
+        """What ``Collection.traits`` said."""
+        taken = None if traits.taken is None else _time(traits.taken * 10**9)
+        return cls(
+            camera=traits.camera,
+            taken=taken.replace(tzinfo=None).isoformat() if taken else None,
+            latitude=traits.latitude,
+            longitude=traits.longitude,
+            colours=list(traits.colours),
+        )
+
+
+class ImageDetails(Image):
+    """All that is known of an image; ``traits`` is null where its file was not read for them."""
+
+    traits: TraitsOut | None
 
 
 class Images(BaseModel):
@@ -210,9 +244,9 @@ class CollectionOut(BaseModel):
 
     @classmethod
     def of(
-        cls, info: StoredInfo, name: str, folders: dict[str, str], *, read_only: bool
+        cls, info: StoredInfo, name: str, reaches: Mapping[str, Reach], *, read_only: bool
     ) -> CollectionOut:
-        """What ``Collection.info`` said."""
+        """What ``Collection.info`` said, and how its roots can be reached, by their names."""
         return cls(
             name=name,
             encoder=info.encoder,
@@ -225,10 +259,10 @@ class CollectionOut(BaseModel):
             roots=[
                 Root(
                     name=root,
-                    available=is_address(folder) or os.path.isdir(folder),
-                    writable=not read_only and os.access(folder, os.W_OK),
+                    available=reach.available,
+                    writable=reach.writable and not read_only,
                 )
-                for root, folder in folders.items()
+                for root, reach in reaches.items()
             ],
             generation=info.generation,
             catalog_bytes=info.catalog_bytes,
@@ -260,6 +294,11 @@ class SyncReportOut(BaseModel):
     skipped: int
     encoded: int
     other_files: int
+    other_kinds: dict[str, int] = Field(
+        default_factory=dict,
+        description="How many of them have each extension; the ten most.",
+        examples=[{".cr3": 16, ".mov": 2}],
+    )
     unreadable_folders: list[str]
     seconds: float
 
@@ -328,7 +367,7 @@ class Job(BaseModel):
     id: str = Field(examples=["3f9c2a7be01d4c55"])
     collection: str
     kind: JobKind
-    state: Literal["running", "done", "cancelled", "failed"]
+    state: JobState
     root: str | None = Field(description="The folder that is being worked on.")
     phase: str | None = Field(default=None, examples=["indexing"])
     done: int = 0
@@ -376,7 +415,10 @@ def _image(record: ImageRecord, collection: str, roots: Roots) -> dict[str, Any]
         "state": record.state,
         "reason": record.reason,
         "metadata": record.metadata,
-        "links": {"self": here, "thumbnail": f"{here}/thumbnail", "file": f"{here}/file"},
+        "links": {
+            "self": here,
+            **{what: f"{here}/{what}" for what in ("thumbnail", "preview", "file")},
+        },
     }
 
 

@@ -78,6 +78,8 @@ class Searches:
         answer: asyncio.Future[str] = loop.create_future()
 
         def search(made: Future[FloatArray]) -> None:
+            if made.cancelled():
+                return
             error = made.exception()
             if error is None:
                 examples = [Example(made.result())]
@@ -86,13 +88,19 @@ class Searches:
                 loop.call_soon_threadsafe(_settle, [answer], [error])
 
         embedding.add_done_callback(search)
-        return await answer
+        try:
+            return await answer
+        finally:
+            embedding.cancel()  # what nobody waits for any more
 
     def close(self) -> None:
         """Wait for those that are under way."""
         self._batches.close()
 
     def _answer(self, batch: list[tuple[Wanted, asyncio.Future[str]]]) -> None:
+        batch = [one for one in batch if not one[1].cancelled()]
+        if not batch:
+            return
         try:
             answers = self._answered([wanted for wanted, _ in batch])
         except BaseException as error:  # somebody waits for it

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
@@ -18,18 +18,22 @@ from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Refusal
+from image_similarity_search.service.reach import Reaches
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.searches import Searches, Wanted
 from image_similarity_search.service.settings import Limits, Settings
+from image_similarity_search.service.threads import Threads
 from image_similarity_search.types import FloatArray, ImageRecord, Region
 
 _log = logging.getLogger(__name__)
 
 _BUSY = Kind(503, "busy", "The service is busy", 1)
-_CHANGING = Kind(503, "busy", "The service is busy", 5)
 _FETCHING = Kind(503, "text-loading", "What understands words is being fetched", 10)
 _WORDS_SECONDS = 5.0  # that a request waits for what understands words
-_CHANGES = 8  # at work or waiting
+_READS = 64  # of originals, at work or waiting, of one collection
+_CHANGES = 8  # the same
+_CHANGE_SECONDS = 60.0  # that a change may take: it reads, decodes and writes pictures
+_END_SECONDS = 5.0  # in which what is under way may end where nobody waits for it any more
 _LOCK_SECONDS = 5.0  # that a change waits for another process
 
 _P = ParamSpec("_P")
@@ -43,24 +47,30 @@ class Served:
         self.name = name
         self.folder = folder
         self._folders = [os.path.realpath(folder) for folder in settings.folders]
+        self.reaches = Reaches()
+        # the drive of the pictures may hang those who read or write them, and nobody else
+        seconds = settings.limits.read_seconds
+        self.originals = Threads("read", 4, most=_READS, seconds=seconds, retry=1)
+        self.changes = Threads("change", 1, most=_CHANGES, seconds=_CHANGE_SECONDS, retry=5)
         limits = settings.limits
-        self.collection = Collection.open(folder, wait=_LOCK_SECONDS)
-        try:
-            self.uploads = self.collection.uploads(
-                max_pixels=limits.upload_pixels, seconds=limits.decode_seconds
+        with ExitStack() as begun:  # what ends again where the rest can't be had
+            self.collection = begun.enter_context(Collection.open(folder, wait=_LOCK_SECONDS))
+            self.uploads = begun.enter_context(
+                self.collection.uploads(
+                    max_pixels=limits.upload_pixels, seconds=limits.decode_seconds
+                )
             )
             self.uploads.prepare()
             self._prepare_encoder()
-            info = self.collection.info()  # loads the store, too
+            info = self.collection.info()  # loads the store, too, or tries an engine
             self.metric = info.metric
             self.is_shared = bool(info.catalog)
-            self.searches = Searches(self.collection, name, self.metric)
             # at the first words their model is made, and perhaps fetched: nothing else waits for it
             self.words = Background("words")
+            begun.callback(self.words.close)
             self.understood = False  # any yet
-        except BaseException:
-            self.collection.close()
-            raise
+            self.searches = Searches(self.collection, name, self.metric)
+            begun.pop_all()
 
     def _prepare_encoder(self) -> None:
         try:
@@ -68,19 +78,23 @@ class Served:
         except EncoderNotHereError as error:
             _log.warning("%s: no picture can be searched by, for %s", self.folder, error)
 
-    def thumbnail(self, record: ImageRecord) -> bytes:
-        """A small picture of an image.
+    def kept_thumbnail(self, id_: int) -> bytes | None:
+        """The small picture of an image, if one is kept; its file is not read."""
+        return self.collection.thumbnail(id_, make=lambda _: ("", b"")) or None
+
+    def thumbnail(self, id_: int, data: bytes) -> bytes:
+        """A small picture of an image, made of its file's ``data`` where none is kept.
 
         Raises:
-            ImageError: its file can't be read.
+            ImageError: it can't be decoded.
         """
-        return self.collection.thumbnail(record.id, make=self._make)
 
-    def _make(self, record: ImageRecord) -> tuple[str, bytes]:
-        from image_similarity_search.images import decode
+        def make(_: ImageRecord) -> tuple[str, bytes]:
+            from image_similarity_search.images import decode
 
-        data = read_inside(record.path, self.places())
-        return decode.content_hash(data), self.uploads.thumbnail(data)
+            return decode.content_hash(data), self.uploads.thumbnail(data)
+
+        return self.collection.thumbnail(id_, make=make)
 
     def roots(self) -> Roots:
         """Its indexed folders, by name."""
@@ -101,6 +115,8 @@ class Served:
     def close(self) -> None:
         """Close it; a model that is being fetched for words is not waited for."""
         self.words.close()
+        self.originals.close()
+        self.changes.close(_END_SECONDS)
         self.uploads.close()
         self.searches.close()
         self.collection.close()
@@ -110,13 +126,12 @@ class Desk:
     """Where blocking work is done: a few threads, and a bounded number that wait for them."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
-        self._others = ThreadPoolExecutor(4, thread_name_prefix="work")
-        # changes wait for the lock of the collection: nothing else is to wait behind them
-        self._changes = ThreadPoolExecutor(1, thread_name_prefix="change")
-        self._changing = 0
+        self._others = Background("work", 4)
+        self._tellers = Background("tell", 2)  # who watches the service waits for no work
         self._most = limits.waiting
         self._metrics = metrics
         self._waiting = 0
+        self._at_work = 0
 
     async def search(self, served: Served, wanted: Wanted) -> str:
         """The answer to a search, as JSON."""
@@ -131,32 +146,35 @@ class Desk:
             return await served.searches.find_by(served.uploads.embed(data, region), wanted)
 
     async def do(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run what reads files, or takes long."""
-        return await self._run(self._others, work, *args, **kwargs)
+        """Run what takes long, or reads what is kept of a collection."""
+        with self._place():
+            return await asyncio.wrap_future(self._others.submit(partial(work, *args, **kwargs)))
 
-    async def change(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    async def tell(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run what says how the service is: it takes a moment."""
+        return await asyncio.wrap_future(self._tellers.submit(partial(work, *args, **kwargs)))
+
+    async def read(
+        self, served: Served, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run what reads files of images.
+
+        Raises:
+            Refusal: too many are being read, or they can't be read in time.
+        """
+        with self._counted():
+            return await served.originals.do(work, *args, **kwargs)
+
+    async def change(
+        self, served: Served, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
         """Run what changes a collection, in its turn.
 
         Raises:
-            Refusal: too many changes are waiting.
+            Refusal: too many changes are waiting, or it takes too long; it is made all the same.
         """
-        if self._changing >= _CHANGES:
-            raise Refusal(_CHANGING, "too many changes are waiting")
-        self._changing += 1
-        try:
-            return await self._run(self._changes, work, *args, **kwargs)
-        finally:
-            self._changing -= 1
-
-    async def _run(
-        self,
-        pool: ThreadPoolExecutor,
-        work: Callable[_P, _T],
-        *args: _P.args,
-        **kwargs: _P.kwargs,
-    ) -> _T:
-        with self._place():
-            return await asyncio.wrap_future(pool.submit(work, *args, **kwargs))
+        with self._counted():
+            return await served.changes.do(work, *args, **kwargs)
 
     async def embedded(
         self,
@@ -184,23 +202,33 @@ class Desk:
                 served.understood = True
                 return rows
             except TimeoutError:
-                work.cancel()  # where it has not begun
                 detail = "that takes minutes, the first time; all else goes on"
                 raise Refusal(_FETCHING, detail) from None
+            finally:
+                work.cancel()  # where it has not begun
 
     @contextmanager
     def _place(self) -> Iterator[None]:
         if self._waiting >= self._most:
             raise Refusal(_BUSY, "too many requests are waiting")
         self._waiting += 1
-        self._metrics.waiting(self._waiting)
+        try:
+            with self._counted():
+                yield
+        finally:
+            self._waiting -= 1
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._at_work += 1
+        self._metrics.waiting(self._at_work)
         try:
             yield
         finally:
-            self._waiting -= 1
-            self._metrics.waiting(self._waiting)
+            self._at_work -= 1
+            self._metrics.waiting(self._at_work)
 
     def close(self) -> None:
-        """Wait for what is under way."""
-        self._others.shutdown()
-        self._changes.shutdown()
+        """Wait a moment for what is under way."""
+        self._others.close(_END_SECONDS)
+        self._tellers.close(_END_SECONDS)

@@ -6,23 +6,25 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import (
-    CollectionError,
     CollectionNotFoundError,
-    CollectionUnavailableError,
     ConfigError,
     EncoderNotHereError,
+    ImageSearchError,
+    ServiceError,
 )
+from image_similarity_search.service import log_lines
 from image_similarity_search.service.app import AppFactory
 from image_similarity_search.service.background import Background
 from image_similarity_search.service.connections import Counted
 from image_similarity_search.service.settings import Settings
 from image_similarity_search.service.shelf import OPEN_SECONDS
+from image_similarity_search.service.supervising import Workers
 
 STOP_SECONDS = 30
 """In which open requests may end."""
@@ -34,12 +36,12 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
     """Answer requests until the process is told to end; then end what is under way, and return.
 
     Raises:
-        CollectionError: a collection that is there can't be opened, or all are missing.
-        EncoderError: what one was made with can't be had, though it is known.
+        ImageSearchError: none of the collections can be opened: they are missing, damaged, of a
+            model that can't be had; or the processes that answer stopped by themselves.
         ConfigError: the address can't be listened at.
     """
     _try_opening([folder for _, folder in settings.collections])
-    config = configured(settings, shared_metrics)
+    config = configured(settings, shared_metrics, log=log_lines.config())
     listening = listening_socket(settings)
     host, port = listening.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
@@ -47,16 +49,22 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
     sys.stderr.flush()
     with listening, suppress(KeyboardInterrupt):  # uvicorn raises the signal again at the end
         if settings.workers == 1:
-            uvicorn.Server(config).run(sockets=[listening])
+            server = uvicorn.Server(config)
+            server.run(sockets=[listening])
+            failed = not server.started
         else:
-            Multiprocess(config, sockets=[listening]).run()
+            workers = Workers(config, [listening], shared_metrics)
+            workers.run()
+            failed = workers.failed
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
+        if failed:
+            raise ServiceError("the service could not start, and has ended: the log says why")
 
 
 def _try_opening(folders: list[str]) -> None:
     missing: list[str] = []
-    away: list[CollectionError] = []
+    wrong: list[ImageSearchError] = []
     for folder in folders:
         opening = Background("open")
         try:
@@ -65,12 +73,12 @@ def _try_opening(folders: list[str]) -> None:
             pass  # its disk does not answer: it is opened when that does
         except CollectionNotFoundError:
             missing.append(folder)
-        except CollectionUnavailableError as error:
-            away.append(error)
+        except ImageSearchError as error:
+            wrong.append(error)
         finally:
             opening.close()
-    if len(missing) + len(away) == len(folders):
-        raise away[0] if away else CollectionNotFoundError(" or ".join(missing))
+    if len(missing) + len(wrong) == len(folders):
+        raise wrong[0] if wrong else CollectionNotFoundError(" or ".join(missing))
 
 
 def _opens(folder: str) -> None:
@@ -78,8 +86,10 @@ def _opens(folder: str) -> None:
         _ = collection.encoder  # what is wrong with it is to be said here, not by uvicorn
 
 
-def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn.Config:
-    """How uvicorn is to run the application."""
+def configured(
+    settings: Settings, shared_metrics: str | None = None, *, log: dict[str, Any] | None = None
+) -> uvicorn.Config:
+    """How uvicorn is to run the application; ``log`` is for ``logging.config``, in each process."""
     return uvicorn.Config(
         AppFactory(settings, shared_metrics),
         factory=True,
@@ -92,9 +102,11 @@ def configured(settings: Settings, shared_metrics: str | None = None) -> uvicorn
         server_header=False,
         access_log=False,
         log_level="warning",
+        log_config=log,
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_worker_healthcheck=STOP_SECONDS,  # a busy machine starts none in uvicorn's five
         http=Counted,
     )
 

@@ -33,6 +33,7 @@ class Limits:
         body_seconds: in which a body must have arrived.
         body_memory: bytes of bodies that are arriving or being worked on, together.
         decode_seconds: for one picture.
+        read_seconds: for the file of an image, until it is open or has been read.
         waiting: requests at work or waiting for it; more are sent away with 503.
         streams: open streams of events.
         rate: requests a second of one client, by key or address; 0 is as many as it likes. It may
@@ -48,6 +49,7 @@ class Limits:
     body_seconds: float = 30.0
     body_memory: int = 512 * 1024**2
     decode_seconds: float = UPLOAD_SECONDS
+    read_seconds: float = 20.0
     waiting: int = 256
     streams: int = 64
     rate: float = 0.0
@@ -74,7 +76,7 @@ class Settings:
         folders: whose pictures are handed out too, beside those of the indexed folders.
         read_only: refuse all that changes a collection.
         allowed_hosts: names by which the service may be called, beside loopback and addresses.
-        trusted_proxies: addresses of proxies that say, in ``X-Forwarded-For`` and
+        trusted_proxies: addresses or networks of proxies that say, in ``X-Forwarded-For`` and
             ``X-Forwarded-Proto``, who asks and how; of others these headers mean nothing.
 
     Raises:
@@ -107,21 +109,31 @@ class Settings:
             if not os.path.isdir(folder):
                 raise FolderNotFoundError(folder, "no such folder")
         for key in self.keys:
-            if len(key) < KEY_LENGTH or not key.isascii() or not key.isprintable():
-                expected = f"{KEY_LENGTH} printable ASCII characters or more (openssl rand -hex 24)"
-                raise ConfigError("API key", "***", expected)
+            check_key(key)
         for proxy in self.trusted_proxies:
-            if not is_address(proxy):
-                raise ConfigError("trusted proxy", proxy, "its address, such as 127.0.0.1")
+            if not _is_network(proxy):
+                expected = "its address, such as 127.0.0.1, or its network, such as 10.0.0.0/8"
+                raise ConfigError("trusted proxy", proxy, expected)
         if not self.keys and not is_loopback(self.host):
             expected = "a loopback address, such as 127.0.0.1, or API keys beside it"
             raise ConfigError("host", self.host, expected)
 
 
-def is_address(text: str) -> bool:
-    """Whether it is the address of one machine."""
+def check_key(key: str, name: str = "API key") -> None:
+    """Refuse what can be no API key; ``name`` is what it is called in the message.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if len(key) < KEY_LENGTH or not key.isascii() or not key.isprintable():
+        expected = f"{KEY_LENGTH} printable ASCII characters or more (openssl rand -hex 24)"
+        raise ConfigError(name, "***", expected)
+
+
+def _is_network(text: str) -> bool:
+    """Whether it is the address of one machine, or of a network."""
     try:
-        ipaddress.ip_address(text)
+        ipaddress.ip_network(text)
     except ValueError:
         return False
     return True

@@ -45,17 +45,9 @@ class Shelf:
         self.ready = False
 
     def open(self) -> None:
-        """Open them; one that is away, or does not answer, is used when it is open.
-
-        Raises:
-            ImageSearchError: one is there, and can't be opened.
-        """
-        try:
-            for name, folder in self._settings.collections:
-                self._places[name] = _Place(name, folder, self._settings)
-        except ImageSearchError:
-            self.close()
-            raise
+        """Open them; one that is away, damaged, or does not answer, is used when it is open."""
+        for name, folder in self._settings.collections:
+            self._places[name] = _Place(name, folder, self._settings)
         self.ready = True
 
     def names(self) -> list[str]:
@@ -150,15 +142,13 @@ class _Place:
             self._served, self._gone = self._opened(), False
         except CollectionNotFoundError:
             _log.warning("%s is not there: it is opened when it is", self._folder)
-        except CollectionUnavailableError as error:
-            self._away = _NO_CATALOG
-            _log.warning("%s (it is opened when it can be)", error)
         except TimeoutError:
             self._coming = self._disk.submit(self._opened)
             self._note_late(_UNTIL_OPEN)
-        except ImageSearchError:
-            self._disk.close()
-            raise
+        except ImageSearchError as error:
+            if isinstance(error, CollectionUnavailableError):
+                self._away = _NO_CATALOG
+            _log.warning("%s (it is opened when it can be)", error)
 
     async def _still_open(self) -> Served | None:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another

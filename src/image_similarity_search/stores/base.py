@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from image_similarity_search.types import FloatArray, IdArray
+from image_similarity_search.types import FloatArray, IdArray, Moment
 
 
 class Store(Protocol):
@@ -19,10 +19,10 @@ class Store(Protocol):
     ``testing.check_store`` tells whether an object keeps these promises.
 
     Attributes:
-        generation: the catalog's generation that the store reflects; 0 when new.
+        moment: of the catalog, that the store reflects; ``NEW`` at first.
     """
 
-    generation: int
+    moment: Moment
 
     @property
     def dim(self) -> int:

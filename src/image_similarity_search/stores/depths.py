@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from image_similarity_search.types import Metric
 
+ROUNDING_MARGIN = 16
+"""So many more than are asked for, even of an exact index: float32 rounding swaps near ties."""
+
 # so many of a scan of one bit for each dimension, and so many more per neighbour asked for
 _ONE_BIT, _ONE_BIT_PER_HIT = 180, 6
 # of these, once half bytes put them in order; more than usual, for here one costs little

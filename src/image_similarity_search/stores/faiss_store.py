@@ -40,9 +40,12 @@ from image_similarity_search.stores.faiss_library import (
 from image_similarity_search.stores.half_bytes import HalfBytes, most
 from image_similarity_search.stores.one_bit import TRAINED_ON, trained_scan
 from image_similarity_search.stores.scan import Scan
-from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
+from image_similarity_search.types import METRICS, NEW, FloatArray, IdArray, Metric, Moment
 
 FLAT_LIMIT = 5_000  # up to this many vectors ``auto`` compares with every one of them, in full
+
+ONE_BIT = "1-bit scan + exact re-rank"
+"""What ``auto`` is beyond that, in words."""
 
 _NOBODY = -1  # the id of a buried vector
 _BURIED_LEAST = 256  # fewer buried vectors than this are never worth removing
@@ -50,10 +53,6 @@ _BURIED_SHARE = 0.01  # of all vectors; more buried ones than this are removed
 _OUTDATED_SHARE = 0.2  # of all vectors; more that can't be removed than this make it outdated
 _OUTGROWN = 4  # times as many vectors as it was trained for make it outdated too
 _ENOUGH = 50_000  # vectors ``auto`` was trained for: those to come will hardly be unlike all these
-
-_ROUNDING_MARGIN = 16  # more than k for an exact scan, since float32 rounding swaps near ties
-
-_ONE_BIT = "1-bit scan + exact re-rank"
 
 _MANY_ROWS = 1024  # fewer than this are put in by one thread
 
@@ -75,7 +74,7 @@ class FaissStore:
         flat_limit: the most vectors that ``auto`` keeps in full.
 
     Attributes:
-        generation: the catalog's generation that the store reflects; 0 when new.
+        moment: of the catalog, that the store reflects; ``NEW`` at first.
         metric: as given.
         kind: as given.
         trained_for: for how many vectors it was trained; 0 when it was not.
@@ -95,7 +94,7 @@ class FaissStore:
             raise ConfigError("metric", metric, f"one of {', '.join(METRICS)}")
         kinds.check_kind(kind, dim, metric)
         faiss = faiss_library()
-        self.generation = 0
+        self.moment: Moment = NEW
         self.metric = metric
         self.kind = kind
         self._dim = dim
@@ -337,11 +336,11 @@ class FaissStore:
     def candidates(self, k: int) -> int:
         """How many to search for so that an exact re-rank of them finds the ``k`` nearest."""
         if self.is_exact:
-            return k + _ROUNDING_MARGIN
+            return k + depths.ROUNDING_MARGIN
         if self._orders:  # half bytes tell nearly all: what a shallow search saves, the scan does
             return ceil(max(1.0, self._depth) * depths.of_half_bytes(k, len(self)))
         if self._keeps_all:
-            return ceil(self._depth * (k + _ROUNDING_MARGIN))
+            return ceil(self._depth * (k + depths.ROUNDING_MARGIN))
         if self._scans_bits and depths.one_bit_tells(self.metric):
             bits = depths.of_bits(k, len(self), by_codes=self._scans_codes)
             return ceil(self._depth * bits)
@@ -359,7 +358,7 @@ class FaissStore:
             return "exact (FAISS Flat)"
         if self.kind == "auto":
             bits = "PQfs" if self._scans_codes else "RaBitQfs"
-            return f"auto ({'FAISS Flat, exact' if self.is_exact else f'{bits}, {_ONE_BIT}'})"
+            return f"auto ({'FAISS Flat, exact' if self.is_exact else f'{bits}, {ONE_BIT}'})"
         if self.training_needed and not self.trained_for:
             return f"{self.kind} (FAISS Flat until {self.training_needed:,} vectors)"
         return f"{self.kind} ({kinds.describe(self._vectors())})"

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 from image_similarity_search.errors import StoreUnavailableError
 from image_similarity_search.stores.faiss_library import faiss_library
 from image_similarity_search.stores.faiss_store import FLAT_LIMIT, FaissStore
-from image_similarity_search.types import Metric
+from image_similarity_search.types import Metric, Moment
 
 _FORMAT = 1
 _MAGIC = b"ISSINDEX"
@@ -105,7 +105,7 @@ def _said(error: Exception) -> str:
 class Saved:
     """What the store in a file is."""
 
-    generation: int
+    moment: Moment
     kind: str
 
 
@@ -116,7 +116,7 @@ def saved(path: str | os.PathLike[str], identity: str) -> Saved | None:
             trailer = _read_trailer(file)
             if trailer["identity"] != identity:
                 return None
-            return Saved(int(trailer["generation"]), str(trailer["kind"]))
+            return Saved(_moment(trailer), str(trailer["kind"]))
     except _DAMAGE:
         return None
 
@@ -149,7 +149,8 @@ def _write(store: FaissStore, file: BinaryIO, identity: str, made_with: Mapping[
         {
             "format": _FORMAT,
             "identity": identity,
-            "generation": store.generation,
+            "generation": store.moment.generation,
+            "mark": store.moment.mark,
             "kind": store.kind,
             "dim": store.dim,
             "metric": store.metric,
@@ -209,7 +210,12 @@ def _read_index(
     store.adopt(index, trailer.get("trained_for", 0))
     if len(store) != trailer["count"]:
         raise StoreUnavailableError(f"{len(store)} vectors, not {trailer['count']}")
-    store.generation = trailer["generation"]
+    store.moment = _moment(trailer)
+
+
+def _moment(trailer: Mapping[str, Any]) -> Moment:
+    """What a store reflects; one that was written before there were marks has none."""
+    return Moment(int(trailer["generation"]), int(trailer.get("mark", 0)))
 
 
 def _crc(read: Callable[[int], bytes], length: int) -> int:

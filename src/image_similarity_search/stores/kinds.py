@@ -22,6 +22,7 @@ _PER_CENTROID = 39  # fewer vectors to train a centroid on than this, and FAISS 
 _SAMPLED_PER_CENTROID = 64
 _FEWEST_LISTS, _MOST_LISTS = 64, 2048
 _LARGEST_NUMBER = 2**20  # in a factory string: what it asks for takes memory before any vector
+_MOST_LINKS = 1024  # of an image in a graph, eight bytes each
 
 SCANNED_LISTS = 16  # of a one-bit scan: enough to share out, too few to take time of their own
 DIMENSIONS_A_CODE = 4  # of a one-bit scan by codes, which have as many bits
@@ -61,8 +62,7 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
     """
     faiss = faiss_library()
     text = _factory_string(kind, dim, count)
-    if any(int(number) > _LARGEST_NUMBER for number in re.findall(r"\d+", text)):
-        raise ConfigError("index", kind, f"no number above {_LARGEST_NUMBER:,} in it")
+    _check_numbers(kind, text)
     try:
         index = faiss.index_factory(dim, text, faiss_metric(metric))
     except RuntimeError as error:
@@ -78,10 +78,17 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
         raise ConfigError("index", kind, f"a kind that compares by l1: {name} can't; {EXPECTED}")
     if inner.metric_type != faiss_metric(metric):
         raise ConfigError("index", kind, f"a kind that compares by {metric}: {name} can't")
-    if not min(1, getattr(inner, "nlist", 1)):
-        raise ConfigError("index", kind, "at least one list")
     _tune(inner)
     return index
+
+
+def _check_numbers(kind: str, text: str) -> None:
+    """Refuse numbers of a factory string that FAISS believes, and crashes by, or takes memory."""
+    if not all(1 <= int(number) <= _LARGEST_NUMBER for number in re.findall(r"\d+", text)):
+        raise ConfigError("index", kind, f"numbers from 1 to {_LARGEST_NUMBER:,} in it")
+    links = [int(number) for number in re.findall(r"HNSW(\d+)", text)]
+    if not all(2 <= number <= _MOST_LINKS for number in links):
+        raise ConfigError("index", kind, f"HNSW of 2 to {_MOST_LINKS:,} links")
 
 
 def one_bit_scan(dim: int, metric: Metric, *, by_codes: bool) -> Any:

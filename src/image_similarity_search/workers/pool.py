@@ -23,38 +23,32 @@ class Pool:
     """
 
     def __init__(self, work: str, most: int, memory: int) -> None:
-        self._most = most
-        self._desk = _Desk(work, memory)
-        self._threads: list[threading.Thread] = []
+        self._desk = _Desk(work, most, memory)
         weakref.finalize(self, self._desk.close)
 
     def prepare(self) -> None:
         """Start a worker before there is a request for it."""
-        if not self._threads:
-            self._start_thread()
+        with suppress(WorkerUnavailableError):  # the first request will say it
+            self._desk.prepare()
 
     def submit(self, request: bytes, seconds: float) -> Future[Answer]:
         """Have ``request`` answered; each part of the answer may take ``seconds``.
 
-        The future raises WorkerUnavailableError where no worker can be started.
+        The future raises WorkerUnavailableError where no worker can be started; it is cancelled
+        where ``close`` comes first. A request whose future is cancelled before it is begun is
+        dropped.
         """
-        task, count = _Task(request, seconds, Future()), len(self._threads)
-        self._desk.tasks.put(task)
-        if not count or (count < self._most and self._desk.tasks.qsize() > count * _WORTH_A_WORKER):
-            self._start_thread()
+        task = _Task(request, seconds, Future())
+        try:
+            self._desk.put(task)
+        except WorkerUnavailableError as error:
+            task.answer.set_exception(error)
         return task.answer
 
     def close(self) -> None:
-        """End all workers, whatever they do; what is not answered yet never will be."""
+        """End all workers, whatever they do, and cancel what is not answered yet."""
         self._desk.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _start_thread(self) -> None:
-        # of the desk, not of the pool: a pool that nobody knows any more must be seen to be so
-        thread = threading.Thread(target=self._desk.attend, name="ask", daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        self._desk.join()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +59,78 @@ class _Task:
 
 
 class _Desk:
-    """Where tasks wait; each worker has a thread of its own, which starts it and asks it."""
+    """Where tasks wait; each worker has a thread of its own, which starts it and asks it.
 
-    def __init__(self, work: str, memory: int) -> None:
-        self.tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+    These threads know the desk, not the pool: one that nobody knows any more must be seen to be so.
+    """
+
+    def __init__(self, work: str, most: int, memory: int) -> None:
         self._work = work
+        self._most = most
         self._memory = memory
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self._workers: weakref.WeakSet[Worker] = weakref.WeakSet()
         self._closed = False
-        self._lock = threading.Lock()  # of these two
+        # of these four; its holder may collect rubbish, and so close what it is amid
+        self._lock = threading.RLock()
         self._turns = _Turns()
 
-    def attend(self) -> None:
-        """Have tasks answered, until ``close``."""
-        worker = None
-        with suppress(WorkerUnavailableError):  # the first task will say it
-            worker = self._start()
-        while task := self.tasks.get():
+    def prepare(self) -> None:
+        """Have a thread; WorkerUnavailableError where none can be started."""
+        with self._lock:
+            if not self._threads and not self._closed:
+                self._start_thread()
+
+    def put(self, task: _Task) -> None:
+        """Have a task wait for a worker, which there is, or another; cancel it after ``close``.
+
+        Raises:
+            WorkerUnavailableError: there is none, and none can be had.
+        """
+        with self._lock:
+            self.prepare()
             if self._closed:
                 task.answer.cancel()
+                return
+            self._tasks.put(task)
+            count = len(self._threads)
+            if count < self._most and self._tasks.qsize() > count * _WORTH_A_WORKER:
+                with suppress(WorkerUnavailableError):  # those that there are do it
+                    self._start_thread()
+
+    def close(self) -> None:
+        """End the workers, and the threads."""
+        with self._lock:
+            self._closed = True
+            self._tasks.put(None)
+            workers = list(self._workers)
+        for worker in workers:
+            worker.end()
+
+    def join(self) -> None:
+        """Wait for the threads, after ``close``."""
+        for thread in self._threads:
+            thread.join()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._attend, name="ask", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise WorkerUnavailableError(str(error)) from error
+        self._threads.append(thread)
+
+    def _attend(self) -> None:
+        """Have tasks answered, until ``close``."""
+        worker = None
+        with suppress(Exception):  # the first task will say it
+            worker = self._start()
+        while task := self._tasks.get():
+            if self._closed:
+                task.answer.cancel()
+                continue
+            if not task.answer.set_running_or_notify_cancel():  # nobody waits for it any more
                 continue
             try:
                 worker, answer = self._answer(task, worker)
@@ -91,16 +138,7 @@ class _Desk:
             except BaseException as error:  # somebody waits for it
                 worker = None
                 task.answer.set_exception(error)
-        self.tasks.put(None)  # for the other threads
-
-    def close(self) -> None:
-        """End the workers, and the threads."""
-        with self._lock:
-            self._closed = True
-            workers = list(self._workers)
-        for worker in workers:
-            worker.end()
-        self.tasks.put(None)
+        self._tasks.put(None)  # for the other threads
 
     def _answer(self, task: _Task, worker: Worker | None) -> tuple[Worker | None, Answer]:
         """The answer to a task, and the worker for the next one."""

@@ -57,7 +57,7 @@ class Worker:
     system can, it ends with the thread that made it.
 
     Raises:
-        WorkerUnavailableError: no process can be started.
+        WorkerUnavailableError: no process can be started, or no thread to listen to it.
     """
 
     def __init__(self, work: str, memory: int) -> None:
@@ -65,16 +65,21 @@ class Worker:
         path = [*(entry for entry in sys.path if isinstance(entry, str)), _PACKAGES]
         self._process = _started([COMMAND, str(os.getpid()), str(memory), work, *path])
         assert self._process.stdin  # noqa: S101 - they are pipes
-        assert self._process.stdout  # noqa: S101
+        assert self._process.stdout  # noqa: S101 - as above
         _widen(self._process.stdout)
         self._requests = self._process.stdin
         self._answers: queue.SimpleQueue[frames.Frame | None] = queue.SimpleQueue()
         listener = threading.Thread(
             target=_listen, args=(self._process.stdout, self._answers), name="listen", daemon=True
         )
-        listener.start()
         self._ready = False
         self._end_once = weakref.finalize(self, _end, self._process, listener)
+        try:
+            listener.start()
+        except RuntimeError as error:
+            self._process.stdout.close()
+            self.end()
+            raise WorkerUnavailableError(str(error)) from error
 
     def ask(self, request: bytes, seconds: float) -> Answer:
         """The answer to ``request``, each part of which may take ``seconds``.
@@ -166,5 +171,6 @@ def _end(process: subprocess.Popen[bytes], listener: threading.Thread) -> None:
     # one that waits for a network disk that is gone can't be ended, and is not waited for
     with suppress(subprocess.TimeoutExpired):
         process.wait(_END_SECONDS)
-        if listener is not threading.current_thread():  # where rubbish may be collected, too
+        # it may be this one, where rubbish may be collected, too; or was never started
+        if listener.is_alive() and listener is not threading.current_thread():
             listener.join(_END_SECONDS)

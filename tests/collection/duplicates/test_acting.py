@@ -15,7 +15,12 @@ from conftest import draw
 from image_similarity_search import Collection, DuplicateGroup
 from image_similarity_search.collection.duplicates import files, trash, undo_log
 from image_similarity_search.duplicates import DUPLICATE_ACTIONS, ActionReport, DuplicateAction
-from image_similarity_search.errors import CollectionUnwritableError, ConfigError
+from image_similarity_search.errors import (
+    CollectionError,
+    CollectionUnavailableError,
+    CollectionUnwritableError,
+    ConfigError,
+)
 from image_similarity_search.images import decode
 
 _GONE: list[DuplicateAction] = ["trash", "move", "delete"]
@@ -104,6 +109,7 @@ def test_one_of_each_group_stays_and_the_rest_is_gone(
     assert [deed.size > 0 for deed in report.deeds] == [True] * 3
     if action == "move":
         assert sorted(os.listdir(tmp_path / "to")) == ["copy (1).png", "copy.png", "small.jpg"]
+    (pictures / "below").rmdir()  # somebody tidies up
     undone = collection.undo_duplicates()
     if action == "delete":
         assert len(undone.left) == 3
@@ -233,6 +239,21 @@ def test_what_was_changed_or_linked_since_is_left(collection: Collection, pictur
     report = collection.resolve_duplicates(groups, "delete", dry_run=False)
     assert not report.done
     assert _state(pictures) == before
+
+
+def test_what_lies_in_the_library_of_an_application_is_left(
+    collection: Collection, pictures: Path
+) -> None:
+    library = pictures / "My.photoslibrary" / "originals"
+    library.mkdir(parents=True)
+    (pictures / "copy.png").rename(library / "copy.png")
+    collection.sync(pictures)
+    report = _resolve(collection, "delete")
+    assert len(report.done) == 2
+    assert [(deed.path, "My.photoslibrary" in deed.problem) for deed in report.left] == [
+        (str(library / "copy.png"), True)
+    ]
+    assert (library / "copy.png").exists()
 
 
 def test_hard_links_of_what_stays_are_not_counted(collection: Collection, pictures: Path) -> None:
@@ -426,18 +447,18 @@ def test_what_can_not_be_written_down_is_not_done(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    def refuses() -> None:
+    def refuses(error: type[CollectionError]) -> None:
         for action, to in (("delete", None), ("move", tmp_path / "to")):
-            with pytest.raises(CollectionUnwritableError):
+            with pytest.raises(error):
                 _resolve(collection, action, to)  # type: ignore[arg-type]
             assert _state(pictures) == before
 
     monkeypatch.setattr(os, "fsync", full)
-    refuses()
+    refuses(CollectionUnwritableError)
     assert not os.listdir(tmp_path / "to")
     log.unlink()
     log.mkdir()  # it can't be read, either
-    refuses()
+    refuses(CollectionUnavailableError)
 
 
 def test_a_move_to_another_disk_is_whole_or_not_at_all(
@@ -461,6 +482,22 @@ def test_a_move_to_another_disk_is_whole_or_not_at_all(
         }
     finally:
         shutil.rmtree(to, ignore_errors=True)
+
+
+@pytest.mark.usefixtures("home")
+def test_from_the_trash_of_another_disk_a_file_comes_back(
+    collection: Collection, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _state(pictures)
+    assert len(_resolve(collection, "trash").done) == 3
+
+    def other_disk(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(os, name, other_disk)
+    assert not collection.undo_duplicates().left
+    assert _state(pictures) == before
 
 
 def test_wrong_wishes_are_named(

@@ -11,8 +11,10 @@ from conftest import MakePicture, draw
 from PIL import Image, ImageDraw, ImageOps
 
 from image_similarity_search import Collection, DuplicateGroup, DuplicateReport, Filter
+from image_similarity_search.collection.duplicates import dismissals
 from image_similarity_search.duplicates import GOES_ELSEWHERE
 from image_similarity_search.errors import (
+    CollectionUnavailableError,
     ConfigError,
     FolderNotFoundError,
     ImageNotFoundError,
@@ -369,6 +371,19 @@ def test_dismissed_pairs_stay_dismissed(
     collection.sync(pictures)
     report = collection.duplicates()
     assert (report.groups, report.dismissed) == ([], 2)
+
+
+def test_what_was_dismissed_is_read_as_far_as_it_can_be_or_nothing_is_found(
+    collection: Collection, pictures: Path
+) -> None:
+    collection.sync(pictures)
+    file = Path(collection.info().index_dir) / dismissals.FILE_NAME
+    file.write_text('["a", "b"]\n[1, 2]\n{"a": 1}\n7\n["c", "d"]\n["e", ')
+    assert len(dismissals.Dismissals(str(file.parent))) == 2
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(CollectionUnavailableError, match=r"dismissed\.jsonl can't be used"):
+        collection.duplicates()
 
 
 def test_what_can_not_be_read_is_told_and_never_near(

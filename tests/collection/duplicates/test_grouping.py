@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.grouping import Edge
-from image_similarity_search.collection.duplicates.keeping import group
+from image_similarity_search.collection.duplicates.keeping import Looks, group
 from image_similarity_search.collection.duplicates.scope import Contents, Scope
 from image_similarity_search.duplicates import (
     DUPLICATE_LEVELS,
@@ -20,6 +20,7 @@ from image_similarity_search.duplicates import (
     DuplicateGroup,
     DuplicateLevel,
     DuplicateReport,
+    Holdings,
 )
 from image_similarity_search.types import ImageRecord
 
@@ -58,7 +59,12 @@ class _Case(NamedTuple):
 _EXACT = Edge("exact", 0.0, 1.0, "")
 
 
-def _found(case: _Case, level: DuplicateLevel, scope: Scope) -> DuplicateReport:
+def _found(
+    case: _Case,
+    level: DuplicateLevel,
+    scope: Scope,
+    holdings: Mapping[int, Holdings] | None = None,
+) -> DuplicateReport:
     """The groups of what is so alike, or more, for files whose pixels say which is better."""
     sizes = [(30 - of) ** 4 for of in case.files]
     images = {
@@ -73,7 +79,8 @@ def _found(case: _Case, level: DuplicateLevel, scope: Scope) -> DuplicateReport:
         if _RANK[edge.level] <= _RANK[level]:
             edges.setdefault(one, {})[other] = edges.setdefault(other, {})[one] = edge
     report = DuplicateReport()
-    group(report, contents, edges, images, {}, Dismissals("/no"), lambda _: {})
+    looks = Looks({}, holdings or {})
+    group(report, contents, edges, images, looks, Dismissals("/no"), lambda _: {})
     return report
 
 
@@ -220,3 +227,17 @@ def test_a_copy_goes_for_what_it_was_made_of_and_not_for_a_better_picture() -> N
     assert _groups(alike)[0] == (2, {3}, True, "most pixels")
     # the same bytes are there twice, and one of these files stays
     assert _groups({(0, 1): other}, (0, 1, 1)) == [(2, {3}, True, "found first"), staying]
+
+
+def test_what_would_be_lost_is_told_beside_what_it_would_go_for() -> None:
+    same, near = _edge("same", 0.98), _edge("near", 0.94)
+    case = _Case([0, 1, 2, 3], [False] * 4, {(0, 1): near, (1, 2): same, (2, 3): near})
+    placed = Holdings(place=True)
+    groups = _found(case, "near", case.whole(), {2: placed, 3: placed}).groups
+    assert [
+        (one.keep.id, one.goes, one.others[0].image.id, one.others[0].lost) for one in groups
+    ] == [
+        (2, True, 3, ()),
+        (1, False, 2, ("the place",)),  # when the other is gone
+        (4, False, 3, ()),  # which goes for another
+    ]

@@ -14,6 +14,7 @@ from image_similarity_search.collection.duplicates.ordering import (
     ranked,
     reason,
 )
+from image_similarity_search.duplicates import Holdings
 from image_similarity_search.types import ImageRecord
 
 _EDGE = Edge("same", 0.1, 0.99, "")
@@ -31,17 +32,19 @@ class _Copies:
         images: list[ImageRecord],
         sharpness: Mapping[int, float],
         colours: Mapping[int, float] | None = None,
+        holdings: Mapping[int, Holdings] | None = None,
     ) -> None:
         self.images = {one.id: one for one in images}
         self.measured: list[int] = []
         self._sharpness = sharpness
         self._colours = colours or {}
+        self._holdings = holdings or {}
 
     def ranks(self, pairs: Collection[tuple[int, int]], references: Collection[int] = ()) -> Ranks:
         edges: dict[int, dict[int, Edge]] = {}
         for one, other in pairs:
             edges.setdefault(one, {})[other] = edges.setdefault(other, {})[one] = _EDGE
-        return ranked(self.images, edges, references, self._colours, self._measure)
+        return ranked(self.images, edges, references, self._colours, self._holdings, self._measure)
 
     def best_first(self, references: Collection[int] = ()) -> tuple[list[int], list[str]]:
         """The ids in order, and why each comes before the next."""
@@ -71,6 +74,14 @@ def test_pixels_then_sharpness_then_the_file() -> None:
         [5, 2, 4, 3, 1],
         ["largest file", "most pixels", "sharpest", "most pixels"],
     )
+
+
+def test_of_as_many_pixels_the_one_that_says_when_it_was_taken_is_better_than_a_sharper_one() -> (
+    None
+):
+    images = [_image(1, 1000), _image(2, 98), _image(3, 100)]
+    copies = _Copies(images, {2: 1.0, 3: 9.0}, holdings={2: Holdings(taken="2022-01-01 10:00:00")})
+    assert copies.best_first() == ([1, 2, 3], ["most pixels", "with more of the camera's notes"])
 
 
 def test_an_image_in_a_reference_folder_is_the_best_however_blurred() -> None:

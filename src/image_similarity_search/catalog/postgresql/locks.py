@@ -13,9 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from image_similarity_search.catalog.parts import Row
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.errors import (
     CollectionClosedError,
     CollectionLockedError,
@@ -43,23 +43,10 @@ class Lock(NamedTuple):
     shared: bool = False
 
 
-class Asked(Protocol):
-    """What runs the statements: see ``SharedDatabase``."""
-
-    @property
-    def path(self) -> str:
-        """Where the catalog is, for people."""
-        ...
-
-    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        """The first row of a query."""
-        ...
-
-
 class Locks:
     """The locks of one catalog that one connection holds."""
 
-    def __init__(self, database: Asked, scope: str) -> None:
+    def __init__(self, database: AnyDatabase, scope: str) -> None:
         """``scope`` tells this catalog from others in the same PostgreSQL database."""
         self._database = database
         self._scope = scope

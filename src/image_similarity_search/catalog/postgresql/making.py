@@ -14,6 +14,7 @@ from image_similarity_search.catalog.postgresql.schema import (
     APPLICATION,
     FORGOTTEN_2,
     FORMAT_VERSION,
+    MARKS_3,
     SCHEMA,
 )
 from image_similarity_search.catalog.schema import LOOSE_ROOT
@@ -21,11 +22,14 @@ from image_similarity_search.errors import CollectionUnavailableError, ConfigErr
 
 _CREATING = "creating"  # what is locked while a catalog is made
 
+_NEWER = ((2, "forgotten", FORGOTTEN_2), (3, "marks", MARKS_3))
+"""Since which version there is which table, and how it is made."""
+
 _RIGHTS = """
     SELECT privilege_type, grantee FROM information_schema.role_table_grants
     WHERE table_schema = current_schema AND table_name = 'removals' AND grantee <> current_user
 """
-"""Those of others on a table that is used as ``forgotten`` is."""
+"""Those of others on a table that is used as newer ones are."""
 
 
 def made_tables(connection: Connection, address: Address) -> bool:
@@ -58,17 +62,24 @@ def bring_up_to_date(connection: Connection, address: Address) -> None:
     try:
         _wait_for_others(connection, address)
         found = connection.execute("SELECT version FROM format FOR UPDATE").fetchone()
+        for version, table, made in _NEWER:
+            if found and found[0] < version:
+                connection.execute(made)
+                _share(connection, table)
         if found and found[0] < FORMAT_VERSION:
-            connection.execute(FORGOTTEN_2)
-            for right, whose in connection.execute(_RIGHTS).fetchall():
-                grant = composed.SQL("GRANT {} ON forgotten TO {}")
-                who = composed.SQL("PUBLIC") if whose == "PUBLIC" else composed.Identifier(whose)
-                connection.execute(grant.format(composed.SQL(right), who))
             connection.execute("UPDATE format SET version = %s", (FORMAT_VERSION,))
     except errors.InsufficientPrivilege as error:
         reason = "its tables are of an older version, and this user may not bring them up to date"
         remedy = "open it once (iss info) as who made it; the rights of others stay as they are"
         raise CollectionUnavailableError(str(address), reason, remedy) from error
+
+
+def _share(connection: Connection, table: str) -> None:
+    """Let others do with a new table what they may do with the others."""
+    for right, whose in connection.execute(_RIGHTS).fetchall():
+        grant = composed.SQL("GRANT {} ON {} TO {}")
+        who = composed.SQL("PUBLIC") if whose == "PUBLIC" else composed.Identifier(whose)
+        connection.execute(grant.format(composed.SQL(right), composed.Identifier(table), who))
 
 
 def put_meta(connection: Connection, meta: Mapping[str, str]) -> None:

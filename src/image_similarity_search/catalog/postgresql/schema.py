@@ -10,7 +10,7 @@ from typing import LiteralString
 from image_similarity_search.catalog.parts import Row
 from image_similarity_search.errors import CollectionCorruptError, CollectionNewerError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 APPLICATION = "image-similarity-search"
 
@@ -30,6 +30,14 @@ CREATE TABLE forgotten (
 CREATE INDEX forgotten_by_content ON forgotten (content_hash);
 """
 """What version 2 has that version 1 has not."""
+
+MARKS_3 = """
+CREATE TABLE marks (
+    generation bigint PRIMARY KEY,
+    mark bigint NOT NULL
+);
+"""
+"""What version 3 has besides."""
 
 # an embedding of up to 4,000 dimensions lies in its row, as it is: one of 1,280 halves would be cut
 # in two and put elsewhere otherwise, after an attempt to compress it
@@ -105,6 +113,7 @@ CREATE TABLE removals (
 );
 """
     + FORGOTTEN_2
+    + MARKS_3
 )
 
 

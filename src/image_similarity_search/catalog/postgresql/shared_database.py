@@ -128,7 +128,7 @@ class SharedDatabase:
             return self._executed(sql, parameters).fetchall()
 
     def parts(self, sql: str, *parameters: Any, after: int = -1) -> Iterator[list[Row]]:
-        """The rows of a query, some thousands at a time; see ``in_parts``."""
+        """The rows of a query, about a thousand at a time; see ``in_parts``."""
         return in_parts(self.rows, self.path, sql, *parameters, after=after)
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:

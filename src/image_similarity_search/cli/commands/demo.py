@@ -19,9 +19,9 @@ from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.cli.targets import check_target
 from image_similarity_search.errors import (
-    CollectionUnwritableError,
     FolderNotFoundError,
     ImageNotFoundError,
+    unwritable,
 )
 
 if TYPE_CHECKING:
@@ -64,10 +64,8 @@ def command(pictures: str | None, folder: str) -> None:
     if pictures is None:
         from image_similarity_search.cli.demo.pictures import make_demo_pictures
 
-        try:
+        with unwritable(folder):
             made = make_demo_pictures(folder)
-        except OSError as error:
-            raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
         pictures, queries, source = made.folder, made.queries, made.source
         output.write(f"Pictures: {source}")
     pictures = os.path.expanduser(pictures)  # make passes on a ~ that no shell has seen

@@ -165,6 +165,6 @@ def _tell(report: SyncReport, as_json: bool, *, interrupted: bool) -> None:
         return
     output.write(output.report_in_words(report))
     if report.others:
-        output.say(f"files that are no pictures by name or content: {report.others:,}")
+        output.say(f"not read here: {output.others_in_words(report)}")
     if report.skipped:
         output.say("'iss info --skipped' lists the skipped files, each with its reason")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from image_similarity_search.cli import options, output
+from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.away import folders_away, say_away
 from image_similarity_search.cli.output import tuning_in_words
 from image_similarity_search.types import UNKNOWN_ENCODER
 
 if TYPE_CHECKING:
-    from image_similarity_search.collection import Collection
     from image_similarity_search.reports import CollectionInfo, RecallReport
+    from image_similarity_search.types import ImageRecord
 
 
 @click.command(
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Examples:
   iss info
   iss info --skipped
+  iss info --skipped --paths -0 | xargs -0 ls -l
   iss info --measure-recall -k 5
   iss info --json
 """,
@@ -34,14 +35,32 @@ Examples:
 @click.option("-k", "k", type=int, default=10, show_default=True, help="Hits for that.")
 @options.index_dir
 @options.as_json
-def command(skipped: bool, recall: bool, k: int, index_dir: str, as_json: bool) -> None:
-    """Say what the collection holds and how it was made."""
+@options.paths
+@options.null
+@options.exit_code
+def command(
+    skipped: bool,
+    recall: bool,
+    k: int,
+    index_dir: str,
+    as_json: bool,
+    paths: bool,
+    null: bool,
+    exit_code: bool,
+) -> int:
+    """Say what the collection holds and how it was made.
+
+    --paths, -0 and --exit-code are about the files that --skipped lists.
+    """
     from image_similarity_search.collection import Collection
 
+    if (paths or null or exit_code) and not skipped:
+        raise click.UsageError("--paths, -0 and --exit-code are about bad files: say --skipped too")
     with Collection.open(index_dir) as collection:
         if skipped:
-            _list_skipped(collection, as_json)
-            return
+            bad = list(collection.skipped())
+            _list_skipped(bad, as_json=as_json, paths=paths, null=null)
+            return exits.FOUND if exit_code and bad else exits.OK
         measured = collection.measure_recall(k) if recall else None
         info = collection.info()
         say_away(collection, folders_away(collection))
@@ -50,20 +69,23 @@ def command(skipped: bool, recall: bool, k: int, index_dir: str, as_json: bool) 
         if measured:
             fields["recall"] = asdict(measured)
         output.write_json(fields)
-        return
+        return exits.OK
     words = _in_words(info)
     if measured:
         words["recall"] = _recall_in_words(measured)
     for name, value in words.items():
         output.write(f"{name + ':':<10} {value}")
+    return exits.OK
 
 
-def _list_skipped(collection: Collection, as_json: bool) -> None:
+def _list_skipped(bad: list[ImageRecord], *, as_json: bool, paths: bool, null: bool) -> None:
     if as_json:
-        output.write_json([output.record_as_json(record) for record in collection.skipped()])
-        return
-    for record in collection.skipped():
-        output.write(f"{record.path}: {record.reason}")
+        output.write_json([output.record_as_json(record) for record in bad])
+    elif paths or null:
+        output.write_paths((record.path for record in bad), null=null)
+    else:
+        for record in bad:
+            output.write(f"{record.path}: {record.reason}")
 
 
 def _recall_in_words(measured: RecallReport) -> str:

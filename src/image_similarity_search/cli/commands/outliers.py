@@ -38,7 +38,7 @@ Examples:
 @filtered
 @options.index_dir
 @options.as_json
-@click.option("--paths", is_flag=True, help="Print the paths of the images and nothing else.")
+@options.paths
 @options.null
 @options.html
 @options.force

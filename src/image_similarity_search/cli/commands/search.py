@@ -50,7 +50,7 @@ Examples:
 @options.encoder_again
 @options.device
 @options.as_json
-@click.option("--paths", is_flag=True, help="Print the paths of the hits and nothing else.")
+@options.paths
 @options.null
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the hits, too.")
 @options.force

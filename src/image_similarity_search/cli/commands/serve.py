@@ -44,7 +44,7 @@ Examples:
 )
 @click.option(
     "--api-key-file",
-    type=click.File("r"),
+    type=click.File("r", encoding="utf-8-sig", errors="replace"),
     metavar="FILE",
     help="API keys, one a line; ISS_API_KEY in the environment is one, too. Needed where other"
     " machines can reach the service.",
@@ -71,7 +71,8 @@ Examples:
     "proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="Address of a proxy before the service, which is believed who asks, and whether by HTTPS.",
+    help="Address or network of a proxy before the service, which is believed who asks, and whether"
+    " by HTTPS.",
 )
 @click.option(
     "--rate-limit",
@@ -90,6 +91,15 @@ Examples:
     type=click.IntRange(1, 1024),
     help="Size of an upload.",
 )
+@click.option(
+    "--max-pixels",
+    "megapixels",
+    default=100,
+    show_default=True,
+    metavar="MEGAPIXELS",
+    type=click.IntRange(1, 1024),
+    help="Millions of pixels that a picture may have that the service decodes.",
+)
 def command(
     host: str,
     port: int,
@@ -102,6 +112,7 @@ def command(
     proxies: tuple[str, ...],
     rate: float,
     mebibytes: int,
+    megapixels: int,
 ) -> None:
     """Answer searches over HTTP: an API, and a page for people.
 
@@ -130,13 +141,21 @@ def command(
             read_only=read_only,
             allowed_hosts=hosts,
             trusted_proxies=proxies,
-            limits=Limits(upload_bytes=mebibytes * _MIB, rate=rate),
+            limits=Limits(
+                upload_bytes=mebibytes * _MIB, upload_pixels=megapixels * 1_000_000, rate=rate
+            ),
         )
         serve(settings, shared_metrics=metrics_dir)
 
 
 def _keys(file: IO[str] | None) -> tuple[str, ...]:
-    lines = file.read().splitlines() if file else []
-    keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    from image_similarity_search.service.settings import check_key
+
+    keys = []
+    for number, line in enumerate(file or (), 1):
+        key = line.strip()
+        if key and not key.startswith("#"):
+            check_key(key, f"API key of line {number}")
+            keys.append(key)
     own = os.environ.get("ISS_API_KEY", "")
     return tuple(dict.fromkeys([*keys, own] if own else keys))

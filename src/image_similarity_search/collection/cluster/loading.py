@@ -21,7 +21,6 @@ from image_similarity_search.collection.cluster.messages import (
     Task,
     answer_of,
     asked,
-    bad,
 )
 from image_similarity_search.collection.identity import stored_spec
 from image_similarity_search.collection.pipeline import Bad, Gone, Job, Load, Loaded
@@ -102,7 +101,7 @@ def _encoded(
                 answer.embedding,
             )
         elif answer.reason:
-            yield bad(job, answer)
+            yield Bad(job, answer.content_hash, answer.reason)
         elif not is_address(job.path) and os.path.lexists(job.path):
             raise ClusterUnavailableError(
                 cluster.address,

@@ -12,7 +12,7 @@ import numpy as np
 from image_similarity_search.catalog.places import Place
 from image_similarity_search.catalog.values import FileStat
 from image_similarity_search.collection.messages import packed_traits, unpacked_traits
-from image_similarity_search.collection.pipeline import Bad, Job
+from image_similarity_search.collection.pipeline import Job
 from image_similarity_search.types import FloatArray, Traits
 
 _NOWHERE = Place(0, "")
@@ -110,8 +110,3 @@ def answer_of(data: bytes) -> tuple[int, Answer]:
     vector = np.frombuffer(embedding, dtype="<f4").astype(np.float32)
     traits = unpacked_traits(packed) if packed else None
     return number, Encoded(content_hash, width, height, vector, thumbnail, traits)
-
-
-def bad(job: Job, refused: Refused) -> Bad:
-    """A bad file as a local run has it."""
-    return Bad(job, refused.content_hash, refused.reason)

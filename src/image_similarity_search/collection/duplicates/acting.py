@@ -37,6 +37,7 @@ from image_similarity_search.duplicates import (
     DuplicateLevel,
 )
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.images.rules import package_in
 from image_similarity_search.types import ImageRecord
 
 _LINKS = ("hardlink", "symlink")
@@ -105,8 +106,12 @@ class Actor:
             return "more alike ones come first: ask again when these are gone"
         if DUPLICATE_LEVELS.index(other.level) > DUPLICATE_LEVELS.index(self.level):
             return f"it is {other.level}: that goes only where this level is asked for"
+        if package := package_in(os.path.dirname(other.image.path)):
+            return f"it lies in {package}, whose application keeps account of its files"
         if NO_COLOURS in other.change and _is_larger(other.image, keep):
             return "it has more pixels, and the one that stays has the colours"
+        if other.lost and self.action not in _LINKS:  # a link has what the file has, and its name
+            return f"it has what the one that stays has not: {', '.join(other.lost)}"
         if problem := problem_with(keep):
             return f"{keep.path}, which would stay: {problem}"
         if problem := problem_with(other.image):

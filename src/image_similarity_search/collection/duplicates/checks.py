@@ -51,7 +51,7 @@ def check_not_indexed(folder: str, roots: Iterable[str]) -> None:
     real, rules = os.path.realpath(folder), Rules((), (), all_files=False, skip=())
     for root in roots:
         inner = relative(real, root)
-        if inner is not None and not any(rules.passes_over(n, n) for n in inner.split("/")):
+        if inner is not None and not rules.leaves_out(inner):
             expected = (
                 f"a folder outside of {root}: that is indexed, so 'iss index' would find again what"
                 " was moved there. In it, only folders whose names begin with a dot are passed over"
@@ -68,7 +68,7 @@ def is_same_file(path: str, other: str) -> bool:
     """The same of two that may be gone, or in object storage: then they are told apart."""
     try:
         return same_file(path, other)
-    except OSError:
+    except (OSError, ValueError):  # a displaced image has a NUL in its name
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,21 +16,26 @@ from image_similarity_search.collection.duplicates.grouping import (
     alike_parts,
     unlikeness,
 )
+from image_similarity_search.collection.duplicates.losses import lost_with
 from image_similarity_search.collection.duplicates.nodes import SAME_BYTES, Nodes
 from image_similarity_search.collection.duplicates.ordering import (
     NO_RANK,
     Order,
     Rank,
     Ranks,
+    is_sharper,
     order,
     reason,
 )
 from image_similarity_search.collection.duplicates.scope import Scope
+from image_similarity_search.collection.duplicates.sidecars import Sidecars
 from image_similarity_search.duplicates import (
     GOES_ELSEWHERE,
     NO_COLOURS,
+    NO_HOLDINGS,
     Duplicate,
     DuplicateGroup,
+    Holdings,
 )
 from image_similarity_search.types import ImageRecord
 
@@ -52,10 +58,15 @@ def copies_of(edges: Edges) -> Edges:
 
 @dataclass(frozen=True, slots=True)
 class Describer:
-    """Makes groups of the images of nodes, in the order of ``ranks``."""
+    """Makes groups of the images of nodes, in the order of ``ranks``.
+
+    ``holdings`` are of contents, where their files hold anything beside pixels.
+    """
 
     scope: Scope
     nodes: Nodes
+    holdings: Mapping[int, Holdings]
+    sidecars: Sidecars
     ranks: Ranks
 
     def order_of(self, node: int) -> Order:
@@ -154,21 +165,42 @@ class Describer:
     ) -> DuplicateGroup:
         best = self._order(node, keep)
         why = why or reason(best, min(self._order(one.node, one.image) for one in beside))
-        described = [self._described(node, one) for one in beside]
-        return DuplicateGroup(keep, why, described, self._sharpness(node), goes)
+        described = [self._described(node, keep, one, why) for one in beside]
+        return DuplicateGroup(
+            keep, why, described, self._sharpness(node), self._holdings(node), goes
+        )
 
     def _order(self, node: int, image: ImageRecord) -> Order:
-        return order(image, self.scope.references, self._rank(node))
+        lone = not self.sidecars.beside(image.path)
+        return order(image, self.scope.references, self._rank(node), lone=lone)
 
     def _rank(self, node: int) -> Rank:
         return self.ranks.by_content.get(self.nodes.content[node], NO_RANK)
 
-    def _described(self, keep: int, other: _Beside) -> Duplicate:
+    def _described(self, node: int, keep: ImageRecord, other: _Beside, why: str) -> Duplicate:
         level, distance, likeness, change = other.edge
-        faded = self._rank(other.node).faded and not self._rank(keep).faded
+        faded = self._rank(other.node).faded and not self._rank(node).faded
         change = ", ".join(filter(None, [change, NO_COLOURS * faded]))
-        sharpness = self._sharpness(other.node)
-        return Duplicate(other.image, level, 1 / (1 + distance), likeness, change, sharpness)
+        sharpness, holdings = self._sharpness(other.node), self._holdings(other.node)
+        # of what goes for another that one's group tells it
+        is_here = level != "similar" and why != GOES_ELSEWHERE
+        lost = tuple(self._lost(node, keep, other)) if is_here else ()
+        return Duplicate(
+            other.image, level, 1 / (1 + distance), likeness, change, sharpness, holdings, lost
+        )
+
+    def _lost(self, node: int, keep: ImageRecord, other: _Beside) -> Iterator[str]:
+        """What would be lost with an image, were it to go for the one that is kept."""
+        if self.nodes.content[other.node] != self.nodes.content[node]:
+            yield from lost_with(self._holdings(other.node), self._holdings(node))
+            of_one_size = self._rank(other.node).size == self._rank(node).size
+            if of_one_size and is_sharper(self._sharpness(other.node), self._sharpness(node)):
+                yield "finer detail"
+        for path in self.sidecars.only_beside(other.image.path, keep.path):
+            yield f"a {os.path.splitext(path)[1].lower()} beside it"
+
+    def _holdings(self, node: int) -> Holdings:
+        return self.holdings.get(self.nodes.content[node], NO_HOLDINGS)
 
     def _sharpness(self, node: int) -> float | None:
         return self.ranks.sharpness.get(self.nodes.content[node])

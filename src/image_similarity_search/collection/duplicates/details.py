@@ -20,8 +20,8 @@ from image_similarity_search.collection.duplicates.detailing import (
     ground_of,
 )
 from image_similarity_search.collection.duplicates.grouping import Edge
-from image_similarity_search.collection.duplicates.looking import looked_at
 from image_similarity_search.collection.duplicates.signatures import Signatures
+from image_similarity_search.collection.looking import looked_at
 from image_similarity_search.types import FloatArray, IdArray, ImageRecord, PixelArray
 
 _WORK = "image_similarity_search.collection.duplicates.detailing:answer"

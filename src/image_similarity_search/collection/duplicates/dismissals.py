@@ -6,22 +6,25 @@ stays so when the files are moved or renamed, and when the collection is indexed
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
 
-from image_similarity_search.errors import CollectionUnwritableError
+from image_similarity_search.collection.duplicates.json_lines import JsonLines
 
 FILE_NAME = "dismissed.jsonl"
 
 
 class Dismissals:
-    """The pairs that were dismissed in the collection in ``folder``."""
+    """The pairs that were dismissed in the collection in ``folder``.
+
+    Raises:
+        CollectionUnavailableError: they can't be read.
+    """
 
     def __init__(self, folder: str) -> None:
-        self.path = os.path.join(folder, FILE_NAME)
-        self._pairs = set(_read(self.path))
+        self._lines = JsonLines(os.path.join(folder, FILE_NAME))
+        self._pairs = set(_pairs(self._lines))
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -47,29 +50,14 @@ class Dismissals:
             if pair[0] != pair[1] or given.count(pair[0]) > 1
         }
         new = sorted(pairs - self._pairs)
-        try:
-            with open(self.path, "a", encoding="ascii") as file:
-                # a line that a full disk cut short ends here, and is passed over
-                file.writelines(f"\n{json.dumps(pair)}" for pair in new)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise CollectionUnwritableError(self.path, error.strerror or str(error)) from error
+        if new:
+            self._lines.add(*new)
         self._pairs.update(new)
         return len(new)
 
 
-def _read(path: str) -> Iterable[tuple[str, str]]:
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            lines = file.read().splitlines()
-    except FileNotFoundError:
-        return
+def _pairs(lines: Iterable[object]) -> Iterator[tuple[str, str]]:
     for line in lines:
-        try:
-            one, other = json.loads(line)
-        except (ValueError, TypeError):
-            continue
-        if isinstance(one, str) and isinstance(other, str):
-            yield one, other
+        match line:
+            case [str(one), str(other)]:
+                yield one, other

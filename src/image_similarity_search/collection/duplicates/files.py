@@ -47,6 +47,18 @@ def move_into(path: str, to: str) -> None:
         raise
 
 
+def put_back(path: str, to: str) -> str:
+    """Move a file to ``to``, or near it where something is; its folder is made if need be.
+
+    Returns where it is then.
+    """
+    folder, name = os.path.split(to)
+    os.makedirs(folder, exist_ok=True)
+    place = free_name(folder, name)
+    move_into(path, place)
+    return place
+
+
 def put_in_place(path: str, make: Callable[[str], None]) -> None:
     """Have ``make`` make something beside ``path``, then take the place of what is there."""
     folder, name = os.path.split(path)

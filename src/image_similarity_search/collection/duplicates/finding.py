@@ -26,13 +26,14 @@ from image_similarity_search.collection.duplicates.details import (
 )
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.grouping import Edge
-from image_similarity_search.collection.duplicates.keeping import group
+from image_similarity_search.collection.duplicates.keeping import Looks, group
 from image_similarity_search.collection.duplicates.levels import Levels
+from image_similarity_search.collection.duplicates.losses import what_differs
 from image_similarity_search.collection.duplicates.measuring import measured
 from image_similarity_search.collection.duplicates.pixel_pairs import pairs_by_pixels
 from image_similarity_search.collection.duplicates.scope import Contents, Scope
 from image_similarity_search.collection.duplicates.signatures import Signatures, read_signatures
-from image_similarity_search.duplicates import DuplicateReport
+from image_similarity_search.duplicates import NO_HOLDINGS, DuplicateReport, Holdings
 from image_similarity_search.types import IdArray, ImageRecord, Progress, ProgressCallback
 
 _RECORDS_AT_ONCE = 512
@@ -57,6 +58,7 @@ class Finder:
         self._progress = progress
         self._scope = scope
         self._colours: dict[int, float] = {}  # how colourful what is alike is
+        self._holdings: dict[int, Holdings] = {}  # what the files of it hold
         self.report = DuplicateReport(images=len(scope.ids))
 
     def run(self, *, thorough: bool, time_limit: float) -> DuplicateReport:
@@ -69,13 +71,16 @@ class Finder:
         edges: _Edges = defaultdict(dict)
         if self._levels.level != "exact":
             for one, other, edge in self._edges(contents, thorough, time_limit):
-                edges[one][other] = edges[other][one] = edge
+                held = [self._holdings.get(id_, NO_HOLDINGS) for id_ in (one, other)]
+                if left := self._levels.beside_pixels(edge, what_differs(*held)):
+                    edges[one][other] = edges[other][one] = left
         images = self._images(contents, edges)
 
         def measure(some: Collection[ImageRecord]) -> Mapping[int, float]:
             return measured(some, time_limit, self._steps("measuring", len(some)))
 
-        group(self.report, contents, edges, images, self._colours, self._dismissals, measure)
+        looks = Looks(self._colours, self._holdings)
+        group(self.report, contents, edges, images, looks, self._dismissals, measure)
         self.report.seconds = time.perf_counter() - begin
         return self.report
 
@@ -97,7 +102,7 @@ class Finder:
         for one, other, edge in self._levels.edges(pairs, seen):
             far = edge.distance if np.isfinite(edge.distance) else self._distance(one, other)
             found = one, other, edge._replace(distance=far)
-            self._note_colours(found[:2], seen)
+            self._note_looks(found[:2], seen)
             if may_be_pages(found, seen):
                 doubtful.append(found)
             else:
@@ -117,7 +122,7 @@ class Finder:
     def _distance(self, one: int, other: int) -> float:
         """Between the embeddings of two images; infinite where one is gone by now."""
         found = self._catalog.embeddings(np.array([one, other], dtype=np.int64))
-        rows = vectors.unpack(found.units, found.norms, "cosine")
+        rows = found.comparable("cosine")
         return float(vectors.distances(rows[0], rows[1:], "cosine")[0]) if len(rows) > 1 else np.inf
 
     def _images(self, contents: Contents, edges: _Edges) -> dict[int, ImageRecord]:
@@ -139,9 +144,10 @@ class Finder:
         for record in self._records(ids):
             self.report.unreadable[record.path] = seen.unreadable[record.id]
 
-    def _note_colours(self, ids: Iterable[int], seen: Signatures) -> None:
+    def _note_looks(self, ids: Iterable[int], seen: Signatures) -> None:
         new = [id_ for id_ in ids if id_ not in self._colours]
         self._colours.update(seen.colourfulness(new))
+        self._holdings.update({id_: seen.holdings[id_] for id_ in new if id_ in seen.holdings})
 
     def _steps(
         self, phase: Literal["comparing", "looking", "measuring"], total: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 from image_similarity_search.collection.duplicates.checks import is_same_file
 from image_similarity_search.collection.duplicates.describing import Describer, copies_of
@@ -23,8 +24,26 @@ from image_similarity_search.collection.duplicates.grouping import (
 from image_similarity_search.collection.duplicates.nodes import Members, Nodes, nodes_of
 from image_similarity_search.collection.duplicates.ordering import Measure, Ranks, order, ranked
 from image_similarity_search.collection.duplicates.scope import Contents, Scope
-from image_similarity_search.duplicates import DUPLICATE_LEVELS, DuplicateGroup, DuplicateReport
+from image_similarity_search.collection.duplicates.sidecars import Sidecars
+from image_similarity_search.duplicates import (
+    DUPLICATE_LEVELS,
+    DuplicateGroup,
+    DuplicateReport,
+    Holdings,
+)
 from image_similarity_search.types import ImageRecord
+
+
+class Looks(NamedTuple):
+    """What is known of contents from looking at a file of each; what is not known is left out.
+
+    Attributes:
+        colours: how colourful they are.
+        holdings: what the file holds beside its pixels, where that is anything.
+    """
+
+    colours: Mapping[int, float]
+    holdings: Mapping[int, Holdings]
 
 
 def group(
@@ -32,7 +51,7 @@ def group(
     contents: Contents,
     edges: MutableMapping[int, dict[int, Edge]],
     images: Mapping[int, ImageRecord],
-    colours: Mapping[int, float],
+    looks: Looks,
     dismissals: Dismissals,
     measure: Measure,
 ) -> None:
@@ -43,29 +62,34 @@ def group(
         contents: what was compared.
         edges: which contents are alike; those that were dismissed are taken out.
         images: the records of all images of these contents; one that is gone by now is left out.
-        colours: how colourful these contents are; of those without it is not known.
+        looks: what is known of these contents beside.
         dismissals: what is not to be shown.
         measure: measures the sharpness of images.
     """
     scope = contents.scope
-    members = {}
+    members, sidecars = {}, Sidecars()
+
+    def first(image: ImageRecord) -> tuple[Any, ...]:
+        return order(image, scope.references, lone=not sidecars.beside(image.path))
+
     for one in {*contents.copies, *edges}:
         there = [images[id_] for id_ in contents.members(one) if id_ in images]
         if there:
-            members[one] = sorted(there, key=lambda image: order(image, scope.references))
+            members[one] = sorted(there, key=first)
     apart = _apart(members, dismissals)
     report.dismissed = len(apart) + _drop_dismissed(edges, members, dismissals)
     best = {one: there[0] for one, there in members.items()}
-    ranks = ranked(best, copies_of(edges), scope.references, colours, measure)
+    ranks = ranked(best, copies_of(edges), scope.references, looks.colours, looks.holdings, measure)
     report.unmeasured = ranks.unmeasured
     nodes = nodes_of(scope, members, edges, apart)
     spare, linked = _spare(nodes, scope)
     report.linked = len(linked)
-    describer = Describer(scope, replace(nodes, edges=copies_of(nodes.edges)), ranks)
+    copies = replace(nodes, edges=copies_of(nodes.edges))
+    describer = Describer(scope, copies, looks.holdings, sidecars, ranks)
     told = list(_copies(nodes, scope, describer.order_of, spare))
     gone = {one.other for one in told if one.goes}
     groups = list(describer.groups(told, gone, spare))
-    describer = Describer(scope, nodes, Ranks())
+    describer = replace(describer, nodes=nodes, ranks=Ranks())
     groups += describer.groups(_similar(nodes, scope, describer.order_of, gone), gone)
     report.groups = sorted(groups, key=_most_alike_first)
 

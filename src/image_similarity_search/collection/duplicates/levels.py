@@ -83,6 +83,12 @@ class Levels:
             return None
         return Edge("similar", edge.distance, None, "other details")
 
+    def beside_pixels(self, edge: Edge, difference: str) -> Edge | None:
+        """An edge between files that differ in more than pixels: then no more than near."""
+        if edge.level != "same" or not difference:
+            return edge
+        return None if self.level == "same" else edge._replace(level="near", change=difference)
+
     def _edges(self, pairs: Pairs, seen: Signatures) -> Iterator[tuple[int, Edge]]:
         """Those of a few pairs that are alike, by their position."""
         rows = [[seen.rows.get(id_, -1) for id_ in pair] for pair in pairs.ids.tolist()]

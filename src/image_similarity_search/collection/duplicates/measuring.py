@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from image_similarity_search.collection.duplicates.looking import looked_at
+from image_similarity_search.collection.looking import looked_at
 from image_similarity_search.types import ImageRecord
 from image_similarity_search.workers.worker import Answer
 

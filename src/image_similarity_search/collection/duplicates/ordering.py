@@ -1,9 +1,10 @@
 """Which of the images that are alike is the best: what counts, and in which order.
 
 What can't be had back comes first. Colours that are lost are lost, and so are pixels; of as many
-pixels those count more that show more; of the same detail the larger file has had less taken away,
-or holds more beside it. Then the older one is the more likely original, and the one of the shorter
-path lies where things are in order.
+pixels those count more that know when, where and by what they were taken, then those that show
+more; of the same detail the larger file has had less taken away, or holds more beside it. Then the
+older one is the more likely original, and the one of the shorter path lies where things are in
+order.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from image_similarity_search.collection.duplicates.colours import IN_COLOUR
 from image_similarity_search.collection.duplicates.grouping import Edges
+from image_similarity_search.collection.duplicates.losses import notes_lacking
+from image_similarity_search.duplicates import NO_HOLDINGS, Holdings
 from image_similarity_search.types import ImageRecord
 
 SAME_SIZE = 0.95
@@ -30,6 +33,8 @@ _REASONS = (
     "in colour",
     "most pixels",
     "can be read in full",
+    "with more of the camera's notes",
+    "with files beside it",
     "sharpest",
     "most pixels",
     "largest file",
@@ -50,6 +55,7 @@ class Rank(NamedTuple):
     faded: bool = False
     size: int = 0
     unread: bool = False
+    lacking: int = 0
     blur: int = 0
 
 
@@ -77,6 +83,7 @@ def ranked(
     edges: Edges,
     references: Collection[int],
     colours: Mapping[int, float],
+    holdings: Mapping[int, Holdings],
     measure: Measure,
 ) -> Ranks:
     """The ranks of contents, of which ``edges`` says which are copies of one another.
@@ -88,6 +95,7 @@ def ranked(
         edges: which are alike.
         references: the images that stay in any case.
         colours: how colourful contents are; of those without it is not known.
+        holdings: what their files hold beside pixels, where that is anything.
         measure: measures sharpness.
     """
     connected = list(_connected(edges))
@@ -97,8 +105,9 @@ def ranked(
     values = measure([best[one] for one in chosen]) if chosen else {}
     sharpness = {one: values[best[one].id] for one in chosen if best[one].id in values}
     unread = set(chosen).difference(sharpness)
+    lacking = {one: notes_lacking(holdings.get(one, NO_HOLDINGS)) for one in edges}
     by_content = {
-        one: Rank(one in faded, number, one in unread, blur)
+        one: Rank(one in faded, number, one in unread, lacking[one], blur)
         for part in parts
         for number, size in enumerate(part)
         for one, blur in _blurs(size, sharpness)
@@ -106,11 +115,16 @@ def ranked(
     return Ranks(by_content, sharpness, unmeasured)
 
 
-def order(image: ImageRecord, references: Collection[int], rank: Rank = NO_RANK) -> Order:
-    """What to sort an image by; of copies with the rank of their content."""
+def order(
+    image: ImageRecord, references: Collection[int], rank: Rank = NO_RANK, *, lone: bool = True
+) -> Order:
+    """What to sort an image by; of copies with the rank of their content.
+
+    ``lone`` is one without files beside it that belong to it.
+    """
     elsewhere = image.id not in references
     ties = (-pixels_of(image), -image.size, image.mtime_ns, len(image.path), image.id)
-    return (elsewhere, *rank, *ties)
+    return (elsewhere, *rank[:-1], lone, rank.blur, *ties)
 
 
 def reason(best: Order, second: Order) -> str:
@@ -191,6 +205,11 @@ def _blurs(size: list[int], sharpness: Mapping[int, float]) -> Iterator[tuple[in
             first = value
         first = first or value
         yield one, rank
+
+
+def is_sharper(one: float | None, other: float | None) -> bool:
+    """Whether of two sharpnesses that were measured the first is greater, beyond what is usual."""
+    return one is not None and other is not None and one > SHARPER * other
 
 
 def pixels_of(image: ImageRecord) -> int:

@@ -9,8 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_similarity_search.collection.duplicates.colours import colourfulness
-from image_similarity_search.collection.duplicates.looking import looked_at
-from image_similarity_search.collection.duplicates.signing import COLOUR_SIDE, SIDE, SIGNATURE_BYTES
+from image_similarity_search.collection.duplicates.signing import (
+    COLOUR_SIDE,
+    SIDE,
+    SIGNATURE_BYTES,
+    unpacked_holdings,
+)
+from image_similarity_search.collection.looking import looked_at
+from image_similarity_search.duplicates import NO_HOLDINGS, Holdings
 from image_similarity_search.types import FloatArray, IdArray, ImageRecord, PixelArray
 
 _WORK = "image_similarity_search.collection.duplicates.signing:answer"
@@ -22,6 +28,7 @@ class Signatures:
 
     That is over white. ``rows`` has the position of an image by its id; ``unreadable`` the reasons
     of those without; ``alpha`` ``(32, 32)``, by position, is there of those that are not opaque.
+    ``holdings`` are of those files, by id, that hold more than one picture.
     """
 
     grey: PixelArray
@@ -29,6 +36,7 @@ class Signatures:
     rows: dict[int, int]
     unreadable: dict[int, str]
     alpha: dict[int, PixelArray]
+    holdings: dict[int, Holdings]
 
     @property
     def ids(self) -> IdArray:
@@ -64,6 +72,7 @@ def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: floa
     rows: dict[int, int] = {}
     unreadable: dict[int, str] = {}
     alpha: dict[int, PixelArray] = {}
+    holdings: dict[int, Holdings] = {}
     for id_, answer in looked_at(_WORK, records, time_limit):
         if answer.failure:
             unreadable[id_] = "decoding it ends the process, or takes too long"
@@ -73,6 +82,8 @@ def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: floa
             if len(signature) > SIGNATURE_BYTES:
                 alpha[len(rows)] = signature[SIGNATURE_BYTES:].reshape(SIDE, SIDE)
             rows[id_] = len(rows)
+            if (held := unpacked_holdings(answer.parts[0])) != NO_HOLDINGS:
+                holdings[id_] = held
         else:
             unreadable[id_] = answer.parts[-1].decode()
     kept = data[: len(rows)]
@@ -83,4 +94,5 @@ def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: floa
         rows,
         unreadable,
         alpha,
+        holdings,
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import marshal
+import operator
 import os
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from image_similarity_search.duplicates import Holdings
 from image_similarity_search.errors import ImageError
 from image_similarity_search.images import decode
+from image_similarity_search.images.holdings import holdings_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,25 +25,37 @@ COLOUR_SIDE = 8
 SIGNATURE_BYTES = SIDE * SIDE + 3 * COLOUR_SIDE * COLOUR_SIDE
 """Of a picture over white; where it is not opaque, ``SIDE * SIDE`` bytes of alpha come after."""
 
+_fields_of = operator.attrgetter(*Holdings.__slots__)
 _MIN_SIDE = 4 * SIDE  # a JPEG may be decoded so small, which takes a fraction of the time
 
 
 def answer(request: bytes) -> Generator[bytes, None, bytes]:
-    """The signature of the file whose path is ``request``; the reason where it has none."""
+    """What the file whose path is ``request`` holds, and its signature; or why there is none."""
     from PIL import Image
 
-    yield from ()  # there are no parts before the last
+    path = os.fsdecode(request)
     try:
-        data = decode.read_file(os.fsdecode(request))
+        data = decode.read_file(path)
         decoded = decode.decode(data, min_side=_MIN_SIDE)
     except ImageError as error:
         if isinstance(error.__cause__, MemoryError):
             raise error.__cause__ from None
         return error.reason.encode(errors="backslashreplace")[: SIGNATURE_BYTES - 1]
+    yield packed_holdings(holdings_of(data, path))
     small = _small(decoded.image)
     alpha = _small(decoded.alpha).tobytes() if decoded.alpha else b""
     colours = small.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX)
     return small.convert("L").tobytes() + colours.tobytes() + alpha
+
+
+def packed_holdings(holdings: Holdings) -> bytes:
+    """What a file holds, as bytes."""
+    return marshal.dumps(_fields_of(holdings))
+
+
+def unpacked_holdings(data: bytes) -> Holdings:
+    """What ``packed_holdings`` was given."""
+    return Holdings(*marshal.loads(data))  # noqa: S302 - from a worker
 
 
 def grey_signature(image: Image.Image) -> Image.Image:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from collections.abc import Callable, Iterator
 from typing import cast
 from urllib.parse import unquote
 
+from image_similarity_search.collection.duplicates.files import put_back
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.images import decode
 
@@ -34,13 +36,18 @@ def _trash() -> Callable[[str], None]:
 
 
 def out_of_trash(path: str, content_hash: str) -> str:
-    """Put the file of this content back to ``path``; returns why not, or nothing."""
+    """Put the file of this content back to ``path``; returns where it is, or nothing without one.
+
+    Raises:
+        ImageError, OSError: that can't be done.
+    """
     for info, file in _trashed(path):
         if decode.content_hash(decode.read_file(file)) == content_hash:
-            os.rename(file, path)
-            os.unlink(info)
-            return ""
-    return "it is not found in the trash: look there"
+            place = put_back(file, path)
+            with contextlib.suppress(OSError):  # it is back all the same
+                os.unlink(info)
+            return place
+    return ""
 
 
 def _trashed(path: str) -> Iterator[tuple[str, str]]:

@@ -6,12 +6,12 @@ something that was not done, never something done without a line; undoing looks 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
-from image_similarity_search.errors import CollectionUnwritableError
+from image_similarity_search.collection.duplicates.json_lines import JsonLines
 
 FILE_NAME = "undo.jsonl"
 
@@ -43,7 +43,12 @@ class UndoLog:
     """The log of the collection in ``folder``; whoever writes holds the writer lock."""
 
     def __init__(self, folder: str) -> None:
-        self.path = os.path.join(folder, FILE_NAME)
+        self._lines = JsonLines(os.path.join(folder, FILE_NAME))
+
+    @property
+    def path(self) -> str:
+        """Its file."""
+        return self._lines.path
 
     def write(self, entry: Entry) -> None:
         """Add a line, and wait for the disk to have it.
@@ -51,13 +56,7 @@ class UndoLog:
         Raises:
             CollectionUnwritableError: that can't be done.
         """
-        try:
-            with open(self.path, "a", encoding="ascii") as file:
-                file.write(f"\n{json.dumps(asdict(entry))}\n")  # begins after a line cut short
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise CollectionUnwritableError(self.path, error.strerror or str(error)) from error
+        self._lines.add(asdict(entry))
 
     def last_run(self) -> list[Entry]:
         """The actions of the last run that was not undone, the last first."""
@@ -68,7 +67,7 @@ class UndoLog:
         """The lines of all that was not undone, the first first.
 
         Raises:
-            CollectionUnwritableError: they can't be read.
+            CollectionUnavailableError: they can't be read.
         """
         entries = self._read()
         undone = {(entry.run, entry.path) for entry in entries if entry.action == "undone"}
@@ -84,7 +83,7 @@ class UndoLog:
         But if nothing could be undone for the second time, the run is given up.
 
         Raises:
-            CollectionUnwritableError: that can't be done.
+            CollectionUnwritableError, CollectionUnavailableError: that can't be done.
         """
         tried = any(one.action == "tried" and one.run == run for one in self._read())
         if not left or (tried and not undone):
@@ -96,16 +95,7 @@ class UndoLog:
 
     def _read(self) -> list[Entry]:
         entries = []
-        try:
-            with open(self.path, encoding="ascii", errors="replace") as file:
-                lines = file.read().splitlines()
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise CollectionUnwritableError(self.path, error.strerror or str(error)) from error
-        for line in lines:
-            try:
-                entries.append(Entry(**json.loads(line)))
-            except (ValueError, TypeError):
-                continue  # empty, or cut short
+        for fields in self._lines:
+            with suppress(TypeError):  # it is no entry
+                entries.append(Entry(**fields))
         return entries

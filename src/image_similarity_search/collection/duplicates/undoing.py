@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from image_similarity_search.collection.duplicates.files import (
     copy_to,
-    free_name,
-    move_into,
+    put_back,
     put_in_place,
 )
 from image_similarity_search.collection.duplicates.leavings import (
@@ -78,15 +77,13 @@ def _undo(entry: Entry) -> str:
         where = f"; what was moved is {entry.to}" if entry.to else ""
         raise _LeftError(f"there is a file{where}")
     if entry.action == "trash":
-        if problem := out_of_trash(entry.path, entry.content_hash):
-            raise _LeftError(problem)
-        return ""
-    if not _is(entry.to, entry.content_hash):
+        place = out_of_trash(entry.path, entry.content_hash)
+        if not place:
+            raise _LeftError("it is not found in the trash: look there")
+    elif _is(entry.to, entry.content_hash):
+        place = put_back(entry.to, entry.path)
+    else:
         raise _LeftError(f"{entry.to} is not the file that was moved")
-    os.makedirs(os.path.dirname(entry.path), exist_ok=True)
-    folder, name = os.path.split(entry.path)
-    place = free_name(folder, name)
-    move_into(entry.to, place)
     return "" if place == entry.path else f"it is {place} now"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from numbers import Integral
 from time import perf_counter
@@ -17,13 +18,14 @@ from image_similarity_search.collection.evaluation.figures import (
     N_S,
     figures_of,
 )
+from image_similarity_search.collection.evaluation.fitting import fit_of, reach_of
 from image_similarity_search.collection.evaluation.intervals import estimates
 from image_similarity_search.collection.evaluation.ranks import (
     Ranking,
     exact_ranking,
     searched_ranking,
 )
-from image_similarity_search.collection.evaluation.truth import NO_GROUP, Labels, labels_of
+from image_similarity_search.collection.evaluation.truth import Labels, labels_of
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.errors import ConfigError
@@ -37,7 +39,6 @@ from image_similarity_search.filters import Filter
 from image_similarity_search.types import IdArray, Progress, ProgressCallback, checked_count
 
 _STEP = 100  # queries between two words of progress
-_NEAREST = 10  # images, at most, that say what an image looks like
 
 
 def evaluated(
@@ -46,6 +47,7 @@ def evaluated(
     filtering: Filtering,
     truth: Truth,
     *,
+    relative_to: str | os.PathLike[str] | None,
     k: int | Sequence[int],
     depth: int | None,
     sample: int | None,
@@ -59,7 +61,7 @@ def evaluated(
     depth = None if depth is None else checked_count("depth", depth)
     sample = None if sample is None else checked_count("sample", sample)
     allowed = None if where is None else filtering.ids(where)
-    labels = labels_of(catalog, truth, allowed)
+    labels = labels_of(catalog, truth, relative_to, allowed)
     sizes = np.bincount(labels.groups[labels.groups >= 0], minlength=len(labels.names))
     asked = _asked(labels, sizes, sample)
     ranking = (
@@ -67,7 +69,7 @@ def evaluated(
         if depth is None
         else searched_ranking(catalog, searcher, asked, depth, where)
     )
-    queries = _queries(catalog, labels, sizes, ranking, len(asked), ks, progress)
+    queries = _queries(catalog, labels, sizes, ranking, depth is None, len(asked), ks, progress)
     if not queries:
         expected = "images that are there until they were searched by"
         said = "nothing to evaluate: the images were removed meanwhile"
@@ -80,7 +82,8 @@ def evaluated(
     report.missing = labels.missing
     report.gone = len(asked) - len(queries)
     report.group_of = labels.by_id()
-    _sum_up(report, dict(zip(labels.names, sizes.tolist(), strict=True)))
+    report.sizes = dict(zip(labels.names, sizes.tolist(), strict=True))
+    _sum_up(report)
     report.seconds = perf_counter() - begin
     return report
 
@@ -99,42 +102,31 @@ def _queries(
     labels: Labels,
     sizes: IdArray,
     ranking: Ranking,
+    exact: bool,
     count: int,
     ks: Sequence[int],
     progress: ProgressCallback | None,
 ) -> list[QueryQuality]:
     found = []
-    for done, (id_, order) in enumerate(ranking, 1):
+    for done, (id_, order, far) in enumerate(ranking, 1):
         group = labels.groups[np.searchsorted(labels.ids, id_)]
-        known = order[np.isin(order, labels.ids)]  # others were added since
-        groups = labels.groups[np.searchsorted(labels.ids, known)]
+        there = np.isin(order, labels.ids)  # others were added since
+        groups = labels.groups[np.searchsorted(labels.ids, order[there])]
         ranks = np.flatnonzero(groups == group) + 1
         right = int(sizes[group]) - 1
         first = int(ranks[0]) if len(ranks) else None
         figures = figures_of(ranks, right, ks)
-        looks_like = _most_like(groups[: min(right, _NEAREST)], group, labels.names)
-        found.append((id_, labels.names[group], right, first, figures, looks_like))
+        reach = reach_of(far, exact=exact)
+        looks_like, fit = fit_of(far[there], groups, int(group), right, reach)
+        like = None if looks_like is None else labels.names[looks_like]
+        found.append((id_, labels.names[group], right, first, figures, like, fit))
         if progress and (done % _STEP == 0 or done == count):
             progress(Progress("evaluating", done, count))
     records = catalog.records(id_ for id_, *_ in found)
     return [QueryQuality(records[id_], *rest) for id_, *rest in found if id_ in records]
 
 
-def _most_like(groups: IdArray, own: int, names: list[str]) -> str | None:
-    """The group that most of some images have, which come the nearest first.
-
-    Of equals it is its own, which a single stranger does not outdo, and then the nearest.
-    """
-    known = groups[groups != NO_GROUP]
-    if not len(known):
-        return None
-    counts = np.bincount(known, minlength=len(names))
-    if counts[own] == counts.max():
-        return names[own]
-    return names[int(known[counts[known].argmax()])]
-
-
-def _sum_up(report: EvaluationReport, sizes: dict[str, int]) -> None:
+def _sum_up(report: EvaluationReport) -> None:
     """Fill in the figures and the groups."""
     names = list(report.queries[0].figures)
     values = np.array([[query.figures[name] for name in names] for query in report.queries])
@@ -142,7 +134,7 @@ def _sum_up(report: EvaluationReport, sizes: dict[str, int]) -> None:
     for group in np.unique(of_query).tolist():
         own = values[of_query == group]
         means = dict(zip(names, own.mean(axis=0).tolist(), strict=True))
-        report.groups.append(GroupQuality(group, sizes[group], len(own), means))
+        report.groups.append(GroupQuality(group, report.sizes[group], len(own), means))
     _, numbers = np.unique(of_query, return_inverse=True)
     report.figures = dict(zip(names, estimates(values, numbers), strict=True))
     each = np.array([[group.figures[MAP]] for group in report.groups])

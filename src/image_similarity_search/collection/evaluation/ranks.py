@@ -13,8 +13,8 @@ from image_similarity_search.collection.search import Searcher
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import FloatArray, IdArray, Metric
 
-Ranking = Iterator[tuple[int, IdArray]]
-"""The id of each query, and the ids of the other images, the most alike first."""
+Ranking = Iterator[tuple[int, IdArray, NDArray[np.float64]]]
+"""The id of each query, the ids of the other images, the most alike first, and how far they are."""
 
 _MEMORY = 2**27  # bytes of the distances that are there at once
 _COMPARED_AT_ONCE = 256  # queries, at most, which bounds what is made on the way to distances
@@ -34,8 +34,9 @@ def exact_ranking(
         block, queries = _still_there(catalog, stored, asked[start : start + at_once])
         far = _distances(catalog, queries, ids)
         for id_, row in zip(block, far, strict=True):
-            order = ids[np.argsort(row, kind="stable")]
-            yield id_, order[order != id_]
+            order = np.argsort(row, kind="stable")
+            order = order[ids[order] != id_]
+            yield id_, ids[order], row[order].astype(np.float64)
 
 
 def searched_ranking(
@@ -47,7 +48,8 @@ def searched_ranking(
         block, queries = _still_there(catalog, searcher.stored, some)
         answers = searcher.nearest_to_each(queries, depth, None, block, where)
         for id_, hits in zip(block, answers, strict=True):
-            yield id_, np.array([hit.id for hit in hits], dtype=np.int64)
+            found = np.array([hit.id for hit in hits], dtype=np.int64)
+            yield id_, found, np.array([hit.distance for hit in hits], dtype=np.float64)
 
 
 def _still_there(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,16 +11,17 @@ import numpy as np
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.places import canonical, relative
+from image_similarity_search.collection.evaluation.label_column import by_column
+from image_similarity_search.collection.evaluation.labels_file import rows_of
+from image_similarity_search.collection.queries import checked_path, is_id
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.evaluation import Truth
 from image_similarity_search.types import IdArray, ImageRecord
 
 FOLDERS = "folders"
 FOLDER_NAMES = "folder-names"
+COLUMN = "column:"
 NO_GROUP = -1
-# what the columns are called in a first row that is no image
-_PATHS = {"path", "file", "filename", "file_name", "filepath", "image", "name"}
-_GROUPS = {"group", "label", "class", "category", "folder", "target", "id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,12 @@ class Labels:
         return {id_: self.names[group] for id_, group in pairs if group != NO_GROUP}
 
 
-def labels_of(catalog: Catalog, truth: Truth, allowed: IdArray | None) -> Labels:
+def labels_of(
+    catalog: Catalog,
+    truth: Truth,
+    relative_to: str | os.PathLike[str] | None,
+    allowed: IdArray | None,
+) -> Labels:
     """The labels of the images of a catalog, or of those ``allowed``.
 
     Raises:
@@ -56,12 +60,17 @@ def labels_of(catalog: Catalog, truth: Truth, allowed: IdArray | None) -> Labels
     wanted = None if allowed is None else set(allowed.tolist())
     records = [one for one in catalog.all_records() if wanted is None or one.id in wanted]
     missing: list[str] = []
-    if isinstance(truth, str) and truth in (FOLDERS, FOLDER_NAMES):
+    word = truth if isinstance(truth, str) and _is_word(truth) else None
+    if word and relative_to is not None:
+        raise ConfigError("relative_to", relative_to, f"a truth of paths, which {word!r} is not")
+    if word and word.startswith(COLUMN):
+        group_of = by_column(records, word.removeprefix(COLUMN))
+    elif word:
         group_of = _by_folder(records, sorted(catalog.places.roots().values()))
         if truth == FOLDER_NAMES:
             group_of = {id_: os.path.basename(name) for id_, name in group_of.items()}
     else:
-        group_of, missing = _by_path(records, _said(truth))
+        group_of, missing = _by_name(records, _said(truth, relative_to))
     names = sorted(set(group_of.values()))
     numbers = {name: number for number, name in enumerate(names)}
     groups = [numbers[group_of[one.id]] if one.id in group_of else NO_GROUP for one in records]
@@ -74,6 +83,11 @@ def labels_of(catalog: Catalog, truth: Truth, allowed: IdArray | None) -> Labels
     if not len(names) or np.bincount(labels.groups[labels.groups >= 0]).max() < 2:
         raise _no_group(catalog, truth, records, group_of, missing)
     return labels
+
+
+def _is_word(truth: str) -> bool:
+    """Whether this is no file."""
+    return truth in (FOLDERS, FOLDER_NAMES) or truth.startswith(COLUMN)
 
 
 def _no_group(
@@ -92,12 +106,14 @@ def _no_group(
     elif truth in (FOLDERS, FOLDER_NAMES) and not group_of:
         why = (
             "all images lie in the indexed folder itself, so that folders don't tell what belongs"
-            " together: say so in a CSV file of paths and groups"
+            " together: say so in a CSV file of paths and groups; of images in Parquet files"
+            " column:NAME does"
         )
     elif missing and not group_of:
         why = (
             f"no path of {name} is that of an image, such as {missing[0]}"
-            f" (paths are relative to where the file is{_and_no_utf8(missing[0])})"
+            f" (relative paths start where the file is, or --relative-to (relative_to=) says"
+            f"{_and_no_utf8(missing[0])})"
         )
     else:
         why = f"no group of {name} has two of the images"
@@ -128,66 +144,50 @@ def _name(folder: str, roots: list[str]) -> str:
     return folder if within is None else within
 
 
-def _by_path(
-    records: list[ImageRecord], said: Mapping[str, str]
+def _by_name(
+    records: list[ImageRecord], said: Iterable[tuple[str, int | str, str]]
 ) -> tuple[dict[int, str], list[str]]:
+    """The group of each image, by id, and what of ``said`` is none of the images.
+
+    ``said`` has where it is said, a path or an id, and a group, which is empty where there is none.
+    """
     ids = {record.path: record.id for record in records}
-    found: dict[int, str] = {}
-    missing = []
-    for path, group in said.items():
-        absolute = path if is_address(path) else os.path.abspath(path)
-        id_ = ids.get(absolute) or ids.get(canonical(absolute))
-        if id_ is None:
-            missing.append(path)
-        elif found.setdefault(id_, group) != group:
-            raise ConfigError("truth", path, f"one group for an image, not {found[id_]!r} too")
-    return found, missing
+    known = set(ids.values())
+    groups: dict[int | str, str] = {}
+    for where, image, group in said:
+        name = image if isinstance(image, int) else _id_at(image, ids) or image
+        if groups.setdefault(name, group) != group:
+            raise ConfigError("truth", where, f"one group for an image, not {groups[name]!r} too")
+    found = {name: group for name, group in groups.items() if name in known}
+    missing = [str(name) for name in groups if name not in found]
+    return {int(name): group for name, group in found.items() if group}, missing
 
 
-def _said(truth: Truth) -> Mapping[str, str]:
+def _id_at(path: str, ids: Mapping[str, int]) -> int | None:
+    absolute = path if is_address(path) else os.path.abspath(path)
+    return ids.get(absolute) or ids.get(canonical(absolute))
+
+
+def _said(
+    truth: Truth, relative_to: str | os.PathLike[str] | None
+) -> Iterator[tuple[str, int | str, str]]:
+    """Where it is said, the path or id, and the group, empty where there is none."""
+    folder = None if relative_to is None else os.path.abspath(checked_path(relative_to))
     if isinstance(truth, Mapping):
-        return {os.fspath(path): str(group) for path, group in truth.items()}
-    return dict(_rows_of(os.fspath(truth)))
+        for image, group in truth.items():
+            word = "" if group is None else str(group)
+            if is_id(image):
+                yield str(image), int(image), word
+            elif isinstance(image, str | os.PathLike):
+                yield str(image), _within(folder or "", os.fspath(image)), word
+            else:
+                raise ConfigError("truth", image, "paths or ids of images, and their groups")
+        return
+    file = checked_path(truth)
+    folder = os.path.dirname(os.path.abspath(file)) if folder is None else folder
+    for number, path, group in rows_of(file):
+        yield f"{file}, row {number}", _within(folder, path), group
 
 
-def _rows_of(file: str) -> Iterator[tuple[str, str]]:
-    """The paths, made absolute from where the file is, and groups of a CSV file."""
-    folder = os.path.dirname(os.path.abspath(file))
-    seen: dict[str, str] = {}
-    _refuse_wide(file)
-    try:
-        with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-            for number, row in enumerate(csv.reader(lines), 1):
-                if not row or (number == 1 and _is_header(row)):
-                    continue
-                if len(row) != 2 or not all(row):
-                    raise ConfigError("truth", f"{file}, row {number}", "a path and a group")
-                path, group = row
-                path = path if is_address(path) else os.path.join(folder, path)
-                if seen.setdefault(path, group) != group:
-                    expected = f"one group for an image, not {seen[path]!r} too"
-                    raise ConfigError("truth", f"{file}, row {number}", expected)
-                yield path, group
-    except FileNotFoundError as error:
-        raise _no_table(file, "there is no such file") from error
-    except (OSError, csv.Error) as error:
-        reason = str(getattr(error, "strerror", None) or error).lower()
-        raise _no_table(file, f"it can't be read: {reason}") from error
-
-
-def _no_table(file: str, reason: str) -> ConfigError:
-    expected = f"'{FOLDERS}', '{FOLDER_NAMES}', or a CSV file of paths and groups ({reason})"
-    return ConfigError("truth", file, expected)
-
-
-def _is_header(row: list[str]) -> bool:
-    words = [word.strip().lower() for word in row]
-    return len(words) == 2 and words[0] in _PATHS and words[1] in _GROUPS
-
-
-def _refuse_wide(file: str) -> None:
-    """Refuse a file of two bytes or more for each character, as some programs write them."""
-    with suppress(OSError), open(file, "rb") as data:  # one that can't be read is told of later
-        if b"\0" in data.read(1_000):
-            expected = "a CSV file of paths and groups as UTF-8; save it so"
-            raise ConfigError("truth", file, expected)
+def _within(folder: str, path: str) -> str:
+    return path if is_address(path) else os.path.join(folder, path)

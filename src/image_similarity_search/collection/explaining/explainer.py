@@ -23,7 +23,6 @@ from image_similarity_search.collection.explaining.explanation import (
     Seen,
 )
 from image_similarity_search.collection.explaining.occlusion import falls_of
-from image_similarity_search.collection.pipeline import BATCH
 from image_similarity_search.collection.queries import Picture, image_of, pixels_of
 from image_similarity_search.encoders.base import Encoder
 from image_similarity_search.encoders.onnx import OnnxEncoder
@@ -84,7 +83,7 @@ class Explainer:
         how = self._metric, float(similarity), float(distance[0]), float(score[0])
         if maps is None:
             query_falls, hit_falls = (
-                falls_of(view, partial(self._likeness, row), embedder.embed, BATCH)
+                falls_of(view, partial(self._likeness, row), embedder.embed_in_batches)
                 for view, row in ((query, rows[1]), (hit, rows[0]))
             )
             return Compared("occlusion", *how, query_falls, hit_falls)

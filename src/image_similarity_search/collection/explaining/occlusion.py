@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -12,30 +12,27 @@ _CELLS = 7  # on each side: as many as the feature map of most networks has
 _COVERED = 2  # cells on each side of what is covered at once: less hardly changes an embedding
 _GREY = 127
 
-Embed = Callable[[list[PixelArray]], FloatArray]
+Embed = Callable[[Iterable[PixelArray]], FloatArray]
 Likeness = Callable[[FloatArray], FloatArray]
 
 
-def falls_of(view: PixelArray, likeness: Likeness, embed: Embed, at_once: int) -> FloatArray:
+def falls_of(view: PixelArray, likeness: Likeness, embed: Embed) -> FloatArray:
     """The mean fall over all covers that a cell lies under, ``(cells, cells)`` float32.
 
     Args:
         view: what the encoder sees, ``(crop, crop, 3)``.
         likeness: how alike embeddings ``(n, dim)`` are to the other picture, ``(n,)``.
-        embed: the encoder.
-        at_once: how many views it gets at a time.
+        embed: the encoder, a batch at a time.
     """
     cells = min(_CELLS, len(view))
     whole = likeness(embed([view]))[0]
     falls, counts = np.zeros((2, cells, cells), dtype=np.float32)
     covers = list(_covers(cells))
     edges = np.linspace(0, len(view), cells + 1).round().astype(int)
-    for start in range(0, len(covers), at_once):
-        part = covers[start : start + at_once]
-        alike = likeness(embed([_covered(view, edges, cover) for cover in part]))
-        for (rows, columns), value in zip(part, alike, strict=True):
-            falls[rows, columns] += whole - value
-            counts[rows, columns] += 1
+    alike = likeness(embed(_covered(view, edges, cover) for cover in covers))
+    for (rows, columns), value in zip(covers, alike, strict=True):
+        falls[rows, columns] += whole - value
+        counts[rows, columns] += 1
     return np.asarray(falls / counts, dtype=np.float32)
 
 

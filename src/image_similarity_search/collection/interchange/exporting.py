@@ -9,12 +9,11 @@ from itertools import islice
 
 import numpy as np
 
-from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.interchange import npy_files, parquet_file
 from image_similarity_search.collection.interchange.layout import ROWS_AT_ONCE, Header, Part
 from image_similarity_search.collection.queries import checked_path, index_folder
-from image_similarity_search.errors import CollectionCorruptError, ConfigError, ExportError
+from image_similarity_search.errors import ConfigError, ExportError
 from image_similarity_search.types import Progress, ProgressCallback
 
 PARQUET = ".parquet"
@@ -58,7 +57,7 @@ def export_collection(
     with closing(Catalog(index_folder(index_dir))) as catalog, catalog.snapshot():
         roots = sorted(catalog.places.roots().values())
         forgotten = tuple(catalog.forgotten.all())
-        header = Header(catalog.read_identity(), tuple(roots), catalog.counts().indexed, forgotten)
+        header = Header(catalog.read_identity(), tuple(roots), catalog.count_found(), forgotten)
         parts = _parts(catalog, header.count, progress or (lambda _: None))
         with _replaced(paths, force) as asides:
             if path.endswith(PARQUET):
@@ -93,12 +92,8 @@ def _parts(catalog: Catalog, count: int, progress: ProgressCallback) -> Iterator
     records, done = catalog.all_records(), 0
     while page := list(islice(records, ROWS_AT_ONCE)):
         ids = np.array([record.id for record in page], dtype=np.int64)
-        found = catalog.embeddings(ids)
-        order = np.argsort(found.ids)
-        if not np.array_equal(found.ids[order], ids):
-            raise CollectionCorruptError("the catalog", "an image has no embedding")
-        embeddings = vectors.unpack(found.units[order], found.norms[order], "l2")
-        yield Part(page, embeddings, found.norms[order])
+        found = catalog.embeddings_in_order(ids)
+        yield Part(page, found.comparable("l2"), found.norms)
         done += len(page)
         progress(Progress("exporting", done, count))
 

@@ -11,6 +11,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from typing import IO, Any, TextIO
 
@@ -70,17 +71,11 @@ class NpyExport:
 
     def __init__(self, path: str) -> None:
         array_path, text_path = paths_of(path)
-        self._array = open(array_path, "rb")  # noqa: SIM115 - see close
-        try:
-            self._text = _opened_text(text_path)
-            try:
-                self._begin()
-            except BaseException:
-                self._text.close()
-                raise
-        except BaseException:
-            self._array.close()
-            raise
+        with ExitStack() as files:
+            self._array = files.enter_context(open(array_path, "rb"))
+            self._text = files.enter_context(_opened_text(text_path))
+            self._begin()
+            self._files = files.pop_all()
 
     def _begin(self) -> None:
         first = self._text.readline()
@@ -131,8 +126,7 @@ class NpyExport:
 
     def close(self) -> None:
         """Close both files."""
-        self._array.close()
-        self._text.close()
+        self._files.close()
 
     def _images(self) -> Iterator[dict[str, Any]]:
         """The images, and then ``_expected_crc``, as the text has them."""

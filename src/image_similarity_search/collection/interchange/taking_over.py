@@ -19,7 +19,7 @@ from image_similarity_search.errors import (
     CollectionExistsError,
     CollectionLockedError,
     CollectionNotFoundError,
-    CollectionUnwritableError,
+    unwritable,
 )
 from image_similarity_search.stores.kinds import check_kind
 
@@ -93,10 +93,8 @@ def _nothing_left(folder: str) -> Iterator[None]:
     while not os.path.lexists(place):
         missing.append(place)
         place = os.path.dirname(place)
-    try:
+    with unwritable(folder):
         os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
     try:
         yield
     except CollectionLockedError:

@@ -48,7 +48,7 @@ def clustered(
     shown = checked_count("shown", shown)
     most = min(len(ids), _SAMPLE)
     if count is not None:
-        expected = f"a number of clusters, 1 to {most:,} here"
+        expected = f"a number of clusters, 1 to {max(most, 1):,} here"
         count = checked_count("count", count, expected)
         if count > max(most, 1):
             raise ConfigError("count", count, expected)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
+
 from fastapi import APIRouter, Response
 
+from image_similarity_search.errors import ImageSearchError
 from image_similarity_search.service import metrics
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
@@ -13,6 +17,8 @@ from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import ServedHere, Service, ServiceHere
 
 router = APIRouter()
+
+_log = logging.getLogger(__name__)
 
 _NOT_READY = Kind(503, "not-ready", "The service is not ready", 2)
 
@@ -39,20 +45,31 @@ async def readyz(service: ServiceHere) -> Readiness:
 @router.get("/metrics", tags=["service"], response_class=Response, responses=problems())
 async def measured(service: ServiceHere) -> Response:
     """Measurements, as Prometheus reads them."""
+    counts = {}
     async with service.shelf.all() as (found, _):
-        for name in service.shelf.names():
-            count = await service.desk.do(len, found[name].collection) if name in found else 0
-            service.metrics.images(name, count)
+        for name, served in found.items():
+            with suppress(ImageSearchError):  # it can't be used, after all
+                counts[name] = await service.desk.tell(len, served.collection)
+    service.metrics.collections(counts)
+    service.metrics.jobs(await service.desk.tell(service.jobs.all))
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 
 @router.get("/v1/collections", tags=["collections"], responses=problems())
 async def collections(service: ServiceHere) -> Collections:
     """All collections; the page opens the first."""
+    described = []
     async with service.shelf.all() as (found, wrong):
+        unavailable = list(wrong)
+        for name, one in found.items():
+            try:
+                described.append(await service.desk.tell(_described, one, service))
+            except ImageSearchError as error:
+                _log.warning("%s", error)
+                unavailable.append(name)
         return Collections(
-            collections=[await service.desk.do(_described, one, service) for one in found.values()],
-            unavailable=list(wrong),
+            collections=described,
+            unavailable=unavailable,
             max_upload=service.settings.limits.upload_bytes,
         )
 
@@ -60,10 +77,10 @@ async def collections(service: ServiceHere) -> Collections:
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))
 async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
     """What a collection is made of."""
-    return await service.desk.do(_described, served, service)
+    return await service.desk.tell(_described, served, service)
 
 
 def _described(served: Served, service: Service) -> CollectionOut:
-    folders = served.roots().by_name
+    reaches = {name: served.reaches.of(path) for name, path in served.roots().by_name.items()}
     info = served.collection.info()
-    return CollectionOut.of(info, served.name, folders, read_only=service.settings.read_only)
+    return CollectionOut.of(info, served.name, reaches, read_only=service.settings.read_only)

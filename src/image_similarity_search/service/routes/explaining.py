@@ -23,13 +23,14 @@ Method = Annotated[
     ExplainMethod | None, Query(description="By default `places`, where the model allows it.")
 ]
 
-_BODY = {
+UPLOAD = {
     "requestBody": {
         "required": True,
         "description": "The picture's bytes.",
         "content": {"application/octet-stream": PICTURE, "image/*": PICTURE},
     }
 }
+"""A body that is a picture, in OpenAPI."""
 
 
 @router.get("", responses=problems(404, 413))
@@ -43,13 +44,15 @@ async def explained(
 ) -> ExplanationOut:
     """Which places of an image, and of the one that was searched by, make them alike."""
     part = region_of(region)
-    return await service.desk.do(_by_id, served, query, id, part, method)
+    picture = await service.desk.read(served, served.file_of, query)
+    hit = await service.desk.read(served, served.file_of, id)
+    return await service.desk.do(_compared, served, picture, hit, part, method)
 
 
 @router.post(
     "",
     responses=problems(400, 404, 408, 413, 415),
-    openapi_extra=_BODY,
+    openapi_extra=UPLOAD,
 )
 async def explained_by_upload(
     served: ServedHere,
@@ -64,19 +67,14 @@ async def explained_by_upload(
     given = await incoming(request, pictures=1)
     if not given.pictures or given.question is not None:
         raise ConfigError("body", "", "the bytes of a picture")
-    return await service.desk.do(_by_picture, served, given.pictures[0], id, part, method)
+    hit = await service.desk.read(served, served.file_of, id)
+    return await service.desk.do(_compared, served, given.pictures[0], hit, part, method)
 
 
-def _by_id(
-    served: Served, query: int, hit: int, region: Region | None, method: ExplainMethod | None
-) -> ExplanationOut:
-    return _by_picture(served, served.file_of(query), hit, region, method)
-
-
-def _by_picture(
-    served: Served, query: bytes, hit: int, region: Region | None, method: ExplainMethod | None
+def _compared(
+    served: Served, query: bytes, hit: bytes, region: Region | None, method: ExplainMethod | None
 ) -> ExplanationOut:
     query_view, query_part = served.uploads.view(query, region)
-    hit_view, hit_part = served.uploads.view(served.file_of(hit))
+    hit_view, hit_part = served.uploads.view(hit)
     compared = served.collection.explain_views(query_view, hit_view, method)
     return ExplanationOut.of(compared, query_part, hit_part)

@@ -1,16 +1,13 @@
-"""Images: listed, looked at, added, forgotten."""
+"""Images: listed, added, forgotten."""
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
-from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
+from image_similarity_search.errors import ConfigError, ImageUnreadableError
 from image_similarity_search.service import files
 from image_similarity_search.service.filtered import Where
 from image_similarity_search.service.incoming import PICTURE, incoming, parsed
@@ -20,7 +17,7 @@ from image_similarity_search.service.requests import MOST, AddIn, FilterIn
 from image_similarity_search.service.roots import inside
 from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.routes.searching import ImageId
-from image_similarity_search.service.schemas import Image, Images
+from image_similarity_search.service.schemas import Image, ImageDetails, Images, TraitsOut
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import Changing, ServedHere, ServiceHere
 from image_similarity_search.types import State
@@ -69,79 +66,9 @@ async def listed(
 
 
 @router.get("/{id}", responses=problems(404))
-async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> Image:  # noqa: A002 - its name in the path
-    """One image."""
+async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> ImageDetails:  # noqa: A002 - its name in the path
+    """One image, and what its file says of itself."""
     return await service.desk.do(_one, served, id)
-
-
-@router.head("/{id}/file", include_in_schema=False)
-@router.get(
-    "/{id}/file",
-    response_class=Response,
-    responses=problems(404)
-    | {
-        200: {
-            "description": "The file.",
-            "content": dict.fromkeys((*files.SHOWN.values(), files.DATA), PICTURE),
-        },
-        304: {"description": "It is as it was."},
-    },
-)
-async def original(
-    served: ServedHere,
-    service: ServiceHere,
-    request: Request,
-    id: ImageId,  # noqa: A002 - its name in the path
-    download: Annotated[bool, Query(description="To be saved, not shown.")] = False,
-) -> Response:
-    """The file of an image, as long as it is inside an indexed folder.
-
-    Types that no browser shows, such as HEIC and TIFF, are data to be saved.
-    """
-    opened, name = await service.desk.do(_open, served, id)
-    tag = f'"{opened.mtime_ns:x}-{opened.size:x}"'
-    headers = {
-        "ETag": tag,
-        "Cache-Control": "private, no-cache",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }
-    if tag in request.headers.get("if-none-match", ""):
-        opened.file.close()
-        return Response(status_code=304, headers=headers)
-    saved = download or opened.media_type == files.DATA
-    headers["Content-Disposition"] = _disposition(name, saved=saved)
-    headers["Content-Length"] = str(opened.size)
-    if request.method == "HEAD":
-        opened.file.close()
-        return Response(headers=headers, media_type=opened.media_type)
-    return _Streamed(opened, headers)
-
-
-@router.head("/{id}/thumbnail", include_in_schema=False)
-@router.get(
-    "/{id}/thumbnail",
-    response_class=Response,
-    responses=problems(404)
-    | {
-        200: {
-            "description": "A small picture.",
-            "content": {"image/jpeg": PICTURE},
-        },
-        304: {"description": "It is as it was."},
-    },
-)
-async def thumbnail(
-    served: ServedHere,
-    service: ServiceHere,
-    request: Request,
-    id: ImageId,  # noqa: A002 - its name in the path
-) -> Response:
-    """A small picture of an image."""
-    data, tag = await service.desk.do(_thumbnail, served, id)
-    headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(data, headers=headers, media_type="image/jpeg")
 
 
 @router.post(
@@ -168,7 +95,7 @@ async def add(
     given = await incoming(request, pictures=1)
     if given.question is not None:
         wanted = parsed(AddIn, given.question)
-        made = await service.desk.change(_add, served, wanted.root, wanted.path)
+        made = await service.desk.change(served, _add, served, wanted.root, wanted.path)
     else:
         if root is None or path is None:
             raise ConfigError("root, path", "", "where to put it, in the query string")
@@ -177,7 +104,7 @@ async def add(
         target = inside(folder, path)
         files.check_name(target)
         await service.desk.embedded(served, given.pictures[0], None)  # is it a picture at all?
-        made = await service.desk.change(_put, served, folder, target, given.pictures[0])
+        made = await service.desk.change(served, _put, served, folder, target, given.pictures[0])
     response.headers["Location"] = made.links.self
     return made
 
@@ -185,22 +112,8 @@ async def add(
 @router.delete("/{id}", status_code=204, dependencies=[Changing], responses=problems(404, 423, 507))
 async def forget(served: ServedHere, service: ServiceHere, id: ImageId) -> Response:  # noqa: A002 - its name in the path
     """Forget an image. Its file is not touched: the next sync of its folder finds it again."""
-    await service.desk.change(served.collection.remove, id)
+    await service.desk.change(served, served.collection.remove, id)
     return Response(status_code=204)
-
-
-class _Streamed(StreamingResponse):
-    """An open file, which is closed whatever becomes of the client."""
-
-    def __init__(self, opened: files.OpenFile, headers: dict[str, str]) -> None:
-        super().__init__(opened.chunks(), headers=headers, media_type=opened.media_type)
-        self._opened = opened
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._opened.file.close()
 
 
 def _page(
@@ -220,28 +133,17 @@ def _page(
     return Images(images=images, next=following, total=total)
 
 
-def _one(served: Served, id_: int) -> Image:
-    return Image.of(served.collection.get(id_), served.name, served.roots())
-
-
-def _open(served: Served, id_: int) -> tuple[files.OpenFile, str]:
-    record = served.collection.get(id_)
-    return files.open_inside(record.path, served.places()), record.path
-
-
-def _thumbnail(served: Served, id_: int) -> tuple[bytes, str]:
-    record = served.collection.get(id_)
-    if record.state == "skipped" or not files.is_inside(record.path, served.places()):
-        raise ImageNotFoundError(record.path, "there is no small picture of it")
-    content = record.content_hash or f"{record.mtime_ns:x}-{record.size:x}"
-    return served.thumbnail(record), f'"{content}"'
+def _one(served: Served, id_: int) -> ImageDetails:
+    image = Image.of(served.collection.get(id_), served.name, served.roots())
+    traits = served.collection.traits(id_)
+    return ImageDetails(**dict(image), traits=TraitsOut.of(traits) if traits else None)
 
 
 def _add(served: Served, root: str, path: str) -> Image:
     """Add a file that is there."""
     roots = served.roots()
     target = inside(roots.folder(root), path)
-    files.open_inside(target, roots).file.close()
+    files.open_inside(target, roots).close()
     return _added(served, target)
 
 
@@ -259,14 +161,3 @@ def _added(served: Served, target: str) -> Image:
     if record.state == "skipped":
         raise ImageUnreadableError(target, record.reason or "no picture")
     return Image.of(record, served.name, served.roots())
-
-
-def _disposition(path: str, *, saved: bool) -> str:
-    """The header that names the file, in letters that every program knows, and as it is."""
-    from urllib.parse import quote
-
-    name = os.path.basename(path)
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
-    exact = quote(os.fsencode(name), safe="")
-    kind = "attachment" if saved else "inline"
-    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{exact}"

@@ -242,7 +242,7 @@ async def _image(
     if example.id is not None:
         if region is None and len(ways) == 1:
             return example.id
-        data = await service.desk.do(served.file_of, example.id)
+        data = await service.desk.read(served, served.file_of, example.id)
         return await service.desk.embedded(served, data, region, ways)
     if example.upload is None or example.upload >= len(pictures):
         raise ConfigError("upload", example.upload, "the number of an uploaded picture, from 0")

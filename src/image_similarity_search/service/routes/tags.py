@@ -22,7 +22,7 @@ async def listed(served: ServedHere, service: ServiceHere) -> TagsOut:
 @router.post("", dependencies=[Changing], responses=problems(400, 404, 408, 413, 423, 507))
 async def change(served: ServedHere, service: ServiceHere, wanted: TagsIn) -> Changed:
     """Put tags to images, and take others away."""
-    return Changed(changed=await service.desk.change(_changed, served, wanted))
+    return Changed(changed=await service.desk.change(served, _changed, served, wanted))
 
 
 def _changed(served: Served, wanted: TagsIn) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from image_similarity_search.stores.base import KeptStore
-from image_similarity_search.types import FloatArray, IdArray, Metric
+from image_similarity_search.types import FloatArray, IdArray, Metric, Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class Filled:
     """How far a store is that is being filled with all vectors of a catalog.
 
     Attributes:
-        generation: of the catalog when that began.
+        began: the catalog's moment when that began.
         last: the highest id that is in it; ids come in order.
     """
 
-    generation: int
+    began: Moment
     last: int = -1
 
 
@@ -55,7 +55,7 @@ class EngineStore(KeptStore, Protocol):
 
     @property
     def filled(self) -> Filled | None:
-        """How far it is, while it is being filled; None once it has a generation."""
+        """How far it is, while it is being filled; None once it is of a moment."""
         ...
 
     @filled.setter

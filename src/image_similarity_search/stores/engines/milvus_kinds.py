@@ -7,13 +7,13 @@ from math import ceil
 from typing import Any
 
 from image_similarity_search.errors import ConfigError
+from image_similarity_search.stores.depths import ROUNDING_MARGIN
 from image_similarity_search.types import Metric
 
 MOST_RESULTS = 16_384
 """Milvus gives no more to one query."""
 
 _MOST_EF = 32_768
-_ROUNDING_MARGIN = 16  # more than k: rounding swaps near ties
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Kind:
 
     def candidates(self, k: int, depth: float = 1.0) -> int:
         """How many to re-rank for ``k`` hits, ``depth`` times the usual."""
-        return max(k, ceil(depth * self.rerank * k)) + _ROUNDING_MARGIN
+        return max(k, ceil(depth * self.rerank * k)) + ROUNDING_MARGIN
 
 
 _LISTS, _PROBED = 1024, 64

@@ -10,22 +10,25 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from image_similarity_search.stores.engines.base import Filled, Label
+from image_similarity_search.types import NEW, Moment
 
 _PREFIX = "iss."
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A label with how far the store is: a generation, or how far it is filled."""
+    """A label with how far the store is: of which moment, or how far it is filled."""
 
     label: Label
-    generation: int = 0
+    moment: Moment = NEW
     filled: Filled | None = None
 
     def properties(self) -> dict[str, str]:
         """As Milvus keeps it."""
-        filled = f"{self.filled.generation}:{self.filled.last}" if self.filled else ""
-        values = asdict(self.label) | {"generation": self.generation, "filled": filled}
+        filled = ""
+        if self.filled:
+            filled = ":".join(map(str, (*self.filled.began, self.filled.last)))
+        values = asdict(self.label) | self.moment._asdict() | {"filled": filled}
         return {_PREFIX + key: str(value) for key, value in values.items()}
 
 
@@ -44,8 +47,15 @@ def read(properties: Mapping[str, Any]) -> Written | None:
             metric=values["metric"],  # type: ignore[arg-type]  # it is compared, whatever it is
             kind=values["kind"],
         )
-        began, _, last = values["filled"].partition(":")
-        filled = Filled(int(began), int(last)) if began else None
-        return Written(label, int(values["generation"]), filled)
-    except (KeyError, ValueError):
+        moment = Moment(int(values["generation"]), int(values.get("mark", 0)))
+        return Written(label, moment, _filled(values["filled"]))
+    except (KeyError, ValueError, TypeError):
         return None
+
+
+def _filled(text: str) -> Filled | None:
+    """How far a store is filled; before there were marks, the text had no second number."""
+    if not text:
+        return None
+    *began, last = map(int, text.split(":"))
+    return Filled(Moment(*began), last)

@@ -18,7 +18,7 @@ from image_similarity_search.stores.engines.milvus_kinds import (
     MOST_RESULTS,
 )
 from image_similarity_search.stores.engines.milvus_label import Written
-from image_similarity_search.types import FloatArray, IdArray
+from image_similarity_search.types import FloatArray, IdArray, Moment
 
 ID, VECTOR = "id", "embedding"
 
@@ -66,13 +66,13 @@ class MilvusStore:
         return self.label.dim
 
     @property
-    def generation(self) -> int:
-        """The catalog's generation that it reflects; kept in the engine."""
-        return self._written.generation
+    def moment(self) -> Moment:
+        """What it reflects of the catalog; kept in the engine."""
+        return self._written.moment
 
-    @generation.setter
-    def generation(self, value: int) -> None:
-        self._write(replace(self._written, generation=value, filled=None))
+    @moment.setter
+    def moment(self, value: Moment) -> None:
+        self._write(replace(self._written, moment=value, filled=None))
 
     @property
     def filled(self) -> Filled | None:

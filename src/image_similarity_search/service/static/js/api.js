@@ -66,6 +66,7 @@ export function images(collection, filter, offset, limit, signal) {
   return json(`${within(collection)}/images?${query}`, { signal });
 }
 
+/** One image, with the `traits` that only this says. */
 export const image = (collection, id) => json(`${within(collection)}/images/${id}`);
 
 /** Search by examples, which are ids or files: `{hits, k, metric, seconds}`. */
@@ -98,6 +99,10 @@ export function explain(collection, id, { id: query, region }, file) {
   const path = `${within(collection)}/images/${id}/explanation?${asked}`;
   return file ? json(path, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file }) : json(path);
 }
+
+/** A picture that every browser shows, upright, of a file; a Blob. */
+export const preview = async (collection, file) =>
+  (await request(`${within(collection)}/preview`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file })).blob();
 
 export const startSync = (collection) => json(`${within(collection)}/sync`, asJson("POST", {}));
 

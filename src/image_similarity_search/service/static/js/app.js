@@ -52,8 +52,8 @@ const pictures = new Pictures({
 });
 
 function remember(image) {
-  known.set(image.id, image);
-  return image;
+  known.set(image.id, { ...known.get(image.id), ...image });
+  return known.get(image.id);
 }
 
 function pressed(key, image) {
@@ -122,7 +122,7 @@ async function refresh() {
 function draw() {
   const { examples, threshold, filter, options, collection } = state;
   byId("welcome").hidden = examples.length > 0;
-  drawExamples(examples, describe, { turn: turnAround, remove: removeExample, look: lookAt, add: chooseMore });
+  drawExamples(examples, describe, { turn: turnAround, remove: removeExample, look: lookAt, add: chooseMore, unshown });
   byId("threshold").value = threshold;
   byId("threshold-value").textContent = threshold > 0 ? threshold.toFixed(3).replace(/0$/, "") : "any";
   filters.show(filter, options);
@@ -158,6 +158,28 @@ async function learn(id) {
   } catch {
     // it is gone, which the search itself says
   }
+}
+
+/** A picture of the page that the browser does not show is shown as the server sees it. */
+async function unshown({ upload: key }) {
+  if (!key) return;
+  const upload = uploads.uploadOf(key);
+  uploads.showAs(key, null);
+  if (upload.asked) return;
+  upload.asked = true;
+  if (!(await pictures.settled)) return; // the search comes first, and finds out whether it is a picture
+  try {
+    uploads.showAs(key, await api.preview(state.collection, upload.file));
+    draw();
+  } catch {
+    // its name stands in its place
+  }
+}
+
+async function showUpright({ upload }) {
+  if (!(await uploads.mayBeTurned(upload))) return;
+  unshown({ upload });
+  draw();
 }
 
 const setExamples = (examples, options) => go({ ...state, examples, liked: [], disliked: [], view: null }, options);
@@ -204,6 +226,7 @@ function take(files) {
   adding = false;
   viewer.close();
   setExamples([...before, ...examples].slice(-MOST_EXAMPLES));
+  examples.forEach(showUpright);
 }
 
 function chooseMore() {
@@ -221,17 +244,30 @@ function lookAt(place) {
   const shown = { name, path: image ? pathOf(image) : "", facts: image ? factsOf(image) : "", place: "Searched by", caption: "", isExample: true };
   Object.assign(shown, example.upload ? { upload: example.upload, url } : { ...linksOf(example.id), image: image ?? { id: example.id, name, links: { file: linkOf(example.id, "file") } } });
   viewer.show({ ...shown, region: example.region }, null, {});
+  if (image) tellMore(image);
+}
+
+/** What only the answer for one image says, as when it was taken. */
+async function tellMore({ id, traits }) {
+  if (traits !== undefined) return;
+  try {
+    viewer.tell(id, factsOf(remember(await api.image(state.collection, id))));
+  } catch {
+    // what is shown says what is wrong
+  }
 }
 
 const pathOf = ({ root, path }) => [root, path].filter(Boolean).join("/");
 
-const linksOf = (id) => ({ url: linkOf(id, "file"), fallback: linkOf(id, "thumbnail"), download: linkOf(id, "file?download=true") });
+const linksOf = (id) => ({
+  url: linkOf(id, "preview?original=true"), fallbacks: [linkOf(id, "preview"), linkOf(id, "thumbnail")], download: linkOf(id, "file?download=true"),
+});
 
 async function showView() {
   const { source } = pictures;
   const index = source.indexOf(state.view);
   const item = source.at(index);
-  let image = item?.image ?? known.get(state.view);
+  let image = item ? remember(item.image) : known.get(state.view);
   try {
     image ??= remember(await api.image(state.collection, state.view));
   } catch (error) {
@@ -244,7 +280,8 @@ async function showView() {
     place: index < 0 ? "" : `${number(index + 1)} of ${number(source.total)}${source.hasMore ? " and more" : ""}`,
     caption: item?.score === undefined ? "" : `Score ${item.score.toFixed(4)}`,
   };
-  return viewer.show(shown, beside(), { hasPrevious: index > 0, hasNext: index >= 0 && index + 1 < source.total });
+  viewer.show(shown, beside(), { hasPrevious: index > 0, hasNext: index >= 0 && index + 1 < source.total });
+  return tellMore(image);
 }
 
 /** The picture that was searched by, for the other side. */
@@ -384,6 +421,7 @@ function setUpTheme() {
 
 async function begin() {
   let names;
+  const waiting = setTimeout(() => (byId("status").textContent = "Loading…"), 200);
   try {
     const served = await api.collections();
     collections = served.collections;
@@ -391,6 +429,9 @@ async function begin() {
     uploads.setMost(served.max_upload);
   } catch (error) {
     return failed(error);
+  } finally {
+    clearTimeout(waiting);
+    byId("status").textContent = "";
   }
   history.defaultCollection = names[0];
   byId("collection").replaceChildren(...names.map((name) => new Option(name, name)));

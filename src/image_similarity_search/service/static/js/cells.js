@@ -1,6 +1,6 @@
 // One picture of the grid: a link that searches by it, and what else can be done with it.
 
-import { gone, icon, make, unseen } from "./dom.js";
+import { gone, icon, isLong, make, unseen } from "./dom.js";
 
 const AGAIN = 3000; // milliseconds
 
@@ -70,6 +70,7 @@ export function fillCell(cell, item, addressOf, liked = []) {
 
 function showThere(picture) {
   picture.classList.add("there");
+  picture.classList.toggle("whole", isLong(picture));
   picture.closest("a").querySelector(".gone")?.remove();
 }
 

@@ -31,7 +31,10 @@ export const icon = (name) =>
 export const unseen = (text) => make("span", { className: "unseen" }, text);
 
 /** What stands where a picture can't be had. */
-export const gone = () => make("span", { className: "gone" }, icon("picture"), "Not available");
+export const gone = (words = "Not available") => make("span", { className: "gone" }, icon("picture"), words);
+
+/** Whether a picture is so long that a square could show but a smear of it: then it is shown whole. */
+export const isLong = ({ naturalWidth: width, naturalHeight: height }) => Math.max(width, height) > 2.5 * Math.min(width, height);
 
 /** Have a screen reader say something. */
 export function announce(text) {

@@ -1,18 +1,22 @@
 // What is shown in the grid, and the words above it.
 
 import { fillCell, makeCell } from "./cells.js";
-import { announce, byId, count, make, number } from "./dom.js";
+import { announce, byId, bytes, count, make, number } from "./dom.js";
 import { Grid } from "./grid.js";
 import { Library, Results } from "./sources.js";
 import { fileOf } from "./uploads.js";
 
+const WAITING = 200; // milliseconds, after which it is said that something is waited for
 const FOR_FINGERS = matchMedia("(hover: none)");
 const captionHeight = () => (FOR_FINGERS.matches ? 44 : 34); // pixels, as in grid.css
 
 /** Shows the library or the hits of a search. */
 export class Pictures {
   source = null;
+  settled = Promise.resolve(true); // whether what was asked for last came, once that is known
   #after = null;
+  #opening = null;
+  #before = null; // what was said before it was said that something is waited for
 
   constructor({ act, addressOf, failed, changed }) {
     Object.assign(this, { failed, changed });
@@ -37,13 +41,33 @@ export class Pictures {
       ? new Results(state, fileOf, changed, this.failed)
       : new Library(state.collection, state.filter, changed, this.failed);
     byId("pictures").ariaBusy = "true";
+    this.#after = () => this.#first(state, scroll, focus);
+    this.source = this.#opening = source;
+    const waiting = setTimeout(() => this.#sayWaiting(state), WAITING);
+    const opened = source.open();
+    this.settled = opened.then(() => true, () => false);
     try {
-      this.#after = () => this.#first(state, scroll, focus);
-      this.source = source;
-      await source.open();
+      await opened;
     } finally {
-      byId("pictures").ariaBusy = "false";
+      clearTimeout(waiting);
+      if (this.#opening === source) this.#waitNoMore();
     }
+  }
+
+  /** It takes a while: what is shown is no answer to what was asked. */
+  #sayWaiting({ examples }) {
+    this.#before ??= [byId("status").textContent, byId("status-note").textContent];
+    const size = examples.map(({ upload }) => fileOf(upload)?.size ?? 0).reduce((one, other) => one + other, 0);
+    say(this.source.scored ? "Searching…" : "Loading…", size ? `${bytes(size)} to send` : "");
+    byId("pictures").classList.add("waiting");
+    announce(byId("status").textContent);
+  }
+
+  #waitNoMore() {
+    if (this.#before) say(...this.#before); // nothing came
+    this.#before = this.#opening = null;
+    byId("pictures").classList.remove("waiting");
+    byId("pictures").ariaBusy = "false";
   }
 
   /** The collection has changed: hits stay as they are, the library is brought up to date. */
@@ -56,8 +80,7 @@ export class Pictures {
     this.source?.close();
     this.source = { total: 0, at: () => undefined, want: () => {}, indexOf: () => -1, close: () => {} };
     this.grid.show(this.source);
-    byId("status").textContent = "";
-    byId("status-note").textContent = "";
+    say("", "");
     showEmpty(title, text);
   }
 
@@ -92,14 +115,13 @@ export class Pictures {
 
   #describe() {
     const { scored, total, seconds, metric, hasMore } = this.source;
+    this.#before = null;
     if (scored) {
-      byId("status").textContent = total ? "Most alike" : "";
       const time = `${(seconds * 1000).toLocaleString("en", { maximumFractionDigits: seconds < 0.01 ? 1 : 0 })} ms`;
-      byId("status-note").textContent = total ? `${number(total)}${hasMore ? " and more" : ""} · ${metric} · ${time}` : "";
+      say(...(total ? ["Most alike", `${number(total)}${hasMore ? " and more" : ""} · ${metric} · ${time}`] : ["", ""]));
     } else {
-      byId("status").textContent = total ? count(total, "picture") : "";
       const filtered = total && this.filtered ? "that the filter lets through" : "";
-      byId("status-note").textContent = this.lacksLike ? "Add a picture that it should be like" : filtered;
+      say(total ? count(total, "picture") : "", this.lacksLike ? "Add a picture that it should be like" : filtered);
     }
     announce(total ? `${byId("status").textContent}, ${byId("status-note").textContent}` : "No pictures");
     if (total) byId("empty").hidden = true;
@@ -122,6 +144,12 @@ export class Pictures {
     if (tool) act[tool](image);
     else act.search(image, { byKeys: event.detail === 0 });
   }
+}
+
+/** The words above the pictures. */
+function say(status, note) {
+  byId("status").textContent = status;
+  byId("status-note").textContent = note;
 }
 
 function showEmpty(title, text, command = "") {

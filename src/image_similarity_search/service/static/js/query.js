@@ -1,8 +1,8 @@
 // The pictures that are searched by: more like these, less like those.
 
-import { byId, gone, icon, make, makeSvg, unseen } from "./dom.js";
+import { byId, gone, icon, isLong, make, makeSvg, unseen } from "./dom.js";
 
-/** Draw the examples. `describe` gives `{name, url}` of one; `actions` are: turn, remove, look, add. */
+/** Draw the examples. `describe` gives `{name, url}` of one; `actions` are: turn, remove, look, add, unshown. */
 export function drawExamples(examples, describe, actions) {
   const list = byId("examples");
   byId("query").hidden = !examples.length;
@@ -23,10 +23,14 @@ function drawOne(example, place, { name, url }, actions) {
 }
 
 function drawFrame(example, place, name, url, actions) {
-  const picture = make("img", { alt: "", src: url });
+  const picture = url ? make("img", { alt: "", src: url }) : gone(name);
   const frame = part("frame", { className: "frame", title: "Look at it, or choose a region" }, picture, unseen(`Look at ${name}, or choose a region`));
-  if (example.region) frame.append(drawRegion(example.region, picture));
-  picture.addEventListener("error", () => picture.replaceWith(gone()));
+  if (example.region && url) frame.append(drawRegion(example.region, picture));
+  picture.addEventListener("load", () => picture.classList.toggle("whole", isLong(picture)));
+  picture.addEventListener("error", () => {
+    picture.replaceWith(gone(example.upload ? name : undefined));
+    actions.unshown(example);
+  });
   frame.addEventListener("click", () => actions.look(place));
   return frame;
 }
@@ -43,12 +47,13 @@ function adder(actions) {
   return make("li", { className: "example add" }, frame);
 }
 
-/** What is not searched by is darkened; the picture covers its square frame. */
+/** What is not searched by is darkened; the picture covers its square frame, or is whole in it. */
 function drawRegion({ x, y, w, h }, picture) {
-  const drawing = makeSvg("svg", { class: "part", preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true" });
+  const drawing = makeSvg("svg", { class: "part", "aria-hidden": "true" });
   const draw = () => {
     const [width, height] = [picture.naturalWidth || 100, picture.naturalHeight || 100];
     const [left, top, right, bottom] = [x * width, y * height, (x + w) * width, (y + h) * height];
+    drawing.setAttribute("preserveAspectRatio", `xMidYMid ${isLong(picture) ? "meet" : "slice"}`);
     drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     drawing.replaceChildren(
       makeSvg("path", { d: `M0 0H${width}V${height}H0ZM${left} ${top}V${bottom}H${right}V${top}Z` }),

@@ -17,16 +17,28 @@ export function keep(file) {
   return key;
 }
 
+/** Show this in place of a file that the browser does not show, or not upright; null: its name alone. */
+export function showAs(key, blob) {
+  files.get(key).url = blob && URL.createObjectURL(blob);
+}
+
+/** Whether it is a WebP with EXIF or XMP: browsers pass over the orientation in these. */
+export async function mayBeTurned(key) {
+  const head = new Uint8Array(await fileOf(key).slice(0, 21).arrayBuffer().catch(() => []));
+  return String.fromCharCode(...head.slice(8, 16)) === "WEBPVP8X" && (head[20] & 0b1100) > 0;
+}
+
 export const fileOf = (key) => files.get(key)?.file;
 export const uploadOf = (key) => files.get(key);
 export const has = (key) => files.has(key);
 
-const looksLikePicture = (file) =>
-  file.type.startsWith("image/") || /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|hei[cf]|jp2|psd|ppm|tga)$/i.test(file.name);
+/** Whether a file may be a picture; of one whose name tells nothing the server decides. */
+const mayBePicture = (file) =>
+  !file.type || file.type.startsWith("image/") || /\.(jpe?g|png|webp|gif|bmp|tiff?|avif|hei[cf]|jp2|psd|ppm|tga)$/i.test(file.name);
 
 function usable(list) {
   const given = [...list];
-  const pictures = given.filter(looksLikePicture).filter((file) => file.size <= mostBytes);
+  const pictures = given.filter(mayBePicture).filter((file) => file.size <= mostBytes);
   if (given.length && !pictures.length) {
     const tooLarge = given.some((file) => file.size > mostBytes);
     toast(tooLarge ? `That picture is too large: the server takes ${bytes(mostBytes)}.` : "That is no picture.", { wrong: true });
@@ -65,6 +77,7 @@ function listenToDrops(give) {
     event.preventDefault();
     depth = 0;
     show(false);
-    give(event.dataTransfer.files);
+    const items = [...event.dataTransfer.items].filter((item) => item.kind === "file" && !item.webkitGetAsEntry?.()?.isDirectory);
+    give(items.map((item) => item.getAsFile()));
   });
 }

@@ -30,7 +30,7 @@ export class Viewer {
     dialog.addEventListener("click", (event) => this.#act(event.target.closest("[data-act]")?.dataset.act));
     for (const picture of [image, byId("query-image")]) {
       picture.addEventListener("error", () => this.#fallBack(picture));
-      picture.addEventListener("load", () => fit(picture));
+      picture.addEventListener("load", () => this.#loaded(picture));
       new ResizeObserver(() => fit(picture)).observe(picture.parentElement);
     }
   }
@@ -40,8 +40,8 @@ export class Viewer {
   }
 
   /**
-   * Show a picture: `{name, path, facts, place, caption, url, fallback, download, image, region}`.
-   * `beside` is the one that was searched by, `{url, fallback, name}`.
+   * Show a picture: `{name, path, facts, place, caption, url, fallbacks, download, image, region}`.
+   * `beside` is the one that was searched by, `{url, fallbacks, name}`.
    */
   show(shown, beside, { hasPrevious, hasNext }) {
     const again = this.#shown?.url === shown.url && this.#beside?.url === beside?.url;
@@ -65,6 +65,11 @@ export class Viewer {
 
   close() {
     if (dialog.open) dialog.close();
+  }
+
+  /** What is known by now of an image, if it is shown. */
+  tell(id, facts) {
+    if (this.#shown?.image?.id === id) byId("viewer-facts").textContent = facts;
   }
 
   #offer() {
@@ -152,27 +157,34 @@ export class Viewer {
     this.actions.closed();
   }
 
-  /** The file can't be shown: its thumbnail is, or that there is none. */
+  #loaded(picture) {
+    fit(picture);
+    if (picture !== image) return;
+    const { caption, image: record } = this.#shown;
+    const { naturalWidth: width, naturalHeight: height } = picture;
+    const smaller = width * height < record?.width * record?.height;
+    byId("viewer-caption").textContent = [caption, smaller && `A preview of ${number(width)} × ${number(height)} pixels`].filter(Boolean).join(" · ");
+  }
+
+  /** It can't be shown: what else there is of it is, or that there is nothing. */
   #fallBack(picture) {
     if (!picture.hasAttribute("src")) return;
-    const fallback = fallbacks.get(picture);
-    const small = fallback && picture.getAttribute("src") !== fallback;
-    if (small) picture.src = fallback;
+    const [next, ...others] = fallbacks.get(picture);
+    fallbacks.set(picture, others);
+    if (next) picture.src = next;
     else setGone(picture, true);
-    if (picture !== image) return;
-    byId("viewer-caption").textContent = small ? "No browser shows this format: a small picture of it" : this.#shown.caption;
   }
 }
 
 const fallbacks = new WeakMap();
 
-function setPicture(picture, { url, fallback }, alt) {
+function setPicture(picture, { url, fallbacks: others = [] }, alt) {
   picture.alt = alt;
-  if (picture.getAttribute("src") === url) return fit(picture);
-  fallbacks.set(picture, fallback);
-  setGone(picture, false);
+  if (url && picture.getAttribute("src") === url) return fit(picture);
+  fallbacks.set(picture, others);
+  setGone(picture, !url);
   picture.removeAttribute("src");
-  picture.src = url;
+  if (url) picture.src = url;
   return undefined;
 }
 
@@ -191,10 +203,12 @@ function fit(picture) {
   picture.style.height = `${Math.floor(height * scale)}px`;
 }
 
-/** What is known of an image, in a line. */
-export function factsOf({ width, height, size, modified }) {
-  const changed = modified && new Date(modified).toLocaleDateString("en", { dateStyle: "medium" });
-  return [width && `${number(width)} × ${number(height)} pixels`, bytes(size), changed].filter(Boolean).join(" · ");
+/** What is known of an image, in a line; when it was taken is by the camera's clock. */
+export function factsOf({ width, height, size, modified, traits }) {
+  const day = (time) => new Date(time).toLocaleDateString("en", { dateStyle: "medium" });
+  const taken = traits?.taken && `taken ${day(traits.taken)}, ${traits.taken.slice(11, 16)}`;
+  const changed = modified && `file changed ${day(modified)}`;
+  return [width && `${number(width)} × ${number(height)} pixels`, bytes(size), taken, traits?.camera, changed].filter(Boolean).join(" · ");
 }
 
 async function copy(text) {

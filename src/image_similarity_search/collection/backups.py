@@ -1,0 +1,177 @@
+"""A backup of a collection: all of it that can't be made anew, in a folder of its own.
+
+That folder is a collection itself, which can be checked and searched where it lies.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import closing, suppress
+
+from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.inspection import inspect
+from image_similarity_search.catalog.lock import sole_use, writer_lock
+from image_similarity_search.catalog.meta import Meta
+from image_similarity_search.catalog.whereabouts import FILE_NAME, names_on_disk, url_of
+from image_similarity_search.collection.duplicates import dismissals, undo_log
+from image_similarity_search.errors import (
+    CollectionCorruptError,
+    CollectionExistsError,
+    CollectionNotFoundError,
+    CollectionUnavailableError,
+    CollectionUnwritableError,
+)
+
+_BESIDE = (dismissals.FILE_NAME, undo_log.FILE_NAME)
+"""What people did that is in no catalog."""
+
+_SHARED = "its catalog is in a database, which has backups of its own"
+_REMEDY = (
+    "use pg_dump and psql (docs/shared.md), and copy"
+    f" {' and '.join(_BESIDE)} of each index folder yourself"
+)
+_NOT_USED = "nothing was changed"
+
+
+def backed_up(folder: str, target: str) -> int:
+    """Make ``target``, a folder that is not there or empty, a backup; returns its generation.
+
+    Others may search and write meanwhile. Every row is checked; ``target`` is there as a whole, or
+    not at all.
+
+    Raises:
+        CollectionNotFoundError: there is no collection in ``folder``.
+        CollectionUnavailableError: its catalog is shared.
+        CollectionCorruptError: it is damaged.
+        CollectionExistsError: something is at ``target``.
+        CollectionUnwritableError: it can't be written there.
+    """
+    _refuse_shared(folder)
+    with suppress(OSError):
+        os.rmdir(target)  # an empty folder
+    if os.path.lexists(target):
+        raise CollectionExistsError(target, "give a folder that is not there")
+    parent, name = os.path.split(os.path.abspath(target))
+    try:
+        with closing(Database(os.path.join(folder, FILE_NAME), read_only=True)) as database:
+            os.makedirs(parent, exist_ok=True)
+            begun = tempfile.mkdtemp(prefix=f"{name}.", suffix=".tmp", dir=parent)
+            try:
+                _fill(begun, folder, database)
+                os.rename(begun, target)
+            except BaseException:
+                shutil.rmtree(begun, ignore_errors=True)
+                raise
+            names_on_disk(parent)
+    except OSError as error:
+        raise CollectionUnwritableError(target, error.strerror or str(error)) from error
+    with closing(Database(os.path.join(target, FILE_NAME), read_only=True)) as copy:
+        return Meta(copy).generation()
+
+
+def _fill(begun: str, folder: str, database: Database) -> None:
+    copy = os.path.join(begun, FILE_NAME)
+    database.copy_to(copy, journal="DELETE")
+    _refuse_damaged(copy, os.path.join(folder, FILE_NAME))
+    _bring_missing(folder, begun)
+    names_on_disk(begun)
+
+
+def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
+    """Put a backup, a folder or a catalog's file, in the place of the catalog of ``folder``.
+
+    The former one is kept beside it, as is returned; empty where there was none. It changes in
+    one transaction: who searches meanwhile finds what was before, and then what is in the backup.
+    What people did that is in no catalog stays, and comes from the backup where it is missing.
+
+    Raises:
+        CollectionNotFoundError: ``backup`` is none.
+        CollectionNewerError: a newer version made it.
+        CollectionCorruptError: it is damaged; nothing was changed.
+        CollectionUnavailableError: the catalog of ``folder`` is shared.
+        CollectionExistsError: another collection is there.
+        CollectionLockedError: another process is writing, or has a catalog open that is damaged so
+            that it can't be written to.
+        CollectionUnwritableError: it can't be written there.
+    """
+    source = os.path.join(backup, FILE_NAME) if os.path.isdir(backup) else backup
+    if not os.path.isfile(source):
+        raise CollectionNotFoundError(backup)
+    _refuse_shared(folder)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with (
+            writer_lock(folder, wait=wait),
+            tempfile.TemporaryDirectory(prefix=f"{FILE_NAME}.restored.", dir=folder) as aside,
+        ):
+            # a copy, since an older format is brought to the present one when it is opened
+            copy = os.path.join(aside, FILE_NAME)
+            for end in ("", "-wal"):
+                if os.path.exists(source + end):
+                    shutil.copyfile(source + end, copy + end)
+            _refuse_damaged(copy, source)
+            with closing(Database(copy)) as database:
+                kept = _put(database, os.path.join(folder, FILE_NAME), aside)
+            if os.path.isdir(backup):
+                _bring_missing(backup, folder)
+            names_on_disk(folder)
+    except OSError as error:
+        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
+    return kept
+
+
+def _put(database: Database, path: str, aside: str) -> str:
+    """Let the catalog at ``path`` be as ``database``; returns what the former one is kept as.
+
+    That is whole, or not there: it is copied into the folder ``aside`` first.
+    """
+    kept = ""
+    if os.path.exists(path):
+        kept = f"{path}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        while os.path.exists(kept):
+            kept += "+"
+        copy = os.path.join(aside, "former")
+        try:
+            with closing(Database(path)) as former:
+                if Meta(former).read()["id"] != Meta(database).read()["id"]:
+                    remedy = "give another index folder, or move that one away"
+                    raise CollectionExistsError(os.path.dirname(path), remedy)
+                former.copy_to(copy, journal="DELETE")
+            os.replace(copy, kept)
+        except (CollectionCorruptError, CollectionNotFoundError):
+            _move_away(path, kept)
+    database.copy_to(path, journal="WAL")
+    return kept
+
+
+def _move_away(path: str, kept: str) -> None:
+    """Call a damaged catalog otherwise, with its log, which must not be read into another one."""
+    with open(path, "rb+", buffering=0) as file, sole_use(file, path):
+        for end in ("-wal", ""):
+            with suppress(FileNotFoundError):
+                os.replace(path + end, kept + end)
+        with suppress(FileNotFoundError):
+            os.remove(f"{path}-shm")
+
+
+def _bring_missing(source: str, target: str) -> None:
+    """Copy what is in no catalog, where it is not there: it is the newer one where it is."""
+    for name in _BESIDE:
+        there = os.path.join(target, name)
+        if os.path.exists(os.path.join(source, name)) and not os.path.exists(there):
+            shutil.copyfile(os.path.join(source, name), f"{there}.tmp")
+            os.replace(f"{there}.tmp", there)
+
+
+def _refuse_damaged(copy: str, path: str) -> None:
+    """Raise CollectionCorruptError where the ``copy`` of a catalog at ``path`` is not whole."""
+    for problem in inspect(copy, {}):
+        raise CollectionCorruptError(path, problem, _NOT_USED)
+
+
+def _refuse_shared(folder: str) -> None:
+    if url := url_of(folder):
+        raise CollectionUnavailableError(url, _SHARED, _REMEDY)

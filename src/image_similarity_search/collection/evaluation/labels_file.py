@@ -1,0 +1,131 @@
+"""Files that say which images belong together: a row for each, with a path and a group."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from typing import Any
+
+from image_similarity_search.collection.interchange.parquet_file import ParquetMissingError, arrow
+from image_similarity_search.collection.interchange.path_columns import USUAL
+from image_similarity_search.errors import ConfigError
+
+_PATHS = (*USUAL, "filepath", "file_path", "img", "name")
+_GROUPS = ("group", "label", "class", "category", "class_name", "label_name", "target", "folder")
+_DELIMITERS = ",;\t"
+
+_Rows = Iterator[tuple[int, str, str]]
+_Columns = tuple[int, int, bool]  # where the path is, and the group; whether that row is a header
+
+
+def rows_of(file: str) -> _Rows:
+    """The number, path and group of each row of a file; the group is empty where there is none.
+
+    It is a Parquet file, or text with commas, semicolons or tabs between the columns. A header says
+    which of them count; two columns without one are a path and a group.
+
+    Raises:
+        ConfigError: it can't be read, nobody knows which columns count, or a row has no path.
+    """
+    try:
+        with open(file, "rb") as data:
+            is_parquet = data.read(4) == b"PAR1"
+        yield from _in_parquet(file) if is_parquet else _in_text(file)
+    except FileNotFoundError as error:
+        raise _no_table(file, "there is no such file") from error
+    except (OSError, csv.Error, ParquetMissingError) as error:
+        reason = str(getattr(error, "strerror", None) or error)
+        raise _no_table(file, f"it can't be read: {reason[:1].lower()}{reason[1:]}") from error
+
+
+def _no_table(file: str, reason: str) -> ConfigError:
+    expected = f"'folders', 'folder-names', 'column:NAME', or a file of paths and groups ({reason})"
+    return ConfigError("truth", file, expected)
+
+
+def _in_text(file: str) -> _Rows:
+    text = _text(file)
+    split = [list(csv.reader(StringIO(text, newline=""), delimiter=one)) for one in _DELIMITERS]
+    rows = max(split, key=_likely)
+    numbered = [(number, row) for number, row in enumerate(rows, 1) if row]
+    if not numbered:
+        return
+    first = numbered[0][1]
+    columns = _columns(first)
+    if columns is None:
+        raise _which_columns(file, max(split, key=lambda rows: len(_first(rows))))
+    path, group, is_header = columns
+    for number, row in numbered[is_header:]:
+        if len(row) != len(first) or not row[path]:
+            found = f"{file}, row {number}: {', '.join(row)[:200]}"
+            raise ConfigError("truth", found, f"{len(first)} values, with a path among them")
+        yield number, row[path], row[group]
+
+
+def _text(file: str) -> str:
+    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        found = text.read()
+    if "\0" in found[:1_000]:  # two bytes or more for each character, as some programs write them
+        expected = "a CSV file of paths and groups as UTF-8; save it so"
+        raise ConfigError("truth", file, expected)
+    return found
+
+
+def _first(rows: list[list[str]]) -> list[str]:
+    return next((row for row in rows if row), [])
+
+
+def _likely(rows: list[list[str]]) -> tuple[bool, bool, bool]:
+    """How likely it is that a file is meant so: of two that are as likely, the first is taken."""
+    first = _first(rows)
+    columns = _columns(first)
+    even = all(len(row) == len(first) for row in rows if row)
+    return columns is not None and columns[2], columns is not None and even, columns is not None
+
+
+def _columns(first: Sequence[str]) -> _Columns | None:
+    """Which columns count, by the first row; None where nobody knows."""
+    words = [word.strip().lower() for word in first]
+    paths = [words.index(name) for name in _PATHS if name in words]
+    groups = [words.index(name) for name in _GROUPS if name in words]
+    if paths and groups:
+        return paths[0], groups[0], True
+    if len(words) != 2:
+        return None
+    return (paths[0], 1 - paths[0], True) if paths else (0, 1, False)
+
+
+def _which_columns(file: str, rows: list[list[str]]) -> ConfigError:
+    found = ", ".join(word or "''" for word in _first(rows))
+    expected = (
+        f"two columns, a path and a group, or a header with one of {', '.join(_PATHS)} for the path"
+        f" and one of {', '.join(_GROUPS)} for the group"
+    )
+    said = f"which columns of {file} have the paths and groups? It begins with: {found[:200]}"
+    return ConfigError("truth", file, expected, f"{said}; expected {expected}")
+
+
+def _in_parquet(file: str) -> _Rows:
+    pa, parquet = arrow()
+    try:
+        with open(file, "rb") as data:
+            table = parquet.ParquetFile(data, pre_buffer=False)
+            names = table.schema_arrow.names
+            columns = _columns(names)
+            if columns is None:
+                raise _which_columns(file, [names])
+            wanted = [names[at] for at in columns[:2]]
+            values = table.read(wanted)
+            paths, groups = (values.column(name).to_pylist() for name in wanted)
+    except pa.ArrowException as error:
+        raise _no_table(file, "a damaged Parquet file") from error
+    for number, (path, group) in enumerate(zip(paths, groups, strict=True), 1):
+        if not isinstance(path, str) or not path:
+            raise ConfigError("truth", f"{file}, row {number}", f"text in the column {wanted[0]}")
+        yield number, path, _word(group)
+
+
+def _word(group: Any) -> str:
+    """A group as text: empty where there is none."""
+    return "" if group is None else str(group)

@@ -1,0 +1,129 @@
+"""A backup has all that can't be made anew, and brings it back beside whoever searches."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import CountingEncoder, MakePicture
+
+from image_similarity_search.catalog.lock import writer_lock
+from image_similarity_search.collection import Collection
+from image_similarity_search.collection.backups import backed_up, restored
+from image_similarity_search.collection.verify import verified
+from image_similarity_search.errors import (
+    CollectionCorruptError,
+    CollectionExistsError,
+    CollectionLockedError,
+    CollectionNotFoundError,
+)
+
+
+@pytest.fixture
+def index(tmp_path: Path, photos: Path) -> Path:
+    """A collection of twelve pictures, with a tag and a dismissal, and ``backup`` of it."""
+    with Collection.open(tmp_path / "i", encoder=CountingEncoder(), create=True) as collection:
+        collection.sync(photos)
+        collection.add_tags(1, "beach")
+        collection.dismiss_duplicates(1, 2)
+        assert collection.backup(tmp_path / "backup") == collection.info().generation
+    return tmp_path / "i"
+
+
+def _open(index: Path) -> Collection:
+    return Collection.open(index, encoder=CountingEncoder())
+
+
+def test_who_searches_finds_what_was_backed_up_and_the_former_catalog_is_kept(
+    index: Path, tmp_path: Path, photos: Path, make_picture: MakePicture
+) -> None:
+    new = make_picture(photos / "new.png", 70)
+    with _open(index) as running:
+        with _open(index) as writer:
+            writer.remove(1, 2, 3)
+            writer.add(new)
+        assert running.search(new, k=1)[0].score == 1.0
+        kept = Collection.restore(tmp_path / "backup", index)
+        assert Collection.restore(tmp_path / "backup", index) != kept
+        assert {hit.id for hit in running.search(new, k=50)} == set(range(1, 13))
+        assert running.tags() == {"beach": 1}
+        running.add(new)  # at a generation that there was before, of another history
+        assert running.search(new, k=1)[0].score == 1.0
+    assert not verified(str(index)).damaged
+    kept_in = tmp_path / "kept"
+    kept_in.mkdir()
+    shutil.copy(kept, kept_in / "catalog.sqlite")
+    with _open(kept_in) as former:
+        assert len(former) == 10
+        assert former.search(new, k=1)[0].score == 1.0
+
+
+@pytest.mark.parametrize("lost", ["all", "file", "header", "middle"])
+def test_what_was_lost_or_damaged_comes_back(
+    index: Path, tmp_path: Path, photos: Path, lost: str
+) -> None:
+    backup, catalog = tmp_path / "backup", index / "catalog.sqlite"
+    dismissed = (index / "dismissed.jsonl").read_bytes()
+    if lost == "all":
+        shutil.rmtree(index)
+    elif lost == "file":
+        catalog.unlink()
+    else:
+        with open(catalog, "rb+") as file:
+            file.seek(0 if lost == "header" else catalog.stat().st_size // 2)
+            file.write(b"x" * 30_000)
+    kept = restored(str(backup), str(index))
+    assert bool(kept) == (lost in ("header", "middle"))
+    with _open(index) as collection:
+        assert len(collection.search(photos / "picture 0.jpg", k=20)) == 12
+        assert not collection.verify().damaged
+    assert (index / "dismissed.jsonl").read_bytes() == dismissed
+    assert not [path.name for path in index.iterdir() if "restored" in path.name]
+
+
+def test_what_was_dismissed_since_stays(index: Path, tmp_path: Path) -> None:
+    with _open(index) as collection:
+        collection.dismiss_duplicates(3, 4)
+    now = (index / "dismissed.jsonl").read_bytes()
+    restored(str(tmp_path / "backup"), str(index))
+    assert (index / "dismissed.jsonl").read_bytes() == now
+
+
+def test_a_backup_is_a_collection_in_one_file_that_others_write_to_meanwhile(
+    index: Path, tmp_path: Path, photos: Path
+) -> None:
+    assert sorted(path.name for path in (tmp_path / "backup").iterdir()) == [
+        "catalog.sqlite",
+        "dismissed.jsonl",
+    ]
+    with _open(index) as writer, writer._catalog.transaction():
+        backed_up(str(index), str(tmp_path / "amid"))
+    with _open(tmp_path / "amid") as copy:
+        assert len(copy.search(photos / "picture 0.jpg", k=20)) == 12
+        assert copy.tags() == {"beach": 1}
+
+
+def test_what_is_in_the_way_is_left_alone(index: Path, tmp_path: Path, photos: Path) -> None:
+    backup = tmp_path / "backup"
+    before = (index / "catalog.sqlite").read_bytes()
+    with pytest.raises(CollectionExistsError, match="folder that is not there"):
+        backed_up(str(index), str(backup))
+    with pytest.raises(CollectionNotFoundError):
+        restored(str(photos), str(index))
+    with writer_lock(str(index)), pytest.raises(CollectionLockedError):
+        restored(str(backup), str(index))
+    with Collection.open(tmp_path / "o", encoder=CountingEncoder(), create=True) as other:
+        other.sync(photos)
+    with pytest.raises(CollectionExistsError, match="give another index folder"):
+        restored(str(backup), str(tmp_path / "o"))
+    with open(backup / "catalog.sqlite", "rb+") as file:
+        file.seek(50_000)
+        file.write(b"x" * 30_000)
+    with pytest.raises(CollectionCorruptError, match="nothing was changed"):
+        restored(str(backup), str(index))
+    assert (index / "catalog.sqlite").read_bytes() == before
+    shutil.copy(backup / "catalog.sqlite", index / "catalog.sqlite")
+    with pytest.raises(CollectionCorruptError):
+        backed_up(str(index), str(tmp_path / "another"))
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith("another")]
