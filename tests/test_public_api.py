@@ -55,6 +55,7 @@ def test_the_public_names() -> None:
         "Filter",
         "GroupQuality",
         "Hit",
+        "Holdings",
         "ImageName",
         "ImageRecord",
         "ImageSearchError",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         DuplicateGroup,
         DuplicateLevel,
         DuplicateReport,
+        Holdings,
     )
     from image_similarity_search.encoders.base import Encoder
     from image_similarity_search.encoders.preprocessing import Preprocessing
@@ -111,6 +112,7 @@ __all__ = [
     "Filter",
     "GroupQuality",
     "Hit",
+    "Holdings",
     "ImageName",
     "ImageRecord",
     "ImageSearchError",
@@ -177,6 +179,7 @@ _HOMES = {
     "Filter": "filters",
     "GroupQuality": "evaluation",
     "Hit": "types",
+    "Holdings": "duplicates",
     "ImageName": "collection.lookup",
     "ImageRecord": "types",
     "ImageSearchError": "errors",
