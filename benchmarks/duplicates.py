@@ -13,14 +13,14 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from image_similarity_search import Collection, DuplicateReport
+from image_similarity_search import Collection, DuplicateGroup, DuplicateReport
 from image_similarity_search.errors import ImageError
 from image_similarity_search.images import decode
 
@@ -140,8 +140,8 @@ def _of_one(collection: Collection, folder: Path, name: str, count: int) -> dict
     row: dict[str, Any] = {}
     for words, thorough in (("", False), ("thorough_", True)):
         report = collection.duplicates(between=sides, thorough=thorough)
-        right, wrong = _right_and_wrong(report)
-        same, _ = _right_and_wrong(report, "same")
+        right, wrong = _right_and_wrong(report.groups)
+        same, _ = _right_and_wrong(report.groups, "same")
         row |= {
             f"{words}same": round(same / count, 3),
             f"{words}near": round(right / count, 3),
@@ -151,20 +151,23 @@ def _of_one(collection: Collection, folder: Path, name: str, count: int) -> dict
 
 
 def _precision(report: DuplicateReport) -> dict[str, Any]:
-    right, wrong = _right_and_wrong(report)
+    right, wrong = _right_and_wrong(report.copies + report.similar)
+    beside, beside_wrong = _right_and_wrong(report.staying)
     return {
         "groups": len(report.groups),
         "right": right,
         "wrong": wrong,
+        "staying_right": beside,
+        "staying_wrong": beside_wrong,
         "precision": round(right / max(1, right + wrong), 4),
         "seconds": round(report.seconds, 1),
     }
 
 
-def _right_and_wrong(report: DuplicateReport, level: str | None = None) -> tuple[int, int]:
-    """Images that are suggested to go, with and without a picture of theirs that stays."""
+def _right_and_wrong(groups: Iterable[DuplicateGroup], level: str | None = None) -> tuple[int, int]:
+    """Images beside one that stays, of the same photograph or of another."""
     right = wrong = 0
-    for group in report.groups:
+    for group in groups:
         for other in group.others:
             if level is not None and other.level != level:
                 continue

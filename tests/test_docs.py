@@ -321,10 +321,23 @@ def test_every_json_field_is_described() -> None:
         "explain": explain.explanation_as_json(_explanation(), "", "")
         | explain.explanation_as_json(_explanation(), "", "")["query"]
         | asdict(Match((0, 0), (0, 0), 0.0)),
-        "duplicates": duplicate_groups.report_as_json(DuplicateReport())
+        "duplicates": duplicate_groups.report_as_json(DuplicateReport(), {})
         | duplicate_groups.duplicate_as_json(Duplicate(record, "exact", 1.0))
         | asdict(Deed("", "", "", 0))
-        | {"keep": "", "others": "", "why": "", "deeds": "", "done": "", "remembered": ""},
+        | {
+            "keep": "",
+            "goes": "",
+            "thorough": "",
+            "references": "",
+            "between": "",
+            "folder": "",
+            "model": "",
+            "others": "",
+            "why": "",
+            "deeds": "",
+            "done": "",
+            "remembered": "",
+        },
         "clusters": clusters.report_as_json(ClusterReport())
         | clusters.cluster_as_json(Cluster(np.array([1]), 1.0, (record,), (1.0,)))
         | {"id": "", "path": "", "cosine": ""},

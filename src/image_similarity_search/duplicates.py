@@ -16,6 +16,9 @@ DUPLICATE_ACTIONS: tuple[DuplicateAction, ...] = get_args(DuplicateAction)
 NO_COLOURS = "without its colours"
 """The ``change`` of a black-and-white or sepia copy of an image in colour."""
 
+GOES_ELSEWHERE = "what is like it goes for another"
+"""The ``why`` of an image that stays for no other reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
@@ -69,7 +72,7 @@ class Duplicate:
         holdings: what its file holds beside pixels; not known where these were not compared.
         lost: what it has and the one that stays has not, in words: ``the time taken``, ``the
             camera``, ``the place``, ``a film``, ``finer detail``, ``a .xmp beside it`` ... Then
-            no action takes it.
+            no action takes it. Of what goes for another it is told beside that one.
     """
 
     image: ImageRecord
@@ -86,15 +89,17 @@ class Duplicate:
 class DuplicateGroup:
     """An image that stays, and images that are each like it, and like one another.
 
-    Those of a group are all copies, which could go, or all ``similar``, and then they stay too.
+    Those of a group are all copies, or all ``similar``, and then they stay too. Of some copies none
+    could go: others go for their sake, or they go for the sake of another.
 
     Attributes:
         keep: the image that stays.
         why: what makes it the one to keep: ``in colour``, ``most pixels``, ``sharpest``,
-            ``largest file`` …
+            ``largest file`` …, or ``what is like it goes for another``.
         others: the other images.
         sharpness: of ``keep``, as that of the others.
         holdings: of ``keep``, likewise.
+        goes: whether the others could go for its sake, but those with which more is lost.
     """
 
     keep: ImageRecord
@@ -102,6 +107,7 @@ class DuplicateGroup:
     others: list[Duplicate]
     sharpness: float | None = None
     holdings: Holdings = NO_HOLDINGS
+    goes: bool = True
 
     @property
     def level(self) -> DuplicateLevel:
@@ -114,12 +120,13 @@ class DuplicateReport:
     """What ``duplicates`` found.
 
     Attributes:
-        groups: the most alike first.
+        groups: those of which something could go, then other copies, then what is similar; of each
+            the most alike first.
         images: how many images were compared.
         unreadable: files whose pixels could not be compared, by path, with the reason.
         dismissed: pairs that were left out, for they were dismissed before.
         linked: images that are hard links of the file that stays, or the same file by another
-            path: they take no room, and are in no group.
+            path: they take no room, and are in no group. Between two folders they are told.
         unmeasured: images whose sharpness was not measured, for it would have taken too long.
         seconds: wall time.
     """
@@ -135,7 +142,12 @@ class DuplicateReport:
     @property
     def copies(self) -> list[DuplicateGroup]:
         """The groups of copies, of which all others could go, but those with which more is lost."""
-        return [group for group in self.groups if group.level != "similar"]
+        return [group for group in self.groups if group.goes]
+
+    @property
+    def staying(self) -> list[DuplicateGroup]:
+        """The groups of copies of which nothing is to go now."""
+        return [group for group in self.groups if not group.goes and group.level != "similar"]
 
     @property
     def similar(self) -> list[DuplicateGroup]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -118,6 +119,46 @@ def test_duplicates(indexed: Iss, photos: Path, tmp_path: Path) -> None:
     done = indexed("duplicates")
     assert done.stdout == b""
     assert b"dismissed before: 1 pair" in done.stderr
+
+
+def test_pairs_of_duplicates_are_a_table_and_a_status(
+    indexed: Iss, photos: Path, tmp_path: Path
+) -> None:
+    holiday = photos / "holiday"
+    between = ("--between", holiday, photos, "--exit-code")
+    indexed("duplicates", *between)
+    shutil.copy(photos / "picture 0.jpg", holiday / os.fsdecode(b"copy\xff.jpg"))
+    indexed("index", photos)
+    done = indexed("duplicates", *between, "--json", "--pairs", "leaks.csv", status=exits.FOUND)
+    found = json.loads(done.stdout)
+    ((group,), asked) = found["groups"], found["asked"]
+    text = (tmp_path / "leaks.csv").read_text("utf-8", errors="surrogateescape")
+    (row,) = csv.DictReader(text.splitlines())
+    keep, (other,) = group["keep"], group["others"]
+    assert row == {
+        "keep_id": str(keep["id"]),
+        "keep_path": keep["path"],
+        "id": str(other["id"]),
+        "path": other["path"],
+        "level": "exact",
+        "score": "1.0",
+        "likeness": "1.0",
+        "change": "",
+        "goes": "yes",
+        "lost": "",
+    }
+    assert asked["between"] == [str(holiday), str(photos)]
+    assert (asked["level"], asked["likeness"], asked["model"]) == ("near", 0.93, "colour-texture")
+    kept = ("--level", "exact", "--pairs", "leaks.csv")
+    assert b"--force" in indexed("duplicates", *kept, status=exits.BAD_IMAGE).stderr
+    for wrong in (("--pairs", "leaks"), ("--exit-code", "--action", "trash")):
+        assert wrong[0].encode() in indexed("duplicates", *wrong, status=exits.USAGE).stderr
+
+
+def test_folders_that_are_given_twice_are_refused(indexed: Iss, photos: Path) -> None:
+    for twice in (("--between", photos, photos / "holiday"), ("--in", photos)):
+        done = indexed("duplicates", *twice, *twice, status=exits.USAGE)
+        assert f"{twice[0]} is given 2 times: ".encode() in done.stderr
 
 
 def test_the_sharper_copy_is_kept_and_it_is_said_why(

@@ -186,6 +186,7 @@ class GroupOut(BaseModel):
     level: DuplicateLevel
     keep: ImageOut
     why: str
+    goes: bool = Field(description="Whether the others could go for its sake.")
     sharpness: float | None = Field(description="Of the one to keep.")
     others: list[DuplicateOut]
     more: int = Field(description="How many others are left out here.")
@@ -197,6 +198,7 @@ class GroupOut(BaseModel):
             level=group.level,
             keep=ImageOut.of(group.keep),
             why=group.why,
+            goes=group.goes,
             sharpness=group.sharpness,
             others=[DuplicateOut.of_one(one) for one in group.others[:most]],
             more=max(0, len(group.others) - most),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from image_similarity_search.cli import output
 from image_similarity_search.duplicates import (
+    GOES_ELSEWHERE,
     Deed,
     Duplicate,
     DuplicateGroup,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
 
 _MOST_NAMED = 5  # files that were left for one reason
+_STAYS = "stays"
 _MOST_SHOWN = 1_000  # pictures of a page: 77 MB, which browsers still open
 
 
@@ -35,9 +37,8 @@ def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool)
         output.write(f"keep     {'':6}  {group.keep.path}  ({words})")
         for other in group.others:
             show(other.image)
-            output.write(
-                f"{other.level:8} {_value(other):6}  {other.image.path}  ({_words(other)})"
-            )
+            words = ", ".join(filter(None, [_words(other), _STAYS * _both_stay(group)]))
+            output.write(f"{other.level:8} {_value(other):6}  {other.image.path}  ({words})")
         output.write("")
 
 
@@ -48,6 +49,8 @@ def sum_up(report: DuplicateReport) -> None:
         f"{_could_go(report, 'image')} ({output.size_in_words(size)}),"
         f" of {report.images:,} in {report.seconds:.1f} s"
     )
+    if report.staying:
+        output.say(_not_now(report))
     if report.similar:
         output.say(_stays(report, "image"))
     if report.unreadable:
@@ -83,6 +86,20 @@ def _could_go(report: DuplicateReport, kind: str) -> str:
 
 def _copies(report: DuplicateReport) -> list[Duplicate]:
     return [other for group in report.copies for other in group.others]
+
+
+def _not_now(report: DuplicateReport) -> str:
+    """How many groups tell of copies of which nothing goes."""
+    groups = output.count(len(report.staying), "group")
+    words = f"{groups} more, of copies that stay, or go for another"
+    if any(_both_stay(group) for group in report.staying):
+        words += "; for what stays, ask again when others are gone"
+    return words
+
+
+def _both_stay(group: DuplicateGroup) -> bool:
+    """Whether a group is of copies that stay, since there are some that are more alike."""
+    return not group.goes and group.level != "similar" and group.why != GOES_ELSEWHERE
 
 
 def left_in_words(left: Sequence[Deed]) -> Iterator[str]:
@@ -156,12 +173,38 @@ def _measured(image: ImageRecord, sharpness: float | None) -> str:
     return f"{image.size:,} bytes{measured}"
 
 
-def report_as_json(report: DuplicateReport) -> dict[str, Any]:
-    """What was found, as ``--json`` prints it."""
+PAIRS: dict[str, type] = {
+    "keep_id": int,
+    "keep_path": str,
+    "id": int,
+    "path": str,
+    "level": str,
+    "score": float,
+    "likeness": float,
+    "change": str,
+    "goes": str,
+    "lost": str,
+}
+"""The columns of the table of all pairs that are told."""
+
+
+def pairs_of(report: DuplicateReport) -> Iterator[tuple[Any, ...]]:
+    """The rows of that table, in the order of the groups."""
+    for group in report.groups:
+        for one in group.others:
+            how = one.level, one.score, one.likeness, one.change
+            fate = "yes" if group.goes and not one.lost else "no", ", ".join(one.lost)
+            yield group.keep.id, group.keep.path, one.image.id, one.image.path, *how, *fate
+
+
+def report_as_json(report: DuplicateReport, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was found, and by what it was ``asked`` for, as ``--json`` prints it."""
     return {
+        "asked": asked,
         "groups": [
             {
                 "level": group.level,
+                "goes": group.goes,
                 "keep": output.record_as_json(group.keep)
                 | {
                     "why": group.why,
@@ -220,12 +263,13 @@ def write_groups(file: str, report: DuplicateReport) -> None:
         notes = [
             f"{other.level}: {_details(other)}{_held(other.holdings, group)}" for other in shown
         ]
-        heading = "Looks alike, and stays" if group.level == "similar" else "Could go"
         path = group.keep.path
         sections.append(
-            GalleryQuery(path, hits, thumbnail(path), path, note, "Keep", heading, notes)
+            GalleryQuery(path, hits, thumbnail(path), path, note, "Keep", _fate(group), notes)
         )
     summary = _could_go(report, "picture")
+    if report.staying:
+        summary += f"; {_not_now(report)}"
     if report.similar:
         summary += f"; {_stays(report, 'picture')}"
     if left_out := _left_out(report, _MOST_SHOWN - left):
@@ -233,3 +277,12 @@ def write_groups(file: str, report: DuplicateReport) -> None:
         output.say(f"the page does not show all: {left_out}")
     write_page(file, sections, title="Duplicates", summary=summary)
     output.say(f"the page is in {file}")
+
+
+def _fate(group: DuplicateGroup) -> str:
+    """What is to become of the others of a group."""
+    if group.goes:
+        return "Could go"
+    if group.level == "similar":
+        return "Looks alike, and stays"
+    return "A copy, and stays for now" if _both_stay(group) else "Could go for another"

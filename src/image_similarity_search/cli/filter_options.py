@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from image_similarity_search.cli.options import gathering
+from image_similarity_search.cli.options import gathering, once
 from image_similarity_search.filters import ORIENTATIONS, Filter
 
 if TYPE_CHECKING:
@@ -62,7 +62,13 @@ _NAMED = 12
 _PIXELS: dict[str, Any] = {"type": int, "metavar": "PIXELS"}
 _OPTIONS = (
     click.option(
-        "--in", "folder", metavar="FOLDER", type=click.Path(), help="Only in FOLDER and below it."
+        "--in",
+        "folder",
+        multiple=True,
+        callback=once("give a folder that holds them all, or ask for each by itself"),
+        metavar="FOLDER",
+        type=click.Path(),
+        help="Only in FOLDER and below it.",
     ),
     click.option("--name", metavar="PATTERN", help="Only file names such as 'IMG_*', in any case."),
     click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
@@ -298,6 +298,20 @@ def _with_seconds(arguments: list[str]) -> Iterator[str]:
         following = arguments[place + 1] if place + 1 < len(arguments) else ""
         is_bare = argument == "--wait" and not re.fullmatch(r"\d+(\.\d+)?", following)
         yield "--wait=inf" if is_bare else argument
+
+
+def once(instead: str) -> Callable[[click.Context, click.Parameter, Sequence[Any]], Any]:
+    """A callback for an option that may be given once, so that no value of several is passed over.
+
+    The option is declared ``multiple``. ``instead`` says what to do in place of giving it twice.
+    """
+
+    def only(_context: click.Context, parameter: click.Parameter, values: Sequence[Any]) -> Any:
+        if len(values) > 1:
+            raise click.UsageError(f"{parameter.opts[-1]} is given {len(values)} times: {instead}")
+        return values[0] if values else None
+
+    return only
 
 
 def all_paths(paths: Iterable[str], file: IO[bytes] | None, null_separated: bool) -> list[str]:

@@ -205,7 +205,7 @@ class Group:
     """Images that are alike: the one to ``keep``, ``why`` that one, and the others.
 
     ``more`` others were left out: ask for ``groups`` with as many ``others``. ``sharpness`` is of
-    ``keep``, as of the others.
+    ``keep``, as of the others; ``goes`` says whether the others could go for its sake.
     """
 
     keep: Image
@@ -214,12 +214,14 @@ class Group:
     others: list[Duplicate]
     more: int
     sharpness: float | None = None
+    goes: bool = True
 
     @classmethod
     def of(cls, answer: Json) -> Self:
         """The group that JSON describes."""
         others = [Duplicate.of(each) for each in answer["others"]]
-        return cls(**_known(cls, answer) | {"keep": Image.of(answer["keep"]), "others": others})
+        fields = {"goes": answer["level"] != "similar"} | _known(cls, answer)
+        return cls(**fields | {"keep": Image.of(answer["keep"]), "others": others})
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ def _counted(report: DuplicateReport) -> dict[str, Any]:
     return {
         "groups": len(report.groups),
         "duplicates": sum(len(group.others) for group in report.copies),
+        "staying": sum(len(group.others) for group in report.staying),
         "similar": sum(len(group.others) for group in report.similar),
         "images": report.images,
         "unreadable": len(report.unreadable),
@@ -166,6 +167,7 @@ def _groups(report: DuplicateReport) -> list[dict[str, Any]]:
             "keep": group.keep.id,
             "why": group.why,
             "level": group.level,
+            "goes": group.goes,
             "sharpness": group.sharpness,
             "others": [
                 {

@@ -308,6 +308,7 @@ class DuplicateReportOut(BaseModel):
 
     groups: int
     duplicates: int = Field(description="Copies beside those that stay.")
+    staying: int = Field(default=0, description="Copies told in groups of which nothing is to go.")
     similar: int = Field(default=0, description="That only look like one that stays, and stay too.")
     images: int = Field(description="That were compared.")
     unreadable: int = Field(description="Files that could not be compared.")
@@ -336,6 +337,7 @@ class GroupOut(BaseModel):
     keep: Image
     why: str = Field(description="What makes it the one to keep.")
     level: DuplicateLevel
+    goes: bool = Field(description="Whether the others could go for its sake.")
     sharpness: float | None = Field(default=None, description="Of the one to keep.")
     others: list[DuplicateOut]
     more: int = Field(description="How many others are left out, as `others` of the request says.")

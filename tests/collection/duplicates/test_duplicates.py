@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from image_similarity_search import Collection, DuplicateGroup, DuplicateReport, Filter
 from image_similarity_search.collection.duplicates import dismissals
+from image_similarity_search.duplicates import GOES_ELSEWHERE
 from image_similarity_search.errors import (
     CollectionUnavailableError,
     ConfigError,
@@ -262,14 +263,20 @@ def test_images_in_a_reference_folder_stay(collection: Collection, pictures: Pat
     report = collection.duplicates(references=[best])
     for group in report.groups:
         assert "best" not in {Path(one.image.path).parent.name for one in group.others}
-    by_other = {name: group for group in report.groups for name in _others(group)}
+    by_other = {name: group for group in report.copies for name in _others(group)}
     assert set(by_other) == {"0.png", "1.png", "5 copy.png"} or set(by_other) == {
         "0.png",
         "1.png",
         "5.png",
     }
-    assert by_other["0.png"].keep.path == str(best / "b.png")
-    assert by_other["0.png"].why == "in a reference folder"
+    on_0 = {
+        Path(group.keep.path).name: (group.goes, group.why)
+        for group in report.groups
+        if "0.png" in _others(group)
+    }
+    # it goes for the one that it is most like, and the other one is told all the same
+    assert sorted(on_0.values()) == [(False, GOES_ELSEWHERE), (True, "in a reference folder")]
+    assert set(on_0) == {"a.png", "b.png"}
     assert Path(by_other["1.png"].keep.path).parent == best
     with pytest.raises(FolderNotFoundError):
         collection.duplicates(references=[pictures / "nowhere"])
@@ -300,6 +307,29 @@ def test_one_folder_is_compared_with_another(collection: Collection, pictures: P
     assert {name for pair in pairs for name in pair if "2" in name} == set()
     assert ("left/1.png", "right/1.png") in pairs or ("right/1.png", "left/1.png") in pairs
     assert {"right/0.png"} <= {name for pair in pairs for name in pair}
+
+
+def test_a_leak_is_told_though_a_better_picture_is_like_it_and_in_a_folder_below(
+    collection: Collection, pictures: Path
+) -> None:
+    below = pictures / "below"
+    below.mkdir()
+    for name in ("again", "more"):
+        shutil.copy(pictures / "0.png", below / f"{name}.png")
+    with Image.open(pictures / "0.png") as original:
+        ImageOps.mirror(original).resize((800, 600)).save(below / "better.png")
+    collection.sync(pictures)
+    report = collection.duplicates(between=(pictures, below))
+    told = {
+        frozenset({Path(group.keep.path).name, Path(one.image.path).name}): one.level
+        for group in report.groups
+        for one in group.others
+    }
+    assert told == {
+        frozenset({"0.png", "again.png"}): "exact",
+        frozenset({"0.png", "more.png"}): "exact",
+        frozenset({"0.png", "better.png"}): "near",
+    }
 
 
 def test_only_what_a_filter_lets_through_is_compared(

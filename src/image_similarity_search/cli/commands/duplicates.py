@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +11,9 @@ from click.core import ParameterSource
 
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.duplicate_groups import (
+    PAIRS,
     left_in_words,
+    pairs_of,
     report_as_json,
     sum_up,
     tell,
@@ -19,6 +22,7 @@ from image_similarity_search.cli.duplicate_groups import (
 from image_similarity_search.cli.filter_options import filtered
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
+from image_similarity_search.cli.tables import check_table, write_table
 from image_similarity_search.cli.targets import check_target
 from image_similarity_search.duplicates import (
     DUPLICATE_ACTIONS,
@@ -46,6 +50,7 @@ Examples:
   iss duplicates --in ~/Pictures/2024 --html duplicates.html
   iss duplicates --reference ~/Pictures/best
   iss duplicates --between ~/Pictures /media/camera
+  iss duplicates --between train val --pairs leaks.csv --exit-code
   iss duplicates --dismiss a.jpg --dismiss b.jpg
   iss duplicates --level same --action trash
   iss duplicates --level same --action trash --yes
@@ -73,6 +78,8 @@ Examples:
 @click.option(
     "--between",
     nargs=2,
+    multiple=True,
+    callback=options.once("compare two folders at a time"),
     metavar="FOLDER FOLDER",
     type=click.Path(),
     help="Compare one folder with another, and neither with itself.",
@@ -102,7 +109,15 @@ Examples:
 @options.wait
 @options.as_json
 @click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the groups, too.")
+@click.option(
+    "--pairs",
+    "table",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write a row for each pair that is told to FILE.csv or FILE.parquet, too.",
+)
 @options.force
+@options.exit_code
 @options.preview
 def command(
     level: DuplicateLevel | None,
@@ -122,7 +137,9 @@ def command(
     wait: float,
     as_json: bool,
     html: str | None,
+    table: str | None,
     force: bool,
+    exit_code: bool,
     preview: bool,
 ) -> int:
     """Find images that are the same, or nearly, and one to keep.
@@ -137,6 +154,8 @@ def command(
         _check_alone("--dismiss")
     if len(dismissed) == 1:
         raise click.UsageError("--dismiss takes two images or more, each after a --dismiss")
+    if action != "report" and exit_code:
+        raise click.UsageError(f"--exit-code is for what is found, and not for --action {action}")
     if action == "report" and (yes or to):
         choices = f"{', '.join(DUPLICATE_ACTIONS[:-1])} or {DUPLICATE_ACTIONS[-1]}"
         raise click.UsageError(f"say with --action what to do: {choices}")
@@ -147,6 +166,7 @@ def command(
     only_same = level is None and action != "report"
     level = level or ("same" if only_same else "near")
     from image_similarity_search.collection import Collection
+    from image_similarity_search.collection.duplicates.levels import NEAR_LIKENESS, SIMILAR_SCORE
 
     with Collection.open(index_dir, wait=wait) as collection, codecs_silenced():
         if dismissed:
@@ -162,6 +182,7 @@ def command(
                 output.say("'iss index' makes what is back searchable again")
             return status
         check_target(html, collection, index_dir, force=force)
+        check_table(table, collection, index_dir, force=force)
         if action != "report":  # what it lacks is said before the long work
             collection.resolve_duplicates([], action, level=level, to=to)
         with ProgressBar() as progress:
@@ -176,8 +197,22 @@ def command(
                 time_limit=time_limit,
                 progress=progress,
             )
+        asked = {
+            "level": level,
+            "likeness": NEAR_LIKENESS if likeness is None else likeness,
+            "score": SIMILAR_SCORE if score is None else score,
+            "thorough": thorough,
+            "references": [os.path.abspath(folder) for folder in references],
+            "between": [os.path.abspath(folder) for folder in between or ()],
+            "folder": where.folder if where else None,
+            "model": collection.info().encoder,
+        }
+        as_said = report_as_json(report, asked) if as_json else {}
+        if table:
+            write_table(table, PAIRS, pairs_of(report))
+            output.say(f"the table is in {table}")
         if as_json and action == "report":
-            output.write_json(report_as_json(report))
+            output.write_json(as_said)
         elif not as_json:
             tell(collection, report.groups, preview=preview)
         sum_up(report)
@@ -188,15 +223,15 @@ def command(
                 write_groups(html, report)
             except ImageError:
                 if as_json and action != "report":  # it is not done without its page
-                    output.write_json(report_as_json(report))
+                    output.write_json(as_said)
                 raise
         if action == "report":
-            return exits.OK
+            return exits.FOUND if exit_code and report.groups else exits.OK
         deeds = collection.resolve_duplicates(
             report.copies, action, level=level, to=to, dry_run=not yes
         )
     if as_json:
-        output.write_json(report_as_json(report) | {"deeds": _deeds_as_json(deeds)})
+        output.write_json(as_said | {"deeds": _deeds_as_json(deeds)})
     elif not yes:
         for deed in deeds.done:
             output.say(f"would {_in_words(deed, to)}")

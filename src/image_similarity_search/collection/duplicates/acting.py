@@ -87,7 +87,7 @@ class Actor:
             drop_leavings(self.log.not_undone())
         for group in groups:
             for other in group.others:
-                problem, to = self._problem(group.keep, other), ""
+                problem, to = self._problem(group, other), ""
                 if not problem:
                     self._make_folder()
                     try:
@@ -97,10 +97,13 @@ class Actor:
                 image = other.image
                 yield Deed(image.path, self.action, group.keep.path, image.size, to, problem)
 
-    def _problem(self, keep: ImageRecord, other: Duplicate) -> str:
+    def _problem(self, group: DuplicateGroup, other: Duplicate) -> str:
         """Why nothing is to be done with an image."""
+        keep = group.keep
         if other.level == "similar":
             return "it is no copy: it looks alike"
+        if not group.goes:
+            return "more alike ones come first: ask again when these are gone"
         if DUPLICATE_LEVELS.index(other.level) > DUPLICATE_LEVELS.index(self.level):
             return f"it is {other.level}: that goes only where this level is asked for"
         if package := package_in(os.path.dirname(other.image.path)):

@@ -120,9 +120,10 @@ def _scope(
             raise ConfigError("between", between, "two folders")
         if len({os.path.realpath(folder) for folder in between}) < 2:
             raise ConfigError("between", between, "two folders, not one of them twice")
-        left, right = map(within, between)
-        sides = frozenset(left.tolist()), frozenset(right.tolist())
-        return Scope(np.union1d(left, right), sides=sides)
+        left, right = (frozenset(within(folder).tolist()) for folder in between)
+        # of two folders one of which lies in the other, that one is apart
+        sides = (left - right, right) if right <= left else (left, right - left)
+        return Scope(np.array(sorted(left | right), dtype=np.int64), sides=sides)
     folders = several("references", references, (str, os.PathLike), "folders")
     fixed = [id_ for folder in folders for id_ in within(folder).tolist()]
     return Scope(everything, frozenset(fixed))

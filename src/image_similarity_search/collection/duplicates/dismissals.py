@@ -30,6 +30,8 @@ class Dismissals:
         return len(self._pairs)
 
     def __contains__(self, pair: tuple[str | None, str | None]) -> bool:
+        if not self._pairs:
+            return False
         one, other = sorted(part or "" for part in pair)
         return (one, other) in self._pairs
 

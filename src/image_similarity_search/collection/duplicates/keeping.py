@@ -1,45 +1,37 @@
 """Which of the images that are alike is the one to keep, and what is to be said of the others.
 
-Copies come first. Then only those images that stay are grouped by what is similar: so a copy can
-go whatever else looks like it, and nothing is to go because it looks alike.
+Copies come first, those that are the same before those that were changed. Then only those images
+that stay are grouped by what is similar: so a copy can go whatever else looks like it, and nothing
+is to go because it looks alike.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Container, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from image_similarity_search.collection.duplicates.checks import is_same_file
+from image_similarity_search.collection.duplicates.describing import Describer, copies_of
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
-from image_similarity_search.collection.duplicates.grouping import Edge, Edges, stars
-from image_similarity_search.collection.duplicates.losses import lost_with
-from image_similarity_search.collection.duplicates.ordering import (
-    NO_RANK,
-    Measure,
+from image_similarity_search.collection.duplicates.grouping import (
+    Edge,
     Order,
-    Rank,
-    Ranks,
-    is_sharper,
-    order,
-    ranked,
-    reason,
+    Told,
+    at_level,
+    by_pairs,
 )
+from image_similarity_search.collection.duplicates.nodes import Members, Nodes, nodes_of
+from image_similarity_search.collection.duplicates.ordering import Measure, Ranks, order, ranked
 from image_similarity_search.collection.duplicates.scope import Contents, Scope
 from image_similarity_search.collection.duplicates.sidecars import Sidecars
 from image_similarity_search.duplicates import (
     DUPLICATE_LEVELS,
-    NO_COLOURS,
-    NO_HOLDINGS,
-    Duplicate,
     DuplicateGroup,
     DuplicateReport,
     Holdings,
 )
 from image_similarity_search.types import ImageRecord
-
-_SAME_BYTES = Edge("exact", 0.0, 1.0, "")
 
 
 class Looks(NamedTuple):
@@ -77,136 +69,90 @@ def group(
     scope = contents.scope
     members, sidecars = {}, Sidecars()
 
-    def first(image: ImageRecord) -> Order:
+    def first(image: ImageRecord) -> tuple[Any, ...]:
         return order(image, scope.references, lone=not sidecars.beside(image.path))
 
     for one in {*contents.copies, *edges}:
         there = [images[id_] for id_ in contents.members(one) if id_ in images]
         if there:
             members[one] = sorted(there, key=first)
-    report.dismissed = _dismiss(edges, members, dismissals)
-    copies = _edges(edges, members, similar=False)
+    apart = _apart(members, dismissals)
+    report.dismissed = len(apart) + _drop_dismissed(edges, members, dismissals)
     best = {one: there[0] for one, there in members.items()}
-    ranks = ranked(best, copies, scope.references, looks.colours, looks.holdings, measure)
+    ranks = ranked(best, copies_of(edges), scope.references, looks.colours, looks.holdings, measure)
     report.unmeasured = ranks.unmeasured
-    grouping = _Grouping(scope, members, copies, looks.holdings, sidecars, ranks)
-    groups = list(grouping.groups())
-    report.linked = len(grouping.linked)
-    gone = {other.image.id for one in groups for other in one.others}
-    staying = {
-        one: [image]
-        for one, there in members.items()
-        if (image := next((image for image in there if image.id not in gone), None))
-    }
-    alike = _edges(edges, staying, similar=True)
-    groups += _Grouping(scope, staying, alike, looks.holdings, sidecars).groups()
-    report.groups = sorted(groups, key=lambda one: DUPLICATE_LEVELS.index(one.level))
+    nodes = nodes_of(scope, members, edges, apart)
+    spare, linked = _spare(nodes, scope)
+    report.linked = len(linked)
+    copies = replace(nodes, edges=copies_of(nodes.edges))
+    describer = Describer(scope, copies, looks.holdings, sidecars, ranks)
+    told = list(_copies(nodes, scope, describer.order_of, spare))
+    gone = {one.other for one in told if one.goes}
+    groups = list(describer.groups(told, gone, spare))
+    describer = replace(describer, nodes=nodes, ranks=Ranks())
+    groups += describer.groups(_similar(nodes, scope, describer.order_of, gone), gone)
+    report.groups = sorted(groups, key=_most_alike_first)
 
 
-@dataclass(frozen=True, slots=True)
-class _Grouping:
-    """Makes groups of files of the same bytes, and of contents that are alike by ``edges``.
+def _most_alike_first(group: DuplicateGroup) -> tuple[bool, bool, int]:
+    """Copies that could go, other copies, and what is similar; each by its level."""
+    return group.level == "similar", not group.goes, DUPLICATE_LEVELS.index(group.level)
 
-    In none of them are those that are ``linked``: hard links of the one that stays.
+
+def _copies(nodes: Nodes, scope: Scope, order_of: Order, spare: Collection[int]) -> Iterator[Told]:
+    """Which copies go for which, and which are told beside which.
+
+    What has the same bytes is one picture, and goes with it for one that is the same. But what has
+    more alike ones, as such a ``spare`` one, is not to go for what was changed.
     """
-
-    scope: Scope
-    members: Mapping[int, list[ImageRecord]]
-    edges: Edges
-    holdings: Mapping[int, Holdings]
-    sidecars: Sidecars
-    ranks: Ranks = field(default_factory=Ranks)
-    linked: list[ImageRecord] = field(default_factory=list)
-
-    def groups(self) -> Iterator[DuplicateGroup]:
-        """The groups, those of the best images first."""
-        begun: set[int] = set()
-        for keep, others in stars(self.members, self.edges, self._content_order):
-            best, *copies = self.members[keep]
-            # in one group only, where there are several around the same image
-            going = [] if keep in begun else self._not_linked(keep, best, copies)
-            begun.add(keep)
-            going += [
-                (other, image, self.edges[keep][other])
-                for other in others
-                for image in self.members[other]
-            ]
-            going = [one for one in going if self.scope.may_go(one[1].id, best.id)]
-            if going:
-                second = min(self._order(content, image) for content, image, _ in going)
-                why = reason(self._content_order(keep), second)
-                described = [self._described(keep, best, *one) for one in going]
-                sharpness, holdings = self._sharpness(keep), self._holdings(keep)
-                yield DuplicateGroup(best, why, described, sharpness, holdings)
-
-    def _not_linked(
-        self, content: int, best: ImageRecord, copies: list[ImageRecord]
-    ) -> list[tuple[int, ImageRecord, Edge]]:
-        """The copies whose going would make room; the others are noted."""
-        going = []
-        for image in copies:
-            if not is_same_file(best.path, image.path):
-                going.append((content, image, _SAME_BYTES))
-            elif self.scope.may_go(image.id, best.id):
-                self.linked.append(image)
-        return going
-
-    def _content_order(self, content: int) -> Order:
-        return self._order(content, self.members[content][0])
-
-    def _order(self, content: int, image: ImageRecord) -> Order:
-        lone = not self.sidecars.beside(image.path)
-        return order(image, self.scope.references, self._rank(content), lone=lone)
-
-    def _rank(self, content: int) -> Rank:
-        return self.ranks.by_content.get(content, NO_RANK)
-
-    def _described(
-        self, keep: int, best: ImageRecord, content: int, image: ImageRecord, edge: Edge
-    ) -> Duplicate:
-        score = 1 / (1 + edge.distance)
-        faded = self._rank(content).faded and not self._rank(keep).faded
-        change = ", ".join(filter(None, [edge.change, NO_COLOURS * faded]))
-        lost = () if edge.level == "similar" else tuple(self._lost(keep, best, content, image))
-        sharpness, holdings = self._sharpness(content), self._holdings(content)
-        return Duplicate(image, edge.level, score, edge.likeness, change, sharpness, holdings, lost)
-
-    def _lost(
-        self, keep: int, best: ImageRecord, content: int, image: ImageRecord
-    ) -> Iterator[str]:
-        """What would be lost with an image."""
-        if content != keep:
-            yield from lost_with(self._holdings(content), self._holdings(keep))
-            of_one_size = self._rank(content).size == self._rank(keep).size
-            if of_one_size and is_sharper(self._sharpness(content), self._sharpness(keep)):
-                yield "finer detail"
-        for path in self.sidecars.only_beside(image.path, best.path):
-            yield f"a {os.path.splitext(path)[1].lower()} beside it"
-
-    def _holdings(self, content: int) -> Holdings:
-        return self.holdings.get(content, NO_HOLDINGS)
-
-    def _sharpness(self, content: int) -> float | None:
-        return self.ranks.sharpness.get(content)
+    if scope.sides:
+        yield from by_pairs(nodes.members, nodes.edges, order_of, DUPLICATE_LEVELS[:-1])
+        return
+    gone: set[int] = set()
+    busy: set[int] = set()
+    for level in DUPLICATE_LEVELS[1:-1]:
+        told = list(at_level(level, nodes.members, nodes.edges, order_of, busy=busy, gone=gone))
+        gone.update(one.other for one in told if one.goes)
+        busy.update(spare, *((one.keep, one.other) for one in told))
+        yield from told
 
 
-def _edges(edges: Edges, among: Container[int], *, similar: bool) -> Edges:
-    """Those between some contents that are similar, or that are copies."""
-    return {
-        one: {
-            other: edge
-            for other, edge in around.items()
-            if other in among and (edge.level == "similar") == similar
-        }
-        for one, around in edges.items()
-        if one in among
-    }
+def _similar(nodes: Nodes, scope: Scope, order_of: Order, gone: Collection[int]) -> Iterator[Told]:
+    """What is similar, but for what is gone already: nothing goes, and the better one is first."""
+    level = DUPLICATE_LEVELS[-1]
+    if scope.sides:
+        pairs = by_pairs(nodes.members, nodes.edges, order_of, [level], gone=gone)
+    else:
+        pairs = at_level(level, nodes.members, nodes.edges, order_of, gone=gone)
+    for one, other, _ in pairs:
+        ordered = [one, other] if other in gone else sorted([one, other], key=order_of)
+        yield Told(ordered[0], ordered[1], goes=False)
 
 
-def _dismiss(
-    edges: MutableMapping[int, dict[int, Edge]],
-    members: MutableMapping[int, list[ImageRecord]],
-    dismissals: Dismissals,
+def _spare(nodes: Nodes, scope: Scope) -> tuple[dict[int, list[ImageRecord]], list[ImageRecord]]:
+    """The images that could go for the first of the same bytes, and those that are links of it."""
+    spare: dict[int, list[ImageRecord]] = {}
+    linked: list[ImageRecord] = []
+    if not scope.sides:
+        for node, (best, *copies) in nodes.members.items():
+            for image in copies:
+                if image.id in scope.references:
+                    continue
+                if is_same_file(best.path, image.path):
+                    linked.append(image)
+                else:
+                    spare.setdefault(node, []).append(image)
+    return spare, linked
+
+
+def _apart(members: Members, dismissals: Dismissals) -> set[int]:
+    """The contents of which it was said that no two files are duplicates."""
+    hashes = {one: there[0].content_hash for one, there in members.items() if len(there) > 1}
+    return {one for one, content in hashes.items() if (content, content) in dismissals}
+
+
+def _drop_dismissed(
+    edges: MutableMapping[int, dict[int, Edge]], members: Members, dismissals: Dismissals
 ) -> int:
     """Take out what was dismissed, and images that are gone; returns how many pairs that is."""
     count = 0
@@ -217,8 +163,4 @@ def _dismiss(
             if gone or (hashes[one], hashes[other]) in dismissals:
                 del around[other]
                 count += not gone and one < other
-    for one, images in members.items():
-        if len(images) > 1 and (hashes[one], hashes[one]) in dismissals:
-            members[one] = images[:1]
-            count += 1
     return count

@@ -18,19 +18,12 @@ class Scope:
     Attributes:
         ids: all of them, in order.
         references: those that always stay, and are not compared with one another.
-        sides: where only pairs across count, the ids on each side.
+        sides: where only pairs across count, the ids on each side, and none on both.
     """
 
     ids: IdArray
     references: frozenset[int] = frozenset()
     sides: tuple[frozenset[int], frozenset[int]] | None = None
-
-    def may_go(self, image: int, kept: int) -> bool:
-        """Whether an image may be suggested to go where another is kept."""
-        if self.sides:
-            left, right = self.sides
-            return (kept in left and image in right) or (kept in right and image in left)
-        return image not in self.references
 
 
 @dataclass(frozen=True, slots=True)

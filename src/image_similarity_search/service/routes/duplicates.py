@@ -105,6 +105,7 @@ def _group(served: Served, roots: Roots, group: dict[str, Any], most: int) -> Gr
         keep=keep,
         why=group["why"],
         level=group["level"],
+        goes=group.get("goes", group["level"] != "similar"),  # an older version did not say it
         sharpness=group.get("sharpness"),  # of a job of an older version there is none
         others=others,
         more=more,
