@@ -114,6 +114,7 @@ def test_hidden_and_junk_are_passed_over_and_do_not_count(root: Path) -> None:
 def test_of_the_libraries_of_photo_applications_no_previews_are_found(root: Path) -> None:
     kept = ["My.photoslibrary/originals/0/a.jpg", "iPhoto.photolibrary/Masters/b.jpg"]
     kept += ["resources/c.jpg", "shoot/CaptureOne/Settings/d.jpg"]
+    kept += ["CaptureOne/Private/e.jpg", "CaptureOne/Data/f.jpg"]
     made = ["My.photoslibrary/resources/derivatives", "iPhoto.photolibrary/Thumbnails/1"]
     made += ["Old.aplibrary/Previews", "shoot/CaptureOne/Cache/Thumbnails", "Previews.lrdata/1"]
     for name in (*kept, *(f"{folder}/x.jpg" for folder in made)):

@@ -49,7 +49,7 @@ def test_two_images(client: httpx.Client, here: str, place: Path) -> None:
 def test_an_upload_and_a_part_of_it(client: httpx.Client, here: str) -> None:
     (hit,) = client.post(f"{here}/search?k=1", content=picture(3)).json()["hits"]
     path = f"{here}/images/{hit['image']['id']}/explanation"
-    whole = explained(client.post(path, content=picture(3)))
+    whole = explained(client.post(path, content=picture(3) + bytes(300_000)))
     assert whole["score"] == 1.0, "it is that very picture"
     part = explained(client.post(f"{path}?region=0.5,0,0.5,1", content=picture(3)))
     assert part["query"]["seen"]["x"] >= 0.5

@@ -227,8 +227,9 @@ class Catalog:
     def displaced(self) -> IdArray:
         """The ids of images that have no place now: see ``values.displaced_name``."""
         rows = self._database.rows(
-            "SELECT images.id FROM folders JOIN images ON images.folder_id = folders.id"
-            " AND images.name >= ? AND images.name < ? WHERE images.state = 'indexed'",
+            # folders first, and a look into the index of each: SQLite takes them as they stand
+            "SELECT images.id FROM folders CROSS JOIN images WHERE images.folder_id = folders.id"
+            " AND images.name >= ? AND images.name < ? AND images.state = 'indexed'",
             DISPLACED_NAMES,
         )
         return np.array([row[0] for row in rows], dtype=np.int64)

@@ -73,7 +73,7 @@ def caught_up(store: EngineStore, catalog: Catalog, since: Moment) -> int | None
     the time, so that nobody can tell.
 
     Raises:
-        StoreUnavailableError: the catalog was replaced by a backup of it meanwhile.
+        StoreUnavailableError: the catalog was replaced, or forgot what it saw then, meanwhile.
     """
     count = None
     for _ in range(_ROUNDS):

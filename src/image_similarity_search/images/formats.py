@@ -93,7 +93,7 @@ FORMATS: tuple[PictureFormat, ...] = (
         "RAW",
         "Tiff",
         rb"II\*\0....CR",
-        "dng nef nrw cr2 arw sr2 srf srw pef 3fr fff erf iiq kdc rwl",
+        "dng nef nrw cr2 arw sr2 srf srw pef 3fr fff erf iiq kdc",
     ),
     _pillow("TIFF", "Tiff", rb"II[*+]\0|MM\0[*+]", "tif tiff"),
     _pillow("BMP", "Bmp", rb"BM.{12}(?:\x0c\0\0\0|" + _BMP_HEADER_SIZE + rb")", "bmp"),

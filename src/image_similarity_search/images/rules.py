@@ -92,7 +92,10 @@ class Rules:
             return True
         if name not in _MADE_IN_PACKAGES:
             return False
-        return bool(package_in(path.rpartition("/")[0].rpartition("/")[2] or self._root))
+        parent = path.rpartition("/")[0].rpartition("/")[2] or self._root
+        if parent.lower() == _CAPTURE_ONE:  # which may be anybody's folder
+            return name == "cache"
+        return bool(package_in(parent))
 
     def enters(self, real_path: str) -> bool:
         """Whether the folder of this absolute real path is not to be skipped."""

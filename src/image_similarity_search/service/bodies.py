@@ -29,7 +29,7 @@ OVERHEAD = 64 * 1024
 AS_PICTURE = "with curl: --data-binary @q.jpg -H 'Content-Type: image/jpeg', or -F image=@q.jpg"
 """How a picture is sent that came as something else."""
 
-_UPLOADS = re.compile(r"/v1/collections/[^/]+/(search|images)")
+_UPLOADS = re.compile(r"/v1/collections/[^/]+/(search|preview|images(/[^/]+/explanation)?)")
 _FORM = "multipart/form-data"
 _RAW = ("", "application/octet-stream")  # what has no type may be anything, says HTTP
 

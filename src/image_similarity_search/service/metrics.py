@@ -156,13 +156,15 @@ def _has_room(folder: str, size: int) -> bool:
 
     It is mapped into memory: the system ends who writes there when the drive has no room for it.
     """
+    made = []
     try:
         for path in _files(folder):
             with open(path, "xb") as file:
+                made.append(path)
                 file.write(bytes(size))
     except OSError as error:
         _log.warning("what this process measures is told by itself alone: %s", error)
-        for path in _files(folder):
+        for path in made:
             with suppress(OSError):
                 os.remove(path)
         return False

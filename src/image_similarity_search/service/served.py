@@ -30,8 +30,8 @@ _log = logging.getLogger(__name__)
 _BUSY = Kind(503, "busy", "The service is busy", 1)
 _FETCHING = Kind(503, "text-loading", "What understands words is being fetched", 10)
 _WORDS_SECONDS = 5.0  # that a request waits for what understands words
-_READS = 64  # of originals, at work or waiting, of one collection
-_CHANGES = 8  # the same
+_WHOLE_FILES = 4  # of a collection, in memory to be decoded
+_CHANGES = 8  # of a collection, at work or waiting
 _CHANGE_SECONDS = 60.0  # that a change may take: it reads, decodes and writes pictures
 _END_SECONDS = 5.0  # in which what is under way may end where nobody waits for it any more
 _LOCK_SECONDS = 5.0  # that a change waits for another process
@@ -49,10 +49,11 @@ class Served:
         self._folders = [os.path.realpath(folder) for folder in settings.folders]
         self.reaches = Reaches()
         # the drive of the pictures may hang those who read or write them, and nobody else
-        seconds = settings.limits.read_seconds
-        self.originals = Threads("read", 4, most=_READS, seconds=seconds, retry=1)
-        self.changes = Threads("change", 1, most=_CHANGES, seconds=_CHANGE_SECONDS, retry=5)
         limits = settings.limits
+        seconds = limits.read_seconds
+        self.originals = Threads("read", 4, most=limits.waiting, seconds=seconds, retry=1)
+        self.changes = Threads("change", 1, most=_CHANGES, seconds=_CHANGE_SECONDS, retry=5)
+        self.whole_files = asyncio.Semaphore(_WHOLE_FILES)  # around reading and decoding one
         with ExitStack() as begun:  # what ends again where the rest can't be had
             self.collection = begun.enter_context(Collection.open(folder, wait=_LOCK_SECONDS))
             self.uploads = begun.enter_context(
@@ -171,7 +172,8 @@ class Desk:
         """Run what changes a collection, in its turn.
 
         Raises:
-            Refusal: too many changes are waiting, or it takes too long; it is made all the same.
+            Refusal: too many are waiting, its turn does not come, or it takes too long: then alone
+                it is made all the same.
         """
         with self._counted():
             return await served.changes.do(work, *args, **kwargs)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from image_similarity_search.errors import SourceUnavailableError
@@ -44,15 +45,20 @@ class Threads:
         """What ``work`` gives or raises; it is not begun where nobody waits for it any more.
 
         Raises:
-            Refusal: too many wait, or it was not done in time. What is under way goes on.
+            Refusal: too many wait, its turn did not come in time, or it was not done in time. What
+                is under way goes on.
         """
-        if self._are_hung():
-            raise Refusal(_AWAY, _NO_ANSWER)
         if self._waiting >= self._most:
             raise Refusal(self._busy, f"too many requests to {self._name} are waiting")
+        return await self.go_on(work, *args, **kwargs)
+
+    async def go_on(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """The same for who was let in before, however many wait."""
+        if self._are_hung(self._seconds):
+            raise Refusal(_AWAY, _NO_ANSWER)
+        begun = object()
 
         def timed() -> _T:
-            begun = object()
             self._since[begun] = time.monotonic()
             try:
                 return work(*args, **kwargs)
@@ -64,12 +70,21 @@ class Threads:
         self._waiting += 1
         try:
             await asyncio.wait([answer], timeout=self._seconds)
-            if answer.done():
+            if not answer.done() and coming.cancel() and not self._are_hung(self._seconds / 2):
+                detail = f"its turn to {self._name} did not come in time: it is not done"
+                raise Refusal(self._busy, detail)
+            if since := self._since.get(begun):  # what began late has as long
+                left = since + self._seconds - time.monotonic()
+                await asyncio.wait([answer], timeout=max(0, left))
+            if answer.done() and not answer.cancelled():
                 return answer.result()
+        except asyncio.CancelledError:
+            self._drop(coming)
+            raise
         finally:
             self._waiting -= 1
-            if answer.cancel():  # what is not begun is never done
-                coming.add_done_callback(_let_go)
+            answer.cancel()
+        self._drop(coming)
         _log.warning("a request to %s waited for %g s: %s", self._name, self._seconds, _NO_ANSWER)
         raise Refusal(_AWAY, _NO_ANSWER)
 
@@ -81,9 +96,17 @@ class Threads:
         """Begin nothing more, and wait so long, and no longer, for what is under way."""
         self._threads.close(seconds)
 
-    def _are_hung(self) -> bool:
+    def _drop(self, coming: Future[Any]) -> None:
+        """Not begin what nobody waits for, or close what it gives, by a thread that may hang."""
+        if coming.done():
+            self.later(partial(_let_go, coming))
+        elif not coming.cancel():
+            coming.add_done_callback(_let_go)
+
+    def _are_hung(self, seconds: float) -> bool:
+        """Whether all have been at one thing for longer than this."""
         since, now = list(self._since.values()), time.monotonic()
-        return len(since) == self._count and all(now - then > self._seconds for then in since)
+        return len(since) == self._count and all(now - then > seconds for then in since)
 
 
 def _let_go(late: Future[Any]) -> None:

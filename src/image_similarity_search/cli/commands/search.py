@@ -89,7 +89,7 @@ def command(
             [one.example() for one in given], k, threshold=threshold, where=where, options=how
         )
         hints = [] if hits else list(unknown_in(where, collection))
-        if not len(collection):
+        if not hits and not len(collection):
             hints.append(output.no_images(None))
         if as_json:
             names = [one.name for one in given]

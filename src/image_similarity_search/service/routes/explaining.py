@@ -44,9 +44,10 @@ async def explained(
 ) -> ExplanationOut:
     """Which places of an image, and of the one that was searched by, make them alike."""
     part = region_of(region)
-    picture = await service.desk.read(served, served.file_of, query)
-    hit = await service.desk.read(served, served.file_of, id)
-    return await service.desk.do(_compared, served, picture, hit, part, method)
+    async with served.whole_files:
+        picture = await service.desk.read(served, served.file_of, query)
+        hit = await service.desk.read(served, served.file_of, id)
+        return await service.desk.do(_compared, served, picture, hit, part, method)
 
 
 @router.post(
@@ -67,8 +68,9 @@ async def explained_by_upload(
     given = await incoming(request, pictures=1)
     if not given.pictures or given.question is not None:
         raise ConfigError("body", "", "the bytes of a picture")
-    hit = await service.desk.read(served, served.file_of, id)
-    return await service.desk.do(_compared, served, given.pictures[0], hit, part, method)
+    async with served.whole_files:
+        hit = await service.desk.read(served, served.file_of, id)
+        return await service.desk.do(_compared, served, given.pictures[0], hit, part, method)
 
 
 def _compared(

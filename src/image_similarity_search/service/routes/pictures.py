@@ -69,12 +69,13 @@ async def thumbnail(
 ) -> Response:
     """A small picture of an image."""
     data, tag = await service.desk.read(served, _kept_thumbnail, served, id)
-    if data is None:
-        original = await service.desk.read(served, served.file_of, id)
-        data = await service.desk.do(served.thumbnail, id, original)
     headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
+    if data is None:
+        async with served.whole_files:
+            original = await service.desk.read(served, served.file_of, id)
+            data = await service.desk.do(served.thumbnail, id, original)
     return Response(data, headers=headers, media_type=_JPEG)
 
 
@@ -98,12 +99,13 @@ async def preview(
     It is made when it is asked for, of the file as it is then.
     """
     known = request.headers.get("if-none-match", "")
-    opened = await service.desk.read(served, _shown, served, id)
-    if opened.tag in known or (original and opened.shown_upright):
-        return _file(request, served, opened, saved=False)
-    data = await service.desk.read(served, files.read_opened, opened)
-    jpeg = await service.desk.do(served.uploads.preview, data)
-    headers = {"ETag": opened.tag, "Cache-Control": "private, no-cache"}
+    async with served.whole_files:
+        found = await service.desk.read(served, _shown, served, id, known, original=original)
+        if isinstance(found, files.OpenFile):
+            return _file(request, served, found, saved=False)
+        tag, data = found
+        jpeg = await service.desk.do(served.uploads.preview, data)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     return Response(jpeg, headers=headers, media_type=_JPEG)
 
 
@@ -143,7 +145,7 @@ async def _chunks(opened: files.OpenFile, served: Served) -> AsyncIterator[bytes
     """What a file holds; where it can't be read to its end, the connection is cut."""
     chunks = opened.chunks()
     try:
-        while data := await served.originals.do(next, chunks, b""):
+        while data := await served.originals.go_on(next, chunks, b""):
             yield data
     except (OSError, Refusal) as error:
         raise asyncio.CancelledError from error  # a part of the answer is out: no word can follow
@@ -171,11 +173,19 @@ def _open(served: Served, id_: int) -> files.OpenFile:
     return files.open_inside(served.collection.get(id_).path, served.places())
 
 
-def _shown(served: Served, id_: int) -> files.OpenFile:
-    """The same of an image that there is a picture of."""
+def _shown(
+    served: Served, id_: int, known: str, *, original: bool
+) -> files.OpenFile | tuple[str, bytes]:
+    """The file of an image where that is ``known`` or can be shown, or else its tag and all of it.
+
+    In one work, so that a file is closed where nobody waits for it any more.
+    """
     if served.collection.get(id_).state == "skipped":
         raise ImageNotFoundError(id_, "there is no picture of it")
-    return _open(served, id_)
+    opened = _open(served, id_)
+    if opened.tag in known or (original and opened.shown_upright):
+        return opened
+    return opened.tag, files.read_opened(opened)
 
 
 def _kept_thumbnail(served: Served, id_: int) -> tuple[bytes | None, str]:

@@ -242,8 +242,9 @@ async def _image(
     if example.id is not None:
         if region is None and len(ways) == 1:
             return example.id
-        data = await service.desk.read(served, served.file_of, example.id)
-        return await service.desk.embedded(served, data, region, ways)
+        async with served.whole_files:
+            data = await service.desk.read(served, served.file_of, example.id)
+            return await service.desk.embedded(served, data, region, ways)
     if example.upload is None or example.upload >= len(pictures):
         raise ConfigError("upload", example.upload, "the number of an uploaded picture, from 0")
     return await service.desk.embedded(served, pictures[example.upload], region, ways)

@@ -19,7 +19,9 @@ export function keep(file) {
 
 /** Show this in place of a file that the browser does not show, or not upright; null: its name alone. */
 export function showAs(key, blob) {
-  files.get(key).url = blob && URL.createObjectURL(blob);
+  const upload = files.get(key);
+  if (upload.url) URL.revokeObjectURL(upload.url);
+  upload.url = blob && URL.createObjectURL(blob);
 }
 
 /** Whether it is a WebP with EXIF or XMP: browsers pass over the orientation in these. */
