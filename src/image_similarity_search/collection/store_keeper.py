@@ -230,7 +230,8 @@ class StoreKeeper:
                 # it is written at the end; a computer may use a shared one for the first time
                 first = missing and (self._catalog.is_shared or another_writes(self._folder))
                 level = logging.INFO if first else logging.WARNING
-                _log.log(level, "%s; it is made anew from the catalog", error)
+                problem = f"{self.path} is not there" if missing else error
+                _log.log(level, "%s; it is made anew from the catalog", problem)
             return self._new()
 
     def _checked(self, store: FaissStore) -> FaissStore:

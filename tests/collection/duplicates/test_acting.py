@@ -268,6 +268,19 @@ def test_hard_links_of_what_stays_are_not_counted(collection: Collection, pictur
     assert (report.groups, report.linked) == ([], 2)
 
 
+def test_a_link_between_two_folders_stays_and_keeps_no_copy_beside_it(
+    collection: Collection, pictures: Path
+) -> None:
+    os.link(pictures / "a.png", pictures / "below" / "link.png")
+    collection.sync(pictures)
+    report = collection.duplicates("exact", between=(pictures, pictures / "below"))
+    told = [
+        (one.goes, [Path(other.image.path).name for other in one.others]) for one in report.groups
+    ]
+    assert told[0] == (True, ["copy.png"])
+    assert (False, ["link.png"]) in told
+
+
 def test_what_could_not_be_moved_is_nothing_to_undo(
     collection: Collection, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,29 +92,30 @@ class Describer:
             around[one.keep].append(one)
         staying = {*around, *spare}.difference(gone)
         for keep in sorted(staying, key=self.order_of):
-            going, beside = self._split(keep, around[keep])
-            yield from self._going(keep, going, spare.get(keep, []))
+            going = [one.other for one in around[keep] if one.goes]
+            beside = [one.other for one in around[keep] if not one.goes]
+            links = {other: self._links(keep, other) for other in going}
+            yield from self._going(keep, going, spare.get(keep, []), links)
+            yield from self._linked(keep, links)
             for elsewhere in (False, True):
                 others = [one for one in beside if (one in gone) == elsewhere]
                 yield from self._staying(keep, others, GOES_ELSEWHERE * elsewhere)
             if self.scope.sides and (others := going + beside):
                 yield from self._of_each_copy(keep, others)
 
-    def _split(self, keep: int, told: Iterable[Told]) -> tuple[list[int], list[int]]:
-        """What goes for a node, and what is only told beside it."""
-        parts: tuple[list[int], list[int]] = [], []
-        for one in told:
-            parts[not one.goes or self._is_link(keep, one.other)].append(one.other)
-        return parts
-
-    def _is_link(self, keep: int, other: int) -> bool:
-        """Whether two nodes are one file on two sides, whose going would make no room."""
+    def _links(self, keep: int, other: int) -> list[ImageRecord]:
+        """The images of a node that are one file with what stays: they take no room."""
         if self.nodes.content[keep] != self.nodes.content[other]:
-            return False
-        return is_same_file(self.nodes.members[keep][0].path, self.nodes.members[other][0].path)
+            return []
+        path = self.nodes.members[keep][0].path
+        return [image for image in self.nodes.members[other] if is_same_file(path, image.path)]
 
     def _going(
-        self, keep: int, others: Iterable[int], spare: Iterable[ImageRecord]
+        self,
+        keep: int,
+        others: Iterable[int],
+        spare: Iterable[ImageRecord],
+        links: Mapping[int, list[ImageRecord]],
     ) -> Iterator[DuplicateGroup]:
         beside = [_Beside(keep, image, SAME_BYTES) for image in spare]
         for part in self._alike_parts(others) or [[]]:
@@ -123,10 +124,21 @@ class Describer:
                 _Beside(other, image, self.nodes.edges[keep][other])
                 for other in part
                 for image in self.nodes.members[other]
+                if image not in links[other]
             ]
             if beside:
                 yield self._group(keep, self.nodes.members[keep][0], beside, goes=True)
             beside = []
+
+    def _linked(
+        self, keep: int, links: Mapping[int, list[ImageRecord]]
+    ) -> Iterator[DuplicateGroup]:
+        """The links of what stays, which stay, too."""
+        for other, images in links.items():
+            if images:
+                edge = self.nodes.edges[keep][other]
+                beside = [_Beside(other, image, edge) for image in images]
+                yield self._group(keep, self.nodes.members[keep][0], beside)
 
     def _staying(self, keep: int, others: Iterable[int], why: str) -> Iterator[DuplicateGroup]:
         for part in self._alike_parts(others):

@@ -94,9 +94,10 @@ def group(
     report.groups = sorted(groups, key=_most_alike_first)
 
 
-def _most_alike_first(group: DuplicateGroup) -> tuple[bool, bool, int]:
-    """Copies that could go, other copies, and what is similar; each by its level."""
-    return group.level == "similar", not group.goes, DUPLICATE_LEVELS.index(group.level)
+def _most_alike_first(group: DuplicateGroup) -> tuple[Any, ...]:
+    """Copies that could go, other copies, and what is similar; each by its level and likeness."""
+    kind = group.level == "similar", not group.goes, DUPLICATE_LEVELS.index(group.level)
+    return *kind, min((-(one.likeness or 0.0), -one.score) for one in group.others)
 
 
 def _copies(nodes: Nodes, scope: Scope, order_of: Order, spare: Collection[int]) -> Iterator[Told]:
