@@ -19,6 +19,8 @@ from image_similarity_search.errors import (
     CollectionNotFoundError,
 )
 
+_GOLDEN = Path(__file__).parent.parent / "golden"
+
 
 @pytest.fixture
 def index(tmp_path: Path, photos: Path) -> Path:
@@ -127,3 +129,20 @@ def test_what_is_in_the_way_is_left_alone(index: Path, tmp_path: Path, photos: P
     with pytest.raises(CollectionCorruptError):
         backed_up(str(index), str(tmp_path / "another"))
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith("another")]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_backup_takes_the_place_of_a_catalog_of_an_older_format(
+    tmp_path: Path, damaged: bool
+) -> None:
+    index, catalog = tmp_path / "i", tmp_path / "i" / "catalog.sqlite"
+    shutil.copytree(_GOLDEN / "format-4", index)
+    shutil.copytree(index, tmp_path / "same")
+    backed_up(str(tmp_path / "same"), str(tmp_path / "backup"))
+    if damaged:
+        catalog.write_bytes(catalog.read_bytes()[: 4 * 16_384])
+    kept = restored(str(tmp_path / "backup"), str(index))
+    assert int.from_bytes(Path(kept).read_bytes()[60:64], "big") == 4  # its user_version
+    with Collection.open(index) as collection:
+        assert len(collection) == 3
+        assert not collection.verify().damaged

@@ -135,7 +135,8 @@ def _put(database: Database, path: str, aside: str) -> str:
             kept += "+"
         copy = os.path.join(aside, "former")
         try:
-            with closing(Database(path)) as former:
+            # brought up to date it would take the lock that is held
+            with closing(Database(path, as_it_is=True)) as former:
                 if Meta(former).read()["id"] != Meta(database).read()["id"]:
                     remedy = "give another index folder, or move that one away"
                     raise CollectionExistsError(os.path.dirname(path), remedy)
