@@ -44,13 +44,15 @@ def test_who_searches_finds_what_was_backed_up_and_the_former_catalog_is_kept(
     with _open(index) as running:
         with _open(index) as writer:
             writer.remove(1, 2, 3)
-            writer.add(new)
+            (lost,) = writer.add(new)
         assert running.search(new, k=1)[0].score == 1.0
         kept = Collection.restore(tmp_path / "backup", index)
         assert Collection.restore(tmp_path / "backup", index) != kept
         assert {hit.id for hit in running.search(new, k=50)} == set(range(1, 13))
         assert running.tags() == {"beach": 1}
-        running.add(new)  # at a generation that there was before, of another history
+        # at a generation that there was before, of another history
+        (added,) = running.add(new)
+        assert added.id > lost.id
         assert running.search(new, k=1)[0].score == 1.0
     assert not verified(str(index)).damaged
     kept_in = tmp_path / "kept"

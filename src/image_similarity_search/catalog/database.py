@@ -155,6 +155,11 @@ class Database:
         """None: an image gets its id when it is added."""
         return 0
 
+    def use_up(self, last_id: int) -> None:
+        """Give a new image an id greater than ``last_id``; call within a transaction."""
+        self.write("DELETE FROM sqlite_sequence WHERE name = 'images'")
+        self.write("INSERT INTO sqlite_sequence VALUES ('images', ?)", (last_id,))
+
     def write_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a statement that changes rows once for each item of ``parameters``."""
         with self._lock, self._translated:

@@ -140,12 +140,19 @@ def _put(database: Database, path: str, aside: str) -> str:
                 if Meta(former).read()["id"] != Meta(database).read()["id"]:
                     remedy = "give another index folder, or move that one away"
                     raise CollectionExistsError(os.path.dirname(path), remedy)
+                _use_up_ids(database, former)
                 former.copy_to(copy, journal="DELETE")
             os.replace(copy, kept)
         except (CollectionCorruptError, CollectionNotFoundError):
             _move_away(path, kept)
     database.copy_to(path, journal="WAL")
     return kept
+
+
+def _use_up_ids(database: Database, former: Database) -> None:
+    """Have no id given again that the ``former`` catalog gave: its memory may outlive the image."""
+    with suppress(CollectionCorruptError), database.transaction():  # it may be damaged just there
+        database.use_up(max(one.value(one.sql.last_id) for one in (database, former)))
 
 
 def _move_away(path: str, kept: str) -> None:
