@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -94,6 +98,40 @@ def test_what_was_dismissed_since_stays(index: Path, tmp_path: Path) -> None:
     assert (index / "dismissed.jsonl").read_bytes() == now
 
 
+_KILLED = """
+import os, signal, sys
+from image_similarity_search.collection import backups
+os.rename = backups._put = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+getattr(backups, sys.argv[1])(*sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("what", [backed_up, restored])
+def test_what_a_killed_process_left_is_removed_by_the_next(
+    index: Path, tmp_path: Path, what: Callable[[str, str], object]
+) -> None:
+    arguments = [str(index), str(tmp_path / "second")]
+    if what is restored:
+        arguments = [str(tmp_path / "backup"), str(index)]
+    before = _names(tmp_path)
+    done = subprocess.run([sys.executable, "-c", _KILLED, what.__name__, *arguments], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert any(name.endswith("catalog.sqlite") for name in _names(tmp_path) - before)
+    what(*arguments)
+    assert not [name for name in _names(tmp_path) if ".tmp" in name or ".restored" in name]
+
+
+def _names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_two_make_no_backup_of_one_name(index: Path, tmp_path: Path) -> None:
+    (tmp_path / "second.tmp").mkdir()
+    with writer_lock(str(tmp_path / "second.tmp")), pytest.raises(CollectionLockedError):
+        backed_up(str(index), str(tmp_path / "second"))
+    assert _names(tmp_path / "second.tmp") == {"writer.lock"}
+
+
 def test_a_backup_is_a_collection_in_one_file_that_others_write_to_meanwhile(
     index: Path, tmp_path: Path, photos: Path
 ) -> None:
@@ -101,6 +139,7 @@ def test_a_backup_is_a_collection_in_one_file_that_others_write_to_meanwhile(
         "catalog.sqlite",
         "dismissed.jsonl",
     ]
+    assert (tmp_path / "backup").stat().st_mode == index.stat().st_mode  # by the umask
     with _open(index) as writer, writer._catalog.transaction():
         backed_up(str(index), str(tmp_path / "amid"))
     with _open(tmp_path / "amid") as copy:
