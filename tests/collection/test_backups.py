@@ -90,6 +90,50 @@ def test_what_was_lost_or_damaged_comes_back(
     assert not [path.name for path in index.iterdir() if "restored" in path.name]
 
 
+def test_the_log_of_a_catalog_goes_with_it(index: Path, tmp_path: Path) -> None:
+    catalog, log = index / "catalog.sqlite", index / "catalog.sqlite-wal"
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    with _open(index) as writer:
+        shutil.copy(catalog, copied)
+        writer.add_tags(2, "sea")
+        shutil.copy(log, copied)
+    restored(str(copied), str(index))
+    with _open(index) as collection:
+        assert collection.tags() == {"beach": 1, "sea": 1}
+    catalog.write_bytes(b"x" * 50_000)
+    shutil.copy(copied / log.name, log)
+    kept = restored(str(tmp_path / "backup"), str(index))
+    assert Path(f"{kept}-wal").read_bytes() == (copied / log.name).read_bytes()
+    with _open(index) as collection:
+        assert collection.tags() == {"beach": 1}
+
+
+_USES = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT count(*) FROM images").fetchone()
+print("open", flush=True)
+input()
+"""
+
+
+def test_a_catalog_that_is_no_database_is_left_to_who_has_it_open(
+    index: Path, tmp_path: Path
+) -> None:
+    catalog = index / "catalog.sqlite"
+    command = [sys.executable, "-c", _USES, str(catalog)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        assert user.stdout
+        assert user.stdout.readline() == b"open\n"
+        catalog.write_bytes(b"x" * 50_000)
+        with pytest.raises(CollectionLockedError, match="end that first"):
+            restored(str(tmp_path / "backup"), str(index))
+        assert catalog.read_bytes() == b"x" * 50_000
+        user.communicate(b"\n")
+    assert restored(str(tmp_path / "backup"), str(index))
+
+
 def test_what_was_dismissed_since_stays(index: Path, tmp_path: Path) -> None:
     with _open(index) as collection:
         collection.dismiss_duplicates(3, 4)
