@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,8 @@ from image_similarity_search.errors import (
     CollectionLockedError,
     CollectionNotFoundError,
 )
+
+_GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.fixture
@@ -42,13 +48,15 @@ def test_who_searches_finds_what_was_backed_up_and_the_former_catalog_is_kept(
     with _open(index) as running:
         with _open(index) as writer:
             writer.remove(1, 2, 3)
-            writer.add(new)
+            (lost,) = writer.add(new)
         assert running.search(new, k=1)[0].score == 1.0
         kept = Collection.restore(tmp_path / "backup", index)
         assert Collection.restore(tmp_path / "backup", index) != kept
         assert {hit.id for hit in running.search(new, k=50)} == set(range(1, 13))
         assert running.tags() == {"beach": 1}
-        running.add(new)  # at a generation that there was before, of another history
+        # at a generation that there was before, of another history
+        (added,) = running.add(new)
+        assert added.id > lost.id
         assert running.search(new, k=1)[0].score == 1.0
     assert not verified(str(index)).damaged
     kept_in = tmp_path / "kept"
@@ -82,12 +90,90 @@ def test_what_was_lost_or_damaged_comes_back(
     assert not [path.name for path in index.iterdir() if "restored" in path.name]
 
 
+def test_the_log_of_a_catalog_goes_with_it(index: Path, tmp_path: Path) -> None:
+    catalog, log = index / "catalog.sqlite", index / "catalog.sqlite-wal"
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    with _open(index) as writer:
+        shutil.copy(catalog, copied)
+        writer.add_tags(2, "sea")
+        shutil.copy(log, copied)
+    restored(str(copied), str(index))
+    with _open(index) as collection:
+        assert collection.tags() == {"beach": 1, "sea": 1}
+    catalog.write_bytes(b"x" * 50_000)
+    shutil.copy(copied / log.name, log)
+    kept = restored(str(tmp_path / "backup"), str(index))
+    assert Path(f"{kept}-wal").read_bytes() == (copied / log.name).read_bytes()
+    with _open(index) as collection:
+        assert collection.tags() == {"beach": 1}
+
+
+_USES = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT count(*) FROM images").fetchone()
+print("open", flush=True)
+input()
+"""
+
+
+def test_a_catalog_that_is_no_database_is_left_to_who_has_it_open(
+    index: Path, tmp_path: Path
+) -> None:
+    catalog = index / "catalog.sqlite"
+    command = [sys.executable, "-c", _USES, str(catalog)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        assert user.stdout
+        assert user.stdout.readline() == b"open\n"
+        catalog.write_bytes(b"x" * 50_000)
+        with pytest.raises(CollectionLockedError, match="end that first"):
+            restored(str(tmp_path / "backup"), str(index))
+        assert catalog.read_bytes() == b"x" * 50_000
+        user.communicate(b"\n")
+    assert restored(str(tmp_path / "backup"), str(index))
+
+
 def test_what_was_dismissed_since_stays(index: Path, tmp_path: Path) -> None:
     with _open(index) as collection:
         collection.dismiss_duplicates(3, 4)
     now = (index / "dismissed.jsonl").read_bytes()
     restored(str(tmp_path / "backup"), str(index))
     assert (index / "dismissed.jsonl").read_bytes() == now
+
+
+_KILLED = """
+import os, signal, sys
+from image_similarity_search.collection import backups
+os.rename = backups._put = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+getattr(backups, sys.argv[1])(*sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("what", [backed_up, restored])
+def test_what_a_killed_process_left_is_removed_by_the_next(
+    index: Path, tmp_path: Path, what: Callable[[str, str], object]
+) -> None:
+    arguments = [str(index), str(tmp_path / "second")]
+    if what is restored:
+        arguments = [str(tmp_path / "backup"), str(index)]
+    before = _names(tmp_path)
+    done = subprocess.run([sys.executable, "-c", _KILLED, what.__name__, *arguments], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert any(name.endswith("catalog.sqlite") for name in _names(tmp_path) - before)
+    what(*arguments)
+    assert not [name for name in _names(tmp_path) if ".tmp" in name or ".restored" in name]
+
+
+def _names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_two_make_no_backup_of_one_name(index: Path, tmp_path: Path) -> None:
+    (tmp_path / "second.tmp").mkdir()
+    with writer_lock(str(tmp_path / "second.tmp")), pytest.raises(CollectionLockedError):
+        backed_up(str(index), str(tmp_path / "second"))
+    assert _names(tmp_path / "second.tmp") == {"writer.lock"}
 
 
 def test_a_backup_is_a_collection_in_one_file_that_others_write_to_meanwhile(
@@ -97,6 +183,7 @@ def test_a_backup_is_a_collection_in_one_file_that_others_write_to_meanwhile(
         "catalog.sqlite",
         "dismissed.jsonl",
     ]
+    assert (tmp_path / "backup").stat().st_mode == index.stat().st_mode  # by the umask
     with _open(index) as writer, writer._catalog.transaction():
         backed_up(str(index), str(tmp_path / "amid"))
     with _open(tmp_path / "amid") as copy:
@@ -127,3 +214,20 @@ def test_what_is_in_the_way_is_left_alone(index: Path, tmp_path: Path, photos: P
     with pytest.raises(CollectionCorruptError):
         backed_up(str(index), str(tmp_path / "another"))
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith("another")]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_backup_takes_the_place_of_a_catalog_of_an_older_format(
+    tmp_path: Path, damaged: bool
+) -> None:
+    index, catalog = tmp_path / "i", tmp_path / "i" / "catalog.sqlite"
+    shutil.copytree(_GOLDEN / "format-4", index)
+    shutil.copytree(index, tmp_path / "same")
+    backed_up(str(tmp_path / "same"), str(tmp_path / "backup"))
+    if damaged:
+        catalog.write_bytes(catalog.read_bytes()[: 4 * 16_384])
+    kept = restored(str(tmp_path / "backup"), str(index))
+    assert int.from_bytes(Path(kept).read_bytes()[60:64], "big") == 4  # its user_version
+    with Collection.open(index) as collection:
+        assert len(collection) == 3
+        assert not collection.verify().damaged

@@ -76,6 +76,5 @@ class ArrivalInFile:
     def put_in_place(self, last_id: int) -> None:
         """Let it be the catalog in the folder's file, of which no id is given again."""
         with self._database.transaction():
-            self._database.write("DELETE FROM sqlite_sequence WHERE name = 'images'")
-            self._database.write("INSERT INTO sqlite_sequence VALUES ('images', ?)", (last_id,))
+            self._database.use_up(last_id)
         placed(self._folder, self._database)

@@ -52,11 +52,12 @@ class Database:
 
     sql = SQLITE
 
-    def __init__(self, path: str, *, read_only: bool = False) -> None:
+    def __init__(self, path: str, *, read_only: bool = False, as_it_is: bool = False) -> None:
         """Open the existing file ``path``; with ``read_only`` not a byte of it changes.
 
-        An older format is brought to the present one, whatever is asked; where that can't be
-        written, one that can be read as it is serves until it is opened again.
+        An older format is brought to the present one, even so; where that can't be written, one
+        that can be read as it is serves until it is opened again. With ``as_it_is`` it stays of
+        its format, for who only asks whose it is, and copies it.
 
         Raises:
             CollectionNotFoundError: there is no such file, or it was never finished.
@@ -74,7 +75,7 @@ class Database:
         with self._translated:
             self._connection, self._frozen = _open(path, read_only=read_only)
         try:
-            self._check_format()
+            self._check_format(as_it_is)
         except BaseException:
             self.close()
             raise
@@ -153,6 +154,11 @@ class Database:
     def reserved_id(self) -> int:
         """None: an image gets its id when it is added."""
         return 0
+
+    def use_up(self, last_id: int) -> None:
+        """Give a new image an id greater than ``last_id``; call within a transaction."""
+        self.write("DELETE FROM sqlite_sequence WHERE name = 'images'")
+        self.write("INSERT INTO sqlite_sequence VALUES ('images', ?)", (last_id,))
 
     def write_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a statement that changes rows once for each item of ``parameters``."""
@@ -249,7 +255,7 @@ class Database:
             self._connection.close()
             self._connection, self._frozen = connection, None
 
-    def _check_format(self) -> None:
+    def _check_format(self, as_it_is: bool) -> None:
         if self.value("PRAGMA application_id") != APPLICATION_ID:
             if self.value("SELECT count(*) FROM sqlite_schema") == 0:
                 raise CollectionNotFoundError(os.path.dirname(self.path))
@@ -261,7 +267,7 @@ class Database:
             raise CollectionNewerError(self.path, found, FORMAT_VERSION)
         if found < 1:
             raise CollectionCorruptError(self.path, f"its storage format is {found}")
-        if found < FORMAT_VERSION:
+        if found < FORMAT_VERSION and not as_it_is:
             try:
                 self._bring_up_to_date()
             except CollectionUnwritableError as error:

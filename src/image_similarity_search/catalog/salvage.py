@@ -230,5 +230,4 @@ class _Salvage:
         self._database.write("DROP TABLE found")
         self._places.forget_empty()
         last = max([self._last_id, *self.ids])
-        self._database.write("DELETE FROM sqlite_sequence WHERE name = 'images'")
-        self._database.write("INSERT INTO sqlite_sequence VALUES ('images', ?)", (last,))
+        self._database.use_up(last)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 
+from image_similarity_search.catalog.aside import ASIDE
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.inspection import inspect
-from image_similarity_search.catalog.lock import sole_use, writer_lock
+from image_similarity_search.catalog.lock import WRITER_LOCK, sole_use, writer_lock
 from image_similarity_search.catalog.meta import Meta
 from image_similarity_search.catalog.whereabouts import FILE_NAME, names_on_disk, url_of
 from image_similarity_search.collection.duplicates import dismissals, undo_log
@@ -47,6 +48,7 @@ def backed_up(folder: str, target: str) -> int:
         CollectionUnavailableError: its catalog is shared.
         CollectionCorruptError: it is damaged.
         CollectionExistsError: something is at ``target``.
+        CollectionLockedError: another process is making it.
         CollectionUnwritableError: it can't be written there.
     """
     _refuse_shared(folder)
@@ -54,18 +56,16 @@ def backed_up(folder: str, target: str) -> int:
         os.rmdir(target)  # an empty folder
     if os.path.lexists(target):
         raise CollectionExistsError(target, "give a folder that is not there")
-    parent, name = os.path.split(os.path.abspath(target))
+    whole = os.path.abspath(target)
     try:
-        with closing(Database(os.path.join(folder, FILE_NAME), read_only=True)) as database:
-            os.makedirs(parent, exist_ok=True)
-            begun = tempfile.mkdtemp(prefix=f"{name}.", suffix=".tmp", dir=parent)
-            try:
-                _fill(begun, folder, database)
-                os.rename(begun, target)
-            except BaseException:
-                shutil.rmtree(begun, ignore_errors=True)
-                raise
-            names_on_disk(parent)
+        with (
+            closing(Database(os.path.join(folder, FILE_NAME), read_only=True)) as database,
+            _held_work(f"{whole}.tmp") as work,
+            _begun(os.path.join(work, ASIDE)) as begun,
+        ):
+            _fill(begun, folder, database)
+            os.rename(begun, whole)
+            names_on_disk(os.path.dirname(whole))
     except OSError as error:
         raise CollectionUnwritableError(target, error.strerror or str(error)) from error
     with closing(Database(os.path.join(target, FILE_NAME), read_only=True)) as copy:
@@ -105,7 +105,7 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
         os.makedirs(folder, exist_ok=True)
         with (
             writer_lock(folder, wait=wait),
-            tempfile.TemporaryDirectory(prefix=f"{FILE_NAME}.restored.", dir=folder) as aside,
+            _begun(os.path.join(folder, f"{FILE_NAME}.restored.tmp")) as aside,
         ):
             # a copy, since an older format is brought to the present one when it is opened
             copy = os.path.join(aside, FILE_NAME)
@@ -135,16 +135,24 @@ def _put(database: Database, path: str, aside: str) -> str:
             kept += "+"
         copy = os.path.join(aside, "former")
         try:
-            with closing(Database(path)) as former:
+            # brought up to date it would take the lock that is held
+            with closing(Database(path, as_it_is=True)) as former:
                 if Meta(former).read()["id"] != Meta(database).read()["id"]:
                     remedy = "give another index folder, or move that one away"
                     raise CollectionExistsError(os.path.dirname(path), remedy)
+                _use_up_ids(database, former)
                 former.copy_to(copy, journal="DELETE")
             os.replace(copy, kept)
         except (CollectionCorruptError, CollectionNotFoundError):
             _move_away(path, kept)
     database.copy_to(path, journal="WAL")
     return kept
+
+
+def _use_up_ids(database: Database, former: Database) -> None:
+    """Have no id given again that the ``former`` catalog gave: its memory may outlive the image."""
+    with suppress(CollectionCorruptError), database.transaction():  # it may be damaged just there
+        database.use_up(max(one.value(one.sql.last_id) for one in (database, former)))
 
 
 def _move_away(path: str, kept: str) -> None:
@@ -155,6 +163,33 @@ def _move_away(path: str, kept: str) -> None:
                 os.replace(path + end, kept + end)
         with suppress(FileNotFoundError):
             os.remove(f"{path}-shm")
+
+
+@contextmanager
+def _held_work(path: str) -> Iterator[str]:
+    """A folder that one process at a time works in, if an earlier one left it or not."""
+    os.makedirs(path, exist_ok=True)
+    with ExitStack() as afterwards, writer_lock(path):
+        afterwards.callback(_remove_work, path)  # who was refused the lock leaves it
+        yield path
+
+
+def _remove_work(path: str) -> None:
+    with suppress(OSError):  # somebody put something else there
+        os.remove(os.path.join(path, WRITER_LOCK))
+        os.rmdir(path)
+
+
+@contextmanager
+def _begun(path: str) -> Iterator[str]:
+    """A new folder for what is begun, without what a killed process left there; gone at the end."""
+    if os.path.lexists(path):
+        shutil.rmtree(path)
+    os.mkdir(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _bring_missing(source: str, target: str) -> None:

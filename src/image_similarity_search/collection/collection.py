@@ -153,6 +153,7 @@ class Collection(
             CollectionUnavailableError: the catalog is shared: its database has backups of its own.
             CollectionCorruptError: it is damaged.
             CollectionExistsError: something is at ``folder``.
+            CollectionLockedError: another process is making it.
             CollectionUnwritableError: it can't be written there.
             ConfigError: that is no path.
         """

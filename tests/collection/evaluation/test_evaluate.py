@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from image_similarity_search import Collection, Filter, compare_evaluations, vectors
 from image_similarity_search.collection.evaluation import asking, ranks
+from image_similarity_search.collection.evaluation.labels_file import rows_of
 from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.evaluation import QueryQuality
@@ -224,6 +226,7 @@ def test_a_mapping_has_paths_or_ids(compared: Collection, pictures: Path) -> Non
         ("split;path;label\ntrain;;x\n", "row 2: train, , x'; expected 3 values, with a path"),
         ("a.png,x,y\n", "which columns of .* It begins with: a.png, x, y; expected two .*header"),
         ("a.png\n", "which columns of .* It begins with: a.png; expected two .*header"),
+        ('a.png\tx\nx\t"b.png\n' + "c.png\tx\n" * 20_000, r"row 2.*second quotation mark"),
         ("PAR1 and no more", "a damaged Parquet file"),
         ("a.png,x\n", "no path of .* is that of an image"),
         ("", "no group of .* has two of the images"),
@@ -236,6 +239,18 @@ def test_a_file_that_makes_no_sense_says_where(
     file.write_text(text)
     with pytest.raises(ConfigError, match=problem):
         compared.evaluate(file)
+
+
+@pytest.mark.parametrize("begin", ["path,label\n", ""])  # one delimiter is likely, or two are
+def test_a_table_is_read_row_by_row(tmp_path: Path, begin: str) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text(begin + "a picture.png,a group;of two\n" * 20_000)
+    tracemalloc.start()
+    try:
+        assert sum(group == "a group;of two" for _, _, group in rows_of(str(file))) == 20_000
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_file_that_is_not_there(compared: Collection, tmp_path: Path) -> None:

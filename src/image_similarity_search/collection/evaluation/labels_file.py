@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from io import StringIO
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import chain
+from typing import Any, TextIO
 
 from image_similarity_search.collection.interchange.parquet_file import ParquetMissingError, arrow
 from image_similarity_search.collection.interchange.path_columns import USUAL
@@ -34,7 +35,7 @@ def rows_of(file: str) -> _Rows:
         yield from _in_parquet(file) if is_parquet else _in_text(file)
     except FileNotFoundError as error:
         raise _no_table(file, "there is no such file") from error
-    except (OSError, csv.Error, ParquetMissingError) as error:
+    except (OSError, ParquetMissingError) as error:
         reason = str(getattr(error, "strerror", None) or error)
         raise _no_table(file, f"it can't be read: {reason[:1].lower()}{reason[1:]}") from error
 
@@ -45,43 +46,72 @@ def _no_table(file: str, reason: str) -> ConfigError:
 
 
 def _in_text(file: str) -> _Rows:
-    text = _text(file)
-    split = [list(csv.reader(StringIO(text, newline=""), delimiter=one)) for one in _DELIMITERS]
-    rows = max(split, key=_likely)
-    numbered = [(number, row) for number, row in enumerate(rows, 1) if row]
-    if not numbered:
+    _refuse_wide(file)
+    rows = _numbered(file, _delimiter(file))
+    first = next(rows, None)
+    if first is None:
         return
-    first = numbered[0][1]
-    columns = _columns(first)
+    columns = _columns(first[1])
     if columns is None:
-        raise _which_columns(file, max(split, key=lambda rows: len(_first(rows))))
+        raise _which_columns(file, first[1])
     path, group, is_header = columns
-    for number, row in numbered[is_header:]:
-        if len(row) != len(first) or not row[path]:
+    for number, row in rows if is_header else chain([first], rows):
+        if len(row) != len(first[1]) or not row[path]:
             found = f"{file}, row {number}: {', '.join(row)[:200]}"
-            raise ConfigError("truth", found, f"{len(first)} values, with a path among them")
+            raise ConfigError("truth", found, f"{len(first[1])} values, with a path among them")
         yield number, row[path], row[group]
 
 
-def _text(file: str) -> str:
-    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        found = text.read()
-    if "\0" in found[:1_000]:  # two bytes or more for each character, as some programs write them
-        expected = "a CSV file of paths and groups as UTF-8; save it so"
-        raise ConfigError("truth", file, expected)
-    return found
+def _opened(file: str) -> TextIO:
+    return open(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _first(rows: list[list[str]]) -> list[str]:
-    return next((row for row in rows if row), [])
+def _refuse_wide(file: str) -> None:
+    """Raise ConfigError for two bytes or more for each character, as some programs write them."""
+    with _opened(file) as text:
+        if "\0" in text.read(1_000):
+            expected = "a CSV file of paths and groups as UTF-8; save it so"
+            raise ConfigError("truth", file, expected)
 
 
-def _likely(rows: list[list[str]]) -> tuple[bool, bool, bool]:
-    """How likely it is that a file is meant so: of two that are as likely, the first is taken."""
-    first = _first(rows)
-    columns = _columns(first)
-    even = all(len(row) == len(first) for row in rows if row)
-    return columns is not None and columns[2], columns is not None and even, columns is not None
+def _numbered(file: str, delimiter: str) -> Generator[tuple[int, list[str]]]:
+    """The rows that hold anything, read one by one: there may be millions."""
+    number = 0
+    with _opened(file) as text:
+        try:
+            for number, row in enumerate(csv.reader(text, delimiter=delimiter), 1):
+                if row:
+                    yield number, row
+        except csv.Error as error:
+            expected = f"a second quotation mark where a value begins with one ({error})"
+            raise ConfigError("truth", f"{file}, row {number + 1}", expected) from error
+
+
+def _delimiter(file: str) -> str:
+    """What is most likely between the columns, by the first row; of several, by all rows."""
+    firsts = {one: _first(file, one) for one in _DELIMITERS}
+    columns = {one: found for one, first in firsts.items() if (found := _columns(first))}
+    likely = [one for one, (_, _, is_header) in columns.items() if is_header] or list(columns)
+    if not likely:  # what is said of it then shows all of its columns
+        return max(firsts, key=lambda one: len(firsts[one]))
+    if len(likely) == 1:
+        return likely[0]
+    return next((one for one in likely if _is_even(file, one)), likely[0])
+
+
+def _first(file: str, delimiter: str) -> list[str]:
+    """The first row; empty where there is none that can be read so."""
+    with suppress(ConfigError), closing(_numbered(file, delimiter)) as rows:
+        for _, row in rows:
+            return row
+    return []
+
+
+def _is_even(file: str, delimiter: str) -> bool:
+    """Whether all rows can be read so, and are of one length."""
+    with suppress(ConfigError):
+        return len({len(row) for _, row in _numbered(file, delimiter)}) == 1
+    return False
 
 
 def _columns(first: Sequence[str]) -> _Columns | None:
@@ -96,8 +126,8 @@ def _columns(first: Sequence[str]) -> _Columns | None:
     return (paths[0], 1 - paths[0], True) if paths else (0, 1, False)
 
 
-def _which_columns(file: str, rows: list[list[str]]) -> ConfigError:
-    found = ", ".join(word or "''" for word in _first(rows))
+def _which_columns(file: str, first: Sequence[str]) -> ConfigError:
+    found = ", ".join(word or "''" for word in first)
     expected = (
         f"two columns, a path and a group, or a header with one of {', '.join(_PATHS)} for the path"
         f" and one of {', '.join(_GROUPS)} for the group"
@@ -114,7 +144,7 @@ def _in_parquet(file: str) -> _Rows:
             names = table.schema_arrow.names
             columns = _columns(names)
             if columns is None:
-                raise _which_columns(file, [names])
+                raise _which_columns(file, names)
             wanted = [names[at] for at in columns[:2]]
             values = table.read(wanted)
             paths, groups = (values.column(name).to_pylist() for name in wanted)
