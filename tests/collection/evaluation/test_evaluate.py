@@ -227,6 +227,7 @@ def test_a_mapping_has_paths_or_ids(compared: Collection, pictures: Path) -> Non
         ("a.png,x,y\n", "which columns of .* It begins with: a.png, x, y; expected two .*header"),
         ("a.png\n", "which columns of .* It begins with: a.png; expected two .*header"),
         ('a.png\tx\nx\t"b.png\n' + "c.png\tx\n" * 20_000, r"row 2.*second quotation mark"),
+        ("a.png,x\nb.png,gr\udcfcn\n", "row 2.*expected groups as UTF-8"),
         ("PAR1 and no more", "a damaged Parquet file"),
         ("a.png,x\n", "no path of .* is that of an image"),
         ("", "no group of .* has two of the images"),
@@ -236,7 +237,7 @@ def test_a_file_that_makes_no_sense_says_where(
     compared: Collection, tmp_path: Path, text: str, problem: str
 ) -> None:
     file = tmp_path / "groups.csv"
-    file.write_text(text)
+    file.write_text(text, errors="surrogateescape")
     with pytest.raises(ConfigError, match=problem):
         compared.evaluate(file)
 

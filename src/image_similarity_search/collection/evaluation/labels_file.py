@@ -59,7 +59,15 @@ def _in_text(file: str) -> _Rows:
         if len(row) != len(first[1]) or not row[path]:
             found = f"{file}, row {number}: {', '.join(row)[:200]}"
             raise ConfigError("truth", found, f"{len(first[1])} values, with a path among them")
+        if _is_escaped(row[group]):
+            found = f"{file}, row {number}: {row[group]!r}"
+            raise ConfigError("truth", found, "groups as UTF-8; save the file so")
         yield number, row[path], row[group]
+
+
+def _is_escaped(text: str) -> bool:
+    """Whether it was no UTF-8; paths may be none."""
+    return any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _opened(file: str) -> TextIO:
