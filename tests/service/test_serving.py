@@ -56,6 +56,11 @@ def process(place: Path, *options: str) -> Iterator[tuple[httpx.Client, subproce
                 started.kill()
 
 
+def _answers_anew(url: httpx.URL) -> bool:
+    with httpx.Client(base_url=url) as client:
+        return _answers(client)
+
+
 def _answers(client: httpx.Client) -> bool:
     try:
         return client.get("/healthz").status_code == 200
@@ -186,7 +191,7 @@ def test_workers_share_collection_jobs_and_measurements(place: Path, here: str) 
 def test_workers_end_with_the_process_that_started_them(place: Path) -> None:
     with process(place, "--workers", "2") as (client, service):
         service.kill()
-        until(lambda: not _answers(httpx.Client(base_url=client.base_url)), 20)
+        until(lambda: not _answers_anew(client.base_url), 20)
 
 
 @pytest.mark.unix

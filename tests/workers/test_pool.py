@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from conftest import children_of, until
-from lasting_decoders import LastingDecoders
 
 from image_similarity_search.errors import WorkerUnavailableError
 from image_similarity_search.workers.pool import Pool
@@ -23,12 +22,6 @@ from image_similarity_search.workers.worker import Answer, Failure, Worker
 WORK = "tasks:answer"
 MEMORY = 512 << 20
 SECONDS = 30.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def decoders() -> None:
-    """There are no processes but those of these tests."""
-    LastingDecoders.end()
 
 
 @pytest.fixture
@@ -42,8 +35,17 @@ def ask(pool: Pool, request: str, seconds: float = SECONDS) -> Answer:
     return pool.submit(request.encode(), seconds).result()
 
 
+_others: set[int] = set()  # processes of other tests, some of which last
+
+
+@pytest.fixture(autouse=True)
+def _know_others() -> None:
+    _others.clear()
+    _others.update(children_of(os.getpid()))
+
+
 def children() -> set[int]:
-    return children_of(os.getpid())
+    return children_of(os.getpid()) - _others
 
 
 def test_each_request_gets_its_own_answer(pool: Pool) -> None:
@@ -183,13 +185,12 @@ def test_nothing_is_left_open() -> None:
             pool.submit(request, 0.3).result()
         pool.close()
 
-    others = children()
     once()
     before = sorted(os.listdir("/proc/self/fd")), sorted(os.listdir("/dev/shm"))
     for _ in range(3):
         once()
     assert (sorted(os.listdir("/proc/self/fd")), sorted(os.listdir("/dev/shm"))) == before
-    assert children() <= others
+    assert not children()
 
 
 def test_that_no_worker_can_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
