@@ -20,7 +20,9 @@ def _filled(folder: Path, rows: FloatArray, index: str, metric: Metric = "cosine
     return Collection.open(folder, encoder=UnusedEncoder(_DIM))
 
 
-@pytest.mark.parametrize(("index", "count"), [("exact", 1000), ("auto", 6000)])
+@pytest.mark.parametrize(
+    ("index", "count"), [("exact", 1000), pytest.param("auto", 6000, marks=pytest.mark.slow)]
+)
 def test_frames_of_a_still_scene(tmp_path: Path, index: str, count: int) -> None:
     rng = np.random.default_rng(0)
     scene = np.abs(rng.normal(size=_DIM))
