@@ -90,7 +90,7 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
     Raises:
         CollectionNotFoundError: ``backup`` is none.
         CollectionNewerError: a newer version made it.
-        CollectionCorruptError: it is damaged; nothing was changed.
+        CollectionCorruptError: it is damaged, or may not be read; nothing was changed.
         CollectionUnavailableError: the catalog of ``folder`` is shared.
         CollectionExistsError: another collection is there.
         CollectionLockedError: another process is writing, or has a catalog open that is damaged so
@@ -100,6 +100,8 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
     source = os.path.join(backup, FILE_NAME) if os.path.isdir(backup) else backup
     if not os.path.isfile(source):
         raise CollectionNotFoundError(backup)
+    if not os.access(source, os.R_OK):
+        raise CollectionCorruptError(source, "you may not read it", _NOT_USED)
     _refuse_shared(folder)
     try:
         os.makedirs(folder, exist_ok=True)
