@@ -13,7 +13,7 @@ Each raises ``AssertionError`` saying which promise is broken. They need nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Never, TypeAlias
 
 import numpy as np
 
@@ -221,10 +221,8 @@ class _StoreCheck:
             got = distances[np.searchsorted(among, answer)]
             best = np.sort(distances)[:k]
             hits += min(k, int(np.count_nonzero(got <= best.max(initial=-np.inf))))
-            self.ensure(
-                not self.exact or np.allclose(got, best, rtol=1e-4, atol=1e-4),
-                f"{when} the {k} nearest are at {best}, those found at {got}",
-            )
+            if self.exact and not np.allclose(got, best, rtol=1e-4, atol=1e-4):
+                self.fail(f"{when} the {k} nearest are at {best}, those found at {got}")
         wanted = len(queries) * min(k, len(among))
         self.ensure(
             self.exact or hits >= _RECALL * wanted,
@@ -233,10 +231,8 @@ class _StoreCheck:
 
     def valid(self, when: str, answer: IdArray, among: list[int], k: int) -> None:
         """As many ids as can be, each of them once, all of them there."""
-        self.ensure(
-            isinstance(answer, np.ndarray) and answer.dtype == np.int64 and answer.ndim == 1,
-            f"{when} an answer is no array of int64 ids: {answer!r}",
-        )
+        if not isinstance(answer, np.ndarray) or answer.dtype != np.int64 or answer.ndim != 1:
+            self.fail(f"{when} an answer is no array of int64 ids: {answer!r}")
         expected = min(k, len(among))
         self.ensure(len(answer) == expected, f"{when} {len(answer)} found for {k}, not {expected}")
         self.ensure(len(set(answer.tolist())) == len(answer), f"{when} an id was found twice")
@@ -276,11 +272,15 @@ class _StoreCheck:
             act()
         except expected:
             return
-        self.ensure(False, f"{what} raised no {expected.__name__}")
+        self.fail(f"{what} raised no {expected.__name__}")
 
     def ensure(self, holds: bool, complaint: str) -> None:
         """Complain, naming the metric, unless ``holds``."""
         _ensure(holds, f"{self.metric}: {complaint}")
+
+    def fail(self, complaint: str) -> Never:
+        """Complain; where arrays are shown, which takes long, only where they have to be."""
+        raise AssertionError(f"{self.metric}: {complaint}")
 
 
 def _ensure(holds: object, complaint: str) -> None:
