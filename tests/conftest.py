@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from lasting_decoders import LastingDecoders
+from lasting_pools import LastingPool
 from PIL import Image
 
 from image_similarity_search.collection import Collection
@@ -47,16 +47,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def _spare_decoders() -> Iterator[None]:
+def _spare_pools() -> Iterator[None]:
     yield
-    LastingDecoders.end()
+    LastingPool.end()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def decoders(_spare_decoders: None) -> Iterator[None]:
-    """Collections hand their decoding processes on; a module that is about them overrides this."""
+def pools(_spare_pools: None) -> Iterator[None]:
+    """Processes are handed from user to user; a module that is about them overrides this."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("image_similarity_search.collection.collection.Decoders", LastingDecoders)
+        for user in ("pipeline", "looking", "uploads"):
+            patch.setattr(f"image_similarity_search.collection.{user}.Pool", LastingPool)
         yield
 
 
@@ -104,12 +105,21 @@ def children_of(pid: int) -> set[int]:
     return {int(child) for child, parent in rows if int(parent) == pid and int(child) != ps.pid}
 
 
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until something is so."""
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended, and the system's first one has not asked yet how."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] == "Z"
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0, every: float = 0.02) -> None:
+    """Wait until something is so, and look ``every`` so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def hear_interrupts() -> None:

@@ -17,10 +17,11 @@ from conftest import (
     children_of,
     draw,
     hear_interrupts,
+    is_zombie,
     slow_picture,
     until,
 )
-from lasting_decoders import LastingDecoders
+from lasting_pools import LastingPool
 from PIL import Image
 
 from image_similarity_search.cli import exits
@@ -40,9 +41,9 @@ LIMIT = 2.0  # seconds
 
 
 @pytest.fixture(scope="module", autouse=True)
-def decoders() -> None:
+def pools() -> None:
     """Each collection has decoding processes of its own, as it has outside the tests."""
-    LastingDecoders.end()
+    LastingPool.end()
 
 
 @pytest.fixture
@@ -199,6 +200,7 @@ def iss(*arguments: str | Path) -> list[str]:
     return [*ISS, *(os.fspath(argument) for argument in arguments)]
 
 
+@pytest.mark.slow
 def test_a_picture_that_takes_too_long_is_skipped_and_may_be_given_more_time(
     good: Path, tmp_path: Path
 ) -> None:
@@ -247,8 +249,12 @@ def test_ctrl_c_in_a_terminal_ends_a_run_whose_decoders_hang(good: Path, tmp_pat
         assert run.stdout.read().startswith(f"indexed {kept}, ")
     os.close(ours)
     assert b"Traceback" not in said
-    until(lambda: not any(os.path.exists(f"/proc/{worker}") for worker in workers))
+    until(lambda: not any(is_alive(worker) for worker in workers))
     assert indexed(tmp_path / "i") == kept
+
+
+def is_alive(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}") and not is_zombie(pid)
 
 
 def indexed(index_dir: Path) -> int:
@@ -277,4 +283,4 @@ def test_a_killed_run_leaves_no_process_behind(good: Path, tmp_path: Path) -> No
         workers = children_of(run.pid)
         run.send_signal(signal.SIGKILL)
     for worker in workers:
-        until(lambda worker=worker: not os.path.exists(f"/proc/{worker}"), 10)  # type: ignore[misc]
+        until(lambda worker=worker: not is_alive(worker), 10)  # type: ignore[misc]

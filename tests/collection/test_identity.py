@@ -11,8 +11,7 @@ import pytest
 from conftest import CountingEncoder
 
 from image_similarity_search.catalog.checksums import checksum_of_meta
-from image_similarity_search.collection import Collection
-from image_similarity_search.collection.pipeline import Decoders
+from image_similarity_search.collection import Collection, pipeline
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import (
     CollectionCorruptError,
@@ -22,6 +21,7 @@ from image_similarity_search.errors import (
     ConfigError,
     UnknownEncoderError,
 )
+from image_similarity_search.workers.pool import Pool
 
 
 class OtherEncoder(CountingEncoder):
@@ -120,8 +120,7 @@ def test_an_unfinished_creation_is_finished(index: Path) -> None:
 def test_what_can_not_be_made_leaves_no_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = "image_similarity_search.collection.collection"
-    monkeypatch.setattr(f"{module}.Decoders", Decoders)  # whose processes nobody else gets
+    monkeypatch.setattr(pipeline, "Pool", Pool)  # whose processes nobody else gets
     before = threading.enumerate()
     with pytest.raises(ConfigError, match="nonsense") as failed:
         Collection.open(tmp_path / "new", encoder="colour-texture", index="nonsense", create=True)

@@ -21,6 +21,7 @@ from image_similarity_search.errors import (
     ImageUnreadableError,
 )
 from image_similarity_search.types import FloatArray, PixelArray, Region
+from image_similarity_search.workers.pool import Pool
 
 
 def _png(seed: int, size: tuple[int, int] = (96, 72)) -> bytes:
@@ -92,7 +93,12 @@ def test_one_that_takes_too_long_is_given_up(collection: Collection) -> None:
 
 
 @pytest.mark.unix
-def test_a_lost_decoder_is_replaced(collection: Collection) -> None:
+def test_a_lost_decoder_is_replaced(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "image_similarity_search.collection.uploads.Pool", Pool
+    )  # whose processes nobody else gets
     before = children_of(os.getpid())
     with collection.uploads() as uploads:
         uploads.embed(_png(1)).result()

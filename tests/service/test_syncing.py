@@ -22,7 +22,8 @@ from image_similarity_search.service import job_runs
 
 
 def ended(client: httpx.Client, id_: str) -> dict[str, Any]:
-    until(lambda: bool(client.get(f"/v1/jobs/{id_}").json()["state"] != "running"))
+    # seldom: its process has but what of the processors nobody else wants
+    until(lambda: bool(client.get(f"/v1/jobs/{id_}").json()["state"] != "running"), every=0.1)
     job: dict[str, Any] = client.get(f"/v1/jobs/{id_}").json()
     return job
 

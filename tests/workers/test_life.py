@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest import children_of, until
+from conftest import children_of, is_zombie, until
 
 from image_similarity_search.workers import frames
 from image_similarity_search.workers.child import COMMAND
@@ -56,7 +56,7 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    return not is_zombie(pid)
 
 
 @pytest.mark.parametrize("how", ["script", "-c", "standard input"])
@@ -156,7 +156,7 @@ def test_time_that_the_program_stood_still_does_not_count(tmp_path: Path) -> Non
         until(lambda: len(children_of(program.pid)) == 1)
         time.sleep(0.4)
         program.send_signal(signal.SIGSTOP)
-        time.sleep(3)
+        time.sleep(2)
         program.send_signal(signal.SIGCONT)
         program.communicate()
     assert "failure=None" in (tmp_path / "answers").read_text()
