@@ -18,7 +18,9 @@ ISS = [sys.executable, "-m", "image_similarity_search"]
 
 
 @pytest.mark.unix
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_it_tells_of_each_change_and_ends_when_it_is_told_to(
     tmp_path: Path, make_picture: MakePicture, how: signal.Signals
 ) -> None:

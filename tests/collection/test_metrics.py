@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from conftest import MakePicture, draw
 
-from image_similarity_search import Collection, create_encoder
+from image_similarity_search import Collection, EncoderSpec, create_encoder
+from image_similarity_search.encoders.table import DEFAULT_ENCODER
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import METRICS, FloatArray, Metric, PixelArray
 
@@ -21,10 +22,10 @@ _K = 10
 
 
 class Remembering:
-    """The bundled encoder, which looks at the same picture once only."""
+    """The bundled encoder, which looks at the same picture once only, and at few pixels of it."""
 
     def __init__(self) -> None:
-        self._encoder = create_encoder()
+        self._encoder = create_encoder(EncoderSpec(DEFAULT_ENCODER, resize=112, crop=112))
         self._known: dict[bytes, FloatArray] = {}
         self.name, self.dim = self._encoder.name, self._encoder.dim
         self.preprocessing = self._encoder.preprocessing

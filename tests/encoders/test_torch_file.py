@@ -110,18 +110,19 @@ def test_a_file_that_ends_early_is_refused_wherever(file: Path, form: Form) -> N
             read(file, whole[:end])
 
 
+@pytest.mark.parametrize("step", [23, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_file_with_a_wrong_byte_is_read_or_refused(file: Path, form: Form) -> None:
+def test_a_file_with_a_wrong_byte_is_read_or_refused(file: Path, form: Form, step: int) -> None:
     whole = (_SAVED_BY_TORCH / f"{form}.pth").read_bytes()
     refused = 0
-    for place in range(0, len(whole), 3):
+    for place in range(0, len(whole), step):
         wrong = bytearray(whole)
         wrong[place] ^= 1 << place % 8
         try:
             read(file, bytes(wrong))
         except (ValueError, OSError):
             refused += 1
-    assert refused > 200
+    assert refused > 600 / step
 
 
 @pytest.mark.parametrize(

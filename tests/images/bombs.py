@@ -25,9 +25,12 @@ def saved(format_: str, size: tuple[int, int] = (16, 16), **options: Any) -> byt
 
 @functools.cache
 def deflated(size: int, of: bytes = b"\0") -> bytes:
-    """A zlib stream of so many bytes."""
-    squeeze, block = zlib.compressobj(9), of * (1 << 20)
-    return b"".join([*(squeeze.compress(block) for _ in range(size >> 20)), squeeze.flush()])
+    """A zlib stream of so many bytes: one block of it, again and again."""
+    squeeze, block, count = zlib.compressobj(9), of * (1 << 20), size >> 20
+    first, other = (squeeze.compress(block) + squeeze.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    end = b"\3\0"  # an empty block
+    checksum = functools.reduce(lambda sum_, _: zlib.adler32(block, sum_), range(count), 1)
+    return first + other * (count - 1) + end + struct.pack(">I", checksum)
 
 
 # PNG

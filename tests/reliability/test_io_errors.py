@@ -62,9 +62,8 @@ def _fail_at_changes(folder: Path, work: Path, error: int, count: int) -> None:
     print(f"{name} at {len(points)} of {total} changes, {kept} amid the work: nothing lost")
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
-def test_a_drive_that_fails(folder: Path, tmp_path: Path, error: int) -> None:
-    _fail_at_changes(folder, tmp_path, error, 4)
+def test_a_drive_that_fails(folder: Path, tmp_path: Path) -> None:
+    _fail_at_changes(folder, tmp_path, errno.EIO, 4)
 
 
 @pytest.mark.slow

@@ -123,6 +123,7 @@ def _survived(run: str, index: Path, folder: Path, kept: set[str]) -> None:
     whole.finish(index, folder)
 
 
+@pytest.mark.parametrize("start", ["index"], indirect=True)
 def test_killed_at_changes_of_a_file(start: tuple[str, Path, Path], tmp_path: Path) -> None:
     _kill_at_changes(start, tmp_path, 4)
 
