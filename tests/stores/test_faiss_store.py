@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from image_similarity_search import vectors
 from image_similarity_search.errors import ConfigError, StoreUnavailableError
-from image_similarity_search.stores import FaissStore, depths, faiss_store, kinds
+from image_similarity_search.stores import FaissStore, depths, faiss_store, kinds, scan
 from image_similarity_search.stores.faiss_library import faiss_library
 from image_similarity_search.types import METRICS, FloatArray, IdArray, Metric
 
@@ -262,6 +263,41 @@ def test_filters_and_many_queries_are_answered_in_blocks(monkeypatch: pytest.Mon
     parts = store.search(rows, 7, _ids(20, 100))
     assert [list(ids) for ids in parts] == [list(ids) for ids in whole]
     assert {len(ids) for ids in parts} == {7}
+
+
+def test_ids_far_apart_are_let_through_as_others_are() -> None:
+    rows = vectors.comparable(_clustered(600, 16), "cosine")
+    near, far = FaissStore(16, "cosine", flat_limit=0), FaissStore(16, "cosine", flat_limit=0)
+    for store, step in [(near, 1), (far, 2**40)]:
+        store.upsert(_ids(600) * step, rows)
+        store.delete(_ids(10) * step)
+        found = store.search(rows[:20], 400, np.array([0, 5, 11, 500, 599, 600, 7000]) * step)
+        assert {tuple(sorted(ids // step)) for ids in found} == {(11, 500, 599)}
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_a_filtered_search_looks_through_the_codes_once(
+    monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    count, fetched = 20_000, list[int]()
+    drawn = np.random.default_rng(0).normal(size=(count, 16)).astype(np.float32)
+    rows = vectors.comparable(drawn, "cosine")
+    store = FaissStore(16, "cosine", flat_limit=0)
+    store.upsert(_ids(count), rows)
+    positions = scan.Scan.positions
+
+    def counted(
+        one: scan.Scan, queries: FloatArray, fetch: int, wanted: NDArray[np.bool_]
+    ) -> IdArray:
+        fetched.append(fetch)
+        return positions(one, queries, fetch, wanted)
+
+    monkeypatch.setattr(scan.Scan, "positions", counted)
+    allowed = np.random.default_rng(1).choice(count, int(share * count), replace=False)
+    for row in rows[:40]:
+        assert len(store.search(row[None], 200, allowed)[0]) == 200
+    assert len(fetched) <= 42
+    assert max(fetched[:1]) < 1.3 * 200 / share
 
 
 def test_searching_leaves_the_number_of_threads_alone() -> None:

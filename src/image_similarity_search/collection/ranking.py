@@ -17,7 +17,7 @@ Ranked = tuple[IdArray, FloatArray]
 
 # So few of the images are compared with each by itself, whatever the store is: an index that
 # can't leave images out takes as long to look further for those that are wanted.
-_FEW_SHARE = 0.01
+_FEW_SHARE = 0.003
 _COMPARED = 64  # of so few, to guess which are the nearest takes longer than to compare them
 _AT_ONCE = 16_384  # embeddings read for several queries together, which bounds their memory
 

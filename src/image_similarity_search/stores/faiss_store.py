@@ -19,7 +19,7 @@ has the vectors makes them anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import ceil
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ _MANY_ROWS = 1024  # fewer than this are put in by one thread
 _FEW_ROWS = 256  # whose half bytes keep a search waiting for a few milliseconds
 
 _LABELS_AT_ONCE = 2**22  # results held while searching: 12 bytes each
+_TABLE_SHARE = 8  # ids as far apart as this make a table of all that may be larger than they are
 
 
 class FaissStore:
@@ -319,7 +320,7 @@ class FaissStore:
         ids = self._ids()
         wanted, available = self._living(), len(self)
         if allowed is not None:
-            wanted = wanted & np.isin(ids, allowed)
+            wanted = wanted & _among(ids, allowed, self._highest)
             available = int(np.count_nonzero(wanted))
         k = min(k, available)
         if not k:
@@ -370,7 +371,8 @@ class FaissStore:
         scan = self._whole_scan if whole else self._scan
         if not scan.takes_filter:  # more is fetched, by the share that is wanted
             share = np.count_nonzero(wanted) / len(wanted)
-            fetch = min(len(wanted), max(fetch, ceil(k / share)))
+            by_chance = k + 3 * sqrt(k)  # so that seldom fewer than k of these are wanted
+            fetch = min(len(wanted), max(fetch, ceil(by_chance / share)))
         step = max(1, _LABELS_AT_ONCE // fetch)
         for start in range(0, len(queries), step):
             block = queries[start : start + step]
@@ -473,6 +475,15 @@ def _in_full(index: Any, live: NDArray[np.bool_]) -> Iterator[tuple[IdArray, Flo
         rows = index.index.reconstruct_n(start, len(all_ids[at]))[live[at]]
         if len(rows):
             yield all_ids[at][live[at]], rows
+
+
+def _among(ids: IdArray, allowed: IdArray, highest: int) -> NDArray[np.bool_]:
+    """``np.isin(ids, allowed)``, of ids up to ``highest`` and nobody's; -1 is not allowed."""
+    if highest > _TABLE_SHARE * len(ids):
+        return np.isin(ids, allowed)
+    table = np.zeros(highest + 2, dtype=np.bool_)  # the last is nobody's, at -1
+    table[allowed[allowed <= highest]] = True
+    return table[ids]
 
 
 def _names(vectors: Any) -> tuple[str, str]:

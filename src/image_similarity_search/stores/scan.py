@@ -15,6 +15,7 @@ from image_similarity_search.types import FloatArray, IdArray
 
 # FAISS's numbers for a scan whose threads take lists, and for one whose threads take queries
 _BY_LISTS, _BY_QUERIES = 14, 0
+_MANY = 4000  # found in each list by itself, and put together, so many take longer than the scan
 
 
 class Scan:
@@ -55,7 +56,7 @@ class Scan:
             for transform in self._transforms:  # matrix products, which threads are woken for, too
                 queries = transform.apply(queries)
             if self._shared:  # what a thread does alone takes a quarter less of its time
-                alone = len(queries) >= faiss.omp_get_max_threads()
+                alone = fetch >= _MANY or len(queries) >= faiss.omp_get_max_threads()
                 self._index.implem = _BY_QUERIES if alone else _BY_LISTS
             parameters = self._parameters(fetch, wanted)
             labels: IdArray = self._index.search(queries, fetch, params=parameters)[1]
