@@ -41,6 +41,12 @@ def _codes(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "README.md").read_text("utf-8")
+    pages = {page.name for page in DOCS.glob("*.md")} - {"README.md"}
+    assert not {page for page in pages if f"]({page}" not in index}
+
+
 def test_every_format_and_extension_is_listed_and_no_other() -> None:
     listed = {
         name: tuple(_codes(extensions)) for name, extensions, _ in _rows("formats.md", "Format")
