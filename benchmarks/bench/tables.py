@@ -98,7 +98,7 @@ def _times_as_quick(figures: Figures, point: points.Point) -> str:
 
 
 def _front(found: Mapping[str, Figures]) -> str:
-    """Whether ours are on the front of recall and p50, and who finds enough quicker, in words."""
+    """Whether ours are Pareto-optimal (recall and p50), and who finds enough faster, in words."""
     curves = {name: points.curve(name, figures) for name, figures in found.items()}
     all_ = [point for curve in curves.values() for point in curve]
     alone = all(point.peer.startswith(points.OURS) for point in all_)
@@ -107,13 +107,13 @@ def _front(found: Mapping[str, Figures]) -> str:
         if not name.startswith(points.OURS) or not curve or alone:
             continue
         mine = points.told(curve, _WANTED)
-        place = "**not** on" if points.better(mine, all_) else "on"
+        place = "**not** Pareto-optimal" if points.better(mine, all_) else "Pareto-optimal"
         what = f"{name} (recall {mine.recall:.3f}, {number(mine.p50_ms)} ms)"
-        lines.append(f"- {what} is {place} the front of recall and p50, of what is in the table.")
+        lines.append(f"- {what} is {place} (recall and p50) in this table.")
         enough = min(mine.recall, _WANTED)
         quicker = [one for one in all_ if one.recall >= enough and one.p50_ms < mine.p50_ms]
         if quicker:
-            lines[-1] += f" Quicker, with {enough:.3f} or more: {_named(quicker, mine)}."
+            lines[-1] += f" Faster, with {enough:.3f} or more: {_named(quicker, mine)}."
     lacking = [name for name in PEERS if not curves.get(name)]
     if lacking:
         lines.append(f"- Not measured at this size: {', '.join(lacking)}.")
@@ -138,8 +138,8 @@ def _indexing(figures: Figures) -> str:
         ["decoding alone", f"{number(figures['decode_alone_per_s'])} pictures/s"],
         ["encoding alone", f"{number(figures['encode_alone_per_s'])} pictures/s"],
         ["the limit", f"{number(figures['limit_per_s'])} pictures/s"],
-        ["of the limit", f"{figures['of_limit_ratio']:.2f}"],
-        ["of its CPU time, decoding and encoding", f"{figures['cpu_of_parts_ratio']:.2f}"],
+        ["share of the limit", f"{figures['of_limit_ratio']:.2f}"],
+        ["share of its CPU time in decoding and encoding", f"{figures['cpu_of_parts_ratio']:.2f}"],
     ]
     return table([f"{figures['images']:,} pictures", "median of 3"], rows)
 
@@ -167,7 +167,7 @@ def _start_up(figures: Figures) -> str:
          f"{figures['help_above_python_cpu_s']:.2f} s above"],
         ["`python -c pass`", f"{figures['python_s']:.3f} s", "", ""],
     ]  # fmt: skip
-    title = [f"{figures['images']:,} pictures", "wall time", "beside", "in CPU time"]
+    title = [f"{figures['images']:,} pictures", "wall time", "for comparison", "in CPU time"]
     return table(title, rows)
 
 
@@ -206,7 +206,7 @@ def _recipe(figures: Figures) -> str:
 
 @_measured("resnet50")
 def _resnet50(figures: Figures) -> str:
-    head = ["by ResNet-50", "pictures/s", f"the recipe: {number(figures['recipe_per_s'])}/s"]
+    head = ["by ResNet-50", "pictures/s", f"the tutorial: {number(figures['recipe_per_s'])}/s"]
     return table(head, _beside(figures, ("recipe",)))
 
 
@@ -278,8 +278,8 @@ def _cold(results: Results) -> str:
             f"{number(figures['process_rss_mib'])} MiB",
             f"{number(figures['process_rss_anon_mib'])} MiB",
         ])  # fmt: skip
-    head = ["pictures", "`iss search IMAGE`, cold", "beside the imports",
-            "a process that searches", "of that, not of files"]  # fmt: skip
+    head = ["pictures", "`iss search IMAGE`, cold", "compared with the imports",
+            "memory of the process", "of that, not mapped files"]  # fmt: skip
     names = [f"searches-{size}" for size in sizes]
     return table(head, rows) + origin(results, names, "searches-*")
 
@@ -339,7 +339,7 @@ def _chief(results: Results) -> str:
         figures = results["start-up"]["figures"]
         rows.append([
             "`iss search`, cold", f"{figures['search_s']:.2f} s",
-            f"{figures['search_over_imports_ratio']:.1f} times the import of what it stands on",
+            f"{figures['search_over_imports_ratio']:.1f} times as long as importing its libraries",
         ])  # fmt: skip
     for size in ("100k", "1m"):
         figures = points.of_size(results, size).get("ours-auto", {})
@@ -351,9 +351,9 @@ def _chief(results: Results) -> str:
         rows.append([
             f"a search among {figures['count']:,}, warm",
             f"{number(mine.p50_ms)} ms, recall@10 {mine.recall:.3f}",
-            f"{ratio} times as quick as comparing with all, {memory}",
+            f"{ratio} times as fast as comparing with all, {memory}",
         ])  # fmt: skip
-    return table(["", "measured", "beside"], rows) if rows else _NONE
+    return table(["", "measured", "for comparison"], rows) if rows else _NONE
 
 
 TABLES: dict[str, Callable[[Results], str]] = {

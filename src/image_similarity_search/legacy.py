@@ -99,8 +99,8 @@ class ImageSimilaritySearch:
         A notebook shows the list as a gallery.
 
         Args:
-            query: what ``Collection.search`` takes: a path, a file's bytes, a PIL image, a uint8
-                array ``(h, w, 3)``, the id of an image of the index, or a ``Text``.
+            query: what ``Collection.search`` takes: a path, a file's bytes, a PIL image, a
+                uint8 RGB array ``(h, w, 3)``, the id of an image of the index, or a ``Text``.
             k: how many, at most.
 
         Raises:

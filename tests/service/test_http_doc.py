@@ -8,13 +8,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from conftest import MakePicture
+from pydantic import BaseModel
 from running import running
 from test_docs import DOCS, blocks_of, commands_of, furnish
 
 from image_similarity_search.collection import Collection
-from image_similarity_search.service import problems
+from image_similarity_search.service import problems, schemas
 from image_similarity_search.service.settings import Settings
 
 HTTP = DOCS / "http.md"
@@ -55,6 +57,28 @@ def _shape(value: object) -> object:
     if isinstance(value, dict):
         return {key: _shape(inner) for key, inner in value.items()}
     return [_shape(value[0])] if isinstance(value, list) and value else None
+
+
+def test_every_operation_is_listed_and_no_other(shared: httpx.Client) -> None:
+    listed = re.findall(r"^\| `([A-Z]+ /\S+)` \|", HTTP.read_text("utf-8"), re.M)
+    paths = shared.get("/openapi.json").json()["paths"]
+    assert sorted(listed) == sorted(
+        f"{method.upper()} {path}" for path, operations in paths.items() for method in operations
+    )
+
+
+@pytest.mark.parametrize(
+    ("heading", "shape"),
+    [("Field of a collection", schemas.CollectionOut), ("Field of a job", schemas.Job)],
+)
+def test_every_field_is_listed_and_no_other(heading: str, shape: type[BaseModel]) -> None:
+    table = HTTP.read_text("utf-8").split(f"| {heading} |")[1].split("\n\n")[0]
+    listed = {
+        name
+        for cell in re.findall(r"^\| (`.*?) \|", table, re.M)
+        for name in re.findall(r"`(\w+)`", cell)
+    }
+    assert listed == set(shape.model_fields)
 
 
 def test_every_problem_is_described() -> None:

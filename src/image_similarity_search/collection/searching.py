@@ -53,9 +53,9 @@ class SearchableCollection(OpenedCollection):
         A notebook shows the list as a gallery, as it does that of ``images``.
 
         Args:
-            query: a path, a file's bytes, a PIL image, a uint8 array ``(h, w, 3)``, or the id of
-                an image of this collection, which is then left out of its own answer; or a
-                ``Text``, where the model has a text tower.
+            query: a path, a file's bytes, a PIL image, a uint8 RGB array ``(h, w, 3)`` (turn one
+                from OpenCV, which is BGR), or the id of an image of this collection, which is
+                then left out of its own answer; or a ``Text``, where the model has a text tower.
             k: how many, at most.
             threshold: leave out hits with a lower score, 0 to 1 but for the metric ``ip``;
                 ``same-picture``, ``same-object`` or ``same-kind`` where ``info`` says what they
