@@ -56,9 +56,11 @@ NEW = Moment()
 
 
 def number(value: object) -> float:
-    """A number as a float; NaN of what is none, or a whole number too large for a float."""
+    """A number as a float; NaN of what is none (as True), or a whole number too large."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
     try:
-        return float(value) if isinstance(value, Real) else math.nan
+        return float(value)
     except OverflowError:
         return math.nan
 
@@ -74,6 +76,18 @@ def checked_count(
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ConfigError(name, value, expected)
     return int(value)
+
+
+def checked_number(name: str, value: object, least: float, most: float, expected: str) -> float:
+    """The argument ``name`` as Python's own kind of float.
+
+    Raises:
+        ConfigError: it is none (neither is True), less than ``least`` or more than ``most``.
+    """
+    plain = number(value)
+    if not least <= plain <= most:
+        raise ConfigError(name, value, expected)
+    return plain
 
 
 def checked_seconds(name: str, value: object, *, limit: bool = True) -> float:
