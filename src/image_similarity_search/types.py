@@ -219,6 +219,8 @@ class Region:
                     (self.x, self.y, self.w, self.h),
                     "fractions x, y, w, h of a picture, with x + w and y + h at most 1",
                 )
+        for name, value in zip("xywh", (x, y, w, h), strict=True):
+            object.__setattr__(self, name, value)  # other processes take no numbers of NumPy
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Left, upper, right and lower edge in a picture of so many pixels; one pixel at least."""
