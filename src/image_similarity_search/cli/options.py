@@ -321,7 +321,9 @@ def all_paths(paths: Iterable[str], file: IO[bytes] | None, null_separated: bool
         from image_similarity_search.collection.interchange.path_columns import paths_in
 
         return [*paths, *paths_in(data, file.name)]
-    listed = data.split(b"\0" if null_separated else b"\n")
+    from image_similarity_search.collection.interchange.path_lists import lines_of
+
+    listed = data.split(b"\0") if null_separated else lines_of(data)
     if not null_separated and any(b"\0" in line for line in listed):
         raise click.UsageError("the paths are separated by NUL bytes: say -0")
     encoding = sys.getfilesystemencoding()

@@ -155,7 +155,19 @@ def _write_as_windows(paths: list[str]) -> str:
     return "list"
 
 
-LISTS = (_write_json, _write_csv, _write_bare_csv, _write_parquet, _write_as_windows)
+def _write_by_hand(paths: list[str]) -> str:
+    Path("list").write_text("\r\n".join(paths[:-1]) + "\n" + paths[-1], newline="")
+    return "list"
+
+
+LISTS = (
+    _write_json,
+    _write_csv,
+    _write_bare_csv,
+    _write_parquet,
+    _write_as_windows,
+    _write_by_hand,
+)
 
 
 @pytest.mark.parametrize("write", LISTS)

@@ -43,15 +43,17 @@ def checked_paths(paths: list[str], source: str) -> list[str]:
     return paths
 
 
-def _in_lines(file: str) -> list[str]:
-    with open(file, "rb") as lines:
-        data = lines.read().removeprefix(b"\xef\xbb\xbf")
-    listed = data.split(b"\n")
+def lines_of(data: bytes) -> list[bytes]:
+    """The lines of a text file, written on Windows or elsewhere."""
+    listed = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if listed[-1] == b"":
         listed.pop()
-    if all(line.endswith(b"\r") for line in listed):  # as Windows ends lines
-        listed = [line[:-1] for line in listed]
-    return [os.fsdecode(line) for line in listed]
+    return [line.removesuffix(b"\r") for line in listed]
+
+
+def _in_lines(file: str) -> list[str]:
+    with open(file, "rb") as text:
+        return [os.fsdecode(line) for line in lines_of(text.read())]
 
 
 def _in_json(file: str) -> list[str]:
