@@ -224,7 +224,6 @@ class ReadingTools:
         part = region.part() if region else None
         if part and path is None and id_ is None:
             raise ConfigError("region", region, "a path or an id that it is a part of")
-        seen_anew = part is not None or len(how.ways) > 1
         examples = []
         if path is not None:
             examples.append(Example(self._pictures.embedding(path, part, how.ways)))
@@ -232,7 +231,7 @@ class ReadingTools:
         for image, weight in [(id_, 1.0), *((each, -_LESS) for each in unlike)]:
             if image is None:
                 continue
-            if seen_anew:
+            if part is not None or len(how.ways) > 1:
                 record = self._collection.get(image)
                 seen = self._pictures.embedding(record.path, part, how.ways)
                 examples.append(Example(seen, weight, of=image))
