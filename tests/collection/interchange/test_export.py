@@ -309,6 +309,14 @@ def test_what_is_there_is_not_overwritten_unless_it_is_said(target: str, files: 
     assert sorted(name for name in os.listdir() if name.startswith("x.")) == names
 
 
+def test_a_link_stays_and_leads_to_what_is_exported(tmp_path: Path) -> None:
+    (tmp_path / "target.parquet").touch()
+    Path("x.parquet").symlink_to(tmp_path / "target.parquet")
+    export_collection("index_data", "x.parquet", force=True)
+    assert Path("x.parquet").is_symlink()
+    assert len(read_export(tmp_path / "target.parquet").records) == 13
+
+
 @pytest.mark.parametrize("target", ["x.parquet", "x.npy"])
 def test_what_comes_meanwhile_is_not_overwritten(target: str) -> None:
     def come(_: Progress) -> None:

@@ -101,15 +101,16 @@ def _parts(catalog: Catalog, count: int, progress: ProgressCallback) -> Iterator
 @contextmanager
 def _replaced(paths: Sequence[str], force: bool) -> Iterator[list[str]]:
     """Names of files to write, which are then renamed to ``paths``, or removed."""
-    asides = [f"{path}.{os.getpid()}.tmp" for path in paths]
+    targets = [os.path.realpath(path) for path in paths]  # a link stays, and leads to the new file
+    asides = [f"{target}.{os.getpid()}.tmp" for target in targets]
     try:
         yield asides
         for aside in asides:
             _sync(aside)
         if not force:
             _refuse_existing(paths)  # one may have come meanwhile
-        for aside, path in zip(asides, paths, strict=True):
-            os.replace(aside, path)
+        for aside, target in zip(asides, targets, strict=True):
+            os.replace(aside, target)
     except OSError as error:
         raise ExportError(paths[0], (error.strerror or str(error)).lower()) from error
     finally:
