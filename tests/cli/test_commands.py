@@ -522,6 +522,8 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["rebuild", "--index", ""], 2, "--index is ''"),
         (["rebuild", "--index", "IVF65536,Flat"], 6, "2,555,904 images or more, and there are 12"),
         (["info", "--measure-recall", "-k", "0"], 2, "k is 0"),
+        (["info", "-k", "5"], 2, "--measure-recall"),
+        (["models", "--text"], 2, "--fetch NAME"),
         (["frobnicate"], 2, "No such command"),
     ],
 )
