@@ -69,8 +69,8 @@ class FaissStore:
         metric: ``cosine``, ``l2``, ``l1`` or ``ip``.
         kind: ``exact``, or ``auto``: exact while there are few vectors, then a one-bit scan
             (for ``cosine`` and ``l2``; the others stay exact). It changes by itself, never back.
-            ``hnsw``, ``ivf``, ``ivf-pq`` or a FAISS factory string: what needs training is
-            exact until ``train``.
+            ``hnsw``, ``ivf``, ``ivf-pq``, ``ivf-rabitq`` or a FAISS factory string: what needs
+            training is exact until ``train``.
         flat_limit: the most vectors that ``auto`` keeps in full.
 
     Attributes:
