@@ -26,7 +26,7 @@ _LAYERS: list[set[str]] = [
     {"duplicates", "evaluation", "galleries", "reports", "understanding"},
     {"filters", "search_options"},
     {"types"},
-    {"addresses", "arguments", "markup"},
+    {"addresses", "arguments", "markup", "replacing"},
     {"errors", "_version"},
 ]
 _MODULES = sorted(_PACKAGE.rglob("*.py"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.errors import CollectionUnavailableError, CollectionUnwritableError
+from image_similarity_search.replacing import replaced
 
 if TYPE_CHECKING:
     from image_similarity_search.catalog.postgresql.shared_database import SharedDatabase
@@ -162,13 +163,9 @@ def _read(folder: str, name: str) -> str:
 
 def _write(folder: str, name: str, line: str) -> None:
     """Have a file hold one line, whatever happens to the power."""
-    path = os.path.join(folder, name)
     with _refused(folder):
-        with open(f"{path}.tmp", "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(f"{line}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.tmp", path)
+        with replaced(os.path.join(folder, name)) as (aside,):
+            Path(aside).write_text(f"{line}\n", "utf-8", "surrogateescape")
         names_on_disk(folder)
 
 

@@ -25,6 +25,7 @@ from image_similarity_search.errors import (
     CollectionUnavailableError,
     CollectionUnwritableError,
 )
+from image_similarity_search.replacing import replaced
 
 _BESIDE = (dismissals.FILE_NAME, undo_log.FILE_NAME)
 """What people did that is in no catalog."""
@@ -199,8 +200,8 @@ def _bring_missing(source: str, target: str) -> None:
     for name in _BESIDE:
         there = os.path.join(target, name)
         if os.path.exists(os.path.join(source, name)) and not os.path.exists(there):
-            shutil.copyfile(os.path.join(source, name), f"{there}.tmp")
-            os.replace(f"{there}.tmp", there)
+            with replaced(there) as (aside,):
+                shutil.copyfile(os.path.join(source, name), aside)
 
 
 def _refuse_damaged(copy: str, path: str) -> None:

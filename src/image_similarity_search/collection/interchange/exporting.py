@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from itertools import islice
 
 import numpy as np
@@ -14,6 +14,7 @@ from image_similarity_search.collection.interchange import npy_files, parquet_fi
 from image_similarity_search.collection.interchange.layout import ROWS_AT_ONCE, Header, Part
 from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.errors import ConfigError, ExportError
+from image_similarity_search.replacing import replaced
 from image_similarity_search.types import Progress, ProgressCallback
 
 PARQUET = ".parquet"
@@ -59,7 +60,7 @@ def export_collection(
         forgotten = tuple(catalog.forgotten.all())
         header = Header(catalog.read_identity(), tuple(roots), catalog.count_found(), forgotten)
         parts = _parts(catalog, header.count, progress or (lambda _: None))
-        with _replaced(paths, force) as asides:
+        with _written(paths, force) as asides:
             if path.endswith(PARQUET):
                 with open(asides[0], "wb") as file:
                     parquet_file.write(file, header, parts)
@@ -99,27 +100,12 @@ def _parts(catalog: Catalog, count: int, progress: ProgressCallback) -> Iterator
 
 
 @contextmanager
-def _replaced(paths: Sequence[str], force: bool) -> Iterator[list[str]]:
-    """Names of files to write, which are then renamed to ``paths``, or removed."""
-    targets = [os.path.realpath(path) for path in paths]  # a link stays, and leads to the new file
-    asides = [f"{target}.{os.getpid()}.tmp" for target in targets]
+def _written(paths: Sequence[str], force: bool) -> Iterator[list[str]]:
+    """Names of files to write, which then take the places of ``paths``, or are removed."""
     try:
-        yield asides
-        for aside in asides:
-            _sync(aside)
-        if not force:
-            _refuse_existing(paths)  # one may have come meanwhile
-        for aside, target in zip(asides, targets, strict=True):
-            os.replace(aside, target)
+        with replaced(*paths, ending=f".{os.getpid()}.tmp") as asides:
+            yield asides
+            if not force:
+                _refuse_existing(paths)  # one may have come meanwhile
     except OSError as error:
         raise ExportError(paths[0], (error.strerror or str(error)).lower()) from error
-    finally:
-        for aside in asides:
-            with suppress(OSError):
-                os.remove(aside)
-
-
-def _sync(path: str) -> None:
-    """Have a file on disk before it takes the place of another."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
