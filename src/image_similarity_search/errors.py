@@ -219,13 +219,19 @@ class CollectionUnwritableError(CollectionError):
         self.remedy = remedy
 
 
+def reason_of(error: Exception) -> str:
+    """What is wrong, to go on with in a message; of the system's errors without their path."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"{reason[:1].lower()}{reason[1:]}"
+
+
 @contextmanager
 def unwritable(path: object) -> Iterator[None]:
     """Raise what the system refuses here as CollectionUnwritableError of ``path``."""
     try:
         yield
     except OSError as error:
-        raise CollectionUnwritableError(path, error.strerror or str(error)) from error
+        raise CollectionUnwritableError(path, reason_of(error)) from error
 
 
 class CollectionLockedError(CollectionError):

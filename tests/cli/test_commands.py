@@ -235,7 +235,7 @@ def test_many_files_that_are_left_for_one_reason_are_one_line(indexed: Iss, phot
     done = indexed(*action)
     assert done.stderr.count(b"left as") == 1
     assert b"8 files, the first of them " in done.stderr
-    assert b"No such file" in done.stderr
+    assert b"no such file" in done.stderr
 
 
 def test_why_pixels_can_not_be_compared_is_told(indexed: Iss, photos: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import IO, TYPE_CHECKING
 
-from image_similarity_search.errors import ImageError, ImageNotFoundError
+from image_similarity_search.errors import ImageError, ImageNotFoundError, reason_of
 from image_similarity_search.replacing import replaced
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def written(file: str) -> Iterator[IO[bytes]]:
         ):
             yield out
     except OSError as error:
-        raise _unwritable(file, (error.strerror or str(error)).lower()) from error
+        raise _unwritable(file, reason_of(error)) from error
 
 
 def _unwritable(file: str, reason: str) -> ImageError:

@@ -21,6 +21,7 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
     ImageTooLargeError,
     ImageUnreadableError,
+    reason_of,
 )
 from image_similarity_search.images.exif import exif_of
 from image_similarity_search.images.formats import SNIFF_BYTES, PictureFormat, format_of
@@ -92,7 +93,7 @@ def _opened(path: str) -> Iterator[BufferedReader]:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise ImageNotFoundError(path, "no such file") from None
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = reason_of(error)
         raise ImageUnreadableError(path, reason) from error
 
 

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from image_similarity_search.collection.interchange.parquet_file import ParquetMissingError, arrow
 from image_similarity_search.collection.interchange.path_columns import USUAL
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.errors import ConfigError, reason_of
 
 _PATHS = (*USUAL, "filepath", "file_path", "img", "name")
 _GROUPS = ("group", "label", "class", "category", "class_name", "label_name", "target", "folder")
@@ -36,8 +36,7 @@ def rows_of(file: str) -> _Rows:
     except FileNotFoundError as error:
         raise _no_table(file, "there is no such file") from error
     except (OSError, ParquetMissingError) as error:
-        reason = str(getattr(error, "strerror", None) or error)
-        raise _no_table(file, f"it can't be read: {reason[:1].lower()}{reason[1:]}") from error
+        raise _no_table(file, f"it can't be read: {reason_of(error)}") from error
 
 
 def _no_table(file: str, reason: str) -> ConfigError:

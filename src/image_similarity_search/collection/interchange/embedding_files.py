@@ -14,7 +14,7 @@ from image_similarity_search.collection.interchange.parquet_file import (
     ParquetMissingError,
     arrow,
 )
-from image_similarity_search.errors import ImportSourceError
+from image_similarity_search.errors import ImportSourceError, reason_of
 from image_similarity_search.types import FloatArray
 
 PARQUET = ".parquet"
@@ -73,7 +73,7 @@ class NpyEmbeddings:
         try:
             mapped = np.lib.format.open_memmap(path, mode="r")  # which checks the header
         except OSError as error:
-            raise ImportSourceError(path, (error.strerror or str(error)).lower()) from error
+            raise ImportSourceError(path, reason_of(error)) from error
         except Exception as error:  # of a damaged header NumPy raises what its parser does
             raise ImportSourceError(
                 path, f"its array can't be read ({error}); {_EXPECTED}"
@@ -170,7 +170,7 @@ def _table(path: str) -> Iterator[Any]:
     except pa.ArrowException as error:
         raise ImportSourceError(path, f"a damaged Parquet file ({error})") from error
     except OSError as error:
-        raise ImportSourceError(path, (error.strerror or str(error)).lower()) from error
+        raise ImportSourceError(path, reason_of(error)) from error
 
 
 def _column_of_embeddings(schema: Any, path: str) -> str:

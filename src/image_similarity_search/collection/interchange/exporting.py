@@ -13,7 +13,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.interchange import npy_files, parquet_file
 from image_similarity_search.collection.interchange.layout import ROWS_AT_ONCE, Header, Part
 from image_similarity_search.collection.queries import checked_path, index_folder
-from image_similarity_search.errors import ConfigError, ExportError
+from image_similarity_search.errors import ConfigError, ExportError, reason_of
 from image_similarity_search.replacing import replaced
 from image_similarity_search.types import Progress, ProgressCallback
 
@@ -108,4 +108,4 @@ def _written(paths: Sequence[str], force: bool) -> Iterator[list[str]]:
             if not force:
                 _refuse_existing(paths)  # one may have come meanwhile
     except OSError as error:
-        raise ExportError(paths[0], (error.strerror or str(error)).lower()) from error
+        raise ExportError(paths[0], reason_of(error)) from error

@@ -16,7 +16,7 @@ from image_similarity_search.collection.interchange.layout import ExportFile, Pa
 from image_similarity_search.collection.interchange.taking_over import take_over
 from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.collection.sharing import shared_url
-from image_similarity_search.errors import ConfigError, ImportSourceError
+from image_similarity_search.errors import ConfigError, ImportSourceError, reason_of
 from image_similarity_search.types import (
     FloatArray,
     HalfArray,
@@ -168,7 +168,7 @@ def _opened(file: str | os.PathLike[str]) -> Iterator[ExportFile]:
     except (ValueError, parquet_file.ParquetMissingError) as error:
         raise ImportSourceError(path, str(error)) from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise ImportSourceError(error.filename or path, reason) from error
     finally:
         if export is not None:

@@ -19,6 +19,7 @@ from image_similarity_search.errors import (
     ImportSourceError,
     LegacyIndexError,
     RefusedPickleError,
+    reason_of,
 )
 from image_similarity_search.restricted_pickle import load
 from image_similarity_search.stores.index_file import is_ours
@@ -136,7 +137,9 @@ def keep_aside(files: LegacyFiles) -> None:
             try:
                 os.rename(path, path + KEPT)
             except OSError as error:
-                raise ImportSourceError(path, f"it can't be renamed ({error.strerror})") from error
+                raise ImportSourceError(
+                    path, f"it can't be renamed ({reason_of(error)})"
+                ) from error
 
 
 def refuse_to_keep_twice(files: LegacyFiles) -> None:
@@ -174,7 +177,7 @@ def _read_paths(path: str) -> list[str]:
         hint = "expected a list of text, as of [str(path) for path in paths]"
         raise ImportSourceError(path, f"{error}; {hint}") from error
     except OSError as error:
-        raise ImportSourceError(path, f"it can't be read ({error.strerror})") from error
+        raise ImportSourceError(path, f"it can't be read ({reason_of(error)})") from error
     if type(paths) is not list:
         raise ImportSourceError(path, f"a {type(paths).__name__}; expected a list of text")
     for position, item in enumerate(paths):

@@ -11,7 +11,7 @@ from image_similarity_search.collection.interchange.path_columns import (
     column_of_paths,
     paths_of_rows,
 )
-from image_similarity_search.errors import ImportSourceError
+from image_similarity_search.errors import ImportSourceError, reason_of
 
 
 def read_path_list(file: str) -> list[str]:
@@ -27,7 +27,7 @@ def read_path_list(file: str) -> list[str]:
     try:
         paths = reader.get(os.path.splitext(file)[1].lower(), _in_lines)(file)
     except OSError as error:
-        raise ImportSourceError(file, (error.strerror or str(error)).lower()) from error
+        raise ImportSourceError(file, reason_of(error)) from error
     return checked_paths(paths, file)
 
 
