@@ -231,28 +231,44 @@ class Region:
         return left, upper, right, lower
 
 
+Phase = Literal[
+    "scanning",
+    "indexing",
+    "reading EXIF",
+    "taking over",
+    "exporting",
+    "importing",
+    "moving",
+    "thumbnails",
+    "comparing",
+    "looking",
+    "measuring",
+    "evaluating",
+    "clustering",
+    "laying out",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a long job is: ``done`` of ``total`` images (None while still counting)."""
 
-    phase: Literal[
-        "scanning",
-        "indexing",
-        "reading EXIF",
-        "taking over",
-        "exporting",
-        "importing",
-        "moving",
-        "thumbnails",
-        "comparing",
-        "looking",
-        "measuring",
-        "evaluating",
-        "clustering",
-        "laying out",
-    ]
+    phase: Phase
     done: int
     total: int | None
 
 
 ProgressCallback: TypeAlias = Callable[[Progress], None]
+
+
+def counted(progress: ProgressCallback | None, phase: Phase, total: int) -> Callable[[int], None]:
+    """What tells of progress: it is called with how many images more are done."""
+    done = 0
+
+    def step(more: int) -> None:
+        nonlocal done
+        done = min(done + more, total)
+        if progress:
+            progress(Progress(phase, done, total))
+
+    return step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 
@@ -15,7 +15,7 @@ from image_similarity_search.collection.interchange.layout import ROWS_AT_ONCE, 
 from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.errors import ConfigError, ExportError, reason_of
 from image_similarity_search.replacing import replaced
-from image_similarity_search.types import Progress, ProgressCallback
+from image_similarity_search.types import ProgressCallback, counted
 
 PARQUET = ".parquet"
 EXPECTED = "a name that ends in .parquet, or in .npy (a .json beside it is written as well)"
@@ -59,7 +59,7 @@ def export_collection(
         roots = sorted(catalog.places.roots().values())
         forgotten = tuple(catalog.forgotten.all())
         header = Header(catalog.read_identity(), tuple(roots), catalog.count_found(), forgotten)
-        parts = _parts(catalog, header.count, progress or (lambda _: None))
+        parts = _parts(catalog, counted(progress, "exporting", header.count))
         with _written(paths, force) as asides:
             if path.endswith(PARQUET):
                 with open(asides[0], "wb") as file:
@@ -88,15 +88,14 @@ def _refuse_existing(paths: Sequence[str]) -> None:
             raise ExportError(path, "it is there already; --force (force=True) overwrites it")
 
 
-def _parts(catalog: Catalog, count: int, progress: ProgressCallback) -> Iterator[Part]:
+def _parts(catalog: Catalog, step: Callable[[int], None]) -> Iterator[Part]:
     """All indexed images, in order of id."""
-    records, done = catalog.all_records(), 0
+    records = catalog.all_records()
     while page := list(islice(records, ROWS_AT_ONCE)):
         ids = np.array([record.id for record in page], dtype=np.int64)
         found = catalog.embeddings_in_order(ids)
         yield Part(page, found.comparable("l2"), found.norms)
-        done += len(page)
-        progress(Progress("exporting", done, count))
+        step(len(page))
 
 
 @contextmanager
