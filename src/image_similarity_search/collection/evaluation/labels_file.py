@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from itertools import chain
 from typing import Any, TextIO
 
-from image_similarity_search.collection.interchange.parquet_file import ParquetMissingError, arrow
+from image_similarity_search.collection.interchange.parquet_file import opened_table
 from image_similarity_search.collection.interchange.path_columns import USUAL
 from image_similarity_search.errors import ConfigError, reason_of
 
@@ -35,7 +36,7 @@ def rows_of(file: str) -> _Rows:
         yield from _in_parquet(file) if is_parquet else _in_text(file)
     except FileNotFoundError as error:
         raise _no_table(file, "there is no such file") from error
-    except (OSError, ParquetMissingError) as error:
+    except OSError as error:
         raise _no_table(file, f"it can't be read: {reason_of(error)}") from error
 
 
@@ -144,19 +145,14 @@ def _which_columns(file: str, first: Sequence[str]) -> ConfigError:
 
 
 def _in_parquet(file: str) -> _Rows:
-    pa, parquet = arrow()
-    try:
-        with open(file, "rb") as data:
-            table = parquet.ParquetFile(data, pre_buffer=False)
-            names = table.schema_arrow.names
-            columns = _columns(names)
-            if columns is None:
-                raise _which_columns(file, names)
-            wanted = [names[at] for at in columns[:2]]
-            values = table.read(wanted)
-            paths, groups = (values.column(name).to_pylist() for name in wanted)
-    except pa.ArrowException as error:
-        raise _no_table(file, "a damaged Parquet file") from error
+    with opened_table(file, partial(_no_table, file)) as table:
+        names = table.schema_arrow.names
+        columns = _columns(names)
+        if columns is None:
+            raise _which_columns(file, names)
+        wanted = [names[at] for at in columns[:2]]
+        values = table.read(wanted)
+        paths, groups = (values.column(name).to_pylist() for name in wanted)
     for number, (path, group) in enumerate(zip(paths, groups, strict=True), 1):
         if not isinstance(path, str) or not path:
             raise ConfigError("truth", f"{file}, row {number}", f"text in the column {wanted[0]}")

@@ -42,19 +42,17 @@ def export_collection(
         progress: called now and then.
 
     Raises:
-        ExportError: it can't be written, is there already, or Parquet can't be written here.
+        ExportError: it can't be written, or is there already.
         CollectionNotFoundError: there is no collection.
-        ConfigError: the name of the file says no format, or ``index_dir`` is no path.
+        ConfigError: the name of the file says no format, pyarrow is missing, or ``index_dir`` is
+            no path.
     """
     path = checked_path(target)
     paths = _files_of(path)
     if not force:
         _refuse_existing(paths)
-    try:
-        if path.endswith(PARQUET):
-            parquet_file.arrow()
-    except parquet_file.ParquetMissingError as error:
-        raise ExportError(path, str(error)) from error
+    if path.endswith(PARQUET):
+        parquet_file.arrow()
     with closing(Catalog(index_folder(index_dir))) as catalog, catalog.snapshot():
         roots = sorted(catalog.places.roots().values())
         forgotten = tuple(catalog.forgotten.all())

@@ -165,7 +165,7 @@ def _opened(file: str | os.PathLike[str]) -> Iterator[ExportFile]:
         else:
             raise ConfigError("file", path, exporting.EXPECTED)
         yield export
-    except (ValueError, parquet_file.ParquetMissingError) as error:
+    except ValueError as error:
         raise ImportSourceError(path, str(error)) from error
     except OSError as error:
         reason = reason_of(error)
