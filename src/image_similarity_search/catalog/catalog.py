@@ -15,7 +15,7 @@ import numpy as np
 
 from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.any_database import AnyDatabase
-from image_similarity_search.catalog.arrangement import arranged, rows_of
+from image_similarity_search.catalog.arrangement import arranged
 from image_similarity_search.catalog.changes import Changes
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.contents import Contents
@@ -28,11 +28,7 @@ from image_similarity_search.catalog.history import History
 from image_similarity_search.catalog.measured import Measured
 from image_similarity_search.catalog.meta import PROGRESS, Meta
 from image_similarity_search.catalog.removals import Removals
-from image_similarity_search.catalog.rows import (
-    EMBEDDED_RECORD,
-    RECORD,
-    indexed,
-)
+from image_similarity_search.catalog.rows import EMBEDDED_RECORD, RECORD, Rows, indexed
 from image_similarity_search.catalog.selection import Selection
 from image_similarity_search.catalog.switches import Switches
 from image_similarity_search.catalog.tags import Tags
@@ -82,7 +78,7 @@ class Catalog:
         try:
             self.read_identity()
             checksums = Checksums(self.identity.id)
-            self._rows = rows_of(self._database, checksums)
+            self._rows = Rows(self._database, checksums)
             self._embeddings = EmbeddingTable(self._database, checksums, self.identity.dim)
             self.places, self.turns = arranged(folder, self._database, self._rows)
             self.files = Files(self._database, self._rows)
