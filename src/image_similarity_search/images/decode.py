@@ -263,6 +263,15 @@ def orientation_of(image: Image.Image) -> int:
     return value if isinstance(value, int) and value in UPRIGHT else 1
 
 
+def raise_memory_error(error: ImageError) -> None:
+    """Raise the MemoryError that an error of a picture comes from, if one is behind it.
+
+    Perhaps it is for what the pictures before left behind: then a fresh process decodes it.
+    """
+    if isinstance(error.__cause__, MemoryError):
+        raise error.__cause__ from None
+
+
 def _reason(error: Exception, format_name: str) -> str:
     """A codec's exception in a few words, on one line and without memory addresses."""
     if isinstance(error, MemoryError):
