@@ -12,6 +12,9 @@ from image_similarity_search.types import checked_count, checked_number
 DIVERSE = 0.5
 """How much being unlike the other hits counts, where it is only said that it shall."""
 
+LESS = 0.5
+"""How much a picture to be less like counts, beside one to be like."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
