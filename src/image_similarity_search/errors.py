@@ -221,8 +221,8 @@ class CollectionUnwritableError(CollectionError):
 
 def reason_of(error: Exception) -> str:
     """What is wrong, to go on with in a message; of the system's errors without their path."""
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"{reason[:1].lower()}{reason[1:]}"
+    said: str | None = getattr(error, "strerror", None)
+    return f"{said[:1].lower()}{said[1:]}" if said else str(error) or type(error).__name__
 
 
 @contextmanager
