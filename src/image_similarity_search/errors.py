@@ -33,7 +33,6 @@
     │   ├── StoreDimensionError         embeddings of another dimension
     │   └── StoreTrainingError          too few embeddings to train it on
     ├── ExportError                     an export can't be written
-    ├── RefusedPickleError              a pickle holds more than the data that is let through
     ├── ServiceError                    a service refused, failed, or can't be reached
     ├── WorkerUnavailableError          no process can be started to decode pictures in
     ├── ClusterUnavailableError         the cluster that is to encode can't be reached, or fails
@@ -359,10 +358,6 @@ class ExportError(ImageSearchError):
         super().__init__(f"{path} can't be written: {reason}")
         self.path = path
         self.reason = reason
-
-
-class RefusedPickleError(ImageSearchError):
-    """A pickle holds more than the data that is let through, or is damaged."""
 
 
 class ServiceError(ImageSearchError):
