@@ -41,7 +41,7 @@ def test_what_was_put_is_there(tmp_path: Path) -> None:
     with closing(Catalog(str(tmp_path))) as catalog:
         assert list(catalog.records([3, 5, 9, 10]).values()) == rows.records
         assert len(catalog.indexed_ids()) == 5
-        found = catalog.embeddings(np.array([3, 5, 9, 10]))
+        found = catalog.embeddings.of(np.array([3, 5, 9, 10]))
         order = np.argsort(found.ids)
         assert np.array_equal(found.units[order], rows.units)
         assert np.array_equal(found.norms[order], rows.norms)
@@ -115,7 +115,7 @@ def test_questions_of_one_moment_see_no_later_change(tmp_path: Path) -> None:
             with writer.transaction():
                 writer.changes.remove([1])
             assert [record.id for record in reader.all_records()] == [1, 2]
-            assert len(reader.embeddings(np.array([1, 2])).ids) == 2
+            assert len(reader.embeddings.of(np.array([1, 2])).ids) == 2
         assert [record.id for record in reader.all_records()] == [2]
         with reader.transaction():
             reader.changes.remove([2])

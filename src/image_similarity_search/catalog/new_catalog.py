@@ -109,7 +109,7 @@ class NewCatalog(Catalog):
                 metadata=json.dumps(record.metadata),
             )
             self._rows.insert_image(image)
-            embedding_crc32 = self._embeddings.put(image.id, unit, float(norm))
+            embedding_crc32 = self.embeddings.put(image.id, unit, float(norm))
             self._rows.update_image(image._replace(embedding_crc32=embedding_crc32))
 
     def _folder_id(self, folder: str) -> int:

@@ -61,7 +61,7 @@ def nearest_in_full(catalog: Catalog, queries: FloatArray, count: int) -> IdArra
     ids = np.empty((len(queries), 0), dtype=np.int64)
     far = np.empty((len(queries), 0))
     displaced = catalog.displaced()
-    for part in catalog.embeddings_since(0):
+    for part in catalog.embeddings.since(0):
         there = slice(None) if not len(displaced) else ~np.isin(part.ids, displaced)
         rows, part_ids = part.comparable(metric)[there], part.ids[there]
         ids = np.hstack([ids, np.broadcast_to(part_ids, (len(queries), len(part_ids)))])

@@ -81,7 +81,7 @@ def content(index_dir: str) -> tuple[Any, ...]:
     """All that a collection holds of its indexed images."""
     with closing(Catalog(os.path.realpath(index_dir))) as catalog:
         ids = catalog.indexed_ids()
-        found = catalog.embeddings(ids)
+        found = catalog.embeddings.of(ids)
         order = np.argsort(found.ids)
         return (
             list(catalog.all_records()),

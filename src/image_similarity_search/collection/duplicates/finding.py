@@ -116,7 +116,7 @@ class Finder:
 
     def _distance(self, one: int, other: int) -> float:
         """Between the embeddings of two images; infinite where one is gone by now."""
-        found = self._catalog.embeddings(np.array([one, other], dtype=np.int64))
+        found = self._catalog.embeddings.of(np.array([one, other], dtype=np.int64))
         rows = found.comparable("cosine")
         return float(vectors.distances(rows[0], rows[1:], "cosine")[0]) if len(rows) > 1 else np.inf
 

@@ -57,7 +57,7 @@ def _still_there(
 ) -> tuple[list[int], FloatArray]:
     """Those of some images that are there now, and their comparable vectors."""
     with catalog.snapshot():
-        there = asked[np.isin(asked, catalog.embeddings(asked).ids)].tolist()
+        there = asked[np.isin(asked, catalog.embeddings.of(asked).ids)].tolist()
         return there, stored(there)
 
 
@@ -65,7 +65,7 @@ def _distances(catalog: Catalog, queries: FloatArray, ids: IdArray) -> FloatArra
     """Distances ``(q, n)`` from comparable vectors to the images ``ids``, which are in order."""
     metric = catalog.identity.metric
     out = np.full((len(queries), len(ids)), np.inf, dtype=np.float32)
-    for part in catalog.embeddings_since(0):
+    for part in catalog.embeddings.since(0):
         wanted = np.isin(part.ids, ids, assume_unique=True)
         columns = np.searchsorted(ids, part.ids[wanted])
         rows = vectors.unpack(part.units[wanted], part.norms[wanted], metric)

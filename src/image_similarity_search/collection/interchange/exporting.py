@@ -91,7 +91,7 @@ def _parts(catalog: Catalog, step: Callable[[int], None]) -> Iterator[Part]:
     records = catalog.all_records()
     while page := list(islice(records, ROWS_AT_ONCE)):
         ids = np.array([record.id for record in page], dtype=np.int64)
-        found = catalog.embeddings_in_order(ids)
+        found = catalog.embeddings.in_order(ids)
         yield Part(page, found.comparable("l2"), found.norms)
         step(len(page))
 
