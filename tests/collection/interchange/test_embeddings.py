@@ -140,6 +140,12 @@ def _write_csv(paths: list[str]) -> str:
     return "list.csv"
 
 
+def _write_csv_of_a_spreadsheet(paths: list[str]) -> str:
+    lines = [f"x;{path}\r\n" for path in paths]
+    Path("list.csv").write_text("\ufefflabel;filepath\r\n" + "".join(lines), newline="")
+    return "list.csv"
+
+
 def _write_bare_csv(paths: list[str]) -> str:
     Path("list.csv").write_text("".join(f'"{path}"\n' for path in paths))
     return "list.csv"
@@ -163,6 +169,7 @@ def _write_by_hand(paths: list[str]) -> str:
 LISTS = (
     _write_json,
     _write_csv,
+    _write_csv_of_a_spreadsheet,
     _write_bare_csv,
     _write_parquet,
     _write_as_windows,

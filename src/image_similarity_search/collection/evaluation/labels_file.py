@@ -10,12 +10,10 @@ from itertools import chain
 from typing import Any, TextIO
 
 from image_similarity_search.collection.interchange.parquet_file import opened_table
-from image_similarity_search.collection.interchange.path_columns import USUAL
+from image_similarity_search.collection.interchange.path_columns import DELIMITERS, USUAL
 from image_similarity_search.errors import ConfigError, reason_of
 
-_PATHS = (*USUAL, "filepath", "file_path", "img", "name")
 _GROUPS = ("group", "label", "class", "category", "class_name", "label_name", "target", "folder")
-_DELIMITERS = ",;\t"
 
 _Rows = Iterator[tuple[int, str, str]]
 _Columns = tuple[int, int, bool]  # where the path is, and the group; whether that row is a header
@@ -97,7 +95,7 @@ def _numbered(file: str, delimiter: str) -> Generator[tuple[int, list[str]]]:
 
 def _delimiter(file: str) -> str:
     """What is most likely between the columns, by the first row; of several, by all rows."""
-    firsts = {one: _first(file, one) for one in _DELIMITERS}
+    firsts = {one: _first(file, one) for one in DELIMITERS}
     columns = {one: found for one, first in firsts.items() if (found := _columns(first))}
     likely = [one for one, (_, _, is_header) in columns.items() if is_header] or list(columns)
     if not likely:  # what is said of it then shows all of its columns
@@ -125,7 +123,7 @@ def _is_even(file: str, delimiter: str) -> bool:
 def _columns(first: Sequence[str]) -> _Columns | None:
     """Which columns count, by the first row; None where nobody knows."""
     words = [word.strip().lower() for word in first]
-    paths = [words.index(name) for name in _PATHS if name in words]
+    paths = [words.index(name) for name in USUAL if name in words]
     groups = [words.index(name) for name in _GROUPS if name in words]
     if paths and groups:
         return paths[0], groups[0], True
@@ -137,7 +135,7 @@ def _columns(first: Sequence[str]) -> _Columns | None:
 def _which_columns(file: str, first: Sequence[str]) -> ConfigError:
     found = ", ".join(word or "''" for word in first)
     expected = (
-        f"two columns, a path and a group, or a header with one of {', '.join(_PATHS)} for the path"
+        f"two columns, a path and a group, or a header with one of {', '.join(USUAL)} for the path"
         f" and one of {', '.join(_GROUPS)} for the group"
     )
     said = f"which columns of {file} have the paths and groups? It begins with: {found[:200]}"

@@ -10,8 +10,14 @@ from typing import IO
 from image_similarity_search.collection.interchange.parquet_file import arrow, opened_table
 from image_similarity_search.errors import ImportSourceError
 
-USUAL = ("path", "image_path", "file_name", "filename", "file", "image")
+USUAL = (
+    *("path", "image_path", "file_name", "filename", "file", "image"),
+    *("filepath", "file_path", "img", "name"),
+)
 """What a column of paths is called, mostly."""
+
+DELIMITERS = ",;\t"
+"""What may be between the columns of text."""
 
 
 def paths_in(data: bytes, name: str) -> list[str]:

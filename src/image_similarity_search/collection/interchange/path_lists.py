@@ -7,6 +7,7 @@ import json
 import os
 
 from image_similarity_search.collection.interchange.path_columns import (
+    DELIMITERS,
     USUAL,
     column_of_paths,
     paths_of_rows,
@@ -70,7 +71,11 @@ def _in_json(file: str) -> list[str]:
 def _in_csv(file: str) -> list[str]:
     with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
         try:
-            header, *rows = list(csv.reader(text)) or [[]]
+            first = text.readline()
+            headers = {one: next(csv.reader([first], delimiter=one), []) for one in DELIMITERS}
+            known = (one for one in DELIMITERS if not set(USUAL).isdisjoint(headers[one]))
+            text.seek(0)
+            header, *rows = list(csv.reader(text, delimiter=next(known, ","))) or [[]]
         except csv.Error as error:
             raise ImportSourceError(file, f"it is no CSV, or damaged ({error})") from error
     if len(header) == 1 and header[0] not in USUAL:
