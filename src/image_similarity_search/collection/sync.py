@@ -21,7 +21,8 @@ from image_similarity_search.collection.object_scan import scan_objects
 from image_similarity_search.collection.originals import check_folder, content_hash
 from image_similarity_search.collection.pipeline import Job, Load
 from image_similarity_search.collection.scanning import Scan, WalkOptions
-from image_similarity_search.collection.trait_filling import Kept, fill_traits
+from image_similarity_search.collection.thumbnails import KeptThumbnail
+from image_similarity_search.collection.trait_filling import fill_traits
 from image_similarity_search.reports import SyncInterrupted, SyncReport
 from image_similarity_search.types import Progress, ProgressCallback
 
@@ -42,7 +43,7 @@ class Sync:
         options: WalkOptions,
         progress: ProgressCallback | None,
         keep_thumbnails: KeepThumbnails,
-        kept_thumbnail: Kept,
+        kept_thumbnail: KeptThumbnail,
     ) -> None:
         self._kept_thumbnail = kept_thumbnail
         self._catalog = catalog
