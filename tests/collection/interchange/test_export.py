@@ -29,7 +29,7 @@ from image_similarity_search import (
 )
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.new_catalog import NewCatalog
-from image_similarity_search.catalog.values import Identity, Rows
+from image_similarity_search.catalog.values import Identity, ImageBatch
 from image_similarity_search.collection.interchange import exporting
 from image_similarity_search.errors import (
     CollectionExistsError,
@@ -202,7 +202,7 @@ def build(
 ) -> None:
     os.mkdir(folder)
     with NewCatalog.begun(os.path.realpath(folder), identity) as new:
-        new.put_rows(Rows(records, units, np.asarray(norms, dtype=np.float32)))
+        new.put_rows(ImageBatch(records, units, np.asarray(norms, dtype=np.float32)))
         new.put_in_place()
 
 

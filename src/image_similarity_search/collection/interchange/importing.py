@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from image_similarity_search import vectors
-from image_similarity_search.catalog.values import Rows
+from image_similarity_search.catalog.values import ImageBatch
 from image_similarity_search.collection.interchange import exporting, npy_files, parquet_file
 from image_similarity_search.collection.interchange.layout import ExportFile, Part
 from image_similarity_search.collection.interchange.taking_over import take_over
@@ -129,10 +129,10 @@ def import_collection(
     return header.count
 
 
-def _rows(export: ExportFile, progress: ProgressCallback | None) -> Iterator[Rows]:
+def _rows(export: ExportFile, progress: ProgressCallback | None) -> Iterator[ImageBatch]:
     done = 0
     for part in export.parts():
-        yield Rows(part.records, _units(part), part.norms)
+        yield ImageBatch(part.records, _units(part), part.norms)
         done += len(part.records)
         if progress:
             progress(Progress("importing", done, export.header.count))
