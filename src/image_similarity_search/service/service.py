@@ -16,10 +16,10 @@ from image_similarity_search.service.jobs import Jobs
 from image_similarity_search.service.keys import Keys
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
+from image_similarity_search.service.open_collections import OpenCollections
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.served import Desk, Served
 from image_similarity_search.service.settings import Settings
-from image_similarity_search.service.shelf import Shelf
 
 _READ_ONLY = Kind(403, "read-only", "The service changes nothing")
 
@@ -32,7 +32,7 @@ class Service:
         self.metrics = metrics
         self.keys = Keys(settings.keys)
         self.guesses = Guesses()
-        self.shelf = Shelf(settings)
+        self.collections = OpenCollections(settings)
         self.desk = Desk(settings.limits, metrics)
         self.jobs = Jobs(settings.state_dir)
         self.streams = Streams(self.jobs, settings.limits.streams)
@@ -40,7 +40,7 @@ class Service:
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
         """Open the collections; at the end wait for what is under way, and close them."""
-        self.shelf.open()
+        self.collections.open()
         with suppress(ValueError):  # not the main thread: whoever runs it there ends the streams
             _before_stop(self.stop)
         try:
@@ -49,11 +49,11 @@ class Service:
             self.stop()
             self.jobs.close()
             self.desk.close()
-            self.shelf.close()
+            self.collections.close()
 
     def stop(self) -> None:
         """Take no more work; streams and jobs end."""
-        self.shelf.ready = False
+        self.collections.ready = False
         self.streams.stopping = True
         self.jobs.stopping = True
 
@@ -98,7 +98,7 @@ async def _served(
         str, Path(description="The name of a collection.", examples=["index_data"])
     ],
 ) -> AsyncIterator[Served]:
-    async with service.shelf.one(collection) as served:
+    async with service.collections.one(collection) as served:
         yield served
 
 

@@ -23,8 +23,8 @@ from image_similarity_search.service import log_lines
 from image_similarity_search.service.app import AppFactory
 from image_similarity_search.service.background import Background
 from image_similarity_search.service.connections import Counted
+from image_similarity_search.service.open_collections import OPEN_SECONDS
 from image_similarity_search.service.settings import Settings
-from image_similarity_search.service.shelf import OPEN_SECONDS
 from image_similarity_search.service.supervising import Workers
 
 STOP_SECONDS = 30

@@ -32,9 +32,9 @@ async def healthz() -> Status:
 @router.get("/readyz", tags=["service"], responses=problems())
 async def readyz(service: ServiceHere) -> Readiness:
     """Whether a collection can be searched; what is wrong with others."""
-    if not service.shelf.ready:
+    if not service.collections.ready:
         raise Refusal(_NOT_READY, "it is starting or stopping")
-    async with service.shelf.all() as (found, wrong):
+    async with service.collections.all() as (found, wrong):
         told = {} if service.keys.needed else {name: kind.slug for name, kind in wrong.items()}
     if not found:
         which = "; ".join(f"{name}: {slug}" for name, slug in told.items())
@@ -46,7 +46,7 @@ async def readyz(service: ServiceHere) -> Readiness:
 async def measured(service: ServiceHere) -> Response:
     """Measurements, as Prometheus reads them."""
     counts = {}
-    async with service.shelf.all() as (found, _):
+    async with service.collections.all() as (found, _):
         for name, served in found.items():
             with suppress(ImageSearchError):  # it can't be used, after all
                 counts[name] = await service.desk.tell(len, served.collection)
@@ -59,7 +59,7 @@ async def measured(service: ServiceHere) -> Response:
 async def collections(service: ServiceHere) -> Collections:
     """All collections; the page opens the first."""
     described = []
-    async with service.shelf.all() as (found, wrong):
+    async with service.collections.all() as (found, wrong):
         unavailable = list(wrong)
         for name, one in found.items():
             try:

@@ -60,7 +60,7 @@ async def found(
     """
     kept = await service.desk.tell(service.jobs.groups, job)
     name = (await service.desk.tell(service.jobs.get, job)).collection
-    async with service.shelf.one(name) as served:
+    async with service.collections.one(name) as served:
         return await service.desk.do(_groups, served, kept, offset, limit, others)
 
 
