@@ -123,7 +123,7 @@ class Served:
         self.collection.close()
 
 
-class Desk:
+class WorkQueue:
     """Where blocking work is done: a few threads, and a bounded number that wait for them."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:

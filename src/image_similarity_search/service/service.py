@@ -18,7 +18,7 @@ from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.open_collections import OpenCollections
 from image_similarity_search.service.problems import Refusal
-from image_similarity_search.service.served import Desk, Served
+from image_similarity_search.service.served import Served, WorkQueue
 from image_similarity_search.service.settings import Settings
 
 _READ_ONLY = Kind(403, "read-only", "The service changes nothing")
@@ -33,7 +33,7 @@ class Service:
         self.keys = Keys(settings.keys)
         self.guesses = Guesses()
         self.collections = OpenCollections(settings)
-        self.desk = Desk(settings.limits, metrics)
+        self.work = WorkQueue(settings.limits, metrics)
         self.jobs = Jobs(settings.state_dir)
         self.streams = Streams(self.jobs, settings.limits.streams)
 
@@ -48,7 +48,7 @@ class Service:
         finally:
             self.stop()
             self.jobs.close()
-            self.desk.close()
+            self.work.close()
             self.collections.close()
 
     def stop(self) -> None:

@@ -49,9 +49,9 @@ async def measured(service: ServiceHere) -> Response:
     async with service.collections.all() as (found, _):
         for name, served in found.items():
             with suppress(ImageSearchError):  # it can't be used, after all
-                counts[name] = await service.desk.tell(len, served.collection)
+                counts[name] = await service.work.tell(len, served.collection)
     service.metrics.collections(counts)
-    service.metrics.jobs(await service.desk.tell(service.jobs.all))
+    service.metrics.jobs(await service.work.tell(service.jobs.all))
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 
@@ -63,7 +63,7 @@ async def collections(service: ServiceHere) -> Collections:
         unavailable = list(wrong)
         for name, one in found.items():
             try:
-                described.append(await service.desk.tell(_described, one, service))
+                described.append(await service.work.tell(_described, one, service))
             except ImageSearchError as error:
                 _log.warning("%s", error)
                 unavailable.append(name)
@@ -77,7 +77,7 @@ async def collections(service: ServiceHere) -> Collections:
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))
 async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
     """What a collection is made of."""
-    return await service.desk.tell(_described, served, service)
+    return await service.work.tell(_described, served, service)
 
 
 def _described(served: Served, service: Service) -> CollectionOut:
