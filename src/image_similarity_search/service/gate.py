@@ -16,7 +16,7 @@ from image_similarity_search.service.guesses import RATE, Guesses
 from image_similarity_search.service.headers import SECURITY
 from image_similarity_search.service.keys import Keys, guess
 from image_similarity_search.service.kinds import Kind
-from image_similarity_search.service.log_lines import Strangers
+from image_similarity_search.service.log_lines import LimitedLog
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.origins import Origins
 from image_similarity_search.service.problems import Refusal
@@ -51,7 +51,7 @@ class Gate:
         self._rates = Rates(settings.limits.rate, settings.limits.burst)
         self._bodies = Bodies(settings.limits)
         self._metrics = metrics
-        self._told = Strangers(_log)
+        self._told = LimitedLog(_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -57,8 +57,8 @@ class Once(logging.Filter):
         return is_new
 
 
-class Strangers:
-    """A log of what strangers do, who may do it as often as they like."""
+class LimitedLog:
+    """A log of what anybody may cause as often as they like: so many lines a minute, and no more."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
