@@ -12,7 +12,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from image_similarity_search.service import problems
 from image_similarity_search.service.bodies import Bodies
 from image_similarity_search.service.connections import COUNT
-from image_similarity_search.service.guesses import RATE, Guesses
 from image_similarity_search.service.headers import SECURITY
 from image_similarity_search.service.keys import Keys, guess
 from image_similarity_search.service.kinds import Kind
@@ -22,6 +21,7 @@ from image_similarity_search.service.origins import Origins
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.rates import Rates
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.wrong_keys import RATE, WrongKeyLimit
 
 _log = logging.getLogger(__name__)
 
@@ -42,10 +42,10 @@ class Gate:
     """Wraps an application: checks before it, headers and measurements after it."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, metrics: Metrics, guesses: Guesses
+        self, app: ASGIApp, settings: Settings, metrics: Metrics, wrong_keys: WrongKeyLimit
     ) -> None:
         self._app = app
-        self._guesses = guesses
+        self._wrong_keys = wrong_keys
         self._keys = Keys(settings.keys)
         self._origins = Origins(settings.allowed_hosts)
         self._rates = Rates(settings.limits.rate, settings.limits.burst)
@@ -118,10 +118,10 @@ class Gate:
         shown = guess(headers)
         if not shown:
             return None
-        self._guesses.check(address, shown)
+        self._wrong_keys.check(address, shown)
         holder = self._keys.accept(headers)
         if holder is None:
-            self._guesses.was_wrong(address, shown)
+            self._wrong_keys.was_wrong(address, shown)
         return holder
 
     def _slow_down(self, client: str) -> None:

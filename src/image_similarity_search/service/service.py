@@ -11,7 +11,6 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Path, Request
 
 from image_similarity_search.service.events import Streams
-from image_similarity_search.service.guesses import Guesses
 from image_similarity_search.service.jobs import Jobs
 from image_similarity_search.service.keys import Keys
 from image_similarity_search.service.kinds import Kind
@@ -20,6 +19,7 @@ from image_similarity_search.service.open_collections import OpenCollections
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.served import Served, WorkQueue
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.wrong_keys import WrongKeyLimit
 
 _READ_ONLY = Kind(403, "read-only", "The service changes nothing")
 
@@ -31,7 +31,7 @@ class Service:
         self.settings = settings
         self.metrics = metrics
         self.keys = Keys(settings.keys)
-        self.guesses = Guesses()
+        self.wrong_keys = WrongKeyLimit()
         self.collections = OpenCollections(settings)
         self.work = WorkQueue(settings.limits, metrics)
         self.jobs = Jobs(settings.state_dir)

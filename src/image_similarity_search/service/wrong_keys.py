@@ -22,7 +22,7 @@ RATE = Kind(429, "rate", "Too many requests")
 _REMEMBERED = 10_000  # wrong keys
 
 
-class Guesses:
+class WrongKeyLimit:
     """Counts wrong keys, and cookies that were never given out, by the address they come from.
 
     Where it had its guesses, a right key is refused, too: else each answer would tell. What is
