@@ -14,7 +14,7 @@ from image_similarity_search._version import __version__
 from image_similarity_search.collection.explaining.explanation import Compared, ExplainMethod
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.reports import CollectionInfo as StoredInfo
-from image_similarity_search.service.reach import Reach
+from image_similarity_search.service.folder_status import FolderStatus
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.types import Hit, ImageRecord, Metric, Region, ScoreWord, State, Traits
 
@@ -236,7 +236,7 @@ class CollectionOut(BaseModel):
 
     @classmethod
     def of(
-        cls, info: StoredInfo, name: str, reaches: Mapping[str, Reach], *, read_only: bool
+        cls, info: StoredInfo, name: str, statuses: Mapping[str, FolderStatus], *, read_only: bool
     ) -> CollectionOut:
         """What ``Collection.info`` said, and how its roots can be reached, by their names."""
         return cls(
@@ -251,10 +251,10 @@ class CollectionOut(BaseModel):
             roots=[
                 Root(
                     name=root,
-                    available=reach.available,
-                    writable=reach.writable and not read_only,
+                    available=status.available,
+                    writable=status.writable and not read_only,
                 )
-                for root, reach in reaches.items()
+                for root, status in statuses.items()
             ],
             generation=info.generation,
             catalog_bytes=info.catalog_bytes,

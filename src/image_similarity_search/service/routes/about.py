@@ -81,6 +81,6 @@ async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
 
 
 def _described(served: Served, service: Service) -> CollectionOut:
-    reaches = {name: served.reaches.of(path) for name, path in served.roots().by_name.items()}
+    statuses = {name: served.folder_looks.of(path) for name, path in served.roots().by_name.items()}
     info = served.collection.info()
-    return CollectionOut.of(info, served.name, reaches, read_only=service.settings.read_only)
+    return CollectionOut.of(info, served.name, statuses, read_only=service.settings.read_only)
