@@ -84,12 +84,12 @@ def _recall(
 
 def _borders(catalog: Catalog, queries: list[int], allowed: IdArray) -> FloatArray:
     """The distance of the ``_K``-th nearest of ``allowed`` from each query, by comparing all."""
-    stored = catalog.embeddings(np.array(queries, dtype=np.int64))
+    stored = catalog.embeddings.of(np.array(queries, dtype=np.int64))
     order = [stored.ids.tolist().index(id_) for id_ in queries]
     rows = vectors.unpack(stored.units, stored.norms, "cosine")[order]
     nearest = np.full((len(queries), _K), np.inf, dtype=np.float32)
     for start in range(0, len(allowed), _AT_ONCE):
-        part = catalog.embeddings(allowed[start : start + _AT_ONCE])
+        part = catalog.embeddings.of(allowed[start : start + _AT_ONCE])
         far = 1 - rows @ vectors.unpack(part.units, part.norms, "cosine").T
         far[np.array(queries)[:, None] == part.ids] = np.inf
         nearest = np.partition(np.hstack([nearest, far]), _K, axis=1)[:, :_K]

@@ -99,7 +99,7 @@ class Histories:
         with keeper.current() as store:
             parts = [(ids, rows) for ids, rows in kept_vectors(store)]
             held = {id_: row for ids, rows in parts for id_, row in zip(ids, rows, strict=True)}
-            found = keeper._catalog.embeddings(keeper._catalog.indexed_ids())
+            found = keeper._catalog.embeddings.of(keeper._catalog.indexed_ids())
             rows = vectors.unpack(found.units, found.norms, "cosine")
             assert held.keys() == set(found.ids.tolist())
             for id_, row in zip(found.ids, rows, strict=True):

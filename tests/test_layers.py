@@ -22,11 +22,11 @@ _LAYERS: list[set[str]] = [
     {"collection"},
     {"testing"},
     {"catalog", "encoders", "stores", "images", "objects", "thumbnails"},
-    {"vectors", "processors", "restricted_pickle", "workers", "fetching"},
+    {"vectors", "processors", "plain_pickle", "workers", "fetching"},
     {"duplicates", "evaluation", "galleries", "reports", "understanding"},
     {"filters", "search_options"},
     {"types"},
-    {"addresses", "arguments", "markup"},
+    {"addresses", "arguments", "markup", "replacing"},
     {"errors", "_version"},
 ]
 _MODULES = sorted(_PACKAGE.rglob("*.py"))

@@ -33,7 +33,6 @@
     │   ├── StoreDimensionError         embeddings of another dimension
     │   └── StoreTrainingError          too few embeddings to train it on
     ├── ExportError                     an export can't be written
-    ├── RefusedPickleError              a pickle holds more than the data that is let through
     ├── ServiceError                    a service refused, failed, or can't be reached
     ├── WorkerUnavailableError          no process can be started to decode pictures in
     ├── ClusterUnavailableError         the cluster that is to encode can't be reached, or fails
@@ -219,13 +218,19 @@ class CollectionUnwritableError(CollectionError):
         self.remedy = remedy
 
 
+def reason_of(error: Exception) -> str:
+    """What is wrong, to go on with in a message; of the system's errors without their path."""
+    said: str | None = getattr(error, "strerror", None)
+    return f"{said[:1].lower()}{said[1:]}" if said else str(error) or type(error).__name__
+
+
 @contextmanager
 def unwritable(path: object) -> Iterator[None]:
     """Raise what the system refuses here as CollectionUnwritableError of ``path``."""
     try:
         yield
     except OSError as error:
-        raise CollectionUnwritableError(path, error.strerror or str(error)) from error
+        raise CollectionUnwritableError(path, reason_of(error)) from error
 
 
 class CollectionLockedError(CollectionError):
@@ -353,10 +358,6 @@ class ExportError(ImageSearchError):
         super().__init__(f"{path} can't be written: {reason}")
         self.path = path
         self.reason = reason
-
-
-class RefusedPickleError(ImageSearchError):
-    """A pickle holds more than the data that is let through, or is damaged."""
 
 
 class ServiceError(ImageSearchError):

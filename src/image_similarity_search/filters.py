@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias, get_args
 from image_similarity_search.addresses import address_of
 from image_similarity_search.arguments import several
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import checked_count, number
+from image_similarity_search.types import checked_count, checked_number, number
 
 Orientation = Literal["landscape", "portrait", "square"]
 ORIENTATIONS: tuple[Orientation, ...] = get_args(Orientation)
@@ -179,9 +179,8 @@ class Filter:
                 expected = "a whole number, 0 or more"
                 self._set(name, checked_count(name, value, expected, least=0))
             elif value is not None:
-                if isinstance(value, bool) or not 0 <= number(value) <= sys.float_info.max:
-                    raise ConfigError(name, value, "a ratio, 0 or more")
-                self._set(name, number(value))
+                expected = "a ratio, 0 or more"
+                self._set(name, checked_number(name, value, 0, sys.float_info.max, expected))
         least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
         if least is not None and most is not None and least > most:
             raise ConfigError(f"max_{what}", most, f"at least min_{what}, {least}")
@@ -243,7 +242,7 @@ def _aspect(given: object) -> str | float | None:
         return given
     match = _RATIO.fullmatch(given) if isinstance(given, str) else None
     ratio = float(match[1]) / float(match[2] or 1) if match and float(match[2] or 1) else given
-    if not isinstance(ratio, bool) and 0 < number(ratio) < _MOST:
+    if 0 < number(ratio) < _MOST:
         return number(ratio)
     raise ConfigError("aspect", given, f"{', '.join(ORIENTATIONS)}, or a ratio such as 3:2 or 1.5")
 
@@ -273,15 +272,11 @@ def _parsed(name: str, value: object) -> datetime | None:
 def _box(given: object) -> Box | None:
     if given is None:
         return None
-    numbers = (
-        [value for value in given if type(value) in (int, float)]
-        if isinstance(given, (list, tuple))
-        else []
-    )
-    if len(numbers) == 4 and len(given) == 4:  # type: ignore[arg-type]  # a list or a tuple by now
+    numbers = [number(value) for value in given] if isinstance(given, (list, tuple)) else []
+    if len(numbers) == 4:
         south, west, north, east = numbers
         if -90 <= south <= north <= 90 and all(-180 <= value <= 180 for value in (west, east)):
-            return float(south), float(west), float(north), float(east)
+            return south, west, north, east
     expected = (
         "four numbers in degrees: south, west, north, east, such as 45.8,5.9,47.9,10.5;"
         " south is not above north, latitudes are -90 to 90, longitudes -180 to 180"

@@ -12,9 +12,14 @@ _BREAKS = re.compile(r"(?<=[/\\_-])")
 _SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"RIFF", "image/webp"))
 
 
+def plain(given: str) -> str:
+    """Text that can be written as UTF-8 and shown; what can't is replaced."""
+    return _UNPRINTABLE.sub("\ufffd", given)
+
+
 def text(given: str) -> str:
     """Text made safe for HTML, also between quotes, and for UTF-8."""
-    return escape(_UNPRINTABLE.sub("\ufffd", given))
+    return escape(plain(given))
 
 
 def name(given: str) -> str:

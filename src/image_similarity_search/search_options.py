@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from image_similarity_search.arguments import listed
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import checked_count
+from image_similarity_search.types import checked_count, checked_number
 
 DIVERSE = 0.5
 """How much being unlike the other hits counts, where it is only said that it shall."""
+
+LESS = 0.5
+"""How much a picture to be less like counts, beside one to be like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +49,8 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        number = isinstance(self.diverse, int | float) and not isinstance(self.diverse, bool)
-        if not number or not 0 <= self.diverse <= 1:
-            raise ConfigError("diverse", self.diverse, "a number from 0 to 1")
+        diverse = checked_number("diverse", self.diverse, 0, 1, "a number from 0 to 1")
+        object.__setattr__(self, "diverse", diverse)
         for name in ("liked", "disliked"):
             object.__setattr__(self, name, _ids(name, getattr(self, name)))
         both = sorted(set(self.liked).intersection(self.disliked))

@@ -56,9 +56,11 @@ NEW = Moment()
 
 
 def number(value: object) -> float:
-    """A number as a float; NaN of what is none, or a whole number too large for a float."""
+    """A number as a float; NaN of what is none (as True), or a whole number too large."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
     try:
-        return float(value) if isinstance(value, Real) else math.nan
+        return float(value)
     except OverflowError:
         return math.nan
 
@@ -74,6 +76,18 @@ def checked_count(
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ConfigError(name, value, expected)
     return int(value)
+
+
+def checked_number(name: str, value: object, least: float, most: float, expected: str) -> float:
+    """The argument ``name`` as Python's own kind of float.
+
+    Raises:
+        ConfigError: it is none (neither is True), less than ``least`` or more than ``most``.
+    """
+    plain = number(value)
+    if not least <= plain <= most:
+        raise ConfigError(name, value, expected)
+    return plain
 
 
 def checked_seconds(name: str, value: object, *, limit: bool = True) -> float:
@@ -205,6 +219,8 @@ class Region:
                     (self.x, self.y, self.w, self.h),
                     "fractions x, y, w, h of a picture, with x + w and y + h at most 1",
                 )
+        for name, value in zip("xywh", (x, y, w, h), strict=True):
+            object.__setattr__(self, name, value)  # other processes take no numbers of NumPy
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Left, upper, right and lower edge in a picture of so many pixels; one pixel at least."""
@@ -215,28 +231,44 @@ class Region:
         return left, upper, right, lower
 
 
+Phase = Literal[
+    "scanning",
+    "indexing",
+    "reading EXIF",
+    "taking over",
+    "exporting",
+    "importing",
+    "moving",
+    "thumbnails",
+    "comparing",
+    "looking",
+    "measuring",
+    "evaluating",
+    "clustering",
+    "laying out",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a long job is: ``done`` of ``total`` images (None while still counting)."""
 
-    phase: Literal[
-        "scanning",
-        "indexing",
-        "reading EXIF",
-        "taking over",
-        "exporting",
-        "importing",
-        "moving",
-        "thumbnails",
-        "comparing",
-        "looking",
-        "measuring",
-        "evaluating",
-        "clustering",
-        "laying out",
-    ]
+    phase: Phase
     done: int
     total: int | None
 
 
 ProgressCallback: TypeAlias = Callable[[Progress], None]
+
+
+def counted(progress: ProgressCallback | None, phase: Phase, total: int) -> Callable[[int], None]:
+    """What tells of progress: it is called with how many images more are done."""
+    done = 0
+
+    def step(more: int) -> None:
+        nonlocal done
+        done = min(done + more, total)
+        if progress:
+            progress(Progress(phase, done, total))
+
+    return step

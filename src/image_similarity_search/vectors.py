@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from image_similarity_search.types import FloatArray, HalfArray, Metric
 
@@ -103,6 +104,25 @@ def _distances(query: FloatArray, rows: FloatArray, metric: Metric) -> FloatArra
     # a zero vector has no direction: its cosine with anything but itself counts as 0
     one_is_zero = rows.any(axis=1) != query.any()
     return np.where(one_is_zero, np.float32(1), squared / 2).astype(np.float32)
+
+
+def all_distances(queries: FloatArray, rows: FloatArray, metric: Metric) -> NDArray[np.float64]:
+    """Distances ``(q, n)`` from many comparable vectors ``(q, dim)``, as ``distances`` of each.
+
+    In float64, since in float32 a product of matrices would bring nearly equal ones in any order.
+    """
+    if metric == "l1":
+        return np.array([distances(query, rows, metric) for query in queries], float)
+    left, right = queries.astype(np.float64), rows.astype(np.float64)
+    products = left @ right.T
+    if metric == "ip":
+        return np.asarray(-products)
+    left_squares = np.square(left).sum(axis=1)[:, None]
+    right_squares = np.square(right).sum(axis=1)[None]
+    squared = np.maximum(left_squares + right_squares - 2 * products, 0)
+    if metric == "l2":
+        return np.asarray(np.sqrt(squared))
+    return np.where((left_squares == 0) != (right_squares == 0), 1, squared / 2)
 
 
 def as_near(distance: float, query: FloatArray, norms: FloatArray, metric: Metric) -> float:

@@ -79,7 +79,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[
     draw(3).save(place / "elsewhere.png")
     arguments = ["-m", "image_similarity_search", "mcp", "--index-dir", str(place / "index")]
     arguments += ["--allow-folder", str(place / "allowed"), "--allow-changes"]
-    server = StdioServerParameters(command=sys.executable, args=arguments)
+    server = StdioServerParameters(command=sys.executable, args=arguments, env={**os.environ})
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(Client(server)) as client,
@@ -120,6 +120,16 @@ def test_a_picture_is_searched_by_its_path(agent: Agent) -> None:
         assert [hit["rank"] for hit in hits] == [1, 2, 3]
         assert hits[0]["path"] == str(agent.place / "photos" / "holiday" / "picture 3.png")
         assert hits[0]["score"] == 1.0
+
+
+def test_an_image_to_be_unlike_needs_no_file(agent: Agent) -> None:
+    path, region = agent("get_image", id=7)["path"], {"x": 0, "y": 0, "w": 1, "h": 0.5}
+    query = str(agent.place / "allowed" / "query.png")
+    os.rename(path, f"{path} is away")
+    try:
+        assert agent("search_images", path=query, region=region, unlike=[7])["hits"]
+    finally:
+        os.rename(f"{path} is away", path)
 
 
 def test_an_image_is_searched_by_its_id_among_some(agent: Agent) -> None:

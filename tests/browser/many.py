@@ -8,7 +8,7 @@ import numpy as np
 from conftest import draw
 
 from image_similarity_search.catalog.new_catalog import NewCatalog
-from image_similarity_search.catalog.values import Rows
+from image_similarity_search.catalog.values import ImageBatch
 from image_similarity_search.collection.identity import identity_of
 from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 from image_similarity_search.images.thumbnail import thumbnail_of
@@ -34,7 +34,7 @@ def make_many(place: Path) -> None:
             units /= np.linalg.norm(units, axis=1, keepdims=True)
             records = [_record(photos, id_) for id_ in range(start, start + _AT_ONCE)]
             norms = np.ones(_AT_ONCE, dtype=np.float32)
-            catalog.put_rows(Rows(records, units.astype(np.float16), norms))
+            catalog.put_rows(ImageBatch(records, units.astype(np.float16), norms))
         catalog.put_in_place()
     kept = ThumbnailFile(str(index))
     kept.put({_content(seed): thumbnail_of(draw(seed, (256, 192))) for seed in range(_CONTENTS)})

@@ -132,7 +132,7 @@ class CatalogMachine(RuleBasedStateMachine):
     def catch_up(self) -> None:
         for id_ in self.catalog.removals.since(self.copied):
             self.copy.pop(int(id_), None)
-        for part in self.catalog.embeddings_since(self.copied):
+        for part in self.catalog.embeddings.since(self.copied):
             for row, id_ in enumerate(part.ids):
                 self.copy[int(id_)] = part.units[row].tobytes()
         self.copied = self.catalog.generation
@@ -161,7 +161,7 @@ class CatalogMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_same_embeddings(self) -> None:
-        found = self.catalog.embeddings(np.array(sorted(self.model), dtype=np.int64))
+        found = self.catalog.embeddings.of(np.array(sorted(self.model), dtype=np.int64))
         for id_, unit, norm in zip(found.ids, found.units, found.norms, strict=True):
             seed = self.model[int(id_)].seed
             assert seed is not None
@@ -187,20 +187,20 @@ def test_a_damaged_embedding_is_never_used(catalog: Catalog, tmp_path: Path) -> 
     other.commit()
     other.close()
     with pytest.raises(CollectionCorruptError, match="embedding of image 1"):
-        catalog.embeddings(np.array([1]))
+        catalog.embeddings.of(np.array([1]))
     with pytest.raises(CollectionCorruptError):
-        list(catalog.embeddings_since(0))
+        list(catalog.embeddings.since(0))
     catalog.close()
 
 
 def test_embeddings_come_in_the_order_asked_for_or_not_at_all(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.changes.put(catalog.places.require_place("/p/b.jpg"), FileStat(1, 2), picture(2))
-    found = catalog.embeddings_in_order(np.array([2, 1, 2]))
+    found = catalog.embeddings.in_order(np.array([2, 1, 2]))
     assert found.norms.tolist() == [picture(seed).norm for seed in (2, 1, 2)]
     assert (found.units == [picture(seed).unit for seed in (2, 1, 2)]).all()
     with pytest.raises(CollectionCorruptError, match="image 3 has no embedding"):
-        catalog.embeddings_in_order(np.array([1, 3]))
+        catalog.embeddings.in_order(np.array([1, 3]))
     catalog.close()
 
 

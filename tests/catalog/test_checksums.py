@@ -56,7 +56,7 @@ def read_all(folder: Path) -> None:
         assert len(catalog.records([1, 2])) == 2
         assert len(list(catalog.all_records())) == 2
         assert len(list(catalog.all_records(skipped=True))) == 1
-        assert len(next(catalog.embeddings_since(0)).ids) == 2
+        assert len(next(catalog.embeddings.since(0)).ids) == 2
         assert list(catalog.places.roots().values()) == ["/p"]
 
 

@@ -12,14 +12,14 @@ import pytest
 
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.new_catalog import NewCatalog
-from image_similarity_search.catalog.values import FileStat, Identity, Picture, Rows
+from image_similarity_search.catalog.values import FileStat, Identity, ImageBatch, Picture
 from image_similarity_search.errors import CollectionNotFoundError, ConfigError
 from image_similarity_search.types import ImageRecord
 
 IDENTITY = Identity("e", "", 4, "l2", "auto")
 
 
-def rows_of(*images: tuple[int, str]) -> Rows:
+def rows_of(*images: tuple[int, str]) -> ImageBatch:
     records = [
         ImageRecord(
             id_, path, 10 * id_, -id_, f"{id_:032x}", id_, None, "indexed", None, {"n": id_}
@@ -27,7 +27,7 @@ def rows_of(*images: tuple[int, str]) -> Rows:
         for id_, path in images
     ]
     units = np.random.default_rng(len(images)).standard_normal((len(images), 4))
-    return Rows(records, units.astype(np.float16), np.arange(len(images), dtype=np.float32))
+    return ImageBatch(records, units.astype(np.float16), np.arange(len(images), dtype=np.float32))
 
 
 def test_what_was_put_is_there(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_what_was_put_is_there(tmp_path: Path) -> None:
     with closing(Catalog(str(tmp_path))) as catalog:
         assert list(catalog.records([3, 5, 9, 10]).values()) == rows.records
         assert len(catalog.indexed_ids()) == 5
-        found = catalog.embeddings(np.array([3, 5, 9, 10]))
+        found = catalog.embeddings.of(np.array([3, 5, 9, 10]))
         order = np.argsort(found.ids)
         assert np.array_equal(found.units[order], rows.units)
         assert np.array_equal(found.norms[order], rows.norms)
@@ -115,7 +115,7 @@ def test_questions_of_one_moment_see_no_later_change(tmp_path: Path) -> None:
             with writer.transaction():
                 writer.changes.remove([1])
             assert [record.id for record in reader.all_records()] == [1, 2]
-            assert len(reader.embeddings(np.array([1, 2])).ids) == 2
+            assert len(reader.embeddings.of(np.array([1, 2])).ids) == 2
         assert [record.id for record in reader.all_records()] == [2]
         with reader.transaction():
             reader.changes.remove([2])

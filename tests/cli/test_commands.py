@@ -235,7 +235,7 @@ def test_many_files_that_are_left_for_one_reason_are_one_line(indexed: Iss, phot
     done = indexed(*action)
     assert done.stderr.count(b"left as") == 1
     assert b"8 files, the first of them " in done.stderr
-    assert b"No such file" in done.stderr
+    assert b"no such file" in done.stderr
 
 
 def test_why_pixels_can_not_be_compared_is_told(indexed: Iss, photos: Path) -> None:
@@ -522,6 +522,8 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["rebuild", "--index", ""], 2, "--index is ''"),
         (["rebuild", "--index", "IVF65536,Flat"], 6, "2,555,904 images or more, and there are 12"),
         (["info", "--measure-recall", "-k", "0"], 2, "k is 0"),
+        (["info", "-k", "5"], 2, "--measure-recall"),
+        (["models", "--text"], 2, "--fetch NAME"),
         (["frobnicate"], 2, "No such command"),
     ],
 )

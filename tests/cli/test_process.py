@@ -50,7 +50,7 @@ def test_a_full_disk_behind_standard_output_is_said(indexed: Path) -> None:
     command = f"{' '.join(ISS)} info > /dev/full"
     done = subprocess.run(["bash", "-c", command], cwd=indexed, capture_output=True, check=False)
     assert done.returncode == exits.FAILED
-    assert done.stderr == b"iss: standard output: No space left on device\n"
+    assert done.stderr == b"iss: standard output: no space left on device\n"
 
 
 def test_completion_completes() -> None:

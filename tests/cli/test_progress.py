@@ -37,6 +37,20 @@ def test_on_a_terminal_it_is_a_bar_with_rate_and_time_left(photos: Path, tmp_pat
     assert done.stdout.startswith("indexed 12")
 
 
+def test_a_phase_that_begins_again_counts_to_another_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress.ProgressBar() as bar:
+        for total in (500, 20):
+            for done in range(0, total + 1, 10):
+                bar(Progress("looking", done, total))
+                time.sleep(0.11 if done == 10 else 0)  # it is drawn ten times a second
+    shown = capsys.readouterr().err
+    assert "/500 [" in shown
+    assert "/20 [" in shown
+
+
 def test_elsewhere_it_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

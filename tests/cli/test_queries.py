@@ -141,6 +141,11 @@ def test_tags(iss: Iss) -> None:
     assert lines(iss("tag", "list")) == ["      2  beach", "      6  holiday"]
     found = lines(iss("search", "--id", "2", "--tag", "beach", "--paths"))
     assert len(found) == 2
+    listed = (
+        b"\xef\xbb\xbf" + os.fsencode(photos / "picture 0.jpg") + b"\r\n"
+    )  # as Windows writes it
+    iss("tag", "add", "listed", "--files-from", "-", stdin=listed)
+    iss("tag", "remove", "listed", "--files-from", "-", stdin=listed)
     iss("tag", "remove", "beach", "--id", "3")
     assert iss.json("tag", "list") == {"tags": {"beach": 1, "holiday": 6}}
     for wrong in (["add"], ["add", "beach"], ["list", "beach"], ["add", " ", "--id", "1"]):

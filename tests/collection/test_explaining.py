@@ -17,8 +17,8 @@ from image_similarity_search import vectors
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.queries import pixels_of
 from image_similarity_search.encoders import registry
+from image_similarity_search.encoders.feature_maps import feature_encoder
 from image_similarity_search.encoders.onnx import OnnxEncoder
-from image_similarity_search.encoders.places import feature_encoder
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError

@@ -108,15 +108,18 @@ def test_what_is_no_count_is_refused(opened: Collection, what: str) -> None:
 @pytest.mark.parametrize("what", NUMBERS)
 def test_what_is_no_number_is_refused(opened: Collection, what: str) -> None:
     endless = () if what.endswith(("time_limit", "seconds")) else (math.inf,)
-    for wrong in (math.nan, *endless, -math.inf, 10**400, "three"):
+    for wrong in (math.nan, *endless, -math.inf, 10**400, "three", True):
         with pytest.raises(ConfigError, match=rf"\b{what.split()[1]} is "):
             NUMBERS[what](opened, wrong)
     NUMBERS[what](opened, 0.5)
-
-
-@pytest.mark.parametrize("what", ["sync time_limit", "uploads seconds", "tune recall"])
-def test_a_number_of_numpy_is_one(opened: Collection, what: str) -> None:
     NUMBERS[what](opened, np.float32(0.5))
+
+
+@pytest.mark.parametrize("wrong", [None, 0.5, (), (0.5, 0.5), "0.5"])
+def test_what_is_not_three_numbers_is_refused(wrong: Any) -> None:
+    for name in ("mean", "std"):
+        with pytest.raises(ConfigError, match=f"{name} is .*three numbers"):
+            Preprocessing(**{name: wrong})
 
 
 @pytest.mark.parametrize("wrong", [math.nan, -1, "long"])

@@ -224,5 +224,5 @@ def _asked(reader: subprocess.Popen[str]) -> int:
 
 def test_where_nothing_can_be_made_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CollectionUnwritableError, match="Not a directory"):
+    with pytest.raises(CollectionUnwritableError, match="not a directory"):
         Collection.open(tmp_path / "file" / "index", encoder="colour-texture", create=True)

@@ -76,7 +76,7 @@ def test_it_can_be_searched_and_verified_but_not_changed(index: Path) -> None:
     lines = run_mounted(index, _SEARCH).splitlines()
     assert lines[0] == "11 False"
     assert lines[1].startswith("CollectionUnwritableError")
-    assert "Read-only file system" in lines[1]
+    assert "read-only file system" in lines[1]
 
 
 def test_without_a_store_it_can_be_searched_too(index: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from camera_files import TAKEN, exif
 from conftest import CountingEncoder, draw
@@ -48,6 +49,7 @@ def test_images_are_found_by_what_their_files_say(collection: Collection, shots:
         (Filter(taken_before=datetime(2024, 5, 17, 18, 30)), {"fiji"}),
         (Filter(gps_box=(45.8, 5.9, 47.9, 10.5)), {"berne"}),
         (Filter(gps_box=[-20, 170, -10, -170]), {"fiji"}),
+        (Filter(gps_box=tuple(np.array([-20.5, 170, -10, -170]))), {"fiji"}),
         (Filter(gps_box=(-90, -180, 90, 180)), {"berne", "fiji"}),
         (Filter(colours="red"), {"red"}),
         (Filter(colours=["red", "blue"]), set()),
@@ -173,6 +175,7 @@ def test_an_older_golden_says_nothing_and_the_newest_does(tmp_path: Path) -> Non
         {"taken_after": "2025", "taken_before": "2024"},
         {"gps_box": (1, 2, 3)},
         {"gps_box": (10, 0, 5, 0)},
+        {"gps_box": (0, 0, True, 1)},
         {"gps_box": (-91, 0, 0, 0)},
         {"gps_box": (0, 0, 0, 181)},
         {"gps_box": (0, 0, 0, float("nan"))},

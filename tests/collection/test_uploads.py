@@ -66,7 +66,7 @@ def test_a_part_is_embedded_as_if_it_were_a_picture(collection: Collection) -> N
     whole.save(out, "PNG")
     part.save(cut, "PNG")
     with collection.uploads() as uploads:
-        row = uploads.embed(out.getvalue(), Region(0.5, 0.25, 0.5, 0.5)).result()
+        row = uploads.embed(out.getvalue(), Region(*np.array([0.5, 0.25, 0.5, 0.5]))).result()
     assert (row == collection.embed([cut.getvalue()])[0]).all()
 
 

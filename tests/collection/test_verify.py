@@ -104,7 +104,7 @@ def _rewritten(index: Path, change: str) -> None:
     moment = catalog.moment
     identity = catalog.identity
     store = FaissStore(identity.dim, identity.metric, identity.index)
-    for part in catalog.embeddings_since(0):
+    for part in catalog.embeddings.since(0):
         rows = part.units.astype(np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         ids = part.ids.copy()

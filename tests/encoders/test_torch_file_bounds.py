@@ -23,7 +23,7 @@ from torch_writer import (
     torch_zip,
 )
 
-from image_similarity_search.encoders import plain_pickle
+from image_similarity_search import plain_pickle
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="only Linux says how much memory a process took"

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from image_similarity_search import EncoderSpec, Preprocessing, TorchEncoder, create_encoder
+from image_similarity_search.encoders.torch_module import preprocessing_of
 from image_similarity_search.errors import (
     ConfigError,
     EncoderOutputError,
@@ -52,6 +53,24 @@ def test_without_torch_the_install_line_is_said(make: Any) -> None:
         make()
     assert "can't be imported" in caught.value.problem
     assert "pip install 'image-similarity-search[torch]'" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("said", "fit"),
+    [
+        ({"crop_pct": 1.0, "crop_mode": "squash"}, "stretch"),
+        ({"crop_pct": 1.0, "crop_mode": "center"}, "crop"),
+        ({"crop_pct": 0.9, "crop_mode": "squash"}, "crop"),  # which can't be said here
+    ],
+)
+def test_a_network_of_timm_that_squashes_sees_the_whole_picture(
+    said: dict[str, Any], fit: str
+) -> None:
+    channels = (0.5, 0.5, 0.5)
+    made = preprocessing_of(
+        {"input_size": (3, 336, 336), "mean": channels, "std": channels, **said}
+    )
+    assert made.fit == fit
 
 
 @with_torch

@@ -290,6 +290,9 @@ def test_a_session_stands_for_a_key(serve: Starter, here: str) -> None:
         "-",
     ]
     client.cookies.clear()
+    for foreign in ('x={"a":1}', "x=a b", "ü=1", "bare"):  # of other programs, on other ports
+        sent = httpx.Headers({b"cookie": f"{foreign}; {COOKIE}={value}".encode()})
+        assert client.get(here, headers=sent).status_code == 200, foreign
     for other in forged:
         sent = httpx.Headers({b"cookie": f"{COOKIE}={other}".encode()})
         assert client.get(here, headers=sent).status_code == 401, other

@@ -66,9 +66,12 @@ def test_everything_that_can_be_asked(client: Client, place: Path) -> None:
     assert [hit.image.id for hit in client.search(3, k=4)] == by_id
     assert client.search(3, threshold=0.9999) == []
     assert client.search(3, k=1, region=Region(0, 0, 0.5, 0.5))[0].image.id != 3
+    half: Any = np.float32(0.5)
+    upper = Region(*np.array([0, 0, 1, 0.5], np.float32))
+    assert client.search(picture(50), region=upper)
     conditions = {"formats": ["png"]}
     found = client.search_by_examples(
-        [Example(3), Example(picture(50), 0.5, Region(0, 0, 1, 0.5)), Example(4, -0.2)],
+        [Example(3), Example(picture(50), half, upper), Example(4, -0.2)],
         k=20,
         where=conditions,
     )

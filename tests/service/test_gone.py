@@ -24,7 +24,7 @@ from image_similarity_search.catalog import database, whereabouts
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import CollectionCorruptError, CollectionError
-from image_similarity_search.service import serving, shelf
+from image_similarity_search.service import open_collections, serving
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.settings import Settings
@@ -232,7 +232,7 @@ def test_a_disk_that_does_not_answer_holds_up_no_other_collection(
         return look(collection)
 
     monkeypatch.setattr(Collection, "is_in_place", slow)
-    monkeypatch.setattr(shelf, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(open_collections, "_LOOK_SECONDS", 0.1)
     for _ in range(2):
         answer = two.get("/v1/collections/others")
         assert (answer.status_code, slug_of(answer)) == (503, "collection-gone")
@@ -250,7 +250,7 @@ def test_a_disk_that_does_not_answer_at_the_start_holds_up_no_other_collection(
     """A file of it is a pipe: who opens it hangs, as on a drive whose server is away."""
     shutil.copytree(place / "index", place / "others")
     os.mkfifo(place / "others" / whereabouts.POINTER)
-    for module in (shelf, serving):
+    for module in (open_collections, serving):
         monkeypatch.setattr(module, "OPEN_SECONDS", 0.3)
     places = (("others", str(place / "others")), (NAME, str(place / "index")))
     serving._try_opening([folder for _, folder in places])
@@ -269,14 +269,14 @@ def test_a_disk_that_does_not_answer_at_the_start_holds_up_no_other_collection(
 def test_what_takes_long_to_open_is_waited_for_at_the_start(
     serve: Starter, here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = shelf._Place._opened
+    opened = open_collections._Place._opened
 
-    def slow(place: shelf._Place) -> Served:
+    def slow(place: open_collections._Place) -> Served:
         time.sleep(0.6)
         return opened(place)
 
-    monkeypatch.setattr(shelf, "OPEN_SECONDS", 0.3)
-    monkeypatch.setattr(shelf._Place, "_opened", slow)
+    monkeypatch.setattr(open_collections, "OPEN_SECONDS", 0.3)
+    monkeypatch.setattr(open_collections._Place, "_opened", slow)
     assert serve().get(here).status_code == 200
 
 

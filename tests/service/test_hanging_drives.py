@@ -17,7 +17,7 @@ from conftest import until
 from running import NAME, Starter, copied, running
 from test_attacks import slug_of
 
-from image_similarity_search.service import files, reach
+from image_similarity_search.service import files, folder_status
 from image_similarity_search.service.settings import Limits, Settings
 
 _HUNG = "/v1/collections/hung"
@@ -29,7 +29,7 @@ class Drive:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers = Event()
         self.asked = 0
-        opened, look = files._opened, reach._look
+        opened, look = files._opened, folder_status._look
 
         def hang(path: str) -> None:
             if path.startswith(str(folder)):
@@ -40,13 +40,13 @@ class Drive:
             hang(real)
             return opened(root, real)
 
-        def slow_look(path: str) -> reach.Reach:
+        def slow_look(path: str) -> folder_status.FolderStatus:
             hang(path)
             return look(path)
 
         monkeypatch.setattr(files, "_opened", slow_opened)
-        monkeypatch.setattr(reach, "_look", slow_look)
-        monkeypatch.setattr(reach, "_SECONDS", 0.1)
+        monkeypatch.setattr(folder_status, "_look", slow_look)
+        monkeypatch.setattr(folder_status, "_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from running import Starter
 from test_attacks import KEY, slug_of
 
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.service.guesses import GUESSES_A_MINUTE, Guesses
 from image_similarity_search.service.keys import COOKIE
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.wrong_keys import GUESSES_A_MINUTE, WrongKeyLimit
 
 PROXY = "127.0.0.1"
 RIGHT = {"authorization": f"Bearer {KEY}"}
@@ -78,16 +78,16 @@ def test_who_asks_is_told_by_the_proxy_alone(serve: Starter, here: str) -> None:
 
 
 def test_a_client_is_a_network_of_ipv6() -> None:
-    guesses = Guesses()
+    limit = WrongKeyLimit()
     for number in range(GUESSES_A_MINUTE):
-        guesses.was_wrong(f"2001:db8::{number:x}", f"guess {number}")
+        limit.was_wrong(f"2001:db8::{number:x}", f"guess {number}")
     with pytest.raises(Refusal, match="too many"):
-        guesses.check("2001:db8::ffff:1", KEY)
+        limit.check("2001:db8::ffff:1", KEY)
     for other in ("2001:db8:0:1::1", "::ffff:203.0.113.1", "unknown"):
-        guesses.check(other, KEY)
+        limit.check(other, KEY)
     for number in range(GUESSES_A_MINUTE):
-        guesses.was_wrong("::ffff:203.0.113.1", f"more {number}")
-    guesses.check("::ffff:203.0.113.2", KEY)
+        limit.was_wrong("::ffff:203.0.113.1", f"more {number}")
+    limit.check("::ffff:203.0.113.2", KEY)
 
 
 def test_behind_a_proxy_that_encrypts(serve: Starter, here: str) -> None:

@@ -15,7 +15,7 @@ from running import NAME, Starter
 from test_attacks import KEY
 
 from image_similarity_search.service import log_lines
-from image_similarity_search.service.guesses import GUESSES_A_MINUTE
+from image_similarity_search.service.wrong_keys import GUESSES_A_MINUTE
 
 _SCRIPT = """
 import os, resource, shutil, sys

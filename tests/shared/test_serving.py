@@ -18,7 +18,7 @@ from image_similarity_search.catalog.whereabouts import POINTER
 from image_similarity_search.cli.commands.serve import command
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import CollectionUnavailableError
-from image_similarity_search.service import serving, shelf
+from image_similarity_search.service import open_collections, serving
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_one_that_is_away_for_a_while_stops_no_other(
 def test_a_server_that_does_not_answer_is_not_waited_for(
     places: tuple[tuple[str, str], ...], serve: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelf, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(open_collections, "_LOOK_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         silent_url = f"postgresql://iss@127.0.0.1:{port}/postgres?connect_timeout=3\n"

@@ -91,7 +91,7 @@ class Follower:
             now = self._catalog.generation
             for id_ in self._catalog.removals.since(self.generation):
                 self.held.pop(int(id_), None)
-            for part in self._catalog.embeddings_since(self.generation):
+            for part in self._catalog.embeddings.since(self.generation):
                 units = map(bytes, part.units)
                 self.held |= dict(zip(part.ids.tolist(), units, strict=True))
         assert now >= self.generation, "time ran backwards"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import BaseModel, Field
 
@@ -12,6 +12,7 @@ from image_similarity_search.catalog.tags import tags_in
 from image_similarity_search.duplicates import Duplicate, DuplicateGroup, DuplicateLevel
 from image_similarity_search.reports import CollectionInfo, SyncReport
 from image_similarity_search.service.roots import text_of
+from image_similarity_search.service.schemas import camera_time_of, time_of
 from image_similarity_search.types import Hit, ImageRecord, Metric, ScoreWord, State, Traits
 
 
@@ -58,9 +59,9 @@ class Details(ImageOut):
         said = traits or Traits()
         return cls(
             **ImageOut.of(record).model_dump(),
-            modified=_time(record.mtime_ns / 1e9),
+            modified=time_of(record.mtime_ns / 1e9),
             camera=said.camera,
-            taken=_clock(said.taken),
+            taken=camera_time_of(said.taken),
             latitude=said.latitude,
             longitude=said.longitude,
             colours=list(said.colours),
@@ -213,12 +214,6 @@ class GroupsOut(BaseModel):
     images: int = Field(description="That were compared.")
 
 
-class TagsOut(BaseModel):
-    """How many images have each tag."""
-
-    tags: dict[str, int]
-
-
 class ChangedOut(BaseModel):
     """How many images, or pairs, are other than before."""
 
@@ -240,16 +235,3 @@ class SyncOut(BaseModel):
     def of(cls, report: SyncReport) -> SyncOut:
         """What ``Collection.sync`` said."""
         return cls(**{name: getattr(report, name) for name in cls.model_fields})
-
-
-def _time(seconds: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-
-
-def _clock(seconds: int | None) -> datetime | None:
-    """A camera's time, which has no zone."""
-    moment = None if seconds is None else _time(seconds)
-    return moment and moment.replace(tzinfo=None)

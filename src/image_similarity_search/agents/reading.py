@@ -20,7 +20,6 @@ from image_similarity_search.agents.answers import (
     InfoOut,
     PageOut,
     SearchOut,
-    TagsOut,
 )
 from image_similarity_search.agents.pictures import Pictures
 from image_similarity_search.agents.progress import reporter
@@ -29,18 +28,11 @@ from image_similarity_search.collection.examples import Example
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.errors import ConfigError, ImageError
 from image_similarity_search.filters import Filter
-from image_similarity_search.search_options import SearchOptions
-from image_similarity_search.service.requests import (
-    FilterIn,
-    Id,
-    K,
-    Least,
-    OptionsIn,
-    RegionIn,
-)
+from image_similarity_search.search_options import LESS, SearchOptions
+from image_similarity_search.service.requests import FilterIn, Id, K, Least, OptionsIn, RegionIn
+from image_similarity_search.service.schemas import TagsOut
 from image_similarity_search.types import ImageRecord, Text
 
-_LESS = 0.5  # that a picture to be less like counts, as on the command line
 _MOST_OTHERS = 20  # of a group of duplicates
 
 
@@ -224,15 +216,14 @@ class ReadingTools:
         part = region.part() if region else None
         if part and path is None and id_ is None:
             raise ConfigError("region", region, "a path or an id that it is a part of")
-        seen_anew = part is not None or len(how.ways) > 1
         examples = []
         if path is not None:
             examples.append(Example(self._pictures.embedding(path, part, how.ways)))
             part = None  # it is of the first
-        for image, weight in [(id_, 1.0), *((each, -_LESS) for each in unlike)]:
+        for image, weight in [(id_, 1.0), *((each, -LESS) for each in unlike)]:
             if image is None:
                 continue
-            if seen_anew:
+            if part is not None or len(how.ways) > 1:
                 record = self._collection.get(image)
                 seen = self._pictures.embedding(record.path, part, how.ways)
                 examples.append(Example(seen, weight, of=image))

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from image_similarity_search.catalog.dialect import Dialect
-from image_similarity_search.catalog.parts import Row
+from image_similarity_search.catalog.parts import Row, in_parts
+from image_similarity_search.errors import CollectionCorruptError
 
 
 class AnyDatabase(Protocol):
@@ -17,11 +18,8 @@ class AnyDatabase(Protocol):
     """
 
     sql: Dialect
-
-    @property
-    def path(self) -> str:
-        """Where it is, for people: a file, or a URL without secrets."""
-        ...
+    path: str
+    """Where it is, for people: a file, or a URL without secrets."""
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query."""
@@ -29,7 +27,7 @@ class AnyDatabase(Protocol):
 
     def parts(self, sql: str, *parameters: Any, after: int = -1) -> Iterator[list[Row]]:
         """The rows of a query, about a thousand at a time; see ``in_parts``."""
-        ...
+        return in_parts(self.rows, self.path, sql, *parameters, after=(after,))
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, or None."""
@@ -37,7 +35,10 @@ class AnyDatabase(Protocol):
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The first column of the first row of a query, which must have one."""
-        ...
+        row = self.row(sql, parameters)
+        if row is None:
+            raise CollectionCorruptError(self.path, f"no row for: {sql}")
+        return row[0]
 
     def write(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run a statement that changes rows."""

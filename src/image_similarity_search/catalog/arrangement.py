@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from image_similarity_search.catalog.any_database import AnyDatabase
-from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.places import Places
 from image_similarity_search.catalog.rows import Rows
@@ -13,15 +12,6 @@ from image_similarity_search.catalog.turns import Turns
 
 if TYPE_CHECKING:
     from image_similarity_search.catalog.postgresql.shared_database import SharedDatabase
-
-
-def rows_of(database: AnyDatabase, checksums: Checksums) -> Rows:
-    """The rows of a catalog."""
-    if database.sql is not POSTGRESQL:
-        return Rows(database, checksums)
-    from image_similarity_search.catalog.postgresql.shared_rows import SharedRows
-
-    return SharedRows(database, checksums)
 
 
 def arranged(folder: str, database: AnyDatabase, rows: Rows) -> tuple[Places, Turns]:

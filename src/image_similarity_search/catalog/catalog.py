@@ -15,7 +15,7 @@ import numpy as np
 
 from image_similarity_search.catalog import whereabouts
 from image_similarity_search.catalog.any_database import AnyDatabase
-from image_similarity_search.catalog.arrangement import arranged, rows_of
+from image_similarity_search.catalog.arrangement import arranged
 from image_similarity_search.catalog.changes import Changes
 from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.contents import Contents
@@ -28,11 +28,7 @@ from image_similarity_search.catalog.history import History
 from image_similarity_search.catalog.measured import Measured
 from image_similarity_search.catalog.meta import PROGRESS, Meta
 from image_similarity_search.catalog.removals import Removals
-from image_similarity_search.catalog.rows import (
-    EMBEDDED_RECORD,
-    RECORD,
-    indexed,
-)
+from image_similarity_search.catalog.rows import EMBEDDED_RECORD, RECORD, Rows, indexed
 from image_similarity_search.catalog.selection import Selection
 from image_similarity_search.catalog.switches import Switches
 from image_similarity_search.catalog.tags import Tags
@@ -40,7 +36,6 @@ from image_similarity_search.catalog.traits import TraitTable
 from image_similarity_search.catalog.values import (
     DISPLACED_NAMES,
     Counts,
-    Embeddings,
     Identity,
     Picture,
     is_displaced,
@@ -82,8 +77,8 @@ class Catalog:
         try:
             self.read_identity()
             checksums = Checksums(self.identity.id)
-            self._rows = rows_of(self._database, checksums)
-            self._embeddings = EmbeddingTable(self._database, checksums, self.identity.dim)
+            self._rows = Rows(self._database, checksums)
+            self.embeddings = EmbeddingTable(self._database, checksums, self.identity.dim)
             self.places, self.turns = arranged(folder, self._database, self._rows)
             self.files = Files(self._database, self._rows)
             self.selection = Selection(self._database, self._rows)
@@ -96,7 +91,7 @@ class Catalog:
             self.changes = Changes(
                 self._database,
                 self._rows,
-                self._embeddings,
+                self.embeddings,
                 self.traits,
                 self.removals,
                 self.forgotten,
@@ -330,28 +325,6 @@ class Catalog:
         changed: int = self._database.value(since, (generation,))
         return changed + self.removals.count_since(generation)
 
-    def embeddings(self, ids: IdArray) -> Embeddings:
-        """The embeddings of these ids, those that there are, in no particular order.
-
-        Raises:
-            CollectionCorruptError: one of them is not as it was written.
-        """
-        return self._embeddings.of(ids)
-
-    def embeddings_in_order(self, ids: IdArray) -> Embeddings:
-        """The embeddings of all of these ids, in their order.
-
-        Raises:
-            CollectionCorruptError: one of them is missing, or not as it was written.
-        """
-        found = self.embeddings(ids)
-        at = {id_: place for place, id_ in enumerate(found.ids.tolist())}
-        try:
-            places = [at[id_] for id_ in ids.tolist()]
-        except KeyError as id_:
-            raise CollectionCorruptError(self.path, f"image {id_} has no embedding") from None
-        return Embeddings(ids, found.units[places], found.norms[places])
-
     def indexed_ids(self) -> IdArray:
         """The ids of all indexed images, in order."""
         rows = self._database.rows("SELECT id FROM images WHERE state = 'indexed' ORDER BY id")
@@ -360,7 +333,7 @@ class Catalog:
     def picture(self, id_: int) -> Picture:
         """What indexing the file of an indexed image yielded."""
         image = self._rows.image_of(id_)
-        stored = self.embeddings(np.array([id_], dtype=np.int64))
+        stored = self.embeddings.of(np.array([id_], dtype=np.int64))
         if image is None or not len(stored.ids):
             raise CollectionCorruptError(self.path, f"image {id_} has no embedding")
         try:
@@ -376,21 +349,3 @@ class Catalog:
             norm=float(stored.norms[0]),
             traits=traits,
         )
-
-    def embeddings_since(self, generation: int, *, after: int = -1) -> Iterator[Embeddings]:
-        """The embeddings that are new or changed since ``generation``, a part at a time.
-
-        They come in order of id; with ``after``, only those of a greater one.
-
-        Raises:
-            CollectionCorruptError: one of them is not as it was written.
-        """
-        return self._embeddings.since(generation, after)
-
-    def count_embeddings(self) -> int:
-        """How many embeddings there are; ``check_count`` compares that with what there should."""
-        return self._embeddings.count()
-
-    def few_embeddings_since(self, generation: int) -> Embeddings:
-        """The same, all at once and in no particular order; quick where they are few."""
-        return self._embeddings.of_few_since(generation)

@@ -78,6 +78,7 @@ class Changes:
         Its tags stay, and are remembered by its former content: that may be back elsewhere.
         """
         digest = bytes.fromhex(content_hash) if content_hash else None
+        reason = reason.replace("\0", "\ufffd")  # a library may put one in; PostgreSQL takes none
         if known := self._rows.image_at(place.folder_id, os.fsencode(place.name)):
             self._forgotten.remember([known.id], self.generation)
         image = self._row_for(place, stat)

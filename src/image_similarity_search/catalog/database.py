@@ -11,11 +11,12 @@ from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.checksums import Checksums, checksum_of_meta
 from image_similarity_search.catalog.dialect import SQLITE
 from image_similarity_search.catalog.lock import no_locks
 from image_similarity_search.catalog.migrations import READABLE, bring_up_to_date, stand_in
-from image_similarity_search.catalog.parts import Row, in_parts
+from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.schema import (
     APPLICATION_ID,
     FORMAT_VERSION,
@@ -47,7 +48,7 @@ _NO_ROOM = (
 _BUSY_SECONDS = 10.0
 
 
-class Database:
+class Database(AnyDatabase):
     """A connection that several threads may share, one statement or transaction at a time."""
 
     sql = SQLITE
@@ -123,23 +124,12 @@ class Database:
             self._thaw()
             return self._connection.execute(sql, parameters).fetchall()
 
-    def parts(self, sql: str, *parameters: Any, after: int = -1) -> Iterator[list[Row]]:
-        """The rows of a query, about a thousand at a time; see ``in_parts``."""
-        return in_parts(self.rows, self.path, sql, *parameters, after=after)
-
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, or None."""
         with self._lock, self._translated:
             self._thaw()
             row: Row | None = self._connection.execute(sql, parameters).fetchone()
             return row
-
-    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        """The first column of the first row of a query, which must have one."""
-        row = self.row(sql, parameters)
-        if row is None:
-            raise CollectionCorruptError(self.path, f"no row for: {sql}")
-        return row[0]
 
     def write(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run a statement that changes rows."""

@@ -32,7 +32,11 @@ class EmbeddingTable:
         self._dim = dim
 
     def of(self, ids: IdArray) -> Embeddings:
-        """Those of these ids that there are, in no particular order."""
+        """Those of these ids that there are, in no particular order.
+
+        Raises, as all that reads them does:
+            CollectionCorruptError: one of them is not as it was written.
+        """
         rows = self._database.rows(
             "SELECT image_id, norm, unit, crc32 FROM embeddings"  # noqa: S608 - constants
             f" WHERE image_id {self._database.sql.in_ids}",
@@ -40,14 +44,32 @@ class EmbeddingTable:
         )
         return self._checked(rows)
 
+    def in_order(self, ids: IdArray) -> Embeddings:
+        """Those of all of these ids, in their order.
+
+        Raises:
+            CollectionCorruptError: one of them is missing, or not as it was written.
+        """
+        found = self.of(ids)
+        at = {id_: place for place, id_ in enumerate(found.ids.tolist())}
+        try:
+            places = [at[id_] for id_ in ids.tolist()]
+        except KeyError as id_:
+            reason = f"image {id_} has no embedding"
+            raise CollectionCorruptError(self._database.path, reason) from None
+        return Embeddings(ids, found.units[places], found.norms[places])
+
     def count(self) -> int:
-        """How many there are."""
+        """How many there are; ``Catalog.check_count`` compares that with what there should be."""
         as_table = self._database.sql.as_table
         count: int = self._database.value(f"SELECT count(*) FROM embeddings {as_table}")  # noqa: S608 - constants
         return count
 
-    def since(self, generation: int, after: int = -1) -> Iterator[Embeddings]:
-        """Those that are new or changed since ``generation``, a part at a time, by id."""
+    def since(self, generation: int, *, after: int = -1) -> Iterator[Embeddings]:
+        """Those that are new or changed since ``generation``, a part at a time.
+
+        They come in order of id; with ``after``, only those of a greater one.
+        """
         sql = (
             "SELECT image_id, norm, unit, embeddings.crc32 FROM images"
             " JOIN embeddings ON image_id = images.id"
@@ -58,7 +80,7 @@ class EmbeddingTable:
             yield self._checked(rows)
 
     def of_few_since(self, generation: int) -> Embeddings:
-        """The same at once, found by an index: quick where they are few."""
+        """The same at once and in no particular order, by an index: quick where they are few."""
         rows = self._database.rows(
             "SELECT image_id, norm, unit, embeddings.crc32"  # noqa: S608 - constants
             f" FROM images {self._database.sql.by_generation}"

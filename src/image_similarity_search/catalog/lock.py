@@ -18,6 +18,7 @@ from image_similarity_search.errors import (
     CollectionLockedError,
     CollectionNotFoundError,
     CollectionUnwritableError,
+    reason_of,
 )
 
 WRITER_LOCK = "writer.lock"
@@ -169,7 +170,7 @@ def missing_locks(folder: str) -> str | None:
         try:
             lockf(file, LOCK_EX | LOCK_NB)
         except OSError as error:
-            return error.strerror or str(error)
+            return reason_of(error)
     return None
 
 
@@ -183,7 +184,7 @@ def no_locks(path: str, reason: str) -> CollectionUnwritableError:
 
 
 def _unwritable(path: str, error: OSError) -> CollectionUnwritableError:
-    reason = error.strerror or str(error)
+    reason = reason_of(error)
     if error.errno in _NO_LOCKS:
         return no_locks(path, reason)
     return CollectionUnwritableError(path, reason)

@@ -20,6 +20,7 @@ from image_similarity_search.catalog.lock import writer_lock
 from image_similarity_search.catalog.parts import Row, in_parts
 from image_similarity_search.catalog.schema import FORMAT_VERSION
 from image_similarity_search.errors import CollectionCorruptError, CollectionUnwritableError
+from image_similarity_search.replacing import replaced
 
 _WAIT_SECONDS = 60.0  # for another process that does the same
 
@@ -91,12 +92,8 @@ def _damaged(path: str, found: int, reason: str) -> CollectionCorruptError:
 
 
 def _back_up(connection: sqlite3.Connection, path: str) -> None:
-    aside = path + ".tmp"
-    with closing(sqlite3.connect(aside)) as copy:
+    with replaced(path) as (aside,), closing(sqlite3.connect(aside)) as copy:
         connection.backup(copy)
-    with open(aside, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(aside, path)
 
 
 def _change(connection: sqlite3.Connection, path: str, found: int) -> None:

@@ -16,7 +16,7 @@ from image_similarity_search.catalog.copying import copied
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.moves import arrival
 from image_similarity_search.catalog.rows import ImageRow
-from image_similarity_search.catalog.values import Forgotten, Identity, Rows
+from image_similarity_search.catalog.values import Forgotten, Identity, ImageBatch
 from image_similarity_search.errors import CollectionError, ConfigError
 
 
@@ -58,7 +58,7 @@ class NewCatalog(Catalog):
         with self.transaction():
             self.forgotten.put_all(images, self.generation)
 
-    def put_rows(self, rows: Rows) -> None:
+    def put_rows(self, rows: ImageBatch) -> None:
         """Record images, in one transaction.
 
         Raises:
@@ -92,7 +92,7 @@ class NewCatalog(Catalog):
             target.put_in_place(self._database.value(self._database.sql.last_id))
             whereabouts.remember(self._folder, url)
 
-    def _put(self, rows: Rows) -> None:
+    def _put(self, rows: ImageBatch) -> None:
         generation = self.generation
         for record, unit, norm in zip(rows.records, rows.units, rows.norms, strict=True):
             folder, name = os.path.split(record.path)
@@ -109,7 +109,7 @@ class NewCatalog(Catalog):
                 metadata=json.dumps(record.metadata),
             )
             self._rows.insert_image(image)
-            embedding_crc32 = self._embeddings.put(image.id, unit, float(norm))
+            embedding_crc32 = self.embeddings.put(image.id, unit, float(norm))
             self._rows.update_image(image._replace(embedding_crc32=embedding_crc32))
 
     def _folder_id(self, folder: str) -> int:

@@ -18,21 +18,29 @@ def in_parts(
     path: str,
     sql: str,
     *parameters: Any,
-    after: int = -1,
+    after: Row = (-1,),
 ) -> Iterator[list[Row]]:
     """The rows of a query, about a thousand at a time; the caller may change what was read.
 
-    Their first column is an id, by which they are ordered; after ``parameters`` the query takes
-    the id to go on after, which is ``after`` at first, and a limit.
+    Their first columns are the numbers by which they are ordered, as many as ``after`` has; after
+    ``parameters`` the query takes those to go on after, which are ``after`` at first, and a limit.
 
     Raises:
         CollectionCorruptError: they are not in order, as in a damaged table of the file ``path``;
             whoever went on after the last of them might never come to an end.
     """
     last = after
-    while rows := read(sql, (*parameters, last, _ROWS)):
-        ids = [last, *(row[0] for row in rows)]
-        if any(not isinstance(id_, int) or id_ <= before for before, id_ in pairwise(ids)):
-            raise CollectionCorruptError(path, f"rows are out of order after {last}")
+    while rows := read(sql, (*parameters, *last, _ROWS)):
+        keys = [last, *(row[: len(after)] for row in rows)]
+        if not all(_is_behind(key, before) for before, key in pairwise(keys)):
+            told = ", ".join(map(str, last))
+            raise CollectionCorruptError(path, f"rows are out of order after {told}")
         yield rows
-        last = ids[-1]
+        last = keys[-1]
+
+
+def _is_behind(key: Row, before: Row) -> bool:
+    try:
+        return key > before
+    except TypeError:  # it is no number
+        return False

@@ -10,10 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from image_similarity_search.catalog.checksums import Checksums, encoded
-from image_similarity_search.catalog.parts import Row
-from image_similarity_search.errors import CollectionCorruptError
-
-_ROWS = 1024  # read at once
+from image_similarity_search.catalog.parts import Row, in_parts
 
 
 class Readable(Protocol):
@@ -48,14 +45,7 @@ class Table(NamedTuple):
             f"SELECT {', '.join(names)} FROM {self.name}"  # noqa: S608 - constants
             f" WHERE ({key}) > ({values}) ORDER BY {key} LIMIT ?"
         )
-        last: tuple[int, ...] = (-1,) * self.key
-        while rows := database.rows(sql, (*last, _ROWS)):
-            for row in rows:
-                if row[: self.key] <= last:
-                    reason = f"rows of {self.name} are out of order after {last}"
-                    raise CollectionCorruptError(database.path, reason)
-                last = row[: self.key]
-            yield rows
+        return in_parts(database.rows, database.path, sql, after=(-1,) * self.key)
 
     def is_whole(self, row: Row, checksums: Checksums) -> bool:
         """Whether a row is as it was written; of some tables nothing would tell."""

@@ -116,7 +116,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ImageBatch:
     """Indexed images with their embeddings: ``units`` ``(n, dim)``, ``norms`` ``(n,)``."""
 
     records: Sequence[ImageRecord]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.database import Database
-from image_similarity_search.errors import CollectionUnavailableError, CollectionUnwritableError
+from image_similarity_search.errors import CollectionUnavailableError, reason_of, unwritable
+from image_similarity_search.replacing import replaced
 
 if TYPE_CHECKING:
     from image_similarity_search.catalog.postgresql.shared_database import SharedDatabase
@@ -156,35 +156,23 @@ def _read(folder: str, name: str) -> str:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last, of a path that is none
         return ""
     except OSError as error:  # another catalog must not be taken for it, nor be made beside it
-        reason = f"it can't be read ({error.strerror or error})"
+        reason = f"it can't be read ({reason_of(error)})"
         raise CollectionUnavailableError(path, reason, _UNREAD) from error
 
 
 def _write(folder: str, name: str, line: str) -> None:
     """Have a file hold one line, whatever happens to the power."""
-    path = os.path.join(folder, name)
-    with _refused(folder):
-        with open(f"{path}.tmp", "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(f"{line}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.tmp", path)
+    with unwritable(folder):
+        with replaced(os.path.join(folder, name)) as (aside,):
+            Path(aside).write_text(f"{line}\n", "utf-8", "surrogateescape")
         names_on_disk(folder)
 
 
 def _remove(folder: str, name: str) -> None:
     """Have no such file."""
-    with _refused(folder), contextlib.suppress(FileNotFoundError):
+    with unwritable(folder), contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(folder, name))
         names_on_disk(folder)
-
-
-@contextlib.contextmanager
-def _refused(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
 
 
 def _shared_kind(url: str) -> type[SharedDatabase]:

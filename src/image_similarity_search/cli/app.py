@@ -18,7 +18,12 @@ from image_similarity_search._version import __version__
 from image_similarity_search.cli import exits
 from image_similarity_search.cli.naming import named
 from image_similarity_search.cli.output import say
-from image_similarity_search.errors import CollectionLockedError, ConfigError, ImageSearchError
+from image_similarity_search.errors import (
+    CollectionLockedError,
+    ConfigError,
+    ImageSearchError,
+    reason_of,
+)
 
 _PACKAGE = "image_similarity_search.cli.commands"
 
@@ -154,7 +159,7 @@ def _status(arguments: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
     except OSError as error:  # of its own files and streams: those of the library are translated
-        nameless = f"standard output: {error.strerror or error}"  # what has a name says it itself
+        nameless = f"standard output: {reason_of(error)}"  # what has a name says it itself
         say(f"iss: {nameless if error.filename is None else error}")
         return exits.FAILED
     return result if isinstance(result, int) else exits.OK

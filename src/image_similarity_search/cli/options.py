@@ -11,9 +11,12 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 import click
 
 from image_similarity_search.cli import exits
+from image_similarity_search.encoders.devices import DEVICES
+from image_similarity_search.encoders.preprocessing import FITS, INTERPOLATIONS
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
+    METRICS,
     SCORE_WORDS,
     Region,
     Threshold,
@@ -47,7 +50,7 @@ null = click.option(
 )
 metric = click.option(
     "--metric",
-    type=click.Choice(["cosine", "l2", "l1", "ip"]),
+    type=click.Choice(METRICS),
     help="How a new collection measures distance [default: cosine].",
 )
 store = click.option(
@@ -64,7 +67,7 @@ catalog = click.option(
 )
 device = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "openvino"]),
+    type=click.Choice(DEVICES),
     help="Where the model runs [default: auto, a GPU where one can be used].",
 )
 
@@ -180,14 +183,12 @@ _PREPROCESSING = (
     click.option("--crop", type=int, metavar="PIXELS", help="Cut a square of so many."),
     click.option(
         "--interpolation",
-        type=click.Choice(
-            ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos", "hamming-bicubic"]
-        ),
+        type=click.Choice(INTERPOLATIONS),
         help="How pictures are resized.",
     ),
     click.option(
         "--fit",
-        type=click.Choice(["crop", "stretch"]),
+        type=click.Choice(FITS),
         help="Cut off what is no square, or stretch the whole picture into it.",
     ),
 )
@@ -321,7 +322,9 @@ def all_paths(paths: Iterable[str], file: IO[bytes] | None, null_separated: bool
         from image_similarity_search.collection.interchange.path_columns import paths_in
 
         return [*paths, *paths_in(data, file.name)]
-    listed = data.split(b"\0" if null_separated else b"\n")
+    from image_similarity_search.collection.interchange.path_lists import lines_of
+
+    listed = data.split(b"\0") if null_separated else lines_of(data)
     if not null_separated and any(b"\0" in line for line in listed):
         raise click.UsageError("the paths are separated by NUL bytes: say -0")
     encoding = sys.getfilesystemencoding()

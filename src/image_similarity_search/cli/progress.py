@@ -31,6 +31,7 @@ class ProgressBar:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
 
     def __call__(self, progress: Progress) -> None:
         """Show a step."""
@@ -48,8 +49,7 @@ class ProgressBar:
         if progress.total == 0:
             return
         if self._bar is None or self._bar.desc != progress.phase:
-            if self._bar is not None:
-                self._bar.close()
+            self.__exit__()
             screen = shutil.get_terminal_size()
             self._bar = tqdm(
                 desc=progress.phase,
@@ -61,7 +61,10 @@ class ProgressBar:
                 nrows=screen.lines,
                 file=sys.stderr,
             )
+        self._bar.total = progress.total
         self._bar.update(progress.done - self._bar.n)
+        if progress.done == progress.total:
+            self.__exit__()
 
     def _line(self, progress: Progress) -> str:
         if not progress.total:

@@ -11,16 +11,13 @@ import click
 
 from image_similarity_search.cli import options
 from image_similarity_search.errors import ConfigError, ImageNotFoundError, ImageUnreadableError
-from image_similarity_search.search_options import DIVERSE, SearchOptions
+from image_similarity_search.search_options import DIVERSE, LESS, SearchOptions
 from image_similarity_search.types import Region, Text
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from image_similarity_search.collection.examples import Example
-
-LESS = 0.5
-"""How much a picture to be less like counts, beside one to be like."""
 
 
 @dataclass(frozen=True, slots=True)

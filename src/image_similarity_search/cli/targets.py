@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from typing import IO, TYPE_CHECKING
 
-from image_similarity_search.errors import ImageError, ImageNotFoundError
+from image_similarity_search.errors import ImageError, ImageNotFoundError, reason_of
+from image_similarity_search.replacing import replaced
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -60,20 +61,15 @@ def written(file: str) -> Iterator[IO[bytes]]:
     Raises:
         ImageError: it can't be written.
     """
-    is_stream = _is_stream(file)
-    place = file if is_stream else os.path.realpath(file)
-    aside = file if is_stream else f"{place}.{os.getpid()}.tmp"
+    aside = f".{os.getpid()}.tmp"
     try:
-        with open(aside, "wb") as out:
+        with (
+            nullcontext([file]) if _is_stream(file) else replaced(file, ending=aside) as (place,),
+            open(place, "wb") as out,
+        ):
             yield out
-        if not is_stream:
-            os.replace(aside, place)
     except OSError as error:
-        raise _unwritable(file, (error.strerror or str(error)).lower()) from error
-    finally:
-        if not is_stream:
-            with suppress(OSError):
-                os.remove(aside)
+        raise _unwritable(file, reason_of(error)) from error
 
 
 def _unwritable(file: str, reason: str) -> ImageError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from numbers import Integral
@@ -11,7 +12,7 @@ from typing import Any, TypeAlias
 
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.search_options import PLAIN, SearchOptions
-from image_similarity_search.types import Region, Text
+from image_similarity_search.types import Region, Text, checked_number
 
 Picture: TypeAlias = "str | os.PathLike[str] | bytes"
 """A picture: the path of a file here, or a file's bytes."""
@@ -28,11 +29,20 @@ class Example:
 
     ``weight`` says how much it counts; less than 0: be less like it. ``region`` is the part of it
     to search by.
+
+    Raises:
+        ConfigError: ``weight`` is no number.
     """
 
     image: Picture | int | Text
     weight: float = 1.0
     region: Region | None = None
+
+    def __post_init__(self) -> None:
+        """Check the weight."""
+        most = sys.float_info.max
+        weight = checked_number("weight", self.weight, -most, most, "a number other than 0")
+        object.__setattr__(self, "weight", weight)
 
 
 def sent(picture: Picture | int) -> dict[str, Any]:

@@ -10,11 +10,7 @@ import numpy as np
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.search_options import SearchOptions
-from image_similarity_search.types import (
-    FloatArray,
-    Hit,
-    Metric,
-)
+from image_similarity_search.types import FloatArray, Hit, Metric
 
 if TYPE_CHECKING:  # what few searches need, they import when they do
     from image_similarity_search.collection.folding import Folding
@@ -75,7 +71,7 @@ def _diverse(hits: list[Hit], k: int, share: float, catalog: Catalog) -> list[Hi
 def _rows(catalog: Catalog, hits: Sequence[Hit], metric: Metric) -> FloatArray:
     """The vectors of hits ``(n, dim)`` that ``metric`` compares; zero for an image that is gone."""
     ids = np.array([hit.id for hit in hits], dtype=np.int64)
-    found = catalog.embeddings(ids)
+    found = catalog.embeddings.of(ids)
     rows = np.zeros((len(ids), catalog.identity.dim), dtype=np.float32)
     order = np.argsort(ids)
     at = order[np.searchsorted(ids, found.ids, sorter=order)]

@@ -23,8 +23,9 @@ from image_similarity_search.errors import (
     CollectionExistsError,
     CollectionNotFoundError,
     CollectionUnavailableError,
-    CollectionUnwritableError,
+    unwritable,
 )
+from image_similarity_search.replacing import replaced
 
 _BESIDE = (dismissals.FILE_NAME, undo_log.FILE_NAME)
 """What people did that is in no catalog."""
@@ -57,17 +58,15 @@ def backed_up(folder: str, target: str) -> int:
     if os.path.lexists(target):
         raise CollectionExistsError(target, "give a folder that is not there")
     whole = os.path.abspath(target)
-    try:
-        with (
-            closing(Database(os.path.join(folder, FILE_NAME), read_only=True)) as database,
-            _held_work(f"{whole}.tmp") as work,
-            _begun(os.path.join(work, ASIDE)) as begun,
-        ):
-            _fill(begun, folder, database)
-            os.rename(begun, whole)
-            names_on_disk(os.path.dirname(whole))
-    except OSError as error:
-        raise CollectionUnwritableError(target, error.strerror or str(error)) from error
+    with (
+        unwritable(target),
+        closing(Database(os.path.join(folder, FILE_NAME), read_only=True)) as database,
+        _held_work(f"{whole}.tmp") as work,
+        _begun(os.path.join(work, ASIDE)) as begun,
+    ):
+        _fill(begun, folder, database)
+        os.rename(begun, whole)
+        names_on_disk(os.path.dirname(whole))
     with closing(Database(os.path.join(target, FILE_NAME), read_only=True)) as copy:
         return Meta(copy).generation()
 
@@ -103,7 +102,7 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
     if not os.access(source, os.R_OK):
         raise CollectionCorruptError(source, "you may not read it", _NOT_USED)
     _refuse_shared(folder)
-    try:
+    with unwritable(folder):
         os.makedirs(folder, exist_ok=True)
         with (
             writer_lock(folder, wait=wait),
@@ -120,8 +119,6 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
             if os.path.isdir(backup):
                 _bring_missing(backup, folder)
             names_on_disk(folder)
-    except OSError as error:
-        raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
     return kept
 
 
@@ -199,8 +196,8 @@ def _bring_missing(source: str, target: str) -> None:
     for name in _BESIDE:
         there = os.path.join(target, name)
         if os.path.exists(os.path.join(source, name)) and not os.path.exists(there):
-            shutil.copyfile(os.path.join(source, name), f"{there}.tmp")
-            os.replace(f"{there}.tmp", there)
+            with replaced(there) as (aside,):
+                shutil.copyfile(os.path.join(source, name), aside)
 
 
 def _refuse_damaged(copy: str, path: str) -> None:

@@ -149,7 +149,7 @@ def _views(image: ImageRecord, preprocessing: Preprocessing) -> list[PixelArray]
 def _agreement(
     catalog: Catalog, embedder: Embedder, image: ImageRecord, views: list[PixelArray]
 ) -> _Agreement:
-    stored = catalog.embeddings(np.array([image.id]))
+    stored = catalog.embeddings.of(np.array([image.id]))
     row = stored.comparable("cosine")[0]
     units, norms = vectors.pack(np.nan_to_num(embedder.embed(views)))
     distances = vectors.distances(row, vectors.unpack(units, norms, "cosine"), "cosine")

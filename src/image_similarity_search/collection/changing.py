@@ -20,10 +20,10 @@ from image_similarity_search.collection.lookup import (
     refuse_bad,
     required,
 )
+from image_similarity_search.collection.missing_files import MissingFiles
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.originals import check_files, reading
 from image_similarity_search.collection.queries import checked_path, checked_source
-from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import (
     ClusterUnavailableError,
@@ -171,16 +171,18 @@ class ChangeableCollection(OpenedCollection):
         with reading():
             jobs = [job for path in dict.fromkeys(files) if (job := job_for(self._catalog, path))]
         embedder, load = self._prepared(time_limit)
-        vacated, keep = Vacated(), self._thumbnails.keep
+        missing_files, keep = MissingFiles(), self._thumbnails.keep
         before = self._thumbnails.contents_of(job.known_id for job in jobs if job.known_id)
-        for _ in Indexer(self._catalog, embedder, SyncReport(), vacated, keep).run(load(jobs)):
+        for _ in Indexer(self._catalog, embedder, SyncReport(), missing_files, keep).run(
+            load(jobs)
+        ):
             pass
-        if vacated.to_forget:  # another image took the place
+        if missing_files.to_forget:  # another image took the place
             with self._catalog.transaction():
-                still = self._catalog.still_at(vacated.seen)
-                self._catalog.changes.remove(vacated.to_forget & still)
+                still = self._catalog.still_at(missing_files.seen)
+                self._catalog.changes.remove(missing_files.to_forget & still)
         self._keeper.refresh()
-        self._thumbnails.drop(before | vacated.contents)
+        self._thumbnails.drop(before | missing_files.contents)
         weigh_once(self._catalog, self._keeper)
 
     def remove(self, *images: str | os.PathLike[str] | int) -> int:

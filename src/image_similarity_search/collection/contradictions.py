@@ -47,7 +47,7 @@ def contradictions(held: Held, catalog: Catalog, checked: dict[str, int]) -> Ite
             yield f"{held.path} is of generation {was}, the catalog of {now}: {why}"
         return
     removed = catalog.removals.since(held.moment.generation)
-    parts = [part.ids for part in catalog.embeddings_since(held.moment.generation)]
+    parts = [part.ids for part in catalog.embeddings.since(held.moment.generation)]
     changed = np.concatenate([np.empty(0, dtype=np.int64), *parts])
     ids = held.ids
     if len(np.unique(ids)) < len(ids):
@@ -67,7 +67,7 @@ def _differing(
     held: Held, catalog: Catalog, among: IdArray, checked: dict[str, int]
 ) -> Iterator[int]:
     for ids, rows in held.rows:
-        found = catalog.embeddings(ids[np.isin(ids, among)])
+        found = catalog.embeddings.of(ids[np.isin(ids, among)])
         order = np.argsort(ids)
         stored = rows[order[np.searchsorted(ids, found.ids, sorter=order)]]
         expected = found.comparable(catalog.identity.metric)

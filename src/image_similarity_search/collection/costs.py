@@ -60,7 +60,7 @@ def _measured(catalog: Catalog, keeper: Keeper, store: FaissStore) -> dict[str, 
     """Milliseconds of a search in full and as it is; up to how many images the former pays."""
     ids = catalog.indexed_ids()
     drawn = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
-    found = catalog.embeddings(drawn)
+    found = catalog.embeddings.of(drawn)
     query, ranker = found.comparable(store.metric)[:1].copy(), Ranker(catalog, keeper)
 
     def ranked_ms(searched: FaissStore) -> float:

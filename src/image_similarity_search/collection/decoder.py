@@ -25,8 +25,7 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
     except ImageNotFoundError:
         return part(Refusal())
     except ImageError as error:
-        if isinstance(error.__cause__, MemoryError):
-            raise error.__cause__ from None  # perhaps for what the pictures before left behind
+        decode.raise_memory_error(error)
         return part(Refusal(error.reason))
     square = preprocessing.square(decoded.image)
     traits = replace(decoded.traits, colours=colours_of(square))  # while it is in the cache

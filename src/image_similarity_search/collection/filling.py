@@ -45,7 +45,7 @@ def filled_store(
             store = engine.begun(label)
         filled = Filled(catalog.moment)
         store.filled = filled
-    for part in catalog.embeddings_since(0, after=filled.last):
+    for part in catalog.embeddings.since(0, after=filled.last):
         store.upsert(part.ids, part.comparable(label.metric))
         filled = Filled(filled.began, int(part.ids[-1]))
         store.filled = filled
@@ -54,7 +54,7 @@ def filled_store(
     count = caught_up(store, catalog, filled.began)
     if count is not None and len(store) != count:
         held = len(store)
-        catalog.check_count(catalog.count_embeddings())
+        catalog.check_count(catalog.embeddings.count())
         engine.drop(label.identity)
         raise StoreUnavailableError(
             f"the engine holds {held:,} of {count:,} embeddings after it took them all; try again"
@@ -86,7 +86,7 @@ def caught_up(store: EngineStore, catalog: Catalog, since: Moment) -> int | None
             count = indexed
             break
         store.delete(catalog.removals.since(since.generation))
-        for part in catalog.embeddings_since(since.generation):
+        for part in catalog.embeddings.since(since.generation):
             store.upsert(part.ids, part.comparable(store.label.metric))
         since = now
     if store.moment != since or store.filled:

@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from threading import Event
 from typing import TYPE_CHECKING
 
+from image_similarity_search.catalog.places import relative
 from image_similarity_search.collection.logs import shown
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.images.rules import Rules
@@ -111,18 +112,14 @@ class FolderEvents:
         self._changes, self._folders = None, ()
 
     def _folder_of(self, path: str) -> str | None:
-        inside = (folder for folder in self._folders if _is_within(path, folder))
+        inside = (folder for folder in self._folders if relative(path, folder) is not None)
         return max(inside, key=len, default=None)
 
     def _matters(self, path: str) -> bool:
         folder = self._folder_of(path)
-        if folder is None or _is_within(path, self._own):
+        if folder is None or relative(path, self._own) is not None:
             return False
         inner = os.path.relpath(path, folder)
         name = os.path.basename(folder)  # of a library, which counts for what lies in it
         below = f"{name}/{inner}".replace(os.sep, "/")
         return inner == os.curdir or not self._rules.leaves_out(below, name)
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -102,7 +102,7 @@ def _compare(
         _log.debug("%s: passed over: %s", shown(os.path.join(path, link.name)), link.why)
         if link.counted_as and link.name in known:
             counted_as = os.path.join(root, *link.counted_as.split("/"))
-            scan.vacated.add_alias(known[link.name].id, counted_as)
+            scan.missing_files.add_alias(known[link.name].id, counted_as)
     return there, list(known.values())
 
 

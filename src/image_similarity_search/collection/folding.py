@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 
@@ -16,10 +16,8 @@ from image_similarity_search.collection.duplicates.likeness import (
     orientations,
 )
 from image_similarity_search.collection.duplicates.signing import SIDE, grey_signature
+from image_similarity_search.collection.thumbnails import KeptThumbnail
 from image_similarity_search.types import FloatArray, Hit, ImageRecord
-
-Kept = Callable[[ImageRecord], bytes | None]
-"""The kept thumbnail of an image, if there is one."""
 
 _COARSE = 8  # pixels of a side
 _AT_ONCE = 128  # hits that are compared together
@@ -33,7 +31,7 @@ class Folding:
     picture, whichever way up. Pixels are those of the thumbnails that are kept.
     """
 
-    def __init__(self, thumbnail: Kept) -> None:
+    def __init__(self, thumbnail: KeptThumbnail) -> None:
         self._thumbnail = thumbnail
         self._signatures: dict[int, FloatArray] = {}
 

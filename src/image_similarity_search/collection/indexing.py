@@ -23,8 +23,8 @@ from image_similarity_search.collection import originals
 from image_similarity_search.collection.disks import KnownDisks
 from image_similarity_search.collection.embedding import Embedder
 from image_similarity_search.collection.logs import shown
+from image_similarity_search.collection.missing_files import MissingFiles
 from image_similarity_search.collection.pipeline import BATCH, Bad, Gone, Job, Loaded
-from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.reports import SyncReport
 
 _log = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ class Indexer:
     """Takes files into a catalog and counts in ``report`` what became of them.
 
     A file whose content the catalog holds already is not encoded: it was moved, copied or only
-    touched. ``vacated`` are the images that may have moved. ``keep_thumbnails`` gets thumbnails by
-    the content of their files, once that is kept.
+    touched. ``missing_files`` are the images that may have moved. ``keep_thumbnails`` gets
+    thumbnails by the content of their files, once that is kept.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class Indexer:
         catalog: Catalog,
         embedder: Embedder,
         report: SyncReport,
-        vacated: Vacated,
+        missing_files: MissingFiles,
         keep_thumbnails: KeepThumbnails,
     ) -> None:
         self._catalog = catalog
         self._embedder = embedder
         self._report = report
-        self._vacated = vacated
+        self._missing = missing_files
         self._keep_thumbnails = keep_thumbnails
         self._moved: set[int] = set()
         self._gone = 0
@@ -93,7 +93,7 @@ class Indexer:
         """
         if job.known_id is not None and self._was_touched(job.known_id, content_hash):
             self._move(job.known_id, job)
-            self._vacated.keep(job.known_id)
+            self._missing.keep(job.known_id)
             self._report.unchanged += 1
             _log.debug("%s: touched, the content is the same", shown(job.path))
             return True
@@ -132,9 +132,9 @@ class Indexer:
             raise
 
     def _taken(self, content_hash: str, job: Job) -> int | None:
-        """An image of this content that was vacated, and that no other computer found since."""
+        """An image of this content whose file is missing, and found by no other computer since."""
         take = partial(
-            self._vacated.take,
+            self._missing.take,
             content_hash,
             job.place.name,
             replaced=job.known_id is not None,
@@ -149,7 +149,7 @@ class Indexer:
         return None
 
     def _is_still_there(self, id_: int) -> bool:
-        return bool(self._catalog.still_at({id_: self._vacated.seen[id_]}))
+        return bool(self._catalog.still_at({id_: self._missing.seen[id_]}))
 
     @cached_property
     def _disks(self) -> KnownDisks:
@@ -169,7 +169,7 @@ class Indexer:
         record = self._catalog.record(displaced) if displaced is not None else None
         if record:
             place = (job.place.folder_id, displaced_name(record.id))
-            self._vacated.add_displaced(record.id, record.content_hash, place)
+            self._missing.add_displaced(record.id, record.content_hash, place)
 
     def _begin(
         self, items: list[Loaded | Bad | Gone], before: Iterable[_Batch], pool: Executor
@@ -269,7 +269,7 @@ class Indexer:
     def _skip(self, bad: Bad) -> None:
         job = bad.job
         _log.info("%s: skipped: %s", shown(job.path), bad.reason)
-        moved = self._vacated.take_bad(bad.content_hash) if job.known_id is None else None
+        moved = self._missing.take_bad(bad.content_hash) if job.known_id is None else None
         if moved is not None and self._is_still_there(moved):
             self._move(moved, job)
         self._catalog.changes.put_skipped(job.place, job.stat, bad.content_hash, bad.reason)

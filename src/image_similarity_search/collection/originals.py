@@ -20,6 +20,7 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
     ImageUnreadableError,
     SourceUnavailableError,
+    reason_of,
 )
 
 LONGEST_READ = 600.0
@@ -141,7 +142,7 @@ def check_folder(folder: str) -> None:
         try:
             os.scandir(folder).close()
         except OSError as error:
-            reason = f"can't be read: {(error.strerror or str(error)).lower()}"
+            reason = f"can't be read: {reason_of(error)}"
             raise FolderNotFoundError(folder, f"{reason}; nothing was changed") from error
         return
     from image_similarity_search.objects import storage
@@ -192,7 +193,7 @@ def _mode(path: str) -> int:
 
 
 def _refused(error: OSError) -> str:
-    return f"it can't be looked at: {(error.strerror or str(error)).lower()}"
+    return f"it can't be looked at: {reason_of(error)}"
 
 
 @contextmanager

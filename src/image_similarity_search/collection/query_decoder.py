@@ -47,8 +47,7 @@ def answer(data: bytes) -> Generator[bytes, None, bytes]:
     except ImageTooLargeError as error:
         return marshal.dumps(("large", error.pixels, error.limit))
     except ImageUnreadableError as error:
-        if isinstance(error.__cause__, MemoryError):
-            raise error.__cause__ from None  # perhaps for what the pictures before left behind
+        decode.raise_memory_error(error)
         return marshal.dumps(("bad", error.reason))
 
 

@@ -35,7 +35,7 @@ class Ranker:
         With ``k``, only the nearest ``k``, and those that may be as near, have a distance; the
         others stand behind them, infinitely far.
         """
-        return self._by_distance(row, self._catalog.embeddings(ids), k)
+        return self._by_distance(row, self._catalog.embeddings.of(ids), k)
 
     def ranked(
         self, store: Store, rows: FloatArray, k: int, allowed: IdArray | None
@@ -68,7 +68,7 @@ class Ranker:
         depth, known = k, store
         while True:
             candidates = store.search(row[None], store.candidates(depth) + 1, allowed)[0]
-            found = self._catalog.embeddings(candidates)
+            found = self._catalog.embeddings.of(candidates)
             ranked = self._by_distance(row, found, k)
             available = len(store) if allowed is None else len(allowed)
             if self._settled(row, candidates, found, ranked, k, available):
@@ -104,7 +104,7 @@ class Ranker:
         answers: list[Ranked] = [nothing] * len(rows)
         for start in range(0, len(allowed), _AT_ONCE):
             part = allowed[start : start + _AT_ONCE]
-            found = self._catalog.embeddings(part)
+            found = self._catalog.embeddings.of(part)
             if len(found.ids) < len(part):
                 lacking = f"image {np.setdiff1d(part, found.ids)[0]} has no embedding"
                 raise CollectionCorruptError(self._catalog.path, lacking)
@@ -131,9 +131,9 @@ class _Read:
     def __init__(self, catalog: Catalog, lists: list[IdArray]) -> None:
         self._alone = len(lists) == 1
         if self._alone:
-            self._all = catalog.embeddings(lists[0])
+            self._all = catalog.embeddings.of(lists[0])
             return
-        self._all = catalog.embeddings(np.unique(np.concatenate(lists)))
+        self._all = catalog.embeddings.of(np.unique(np.concatenate(lists)))
         self._order = np.argsort(self._all.ids)
         self._sorted = self._all.ids[self._order]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.reports import RecallReport
 from image_similarity_search.stores.depths import ROUNDING_MARGIN
-from image_similarity_search.types import FloatArray, IdArray, Metric, checked_count
+from image_similarity_search.types import FloatArray, IdArray, checked_count
 
 
 def measured_recall(catalog: Catalog, searcher: Searcher, k: int, sample: int) -> RecallReport:
@@ -62,23 +61,13 @@ def nearest_in_full(catalog: Catalog, queries: FloatArray, count: int) -> IdArra
     ids = np.empty((len(queries), 0), dtype=np.int64)
     far = np.empty((len(queries), 0))
     displaced = catalog.displaced()
-    for part in catalog.embeddings_since(0):
+    for part in catalog.embeddings.since(0):
         there = slice(None) if not len(displaced) else ~np.isin(part.ids, displaced)
         rows, part_ids = part.comparable(metric)[there], part.ids[there]
         ids = np.hstack([ids, np.broadcast_to(part_ids, (len(queries), len(part_ids)))])
-        far = np.hstack([far, _farness(queries, rows, metric)])
+        far = np.hstack([far, vectors.all_distances(queries, rows, metric)])
         if far.shape[1] > count:
             kept = np.argpartition(far, count, axis=1)[:, :count]
             ids = np.take_along_axis(ids, kept, axis=1)
             far = np.take_along_axis(far, kept, axis=1)
     return ids
-
-
-def _farness(queries: FloatArray, rows: FloatArray, metric: Metric) -> NDArray[np.float64]:
-    """What orders rows as the distance to each query does ``(q, n)``, but for rounding."""
-    if metric == "l1":
-        return np.array([vectors.distances(query, rows, metric) for query in queries], np.float64)
-    # in float32, nearly equal vectors would come in any order
-    wide = rows.astype(np.float64)
-    products = queries.astype(np.float64) @ wide.T
-    return -products if metric == "ip" else np.square(wide).sum(axis=1) - 2 * products

@@ -10,9 +10,9 @@ from image_similarity_search.arguments import several
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.values import FileStat, Known
 from image_similarity_search.collection.logs import shown
+from image_similarity_search.collection.missing_files import MissingFiles
 from image_similarity_search.collection.originals import content_hash
 from image_similarity_search.collection.other_files import OtherFiles
-from image_similarity_search.collection.vacated import Vacated
 from image_similarity_search.collection.worklist import Work, Worklist
 from image_similarity_search.reports import SyncReport
 from image_similarity_search.types import ProgressCallback
@@ -52,7 +52,7 @@ class Scan:
         report: counts what needs no work.
         others: counts the files that are passed over, by their extensions.
         todo: the new and changed files.
-        vacated: images whose file is gone or replaced.
+        missing_files: images whose file is gone or replaced.
     """
 
     catalog: Catalog
@@ -61,7 +61,7 @@ class Scan:
     report: SyncReport = field(default_factory=SyncReport)
     others: OtherFiles = field(default_factory=OtherFiles)
     todo: Worklist = field(default_factory=Worklist)
-    vacated: Vacated = field(default_factory=Vacated)
+    missing_files: MissingFiles = field(default_factory=MissingFiles)
 
     def compare(self, folder: str, name: str, path: str, stat: FileStat, old: Known | None) -> None:
         """Note what is to be done with a file, given what is known of it."""
@@ -70,7 +70,7 @@ class Scan:
             _log.debug("%s: %s", shown(path), why)
             self.todo.append(Work(folder, name, stat, old.id if old else None))
             if old:
-                self.vacated.add_replaced(old)
+                self.missing_files.add_replaced(old)
         elif old and old.skipped:
             self.report.skipped += 1
             if _log.isEnabledFor(logging.INFO):
@@ -89,12 +89,12 @@ class Scan:
     def vanish(self, files: Iterable[Known], *, forget: bool = True) -> None:
         """Note that these files are not there any more; ``forget`` them if they don't turn up."""
         for known in files:
-            self.vacated.add_gone(known, forget=forget)
+            self.missing_files.add_gone(known, forget=forget)
 
     def leave(self, files: Iterable[Known]) -> None:
         """Note that the disk that these files are on is not there."""
         for known in files:
-            self.vacated.add_away(known)
+            self.missing_files.add_away(known)
 
     def _why_to_look(self, path: str, stat: FileStat, old: Known | None) -> str | None:
         """Why a file is looked into, if it is."""

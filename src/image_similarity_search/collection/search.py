@@ -13,10 +13,7 @@ from image_similarity_search.catalog.values import is_displaced
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.keeping import Keeper, MovedOn
 from image_similarity_search.collection.ranking import Ranked, Ranker
-from image_similarity_search.errors import (
-    CollectionCorruptError,
-    ImageNotFoundError,
-)
+from image_similarity_search.errors import CollectionCorruptError, ImageNotFoundError
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import FloatArray, Hit, checked_count
 
@@ -45,7 +42,7 @@ class Searcher:
             for id_ in ids:
                 if id_ not in records or records[id_].state == "skipped":
                     raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
-            found = self._catalog.embeddings_in_order(np.array(ids, dtype=np.int64))
+            found = self._catalog.embeddings.in_order(np.array(ids, dtype=np.int64))
         return found.comparable(self._catalog.identity.metric)
 
     def nearest(

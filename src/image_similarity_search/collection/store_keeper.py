@@ -268,7 +268,7 @@ class StoreKeeper:
             ids = self._catalog.indexed_ids()
             if size := store.sample_size(len(ids)):
                 drawn = np.random.default_rng(0).choice(ids, size, replace=False)
-                found = self._catalog.embeddings(drawn)
+                found = self._catalog.embeddings.of(drawn)
                 sample = found.comparable(self._catalog.identity.metric)
                 store.train(sample, len(ids))
             self._catch_up(store, self._catalog.moment)
@@ -278,11 +278,11 @@ class StoreKeeper:
     def _catch_up(self, store: FaissStore, now: Moment) -> None:
         """Apply what the catalog saw since the store's moment, however much it is."""
         self._uncounted = 0  # the caller counts
-        self._apply(store, self._catalog.embeddings_since(store.moment.generation), now)
+        self._apply(store, self._catalog.embeddings.since(store.moment.generation), now)
 
     def _follow(self, store: FaissStore, now: Moment) -> None:
         """The same, where it is little."""
-        self._apply(store, [self._catalog.few_embeddings_since(store.moment.generation)], now)
+        self._apply(store, [self._catalog.embeddings.of_few_since(store.moment.generation)], now)
 
     def _apply(self, store: FaissStore, new: Iterable[Embeddings], now: Moment) -> None:
         then = store.moment.generation

@@ -21,7 +21,8 @@ from image_similarity_search.collection.object_scan import scan_objects
 from image_similarity_search.collection.originals import check_folder, content_hash
 from image_similarity_search.collection.pipeline import Job, Load
 from image_similarity_search.collection.scanning import Scan, WalkOptions
-from image_similarity_search.collection.trait_filling import Kept, fill_traits
+from image_similarity_search.collection.thumbnails import KeptThumbnail
+from image_similarity_search.collection.trait_filling import fill_traits
 from image_similarity_search.reports import SyncInterrupted, SyncReport
 from image_similarity_search.types import Progress, ProgressCallback
 
@@ -42,7 +43,7 @@ class Sync:
         options: WalkOptions,
         progress: ProgressCallback | None,
         keep_thumbnails: KeepThumbnails,
-        kept_thumbnail: Kept,
+        kept_thumbnail: KeptThumbnail,
     ) -> None:
         self._kept_thumbnail = kept_thumbnail
         self._catalog = catalog
@@ -52,14 +53,14 @@ class Sync:
         self._scan = Scan(catalog, options, self._progress)
         self._report = self._scan.report
         self._todo = self._scan.todo
-        self._vacated = self._scan.vacated
-        self._indexer = Indexer(catalog, embedder, self._report, self._vacated, keep_thumbnails)
+        self._missing = self._scan.missing_files
+        self._indexer = Indexer(catalog, embedder, self._report, self._missing, keep_thumbnails)
         self._done = 0  # files of the worklist
 
     @property
     def vacated_contents(self) -> set[str]:
         """The contents of files that were gone or replaced; some may have turned up."""
-        return self._vacated.contents
+        return self._missing.contents
 
     def run(self) -> SyncReport:
         """Bring the catalog up to date.
@@ -146,7 +147,7 @@ class Sync:
         """
         if is_address(job.path) and not is_row(job.path):
             return None
-        if job.known_id is None and job.stat.size not in self._vacated.sizes:
+        if job.known_id is None and job.stat.size not in self._missing.sizes:
             return None
         digest = content_hash(job.path, job.stat)
         return digest if digest and self._indexer.knows(digest) else None
@@ -163,18 +164,18 @@ class Sync:
             yield Job(path, Place(folder_id, work.name), work.stat, work.known_id)
 
     def _forget(self) -> None:
-        gone = self._vacated.to_forget
+        gone = self._missing.to_forget
         if not self._scan.options.forget:
             self._report.vanished, gone = len(gone), set()
         if _log.isEnabledFor(logging.DEBUG):
-            for record in self._catalog.records(gone - self._vacated.aliases.keys()).values():
+            for record in self._catalog.records(gone - self._missing.aliases.keys()).values():
                 _log.debug("%s: forgotten, its file is gone", shown(record.path))
-        moved = self._report.moved > 0 or self._vacated.bad_turned_up
+        moved = self._report.moved > 0 or self._missing.bad_turned_up
         if gone or moved or not self._catalog.places.folders_below(self._root_id, ""):
             with self._catalog.transaction():
-                gone = self._catalog.still_at({id_: self._vacated.seen[id_] for id_ in gone})
+                gone = self._catalog.still_at({id_: self._missing.seen[id_] for id_ in gone})
                 gone -= self._without_heir(gone)
-                self._catalog.changes.remove(gone, handed_on=self._vacated.aliases.keys())
+                self._catalog.changes.remove(gone, handed_on=self._missing.aliases.keys())
                 self._catalog.places.forget_empty()
         self._report.removed = len(gone)
 
@@ -184,8 +185,8 @@ class Sync:
         Returns the links whose files are not known, as where only a part of a folder is synced.
         """
         without = set()
-        for id_ in gone & self._vacated.aliases.keys():
-            path, link = self._vacated.aliases[id_], self._catalog.record(id_)
+        for id_ in gone & self._missing.aliases.keys():
+            path, link = self._missing.aliases[id_], self._catalog.record(id_)
             if link and hand_on_tags(self._catalog, link, path):
                 told = "%s: forgotten, a link to %s, which has its tags now"
                 _log.info(told, shown(link.path), shown(path))

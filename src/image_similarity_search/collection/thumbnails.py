@@ -25,6 +25,9 @@ _DECODED_SIDE = 128  # of which decoding gives no less than twice
 Make: TypeAlias = Callable[[ImageRecord], tuple[str, bytes]]
 """What reads an image's file: gives its content hash, and its thumbnail."""
 
+KeptThumbnail: TypeAlias = Callable[[ImageRecord], bytes | None]
+"""The kept thumbnail of an image, if there is one."""
+
 
 class Thumbnails:
     """The thumbnails of one collection. What can't be kept is made again when it is asked for."""

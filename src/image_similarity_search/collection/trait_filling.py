@@ -8,7 +8,7 @@ kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
 from io import BytesIO
@@ -18,6 +18,7 @@ from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.looking import answered
 from image_similarity_search.collection.messages import unpacked_traits
+from image_similarity_search.collection.thumbnails import KeptThumbnail
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
     ImageRecord,
@@ -30,12 +31,12 @@ from image_similarity_search.workers.worker import Answer
 _WORK = "image_similarity_search.collection.exif_reader:answer"
 _AT_ONCE = 64  # images that one transaction keeps
 
-Kept = Callable[[ImageRecord], bytes | None]
-"""The kept thumbnail of an image, if there is one."""
-
 
 def fill_traits(
-    catalog: Catalog, folder_ids: Iterable[int], thumbnail: Kept, progress: ProgressCallback
+    catalog: Catalog,
+    folder_ids: Iterable[int],
+    thumbnail: KeptThumbnail,
+    progress: ProgressCallback,
 ) -> None:
     """Read the traits that are lacking of images in these folders.
 
@@ -60,7 +61,9 @@ def fill_traits(
             progress(Progress("reading EXIF", count, len(lacking)))
 
 
-def _keep(catalog: Catalog, part: list[tuple[ImageRecord, Traits]], thumbnail: Kept) -> None:
+def _keep(
+    catalog: Catalog, part: list[tuple[ImageRecord, Traits]], thumbnail: KeptThumbnail
+) -> None:
     with catalog.transaction():
         there = catalog.records(record.id for record, _ in part)
         for record, traits in part:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from math import ulp
 from time import perf_counter
 from typing import NamedTuple
 
@@ -15,11 +16,10 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.collection.recall import measured_recall, nearest_in_full
 from image_similarity_search.collection.search import Searcher
-from image_similarity_search.errors import ConfigError
 from image_similarity_search.reports import Tuning
 from image_similarity_search.stores.base import KeptStore
 from image_similarity_search.stores.faiss_store import FaissStore
-from image_similarity_search.types import FloatArray, IdArray, number
+from image_similarity_search.types import FloatArray, IdArray, checked_number
 
 _K, _SAMPLE = 10, 200
 _DEPTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
@@ -43,10 +43,8 @@ def checked_recall(target: float) -> float:
     Raises:
         ConfigError: it is not above 0 and at most 1.
     """
-    share = number(target)
-    if not 0 < share <= 1:
-        raise ConfigError("recall", target, "a share of the nearest, above 0 and at most 1")
-    return share
+    expected = "a share of the nearest, above 0 and at most 1"
+    return checked_number("recall", target, ulp(0.0), 1, expected)
 
 
 def tuned(catalog: Catalog, searcher: Searcher, keeper: Keeper, target: float) -> Tuning:

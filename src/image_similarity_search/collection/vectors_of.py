@@ -33,6 +33,6 @@ def unit_vectors_of(catalog: Catalog, ids: IdArray) -> tuple[IdArray, FloatArray
     Raises:
         CollectionCorruptError: one of them is not as it was written.
     """
-    found = catalog.embeddings(ids)
+    found = catalog.embeddings.of(ids)
     order = found.ids.argsort()
     return found.ids[order], vectors.unpack(found.units[order], found.norms[order], "cosine")

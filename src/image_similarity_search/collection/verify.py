@@ -15,11 +15,7 @@ from image_similarity_search.catalog.inspection import inspect, inspect_shared
 from image_similarity_search.catalog.places import relative
 from image_similarity_search.catalog.whereabouts import FILE_NAME, url_of
 from image_similarity_search.collection import originals
-from image_similarity_search.collection.contradictions import (
-    Held,
-    contradictions,
-    engine_problems,
-)
+from image_similarity_search.collection.contradictions import Held, contradictions, engine_problems
 from image_similarity_search.collection.identity import refuse_lost
 from image_similarity_search.collection.lookup import stat_of
 from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
@@ -28,6 +24,7 @@ from image_similarity_search.errors import (
     ImageError,
     SourceUnavailableError,
     StoreUnavailableError,
+    reason_of,
 )
 from image_similarity_search.processors import available_processors
 from image_similarity_search.reports import VerifyReport
@@ -143,7 +140,7 @@ def _file_problem(record: ImageRecord) -> str | SourceUnavailableError | None:
     except ImageError as error:
         return f"{record.path}: {error.reason}"
     except OSError as error:  # it went just now
-        return f"{record.path}: {(error.strerror or str(error)).lower()}"
+        return f"{record.path}: {reason_of(error)}"
     if content_hash == record.content_hash:
         return None
     if stat_of(record).agrees_with(stat):

@@ -69,5 +69,5 @@ class Warmer:
 
     def _vectors(self, ids: IdArray) -> FloatArray:
         """The comparable vectors ``(n, dim)`` of these ids."""
-        found = self._catalog.embeddings_in_order(ids)
+        found = self._catalog.embeddings.in_order(ids)
         return found.comparable(self._catalog.identity.metric)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from image_similarity_search.catalog.values import FileStat
-from image_similarity_search.errors import CollectionUnwritableError
+from image_similarity_search.errors import CollectionUnwritableError, reason_of
 
 _IN_MEMORY_BYTES = 4 << 20
 _LENGTH = struct.Struct("<I")
@@ -73,6 +73,6 @@ def _translated() -> Iterator[None]:
     except OSError as error:
         raise CollectionUnwritableError(
             tempfile.gettempdir(),
-            f"the list of new files, which is kept there, has no room ({error.strerror or error})",
+            f"the list of new files, which is kept there, has no room ({reason_of(error)})",
             "make room there, or set TMPDIR to another folder",
         ) from error

@@ -1,5 +1,5 @@
 """Encoders turn pictures into embeddings.
 
-``base`` says what one is, ``registry`` lists those with a name, ``preprocessing`` is what one
+``base`` says what one is, ``table`` lists those with a name, ``preprocessing`` is what one
 wants to see of a picture; the other modules are encoders.
 """

@@ -25,7 +25,7 @@ from image_similarity_search.encoders.onnx import OnnxEncoder
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.encoders.text import TextTower
-from image_similarity_search.errors import ConfigError, EncoderUnavailableError
+from image_similarity_search.errors import ConfigError, EncoderUnavailableError, reason_of
 from image_similarity_search.types import number
 
 _NEEDED = ("resize", "crop", "mean", "std")
@@ -52,7 +52,7 @@ def encoder_of_file(path: str, spec: EncoderSpec, device: Device) -> OnnxEncoder
     except OSError as error:
         raise EncoderUnavailableError(
             name,
-            f"{path} can't be read ({error.strerror or error})",
+            f"{path} can't be read ({reason_of(error)})",
             "Say where it is now: --model FILE (encoder=FILE in Python).",
         ) from error
     described = _described(name, os.path.splitext(path)[0] + ".toml")

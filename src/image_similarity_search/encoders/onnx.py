@@ -17,6 +17,7 @@ from image_similarity_search.errors import (
     ConfigError,
     EncoderOutputError,
     EncoderUnavailableError,
+    reason_of,
 )
 from image_similarity_search.types import FloatArray, PixelArray
 
@@ -221,6 +222,6 @@ def _content(name: str, model: str | bytes) -> bytes:
     except OSError as error:
         raise EncoderUnavailableError(
             name,
-            f"{model} can't be read ({error.strerror or error})",
+            f"{model} can't be read ({reason_of(error)})",
             "Give the path of its ONNX file.",
         ) from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import ceil, inf, isfinite
+from math import ceil, ulp
+from sys import float_info
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from image_similarity_search.errors import ConfigError
@@ -69,10 +71,15 @@ class Preprocessing:
         if self.fit == "stretch" and self.crop != self.resize:
             expected = f"{self.resize}, as resize: nothing is cut (unless fit is crop)"
             raise ConfigError("crop", self.crop, expected)
-        if len(self.mean) != 3 or not all(isfinite(number(value)) for value in self.mean):
-            raise ConfigError("mean", self.mean, "three numbers")
-        if len(self.std) != 3 or not all(0 < number(value) < inf for value in self.std):
-            raise ConfigError("std", self.std, "three numbers above 0")
+        self._set_channels("mean", -float_info.max, "three numbers")
+        self._set_channels("std", ulp(0.0), "three numbers above 0")
+
+    def _set_channels(self, name: str, least: float, expected: str) -> None:
+        given = getattr(self, name)
+        values = [number(value) for value in given] if isinstance(given, Iterable) else []
+        if len(values) != 3 or not all(least <= value <= float_info.max for value in values):
+            raise ConfigError(name, given, expected)
+        object.__setattr__(self, name, tuple(values))
 
     @property
     def fingerprint(self) -> str:

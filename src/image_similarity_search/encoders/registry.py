@@ -18,6 +18,7 @@ from image_similarity_search.errors import (
     ConfigError,
     EncoderUnavailableError,
     UnknownEncoderError,
+    reason_of,
 )
 
 _TIMM = "timm:"
@@ -271,7 +272,7 @@ def _sha256(name: str, path: str) -> str:
     except OSError as error:
         raise EncoderUnavailableError(
             name,
-            f"{path} can't be read ({error.strerror or error})",
+            f"{path} can't be read ({reason_of(error)})",
             "Give the path of its ONNX file.",
         ) from error
 

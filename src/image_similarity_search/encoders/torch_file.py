@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_similarity_search.encoders import plain_pickle
+from image_similarity_search import plain_pickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the older form
 _PROTOCOL = 1001  # the second

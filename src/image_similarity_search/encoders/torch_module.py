@@ -12,7 +12,7 @@ import numpy as np
 
 from image_similarity_search.encoders.devices import Device, check_device
 from image_similarity_search.encoders.hub import HubFile, require_answer
-from image_similarity_search.encoders.preprocessing import Interpolation, Preprocessing
+from image_similarity_search.encoders.preprocessing import Fit, Interpolation, Preprocessing
 from image_similarity_search.encoders.spec import EncoderSpec
 from image_similarity_search.errors import (
     ConfigError,
@@ -132,15 +132,19 @@ def timm_encoder(name: str, spec: EncoderSpec, device: Device) -> TorchEncoder:
         raise EncoderUnavailableError(
             shown, problem, "timm.list_models(pretrained=True) has the names."
         ) from error
-    preprocessing = spec.applied_to(_preprocessing(config))
+    preprocessing = spec.applied_to(preprocessing_of(config))
     return TorchEncoder(module, preprocessing, name=shown, spec=spec, device=device)
 
 
-def _preprocessing(config: dict[str, Any]) -> Preprocessing:
+def preprocessing_of(config: dict[str, Any]) -> Preprocessing:
+    """What a network wants to see of a picture, from timm's data configuration of it."""
     crop = int(config["input_size"][-1])
     interpolation: Interpolation = config.get("interpolation", "bicubic")
     resize = int(crop / float(config.get("crop_pct") or _MARGIN))  # as timm rounds it
-    return Preprocessing(resize, crop, interpolation, tuple(config["mean"]), tuple(config["std"]))
+    fit: Fit = "stretch" if config.get("crop_mode") == "squash" and resize == crop else "crop"
+    return Preprocessing(
+        resize, crop, interpolation, tuple(config["mean"]), tuple(config["std"]), fit
+    )
 
 
 def _chosen_device(name: str, device: Device) -> Literal["cpu", "cuda"]:

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from image_similarity_search.encoders.torch_file import read_torch_file
-from image_similarity_search.errors import EncoderUnavailableError
+from image_similarity_search.errors import EncoderUnavailableError, reason_of
 
 _TORCH = (".pth", ".pt", ".bin")
 _KINDS = "an .onnx or .safetensors file, or a torch .pth file of the state_dict alone"
@@ -33,7 +33,7 @@ def read_weights(name: str, path: str) -> dict[str, NDArray[Any]]:
             _check_promised_hash(path)
             return read_torch_file(path)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error)
         raise EncoderUnavailableError(
             name, f"its weights can't be read from {path}: {reason}", f"Give {_KINDS}."
         ) from error

@@ -1,5 +1,5 @@
 """From a folder to upright RGB pixels.
 
-``formats`` says what counts as a picture, ``walk`` finds the files, ``decode`` reads one. Only
-``decode`` imports Pillow, so import these modules by name, when they are needed.
+``formats`` says what counts as a picture, ``walk`` finds the files, ``decode`` reads one. What
+reads pictures imports Pillow, so import these modules by name, when they are needed.
 """

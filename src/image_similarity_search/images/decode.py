@@ -21,6 +21,7 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
     ImageTooLargeError,
     ImageUnreadableError,
+    reason_of,
 )
 from image_similarity_search.images.exif import exif_of
 from image_similarity_search.images.formats import SNIFF_BYTES, PictureFormat, format_of
@@ -92,7 +93,7 @@ def _opened(path: str) -> Iterator[BufferedReader]:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise ImageNotFoundError(path, "no such file") from None
-        reason = (error.strerror or type(error).__name__).lower()
+        reason = reason_of(error)
         raise ImageUnreadableError(path, reason) from error
 
 
@@ -260,6 +261,15 @@ def orientation_of(image: Image.Image) -> int:
     except Exception:  # a broken EXIF block raises anything
         return 1
     return value if isinstance(value, int) and value in UPRIGHT else 1
+
+
+def raise_memory_error(error: ImageError) -> None:
+    """Raise the MemoryError that an error of a picture comes from, if one is behind it.
+
+    Perhaps it is for what the pictures before left behind: then a fresh process decodes it.
+    """
+    if isinstance(error.__cause__, MemoryError):
+        raise error.__cause__ from None
 
 
 def _reason(error: Exception, format_name: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -44,7 +43,7 @@ def holdings_of(data: bytes, name: str = "") -> Holdings:
         return Holdings(raw=is_raw_name(name))
     raw = is_raw_name(name) or tiff_tables.holds_raw(kind, data)
     try:
-        image = getattr(importlib.import_module(kind.module), kind.reader)(BytesIO(data), "")
+        image = kind.opened(BytesIO(data))
         without = kind.name == "JPEG" and "exif" not in image.info  # which is quickly told
         traits, taken = (NO_TRAITS, None) if without else (exif_of(image), moment_of(image))
     except Exception:  # the codecs raise anything
@@ -73,7 +72,7 @@ def _bits(kind: PictureFormat, data: bytes, image: Any) -> int:
     return int(image.info.get("bit_depth", _BITS))
 
 
-def _behind_jpeg(data: bytes, info: dict[str, Any]) -> tuple[int, bool]:
+def _behind_jpeg(data: bytes, info: Mapping[Any, Any]) -> tuple[int, bool]:
     """The bytes of a film behind a JPEG, and whether there is much else: pictures, as a rule."""
     says_more = "mp" in info or _SAYS_MORE.search(info.get("xmp", b""))
     if not says_more and data[-_PADDING:].rstrip(b"\0").endswith(_END):
@@ -116,7 +115,7 @@ def _boxes(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         at += size
 
 
-def _has_more(info: dict[str, Any]) -> bool:
+def _has_more(info: Mapping[Any, Any]) -> bool:
     """Whether a HEIF file has other planes than are seen: depth, more light."""
     return bool(info.get("depth_images")) or any(
         not _ALPHA.search(str(kind)) for kind in info.get("aux", ())

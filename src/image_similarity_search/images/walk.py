@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from image_similarity_search.images.formats import (
-    SNIFF_BYTES,
-    is_picture_name,
-    looks_like_picture,
-)
+from image_similarity_search.errors import reason_of
+from image_similarity_search.images.formats import SNIFF_BYTES, is_picture_name, looks_like_picture
 from image_similarity_search.images.rules import Rules
 
 _Identity = tuple[int, int]  # device and inode
@@ -159,7 +156,7 @@ class _Walk:
             is_disk = device != above and self._is_mount_point(folder, path)
             found, below = self._sort_out(folder, entries, is_disk=is_disk)
         except OSError as error:
-            return FoundFolder(folder.path, [], [], (error.strerror or str(error)).lower())
+            return FoundFolder(folder.path, [], [], reason_of(error))
         self._pending.extend((inner, device) for inner in reversed(below))
         return found
 
@@ -251,7 +248,7 @@ class _Walk:
         try:
             status = os.stat(entry.path)
         except OSError as error:
-            why = f"a link that leads nowhere ({(error.strerror or str(error)).lower()})"
+            why = f"a link that leads nowhere ({reason_of(error)})"
             return PassedOver(entry.name, why)
         real = os.path.realpath(entry.path)
         by_itself = self._path_of(real)

@@ -20,7 +20,7 @@ from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
 from image_similarity_search.addresses import file_of, rows_at
-from image_similarity_search.errors import ImageNotFoundError, SourceUnavailableError
+from image_similarity_search.errors import ImageNotFoundError, SourceUnavailableError, reason_of
 from image_similarity_search.objects.stored import Stored
 
 SUFFIX = ".parquet"
@@ -300,7 +300,7 @@ def _reader() -> ThreadPoolExecutor:
 
 def _problem(file: str, error: Exception) -> SourceUnavailableError:
     if isinstance(error, OSError) and error.strerror:
-        return SourceUnavailableError(file, f"can't be read: {error.strerror}")
+        return SourceUnavailableError(file, f"can't be read: {reason_of(error)}")
     if type(error).__name__ in ("ArrowInvalid", "OSError"):
         return SourceUnavailableError(file, "a damaged Parquet file, or none at all")
     return SourceUnavailableError(file, f"can't be read as Parquet ({type(error).__name__})")

@@ -60,7 +60,7 @@ class AppFactory:
         names = [name for name, _ in self.settings.collections]
         metrics = Metrics(names, self.shared_metrics)
         app = create_app(self.settings, metrics)
-        return Gate(app, self.settings, metrics, app.state.service.guesses)
+        return Gate(app, self.settings, metrics, app.state.service.wrong_keys)
 
 
 def create_app(settings: Settings, metrics: Metrics) -> FastAPI:

@@ -20,6 +20,7 @@ from image_similarity_search.errors import (
     ImageNotFoundError,
     ImageSearchError,
     ImageUnreadableError,
+    reason_of,
 )
 from image_similarity_search.images.formats import SNIFF_BYTES, format_of, is_picture_name
 from image_similarity_search.service.roots import Roots
@@ -274,7 +275,7 @@ def _write(target: str, data: bytes) -> None:
 
 def _unwritten(target: str, error: OSError) -> ImageSearchError:
     """Why a file can't be written: its path is at fault, or the drive."""
-    reason = (error.strerror or type(error).__name__).lower()
+    reason = reason_of(error)
     if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
         return ConfigError("path", target, f"a name that the drive takes ({reason})")
     if error.errno in (errno.ENOTDIR, errno.ELOOP):

@@ -12,16 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from image_similarity_search.service import problems
 from image_similarity_search.service.bodies import Bodies
 from image_similarity_search.service.connections import COUNT
-from image_similarity_search.service.guesses import RATE, Guesses
 from image_similarity_search.service.headers import SECURITY
 from image_similarity_search.service.keys import Keys, guess
 from image_similarity_search.service.kinds import Kind
-from image_similarity_search.service.log_lines import Strangers
+from image_similarity_search.service.log_lines import LimitedLog
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.origins import Origins
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.rates import Rates
 from image_similarity_search.service.settings import Settings
+from image_similarity_search.service.wrong_keys import RATE, WrongKeyLimit
 
 _log = logging.getLogger(__name__)
 
@@ -42,16 +42,16 @@ class Gate:
     """Wraps an application: checks before it, headers and measurements after it."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, metrics: Metrics, guesses: Guesses
+        self, app: ASGIApp, settings: Settings, metrics: Metrics, wrong_keys: WrongKeyLimit
     ) -> None:
         self._app = app
-        self._guesses = guesses
+        self._wrong_keys = wrong_keys
         self._keys = Keys(settings.keys)
         self._origins = Origins(settings.allowed_hosts)
         self._rates = Rates(settings.limits.rate, settings.limits.burst)
         self._bodies = Bodies(settings.limits)
         self._metrics = metrics
-        self._told = Strangers(_log)
+        self._told = LimitedLog(_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -118,10 +118,10 @@ class Gate:
         shown = guess(headers)
         if not shown:
             return None
-        self._guesses.check(address, shown)
+        self._wrong_keys.check(address, shown)
         holder = self._keys.accept(headers)
         if holder is None:
-            self._guesses.was_wrong(address, shown)
+            self._wrong_keys.was_wrong(address, shown)
         return holder
 
     def _slow_down(self, client: str) -> None:

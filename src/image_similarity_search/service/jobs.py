@@ -13,8 +13,10 @@ import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from image_similarity_search.replacing import replaced
 from image_similarity_search.service.claims import Claim, Claims
 from image_similarity_search.service.job_runs import STOP_SECONDS, lines_of
 from image_similarity_search.service.kinds import Kind, problem
@@ -268,14 +270,8 @@ class Jobs:
     def _put(self, path: str, value: object) -> None:
         """Write a file, whole or not at all."""
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
-        try:
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
-                json.dump(value, file)
-            os.replace(f"{path}.new", path)
-        except OSError:
-            with suppress(OSError):
-                os.remove(f"{path}.new")
-            raise
+        with replaced(path, durable=False) as (aside,):
+            Path(aside).write_text(json.dumps(value), "utf-8")
 
     def _prune(self) -> None:
         for job in self.all()[_KEPT:]:

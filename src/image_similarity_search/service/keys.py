@@ -6,7 +6,8 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping, Sequence
-from http.cookies import CookieError, SimpleCookie
+
+from starlette.requests import cookie_parser
 
 COOKIE = "iss_session"
 SESSION_SECONDS = 30 * 86_400
@@ -71,11 +72,8 @@ def _shown(headers: Mapping[str, str]) -> str:
 
 
 def _session(headers: Mapping[str, str]) -> str:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+    # SimpleCookie would stop at what it can't parse, and other programs here set cookies, too
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
 
 
 def _digest(text: bytes) -> bytes:

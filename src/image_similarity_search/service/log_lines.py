@@ -12,7 +12,7 @@ from image_similarity_search.service.rates import Rates
 
 _SECONDS = 60.0  # in which a line is written once
 _KNOWN = 200  # lines
-_STRANGERS = 60  # lines a minute
+_LINES_A_MINUTE = 60
 
 
 def config() -> dict[str, Any]:
@@ -57,12 +57,12 @@ class Once(logging.Filter):
         return is_new
 
 
-class Strangers:
-    """A log of what strangers do, who may do it as often as they like."""
+class LimitedLog:
+    """A log of what anybody may cause as often as they like: so many lines a minute, no more."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._rates = Rates(_STRANGERS / 60, 60.0)
+        self._rates = Rates(_LINES_A_MINUTE / 60, 60.0)
 
     def warning(self, text: str, *values: object) -> None:
         """Write a line, unless there were too many in the last minute."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 
 from image_similarity_search.addresses import is_address
+from image_similarity_search.catalog.places import relative
 from image_similarity_search.errors import ConfigError, FolderNotFoundError
 
 
@@ -30,15 +31,14 @@ class Roots:
         Outside of all roots: None, and the file's name alone.
         """
         for name, folder in self.by_name.items():
-            inner = _inner(path, folder)
-            if inner is not None:
-                return name, text_of(inner.replace(os.sep, "/"))
+            if inner := relative(path, folder):
+                return name, text_of(inner)
         return None, text_of(os.path.basename(path))
 
     def holds(self, path: str) -> str | None:
         """The folder of the root that the absolute path lies below, if one does."""
         folders = self.by_name.values()
-        return next((folder for folder in folders if _inner(path, folder) is not None), None)
+        return next((folder for folder in folders if relative(path, folder)), None)
 
     def folder(self, name: str) -> str:
         """The folder of a root.
@@ -81,9 +81,3 @@ def inside(root: str, path: str) -> str:
 def text_of(path: str) -> str:
     """A path as text that can be sent; bytes that are no text are replaced."""
     return os.fsencode(path).decode("utf-8", "replace")
-
-
-def _inner(path: str, folder: str) -> str | None:
-    separator = "/" if is_address(folder) else os.sep
-    start = folder if folder.endswith(separator) else folder + separator
-    return path[len(start) :] if path.startswith(start) else None

@@ -14,17 +14,9 @@ from image_similarity_search._version import __version__
 from image_similarity_search.collection.explaining.explanation import Compared, ExplainMethod
 from image_similarity_search.duplicates import DuplicateLevel
 from image_similarity_search.reports import CollectionInfo as StoredInfo
-from image_similarity_search.service.reach import Reach
+from image_similarity_search.service.folder_status import FolderStatus
 from image_similarity_search.service.roots import Roots
-from image_similarity_search.types import (
-    Hit,
-    ImageRecord,
-    Metric,
-    Region,
-    ScoreWord,
-    State,
-    Traits,
-)
+from image_similarity_search.types import Hit, ImageRecord, Metric, Region, ScoreWord, State, Traits
 
 JobKind = Literal["sync", "duplicates"]
 JobState = Literal["running", "done", "cancelled", "failed"]
@@ -80,10 +72,10 @@ class TraitsOut(BaseModel):
     @classmethod
     def of(cls, traits: Traits) -> TraitsOut:
         """What ``Collection.traits`` said."""
-        taken = None if traits.taken is None else _time(traits.taken * 10**9)
+        taken = camera_time_of(traits.taken)
         return cls(
             camera=traits.camera,
-            taken=taken.replace(tzinfo=None).isoformat() if taken else None,
+            taken=taken.isoformat() if taken else None,
             latitude=traits.latitude,
             longitude=traits.longitude,
             colours=list(traits.colours),
@@ -244,7 +236,7 @@ class CollectionOut(BaseModel):
 
     @classmethod
     def of(
-        cls, info: StoredInfo, name: str, reaches: Mapping[str, Reach], *, read_only: bool
+        cls, info: StoredInfo, name: str, statuses: Mapping[str, FolderStatus], *, read_only: bool
     ) -> CollectionOut:
         """What ``Collection.info`` said, and how its roots can be reached, by their names."""
         return cls(
@@ -259,10 +251,10 @@ class CollectionOut(BaseModel):
             roots=[
                 Root(
                     name=root,
-                    available=reach.available,
-                    writable=reach.writable and not read_only,
+                    available=status.available,
+                    writable=status.writable and not read_only,
                 )
-                for root, reach in reaches.items()
+                for root, status in statuses.items()
             ],
             generation=info.generation,
             catalog_bytes=info.catalog_bytes,
@@ -409,7 +401,7 @@ def _image(record: ImageRecord, collection: str, roots: Roots) -> dict[str, Any]
         "path": path,
         "name": path.rpartition("/")[2],
         "size": record.size,
-        "modified": _time(record.mtime_ns),
+        "modified": time_of(record.mtime_ns / 1e9),
         "width": record.width,
         "height": record.height,
         "state": record.state,
@@ -422,8 +414,15 @@ def _image(record: ImageRecord, collection: str, roots: Roots) -> dict[str, Any]
     }
 
 
-def _time(mtime_ns: int) -> datetime | None:
+def time_of(seconds: float) -> datetime | None:
+    """A time since 1970; None where no calendar has it."""
     try:
-        return datetime.fromtimestamp(mtime_ns / 1e9, UTC)
+        return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def camera_time_of(seconds: int | None) -> datetime | None:
+    """A camera's time, which has no zone."""
+    moment = None if seconds is None else time_of(seconds)
+    return moment and moment.replace(tzinfo=None)

@@ -15,10 +15,10 @@ from image_similarity_search.collection.orientations import UPRIGHT, Way
 from image_similarity_search.errors import EncoderNotHereError
 from image_similarity_search.service.background import Background
 from image_similarity_search.service.files import read_inside
+from image_similarity_search.service.folder_status import FolderLooks
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Refusal
-from image_similarity_search.service.reach import Reaches
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.searches import Searches, Wanted
 from image_similarity_search.service.settings import Limits, Settings
@@ -47,7 +47,7 @@ class Served:
         self.name = name
         self.folder = folder
         self._folders = [os.path.realpath(folder) for folder in settings.folders]
-        self.reaches = Reaches()
+        self.folder_looks = FolderLooks()
         # the drive of the pictures may hang those who read or write them, and nobody else
         limits = settings.limits
         seconds = limits.read_seconds
@@ -123,7 +123,7 @@ class Served:
         self.collection.close()
 
 
-class Desk:
+class WorkQueue:
     """Where blocking work is done: a few threads, and a bounded number that wait for them."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:

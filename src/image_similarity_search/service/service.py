@@ -11,15 +11,15 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Path, Request
 
 from image_similarity_search.service.events import Streams
-from image_similarity_search.service.guesses import Guesses
 from image_similarity_search.service.jobs import Jobs
 from image_similarity_search.service.keys import Keys
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.metrics import Metrics
+from image_similarity_search.service.open_collections import OpenCollections
 from image_similarity_search.service.problems import Refusal
-from image_similarity_search.service.served import Desk, Served
+from image_similarity_search.service.served import Served, WorkQueue
 from image_similarity_search.service.settings import Settings
-from image_similarity_search.service.shelf import Shelf
+from image_similarity_search.service.wrong_keys import WrongKeyLimit
 
 _READ_ONLY = Kind(403, "read-only", "The service changes nothing")
 
@@ -31,16 +31,16 @@ class Service:
         self.settings = settings
         self.metrics = metrics
         self.keys = Keys(settings.keys)
-        self.guesses = Guesses()
-        self.shelf = Shelf(settings)
-        self.desk = Desk(settings.limits, metrics)
+        self.wrong_keys = WrongKeyLimit()
+        self.collections = OpenCollections(settings)
+        self.work = WorkQueue(settings.limits, metrics)
         self.jobs = Jobs(settings.state_dir)
         self.streams = Streams(self.jobs, settings.limits.streams)
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
         """Open the collections; at the end wait for what is under way, and close them."""
-        self.shelf.open()
+        self.collections.open()
         with suppress(ValueError):  # not the main thread: whoever runs it there ends the streams
             _before_stop(self.stop)
         try:
@@ -48,12 +48,12 @@ class Service:
         finally:
             self.stop()
             self.jobs.close()
-            self.desk.close()
-            self.shelf.close()
+            self.work.close()
+            self.collections.close()
 
     def stop(self) -> None:
         """Take no more work; streams and jobs end."""
-        self.shelf.ready = False
+        self.collections.ready = False
         self.streams.stopping = True
         self.jobs.stopping = True
 
@@ -98,7 +98,7 @@ async def _served(
         str, Path(description="The name of a collection.", examples=["index_data"])
     ],
 ) -> AsyncIterator[Served]:
-    async with service.shelf.one(collection) as served:
+    async with service.collections.one(collection) as served:
         yield served
 
 

@@ -17,13 +17,14 @@ from image_similarity_search.errors import (
     EncoderNotHereError,
     ImageSearchError,
     ServiceError,
+    reason_of,
 )
 from image_similarity_search.service import log_lines
 from image_similarity_search.service.app import AppFactory
 from image_similarity_search.service.background import Background
 from image_similarity_search.service.connections import Counted
+from image_similarity_search.service.open_collections import OPEN_SECONDS
 from image_similarity_search.service.settings import Settings
-from image_similarity_search.service.shelf import OPEN_SECONDS
 from image_similarity_search.service.supervising import Workers
 
 STOP_SECONDS = 30
@@ -128,7 +129,7 @@ def listening_socket(settings: Settings) -> socket.socket:
     except (OSError, OverflowError) as error:
         listening.close()
         where = f"{settings.host}:{settings.port}"
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error)
         said = f"can't listen at {where} ({reason}): choose another port (--port), or end what does"
         raise ConfigError("address", where, f"one to listen at ({reason})", said) from error
     return listening

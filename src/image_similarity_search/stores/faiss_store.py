@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 
 from image_similarity_search.errors import (
     ConfigError,
-    StoreDimensionError,
     StoreTrainingError,
     StoreUnavailableError,
 )
 from image_similarity_search.stores import depths, kinds
+from image_similarity_search.stores.checked import checked_ids, checked_rows
 from image_similarity_search.stores.faiss_library import (
     faiss_library,
     faiss_metric,
@@ -70,8 +70,8 @@ class FaissStore:
         metric: ``cosine``, ``l2``, ``l1`` or ``ip``.
         kind: ``exact``, or ``auto``: exact while there are few vectors, then a one-bit scan
             (for ``cosine`` and ``l2``; the others stay exact). It changes by itself, never back.
-            ``hnsw``, ``ivf``, ``ivf-pq`` or a FAISS factory string: what needs training is
-            exact until ``train``.
+            ``hnsw``, ``ivf``, ``ivf-pq``, ``ivf-rabitq`` or a FAISS factory string: what needs
+            training is exact until ``train``.
         flat_limit: the most vectors that ``auto`` keeps in full.
 
     Attributes:
@@ -146,7 +146,7 @@ class FaissStore:
             StoreUnavailableError: FAISS can't train it on this sample.
         """
         faiss = faiss_library()
-        sample = self._checked(sample, "sample")
+        sample = checked_rows("sample", sample, self._dim)
         if self.may_outgrow:
             if not len(sample):
                 raise StoreTrainingError(self.kind, 1, 0)
@@ -226,14 +226,10 @@ class FaissStore:
             StoreDimensionError: the rows have another dimension.
             ConfigError: not one id per row, or a negative id.
         """
-        rows = self._checked(rows, "rows")
-        ids = np.ascontiguousarray(ids, dtype=np.int64)
-        if ids.shape != (len(rows),):
-            raise ConfigError("ids", ids.shape, f"one id for each of {len(rows)} rows")
+        rows = checked_rows("rows", rows, self._dim)
+        ids = checked_ids(ids, len(rows))
         if not len(ids):
             return
-        if ids.min() < 0:
-            raise ConfigError("ids", int(ids.min()), "ids of 0 or more")
         last = _last_of_each(ids)
         if len(last) < len(ids):
             ids, rows = ids[last], rows[last]
@@ -313,7 +309,7 @@ class FaissStore:
             StoreDimensionError: the queries have another dimension.
             ConfigError: ``k`` is less than 1.
         """
-        queries = self._checked(queries, "queries")
+        queries = checked_rows("queries", queries, self._dim)
         self.searches += len(queries)
         if k < 1:
             raise ConfigError("k", k, "at least 1")
@@ -455,15 +451,6 @@ class FaissStore:
         if live is None or len(live) != self._index.ntotal:
             live = self._live = self._ids() != _NOBODY
         return live
-
-    def _checked(self, rows: FloatArray, name: str) -> FloatArray:
-        """``rows`` as FAISS needs them."""
-        rows = np.ascontiguousarray(rows, dtype=np.float32)
-        if rows.ndim != 2:
-            raise ConfigError(name, rows.shape, f"an array of shape (n, {self._dim})")
-        if rows.shape[1] != self._dim:
-            raise StoreDimensionError(self._dim, rows.shape[1])
-        return rows
 
 
 def _in_full(index: Any, live: NDArray[np.bool_]) -> Iterator[tuple[IdArray, FloatArray]]:

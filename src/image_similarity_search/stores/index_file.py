@@ -16,11 +16,11 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from image_similarity_search.errors import StoreUnavailableError
+from image_similarity_search.errors import StoreUnavailableError, reason_of
+from image_similarity_search.replacing import replaced
 from image_similarity_search.stores.faiss_library import faiss_library
 from image_similarity_search.stores.faiss_store import FLAT_LIMIT, FaissStore
 from image_similarity_search.types import Metric, Moment
@@ -46,20 +46,11 @@ def save(
     Raises:
         StoreUnavailableError: it can't be written.
     """
-    aside = f"{os.fspath(path)}.tmp"  # there is one writer: a killed one's leftover is written over
     try:
-        try:
-            with open(aside, "wb") as file:
-                _write(store, file, identity, made_with or {})
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        except BaseException:
-            with suppress(OSError):
-                os.remove(aside)
-            raise
+        with replaced(os.fspath(path)) as (aside,), open(aside, "wb") as file:
+            _write(store, file, identity, made_with or {})
     except OSError as error:
-        raise StoreUnavailableError(f"{path} can't be written: {_said(error)}") from error
+        raise StoreUnavailableError(f"{path} can't be written: {reason_of(error)}") from error
 
 
 def load(
@@ -92,13 +83,8 @@ def load(
                     )
             _read_index(file, trailer, store, go_on)
     except _DAMAGE as error:
-        raise StoreUnavailableError(f"{path} can't be used: {_said(error)}") from error
+        raise StoreUnavailableError(f"{path} can't be used: {reason_of(error)}") from error
     return store
-
-
-def _said(error: Exception) -> str:
-    """What is wrong, without the path, which is said beside it."""
-    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 @dataclass(frozen=True, slots=True)

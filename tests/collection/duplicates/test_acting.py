@@ -293,7 +293,7 @@ def test_what_could_not_be_moved_is_nothing_to_undo(
     first = collection.resolve_duplicates(exact, "move", to=tmp_path / "to", dry_run=False)
     monkeypatch.setattr(os, "replace", full)
     failed = _resolve(collection, "move", tmp_path / "to")
-    assert [deed.problem for deed in failed.deeds] == ["No space left on device"]
+    assert [deed.problem for deed in failed.deeds] == ["no space left on device"]
     monkeypatch.undo()
     undone = collection.undo_duplicates()  # the first run: the other one did nothing
     assert {deed.path for deed in undone.done} == {deed.path for deed in first.done}
@@ -399,7 +399,7 @@ def test_a_folder_that_can_not_be_made_is_one_error(
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "mkdir", refused)
-    with pytest.raises(ConfigError, match=r"it can't be made \(Read-only file system\)"):
+    with pytest.raises(ConfigError, match=r"it can't be made \(read-only file system\)"):
         _resolve(collection, "move", to)
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(ConfigError, match=f"nothing can be written to {to.parent}"):

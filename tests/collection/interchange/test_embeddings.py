@@ -140,6 +140,12 @@ def _write_csv(paths: list[str]) -> str:
     return "list.csv"
 
 
+def _write_csv_of_a_spreadsheet(paths: list[str]) -> str:
+    lines = [f"x;{path}\r\n" for path in paths]
+    Path("list.csv").write_text("\ufefflabel;filepath\r\n" + "".join(lines), newline="")
+    return "list.csv"
+
+
 def _write_bare_csv(paths: list[str]) -> str:
     Path("list.csv").write_text("".join(f'"{path}"\n' for path in paths))
     return "list.csv"
@@ -155,7 +161,20 @@ def _write_as_windows(paths: list[str]) -> str:
     return "list"
 
 
-LISTS = (_write_json, _write_csv, _write_bare_csv, _write_parquet, _write_as_windows)
+def _write_by_hand(paths: list[str]) -> str:
+    Path("list").write_text("\r\n".join(paths[:-1]) + "\n" + paths[-1], newline="")
+    return "list"
+
+
+LISTS = (
+    _write_json,
+    _write_csv,
+    _write_csv_of_a_spreadsheet,
+    _write_bare_csv,
+    _write_parquet,
+    _write_as_windows,
+    _write_by_hand,
+)
 
 
 @pytest.mark.parametrize("write", LISTS)

@@ -29,7 +29,7 @@ from image_similarity_search import (
 )
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.new_catalog import NewCatalog
-from image_similarity_search.catalog.values import Identity, Rows
+from image_similarity_search.catalog.values import Identity, ImageBatch
 from image_similarity_search.collection.interchange import exporting, npy_files, parquet_file
 from image_similarity_search.errors import (
     CollectionExistsError,
@@ -81,7 +81,7 @@ def content(index_dir: str) -> tuple[Any, ...]:
     """All that a collection holds of its indexed images."""
     with closing(Catalog(os.path.realpath(index_dir))) as catalog:
         ids = catalog.indexed_ids()
-        found = catalog.embeddings(ids)
+        found = catalog.embeddings.of(ids)
         order = np.argsort(found.ids)
         return (
             list(catalog.all_records()),
@@ -202,7 +202,7 @@ def build(
 ) -> None:
     os.mkdir(folder)
     with NewCatalog.begun(os.path.realpath(folder), identity) as new:
-        new.put_rows(Rows(records, units, np.asarray(norms, dtype=np.float32)))
+        new.put_rows(ImageBatch(records, units, np.asarray(norms, dtype=np.float32)))
         new.put_in_place()
 
 
@@ -309,6 +309,14 @@ def test_what_is_there_is_not_overwritten_unless_it_is_said(target: str, files: 
     assert sorted(name for name in os.listdir() if name.startswith("x.")) == names
 
 
+def test_a_link_stays_and_leads_to_what_is_exported(tmp_path: Path) -> None:
+    (tmp_path / "target.parquet").touch()
+    Path("x.parquet").symlink_to(tmp_path / "target.parquet")
+    export_collection("index_data", "x.parquet", force=True)
+    assert Path("x.parquet").is_symlink()
+    assert len(read_export(tmp_path / "target.parquet").records) == 13
+
+
 @pytest.mark.parametrize("target", ["x.parquet", "x.npy"])
 def test_what_comes_meanwhile_is_not_overwritten(target: str) -> None:
     def come(_: Progress) -> None:
@@ -362,9 +370,9 @@ def test_without_pyarrow_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPa
         "image_similarity_search.collection.interchange.parquet_file.import_module", missing
     )
     install = r"pip install 'image-similarity-search\[parquet\]'"
-    with pytest.raises(ExportError, match=install):
+    with pytest.raises(ConfigError, match=install):
         export_collection("index_data", "y.parquet")
-    with pytest.raises(ImportSourceError, match=install):
+    with pytest.raises(ConfigError, match=install):
         import_collection("x.parquet", "new")
     assert export_collection("index_data", "y.npy") == 13
 

@@ -139,11 +139,11 @@ def test_other_counts_are_refused_with_both(tmp_path: Path) -> None:
 
 
 _NO_LISTS: dict[str, tuple[bytes, str]] = {
-    "a call": (b"cos\nsystem\n(Vtouch executed\ntR.", "GLOBAL 'os system'"),
-    "objects": (pickle.dumps([Path("a")]), "something else than plain data"),
+    "a call": (b"cos\nsystem\n(Vtouch executed\ntR.", "it would call os.system"),
+    "objects": (pickle.dumps([Path("a")]), "nothing was run"),
     "a text": (pickle.dumps("a"), "a str; expected a list of text"),
     "lists": (pickle.dumps([["a"]]), "item 0 is a list; expected a list of text"),
-    "bytes": (pickle.dumps([b"a"]), "something else than plain data"),
+    "bytes": (pickle.dumps([b"a"]), "item 0 is a bytes"),
     "an empty path": (pickle.dumps(["a", ""]), "item 1 is no path"),
     "a NUL": (pickle.dumps(["a\0b"]), "item 0 is no path"),
     "two": (pickle.dumps(["a"]) * 2, "something follows"),
@@ -198,7 +198,7 @@ def test_files_that_can_not_all_be_renamed_are_found_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "rename", fail_later)
-        with pytest.raises(ImportSourceError, match="No space left"):
+        with pytest.raises(ImportSourceError, match="no space left"):
             keep_aside(read_legacy(str(tmp_path)))
     keep_aside(read_legacy(str(tmp_path)))
     assert read_legacy(str(tmp_path)).paths == ["a", "b"]

@@ -11,8 +11,9 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.dialect import POSTGRESQL
-from image_similarity_search.catalog.parts import Row, in_parts
+from image_similarity_search.catalog.parts import Row
 from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.postgresql.connection import connected
 from image_similarity_search.catalog.postgresql.locks import Locks
@@ -32,7 +33,6 @@ from image_similarity_search.catalog.postgresql.schema import (
 from image_similarity_search.catalog.whereabouts import moved_to
 from image_similarity_search.errors import (
     CollectionClosedError,
-    CollectionCorruptError,
     CollectionNotFoundError,
     CollectionUnavailableError,
 )
@@ -55,7 +55,7 @@ _ID = (
 _RESERVE = "SELECT nextval(pg_get_serial_sequence('images', 'id')) FROM generate_series(1, 32)"
 
 
-class SharedDatabase:
+class SharedDatabase(AnyDatabase):
     """A connection that several threads may share, one statement or transaction at a time.
 
     Where it was lost, the next one is made when something is asked, but never amid a transaction,
@@ -127,21 +127,10 @@ class SharedDatabase:
         with self._lock:
             return self._executed(sql, parameters).fetchall()
 
-    def parts(self, sql: str, *parameters: Any, after: int = -1) -> Iterator[list[Row]]:
-        """The rows of a query, about a thousand at a time; see ``in_parts``."""
-        return in_parts(self.rows, self.path, sql, *parameters, after=after)
-
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, or None."""
         with self._lock:
             return self._executed(sql, parameters).fetchone()
-
-    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        """The first column of the first row of a query, which must have one."""
-        row = self.row(sql, parameters)
-        if row is None:
-            raise CollectionCorruptError(self.path, f"no row for: {sql}")
-        return row[0]
 
     def write(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run a statement that changes rows."""

@@ -12,7 +12,7 @@ from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.reports import LegacyImportReport
-from image_similarity_search.types import Metric
+from image_similarity_search.types import METRICS, Metric
 
 if TYPE_CHECKING:
     from image_similarity_search.encoders.spec import EncoderSpec
@@ -38,7 +38,7 @@ Examples:
 @options.encoder
 @click.option(
     "--metric",
-    type=click.Choice(["cosine", "l2", "l1", "ip"]),
+    type=click.Choice(METRICS),
     help="How distance is measured [default: as the old index does].",
 )
 @options.as_json

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.cli.away import folders_away, say_away
@@ -56,6 +57,9 @@ def command(
 
     if (paths or null or exit_code) and not skipped:
         raise click.UsageError("--paths, -0 and --exit-code are about bad files: say --skipped too")
+    k_given = click.get_current_context().get_parameter_source("k") is ParameterSource.COMMANDLINE
+    if k_given and not recall:
+        raise click.UsageError("-k is about --measure-recall: say it too")
     with Collection.open(index_dir) as collection:
         if skipped:
             bad = list(collection.skipped())

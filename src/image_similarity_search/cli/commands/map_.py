@@ -14,7 +14,7 @@ from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.cli.targets import check_target, written
 from image_similarity_search.errors import ImageError
-from image_similarity_search.types import Progress
+from image_similarity_search.types import counted
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -88,12 +88,10 @@ def _write_page(
 ) -> None:
     from image_similarity_search.cli.map_page.page import write_map
 
-    done = 0
+    step = counted(progress, "thumbnails", len(layout.ids))
 
     def thumbnail(id_: int) -> bytes | None:
-        nonlocal done
-        done += 1
-        progress(Progress("thumbnails", done, len(layout.ids)))
+        step(1)
         try:
             return collection.thumbnail(id_)
         except ImageError:

@@ -38,6 +38,8 @@ def command(names: tuple[str, ...], text: bool, as_json: bool) -> None:
     from image_similarity_search.encoders import registry
     from image_similarity_search.encoders.table import ENCODERS
 
+    if text and not names:
+        raise click.UsageError("--text says what to fetch: say --fetch NAME too")
     for name in names:
         path = registry.fetch(name, text=text)
         output.say(f"{name}: {path or 'has no weights'}")

@@ -16,7 +16,7 @@ from image_similarity_search.cli.progress import ProgressBar
 from image_similarity_search.cli.quiet import codecs_silenced
 from image_similarity_search.errors import CollectionNotFoundError
 from image_similarity_search.reports import WatchEvent
-from image_similarity_search.types import Metric, Progress
+from image_similarity_search.types import Metric
 
 if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
@@ -77,7 +77,7 @@ def command(
     with (
         _opened(folders, index_dir, encoder, metric, device or "auto") as collection,
         codecs_silenced(),
-        _Bars() as bars,
+        ProgressBar() as bars,
     ):
         if device:
             output.say_device(collection.encoder)
@@ -132,22 +132,3 @@ def _opened(
         for folder in missing:
             check_folder(folder)
         raise
-
-
-class _Bars:
-    """A progress bar for each sync, which is gone when it is done."""
-
-    def __init__(self) -> None:
-        self._bar = ProgressBar()
-
-    def __enter__(self) -> _Bars:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.__exit__()
-
-    def __call__(self, progress: Progress) -> None:
-        self._bar(progress)
-        if progress.done == progress.total:
-            self._bar.__exit__()
-            self._bar = ProgressBar()

@@ -6,9 +6,12 @@ import io
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from PIL import Image
+
+from image_similarity_search.replacing import replaced
 
 Recipes: TypeAlias = Mapping[str, Callable[[], bytes]]
 """Paths below a folder, with ``/``, and what makes the file's bytes."""
@@ -62,7 +65,5 @@ def write_missing(folder: str, recipes: Recipes) -> list[str]:
 def write(path: str, data: bytes) -> None:
     """Write a file as a whole or not at all, so that a later run sees no half picture."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    aside = f"{path}.part"
-    with open(aside, "wb") as file:
-        file.write(data)
-    os.replace(aside, path)
+    with replaced(path, durable=False) as (aside,):
+        Path(aside).write_bytes(data)

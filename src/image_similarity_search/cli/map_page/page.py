@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
@@ -17,12 +16,11 @@ from typing import IO
 import numpy as np
 
 from image_similarity_search.cli.map_page.sheets import Sheets, Thumbnail, along_curve
+from image_similarity_search.markup import plain
 from image_similarity_search.types import FloatArray, IdArray
 
 _HERE = "image_similarity_search.cli.map_page"
 _SPAN = 65535
-# halves of undecodable bytes can't be written as UTF-8; control characters are no text
-_UNPRINTABLE = re.compile(r"[\ud800-\udfff\x00-\x1f\x7f-\x9f]")
 
 
 def write_map(
@@ -82,9 +80,9 @@ def _names(paths: Sequence[str]) -> dict[str, object]:
     names, folder = [], []
     for path in paths:
         head, tail = os.path.split(path)
-        names.append(_UNPRINTABLE.sub("\ufffd", tail))
+        names.append(plain(tail))
         folder.append(folders.setdefault(head, len(folders)))
-    shown = [{"path": _UNPRINTABLE.sub("\ufffd", head), "url": _url(head)} for head in folders]
+    shown = [{"path": plain(head), "url": _url(head)} for head in folders]
     return {"names": names, "folder": folder, "folders": shown}
 
 

@@ -12,16 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from image_similarity_search.catalog.tags import tags_in
-from image_similarity_search.collection.duplicates.checks import (
-    problem_with,
-    same_bytes,
-    same_file,
-)
-from image_similarity_search.collection.duplicates.files import (
-    free_name,
-    move_into,
-    put_in_place,
-)
+from image_similarity_search.collection.duplicates.checks import problem_with, same_bytes, same_file
+from image_similarity_search.collection.duplicates.files import free_name, move_into, put_in_place
 from image_similarity_search.collection.duplicates.leavings import drop_leavings
 from image_similarity_search.collection.duplicates.ordering import SAME_SIZE, pixels_of
 from image_similarity_search.collection.duplicates.trash import check_trash, into_trash
@@ -36,7 +28,7 @@ from image_similarity_search.duplicates import (
     DuplicateGroup,
     DuplicateLevel,
 )
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.errors import ConfigError, reason_of
 from image_similarity_search.images.rules import package_in
 from image_similarity_search.types import ImageRecord
 
@@ -93,7 +85,7 @@ class Actor:
                     try:
                         to = self._do(run, group.keep, other.image)
                     except OSError as error:
-                        problem = error.strerror or str(error)
+                        problem = reason_of(error)
                 image = other.image
                 yield Deed(image.path, self.action, group.keep.path, image.size, to, problem)
 
@@ -122,7 +114,7 @@ class Actor:
             if self.action in _LINKS and not same_bytes(keep.path, other.image.path):
                 return "a link would change it: it has not the same bytes as the one that stays"
         except OSError as error:
-            return error.strerror or str(error)
+            return reason_of(error)
         return ""
 
     def _do(self, run: str, keep: ImageRecord, image: ImageRecord) -> str:
@@ -176,7 +168,7 @@ class Actor:
         try:
             os.makedirs(self.to, exist_ok=True)
         except OSError as error:
-            raise _no_folder(self.to, f"it can't be made ({error.strerror})") from error
+            raise _no_folder(self.to, f"it can't be made ({reason_of(error)})") from error
 
 
 def _is_larger(image: ImageRecord, other: ImageRecord) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.places import relative
-from image_similarity_search.errors import ConfigError, ImageError
+from image_similarity_search.errors import ConfigError, ImageError, reason_of
 from image_similarity_search.images import decode
 from image_similarity_search.images.rules import Rules
 from image_similarity_search.types import ImageRecord
@@ -38,7 +38,7 @@ def problem_with(image: ImageRecord) -> str:
     except ImageError as error:
         return error.reason
     except OSError as error:
-        return error.strerror or str(error)
+        return reason_of(error)
     return ""
 
 

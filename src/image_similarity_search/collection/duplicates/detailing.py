@@ -39,8 +39,7 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
         data = decode.read_file(os.fsdecode(request))
         decoded = decode.decode(data, min_side=DETAIL_SIDE)
     except ImageError as error:
-        if isinstance(error.__cause__, MemoryError):
-            raise error.__cause__ from None
+        decode.raise_memory_error(error)
         return error.reason.encode(errors="backslashreplace")
     planes = [decoded.image.convert("L"), *([decoded.alpha] if decoded.alpha else [])]
     size = (DETAIL_SIDE, DETAIL_SIDE)

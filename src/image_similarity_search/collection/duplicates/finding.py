@@ -12,18 +12,13 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Literal
 
 import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.duplicates.candidates import Pairs, close_pairs
-from image_similarity_search.collection.duplicates.details import (
-    PairEdge,
-    agreeing,
-    may_be_pages,
-)
+from image_similarity_search.collection.duplicates.details import PairEdge, agreeing, may_be_pages
 from image_similarity_search.collection.duplicates.dismissals import Dismissals
 from image_similarity_search.collection.duplicates.grouping import Edge
 from image_similarity_search.collection.duplicates.keeping import Looks, group
@@ -34,7 +29,7 @@ from image_similarity_search.collection.duplicates.pixel_pairs import pairs_by_p
 from image_similarity_search.collection.duplicates.scope import Contents, Scope
 from image_similarity_search.collection.duplicates.signatures import Signatures, read_signatures
 from image_similarity_search.duplicates import NO_HOLDINGS, DuplicateReport, Holdings
-from image_similarity_search.types import IdArray, ImageRecord, Progress, ProgressCallback
+from image_similarity_search.types import IdArray, ImageRecord, ProgressCallback, counted
 
 _RECORDS_AT_ONCE = 512
 
@@ -77,7 +72,7 @@ class Finder:
         images = self._images(contents, edges)
 
         def measure(some: Collection[ImageRecord]) -> Mapping[int, float]:
-            return measured(some, time_limit, self._steps("measuring", len(some)))
+            return measured(some, time_limit, counted(self._progress, "measuring", len(some)))
 
         looks = Looks(self._colours, self._holdings)
         group(self.report, contents, edges, images, looks, self._dismissals, measure)
@@ -87,15 +82,15 @@ class Finder:
     def _edges(self, contents: Contents, thorough: bool, time_limit: float) -> Iterator[PairEdge]:
         """The pairs of contents that are alike."""
         queries, among = contents.to_compare()
-        step = self._steps("comparing", len(queries))
+        step = counted(self._progress, "comparing", len(queries))
         close = close_pairs(self._catalog, queries, among, self._levels.distance, step)
         pairs = Pairs.joined(contents.that_count(part) for part in close)
         wanted = np.union1d(queries, among) if thorough else np.unique(pairs.ids)
-        step = self._steps("looking", len(wanted))
+        step = counted(self._progress, "looking", len(wanted))
         seen = read_signatures(self._records(wanted, step), len(wanted), time_limit)
         self._note_unreadable(seen)
         if thorough:
-            step = self._steps("comparing", len(queries))
+            step = counted(self._progress, "comparing", len(queries))
             more = (contents.that_count(part) for part in pairs_by_pixels(seen, queries, step))
             pairs = Pairs.joined([pairs, *more])  # where a pair is in both, its distance is known
         doubtful: list[PairEdge] = []
@@ -113,7 +108,7 @@ class Finder:
         """What is left of pairs that may be two pages, when their details were compared."""
 
         def records(ids: IdArray) -> Iterator[ImageRecord]:
-            return self._records(ids, self._steps("looking", len(ids)))
+            return self._records(ids, counted(self._progress, "looking", len(ids)))
 
         for (one, other, edge), agree in agreeing(doubtful, records, time_limit):
             if left := edge if agree else self._levels.told_apart(edge):
@@ -121,7 +116,7 @@ class Finder:
 
     def _distance(self, one: int, other: int) -> float:
         """Between the embeddings of two images; infinite where one is gone by now."""
-        found = self._catalog.embeddings(np.array([one, other], dtype=np.int64))
+        found = self._catalog.embeddings.of(np.array([one, other], dtype=np.int64))
         rows = found.comparable("cosine")
         return float(vectors.distances(rows[0], rows[1:], "cosine")[0]) if len(rows) > 1 else np.inf
 
@@ -148,17 +143,3 @@ class Finder:
         new = [id_ for id_ in ids if id_ not in self._colours]
         self._colours.update(seen.colourfulness(new))
         self._holdings.update({id_: seen.holdings[id_] for id_ in new if id_ in seen.holdings})
-
-    def _steps(
-        self, phase: Literal["comparing", "looking", "measuring"], total: int
-    ) -> Callable[[int], None]:
-        """What tells of progress: it is called with how many images more are done."""
-        done = 0
-
-        def step(more: int) -> None:
-            nonlocal done
-            done += more
-            if self._progress:
-                self._progress(Progress(phase, done, total))
-
-        return step

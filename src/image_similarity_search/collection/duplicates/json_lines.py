@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from image_similarity_search.errors import CollectionUnavailableError, CollectionUnwritableError
+from image_similarity_search.errors import CollectionUnavailableError, reason_of, unwritable
 
 _UNREAD = "let yourself read it, or put it aside: the collection can be searched without it"
 
@@ -24,15 +24,12 @@ class JsonLines:
         Raises:
             CollectionUnwritableError: that can't be done.
         """
-        try:
-            with open(self.path, "a", encoding="ascii") as file:
-                # begins after a line that a full disk, or a kill, cut short
-                file.writelines(f"\n{json.dumps(value)}" for value in values)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise CollectionUnwritableError(self.path, error.strerror or str(error)) from error
+        with unwritable(self.path), open(self.path, "a", encoding="ascii") as file:
+            # begins after a line that a full disk, or a kill, cut short
+            file.writelines(f"\n{json.dumps(value)}" for value in values)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def __iter__(self) -> Iterator[Any]:
         """The values, the first first; nothing where there is no file.
@@ -46,7 +43,7 @@ class JsonLines:
         except FileNotFoundError:
             return
         except OSError as error:
-            reason = f"it can't be read ({error.strerror or error})"
+            reason = f"it can't be read ({reason_of(error)})"
             raise CollectionUnavailableError(self.path, reason, _UNREAD) from error
         for line in lines:
             try:

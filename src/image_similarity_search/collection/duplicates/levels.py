@@ -20,7 +20,7 @@ from image_similarity_search.collection.duplicates.likeness import (
 from image_similarity_search.collection.duplicates.signatures import Signatures
 from image_similarity_search.duplicates import DUPLICATE_LEVELS, DuplicateLevel
 from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import FloatArray, IdArray, PixelArray
+from image_similarity_search.types import FloatArray, IdArray, PixelArray, checked_number
 
 # Measured by benchmarks/duplicates.py with the bundled encoder; see docs/duplicates.md.
 SAME_LIKENESS = 0.97
@@ -51,10 +51,9 @@ class Levels:
         """Check the values."""
         if self.level not in DUPLICATE_LEVELS:
             raise ConfigError("level", self.level, f"one of {', '.join(DUPLICATE_LEVELS)}")
-        for name, least in (("likeness", 0.5), ("score", 0.5)):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not least <= value <= 1:
-                raise ConfigError(name, value, f"a number from {least} to 1")
+        for name in ("likeness", "score"):
+            value = checked_number(name, getattr(self, name), 0.5, 1, "a number from 0.5 to 1")
+            object.__setattr__(self, name, value)
 
     @property
     def distance(self) -> float:

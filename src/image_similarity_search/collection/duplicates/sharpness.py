@@ -41,8 +41,7 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
     try:
         image = decode.decode(decode.read_file(os.fsdecode(request))).image
     except ImageError as error:
-        if isinstance(error.__cause__, MemoryError):
-            raise error.__cause__ from None
+        decode.raise_memory_error(error)
         return b""
     value = sharpness_of(image)
     return b"" if value is None else repr(value).encode()

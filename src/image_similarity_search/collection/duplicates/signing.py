@@ -38,8 +38,7 @@ def answer(request: bytes) -> Generator[bytes, None, bytes]:
         data = decode.read_file(path)
         decoded = decode.decode(data, min_side=_MIN_SIDE)
     except ImageError as error:
-        if isinstance(error.__cause__, MemoryError):
-            raise error.__cause__ from None
+        decode.raise_memory_error(error)
         return error.reason.encode(errors="backslashreplace")[: SIGNATURE_BYTES - 1]
     yield packed_holdings(holdings_of(data, path))
     small = _small(decoded.image)

@@ -5,11 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from image_similarity_search.collection.duplicates.files import (
-    copy_to,
-    put_back,
-    put_in_place,
-)
+from image_similarity_search.collection.duplicates.files import copy_to, put_back, put_in_place
 from image_similarity_search.collection.duplicates.leavings import (
     drop_copy,
     drop_leavings,
@@ -18,7 +14,7 @@ from image_similarity_search.collection.duplicates.leavings import (
 from image_similarity_search.collection.duplicates.trash import out_of_trash
 from image_similarity_search.collection.duplicates.undo_log import Entry, UndoLog
 from image_similarity_search.duplicates import Deed
-from image_similarity_search.errors import ConfigError, ImageError
+from image_similarity_search.errors import ConfigError, ImageError, reason_of
 from image_similarity_search.images import decode
 
 
@@ -43,7 +39,7 @@ def undone(log: UndoLog) -> Iterator[Deed]:
         except ImageError as error:
             problem = f"{error.path}: {error.reason}"
         except OSError as error:
-            problem = error.strerror or str(error)
+            problem = reason_of(error)
         yield Deed(entry.path, "undo", entry.kept, entry.size, entry.to, problem)
     log.end(entries[0].run, ended, [entry for entry in entries if entry not in ended])
 

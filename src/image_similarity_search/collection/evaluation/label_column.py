@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from image_similarity_search.addresses import file_of, is_row
-from image_similarity_search.collection.interchange.parquet_file import ParquetMissingError, arrow
+from image_similarity_search.collection.interchange.parquet_file import opened_table
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import ImageRecord
 
@@ -37,18 +37,13 @@ def by_column(records: Iterable[ImageRecord], column: str) -> dict[int, str]:
 
 def _values(file: str, column: str) -> list[object]:
     truth = f"column:{column}"
-    try:
-        pa, parquet = arrow()
-    except ParquetMissingError as error:
-        raise ConfigError("truth", truth, "pyarrow to be there", str(error)) from error
-    try:
-        with open(file, "rb") as data:
-            table = parquet.ParquetFile(data, pre_buffer=False)
-            names = table.schema_arrow.names
-            if column not in names:
-                expected = f"a column of {file}, which has {', '.join(names)}"
-                raise ConfigError("truth", truth, expected)
-            values: list[object] = table.read([column]).column(column).to_pylist()
-            return values
-    except (pa.ArrowException, OSError) as error:
-        raise ConfigError("truth", truth, f"a Parquet file that can be read at {file}") from error
+
+    def refusal(reason: str) -> ConfigError:
+        return ConfigError("truth", truth, f"a Parquet file that can be read at {file} ({reason})")
+
+    with opened_table(file, refusal) as table:
+        names = table.schema_arrow.names
+        if column not in names:
+            raise ConfigError("truth", truth, f"a column of {file}, which has {', '.join(names)}")
+        values: list[object] = table.read([column]).column(column).to_pylist()
+        return values

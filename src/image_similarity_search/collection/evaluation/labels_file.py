@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from itertools import chain
 from typing import Any, TextIO
 
-from image_similarity_search.collection.interchange.parquet_file import ParquetMissingError, arrow
-from image_similarity_search.collection.interchange.path_columns import USUAL
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.collection.interchange.parquet_file import opened_table
+from image_similarity_search.collection.interchange.path_columns import DELIMITERS, USUAL
+from image_similarity_search.errors import ConfigError, reason_of
 
-_PATHS = (*USUAL, "filepath", "file_path", "img", "name")
 _GROUPS = ("group", "label", "class", "category", "class_name", "label_name", "target", "folder")
-_DELIMITERS = ",;\t"
 
 _Rows = Iterator[tuple[int, str, str]]
 _Columns = tuple[int, int, bool]  # where the path is, and the group; whether that row is a header
@@ -35,9 +34,8 @@ def rows_of(file: str) -> _Rows:
         yield from _in_parquet(file) if is_parquet else _in_text(file)
     except FileNotFoundError as error:
         raise _no_table(file, "there is no such file") from error
-    except (OSError, ParquetMissingError) as error:
-        reason = str(getattr(error, "strerror", None) or error)
-        raise _no_table(file, f"it can't be read: {reason[:1].lower()}{reason[1:]}") from error
+    except OSError as error:
+        raise _no_table(file, f"it can't be read: {reason_of(error)}") from error
 
 
 def _no_table(file: str, reason: str) -> ConfigError:
@@ -97,7 +95,7 @@ def _numbered(file: str, delimiter: str) -> Generator[tuple[int, list[str]]]:
 
 def _delimiter(file: str) -> str:
     """What is most likely between the columns, by the first row; of several, by all rows."""
-    firsts = {one: _first(file, one) for one in _DELIMITERS}
+    firsts = {one: _first(file, one) for one in DELIMITERS}
     columns = {one: found for one, first in firsts.items() if (found := _columns(first))}
     likely = [one for one, (_, _, is_header) in columns.items() if is_header] or list(columns)
     if not likely:  # what is said of it then shows all of its columns
@@ -125,7 +123,7 @@ def _is_even(file: str, delimiter: str) -> bool:
 def _columns(first: Sequence[str]) -> _Columns | None:
     """Which columns count, by the first row; None where nobody knows."""
     words = [word.strip().lower() for word in first]
-    paths = [words.index(name) for name in _PATHS if name in words]
+    paths = [words.index(name) for name in USUAL if name in words]
     groups = [words.index(name) for name in _GROUPS if name in words]
     if paths and groups:
         return paths[0], groups[0], True
@@ -137,7 +135,7 @@ def _columns(first: Sequence[str]) -> _Columns | None:
 def _which_columns(file: str, first: Sequence[str]) -> ConfigError:
     found = ", ".join(word or "''" for word in first)
     expected = (
-        f"two columns, a path and a group, or a header with one of {', '.join(_PATHS)} for the path"
+        f"two columns, a path and a group, or a header with one of {', '.join(USUAL)} for the path"
         f" and one of {', '.join(_GROUPS)} for the group"
     )
     said = f"which columns of {file} have the paths and groups? It begins with: {found[:200]}"
@@ -145,19 +143,14 @@ def _which_columns(file: str, first: Sequence[str]) -> ConfigError:
 
 
 def _in_parquet(file: str) -> _Rows:
-    pa, parquet = arrow()
-    try:
-        with open(file, "rb") as data:
-            table = parquet.ParquetFile(data, pre_buffer=False)
-            names = table.schema_arrow.names
-            columns = _columns(names)
-            if columns is None:
-                raise _which_columns(file, names)
-            wanted = [names[at] for at in columns[:2]]
-            values = table.read(wanted)
-            paths, groups = (values.column(name).to_pylist() for name in wanted)
-    except pa.ArrowException as error:
-        raise _no_table(file, "a damaged Parquet file") from error
+    with opened_table(file, partial(_no_table, file)) as table:
+        names = table.schema_arrow.names
+        columns = _columns(names)
+        if columns is None:
+            raise _which_columns(file, names)
+        wanted = [names[at] for at in columns[:2]]
+        values = table.read(wanted)
+        paths, groups = (values.column(name).to_pylist() for name in wanted)
     for number, (path, group) in enumerate(zip(paths, groups, strict=True), 1):
         if not isinstance(path, str) or not path:
             raise ConfigError("truth", f"{file}, row {number}", f"text in the column {wanted[0]}")

@@ -11,7 +11,7 @@ from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.search import Searcher
 from image_similarity_search.filters import Filter
-from image_similarity_search.types import FloatArray, IdArray, Metric
+from image_similarity_search.types import FloatArray, IdArray
 
 Ranking = Iterator[tuple[int, IdArray, NDArray[np.float64]]]
 """The id of each query, the ids of the other images, the most alike first, and how far they are."""
@@ -57,7 +57,7 @@ def _still_there(
 ) -> tuple[list[int], FloatArray]:
     """Those of some images that are there now, and their comparable vectors."""
     with catalog.snapshot():
-        there = asked[np.isin(asked, catalog.embeddings(asked).ids)].tolist()
+        there = asked[np.isin(asked, catalog.embeddings.of(asked).ids)].tolist()
         return there, stored(there)
 
 
@@ -65,25 +65,9 @@ def _distances(catalog: Catalog, queries: FloatArray, ids: IdArray) -> FloatArra
     """Distances ``(q, n)`` from comparable vectors to the images ``ids``, which are in order."""
     metric = catalog.identity.metric
     out = np.full((len(queries), len(ids)), np.inf, dtype=np.float32)
-    for part in catalog.embeddings_since(0):
+    for part in catalog.embeddings.since(0):
         wanted = np.isin(part.ids, ids, assume_unique=True)
         columns = np.searchsorted(ids, part.ids[wanted])
         rows = vectors.unpack(part.units[wanted], part.norms[wanted], metric)
-        out[:, columns] = _all_distances(queries, rows, metric)
+        out[:, columns] = vectors.all_distances(queries, rows, metric)
     return out
-
-
-def _all_distances(queries: FloatArray, rows: FloatArray, metric: Metric) -> NDArray[np.float64]:
-    """As ``vectors.distances`` for many queries at once; in float64, so that they agree."""
-    if metric == "l1":
-        return np.array([vectors.distances(query, rows, metric) for query in queries], float)
-    left, right = queries.astype(np.float64), rows.astype(np.float64)
-    products = left @ right.T
-    if metric == "ip":
-        return np.asarray(-products)
-    left_squares = np.square(left).sum(axis=1)[:, None]
-    right_squares = np.square(right).sum(axis=1)[None]
-    squared = np.maximum(left_squares + right_squares - 2 * products, 0)
-    if metric == "l2":
-        return np.asarray(np.sqrt(squared))
-    return np.where((left_squares == 0) != (right_squares == 0), 1, squared / 2)

@@ -25,8 +25,8 @@ from image_similarity_search.collection.explaining.explanation import (
 from image_similarity_search.collection.explaining.occlusion import falls_of
 from image_similarity_search.collection.queries import Picture, image_of, pixels_of
 from image_similarity_search.encoders.base import Encoder
+from image_similarity_search.encoders.feature_maps import feature_encoder
 from image_similarity_search.encoders.onnx import OnnxEncoder
-from image_similarity_search.encoders.places import feature_encoder
 from image_similarity_search.encoders.preprocessing import Preprocessing
 from image_similarity_search.errors import ConfigError, EncoderOutputError
 from image_similarity_search.types import FloatArray, Metric, PixelArray, Region

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from image_similarity_search.collection.interchange.parquet_file import (
     HEADER_KEY,
-    ParquetMissingError,
     arrow,
+    opened_table,
 )
-from image_similarity_search.errors import ImportSourceError
+from image_similarity_search.errors import ImportSourceError, reason_of
 from image_similarity_search.types import FloatArray
 
 PARQUET = ".parquet"
@@ -73,7 +74,7 @@ class NpyEmbeddings:
         try:
             mapped = np.lib.format.open_memmap(path, mode="r")  # which checks the header
         except OSError as error:
-            raise ImportSourceError(path, (error.strerror or str(error)).lower()) from error
+            raise ImportSourceError(path, reason_of(error)) from error
         except Exception as error:  # of a damaged header NumPy raises what its parser does
             raise ImportSourceError(
                 path, f"its array can't be read ({error}); {_EXPECTED}"
@@ -134,10 +135,10 @@ def is_plain_table(path: str) -> bool:
     """Whether this is a Parquet file that ``export_collection`` did not write."""
     if not path.endswith(PARQUET):
         return False
+    _, parquet = arrow()
     try:
-        _, parquet = arrow()
         metadata = parquet.read_schema(path).metadata or {}
-    except (ParquetMissingError, OSError, ValueError):  # ValueError: what is damaged
+    except (OSError, ValueError):  # ValueError: what is damaged
         return False
     return HEADER_KEY not in metadata
 
@@ -156,21 +157,9 @@ def _as_float32(rows: NDArray[Any]) -> FloatArray:
         return np.asarray(rows, dtype=np.float32)
 
 
-@contextmanager
-def _table(path: str) -> Iterator[Any]:
+def _table(path: str) -> AbstractContextManager[Any]:
     """An open Parquet file; what is wrong with it is told as an ImportSourceError."""
-    try:
-        pa, parquet = arrow()
-    except ParquetMissingError as error:
-        raise ImportSourceError(path, str(error)) from error
-    try:
-        with open(path, "rb") as file:
-            # what is read ahead is kept until the file is closed
-            yield parquet.ParquetFile(file, pre_buffer=False)
-    except pa.ArrowException as error:
-        raise ImportSourceError(path, f"a damaged Parquet file ({error})") from error
-    except OSError as error:
-        raise ImportSourceError(path, (error.strerror or str(error)).lower()) from error
+    return opened_table(path, partial(ImportSourceError, path))
 
 
 def _column_of_embeddings(schema: Any, path: str) -> str:

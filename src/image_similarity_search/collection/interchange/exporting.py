@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import islice
 
 import numpy as np
@@ -13,8 +13,9 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.interchange import npy_files, parquet_file
 from image_similarity_search.collection.interchange.layout import ROWS_AT_ONCE, Header, Part
 from image_similarity_search.collection.queries import checked_path, index_folder
-from image_similarity_search.errors import ConfigError, ExportError
-from image_similarity_search.types import Progress, ProgressCallback
+from image_similarity_search.errors import ConfigError, ExportError, reason_of
+from image_similarity_search.replacing import replaced
+from image_similarity_search.types import ProgressCallback, counted
 
 PARQUET = ".parquet"
 EXPECTED = "a name that ends in .parquet, or in .npy (a .json beside it is written as well)"
@@ -41,25 +42,23 @@ def export_collection(
         progress: called now and then.
 
     Raises:
-        ExportError: it can't be written, is there already, or Parquet can't be written here.
+        ExportError: it can't be written, or is there already.
         CollectionNotFoundError: there is no collection.
-        ConfigError: the name of the file says no format, or ``index_dir`` is no path.
+        ConfigError: the name of the file says no format, pyarrow is missing, or ``index_dir`` is
+            no path.
     """
     path = checked_path(target)
     paths = _files_of(path)
     if not force:
         _refuse_existing(paths)
-    try:
-        if path.endswith(PARQUET):
-            parquet_file.arrow()
-    except parquet_file.ParquetMissingError as error:
-        raise ExportError(path, str(error)) from error
+    if path.endswith(PARQUET):
+        parquet_file.arrow()
     with closing(Catalog(index_folder(index_dir))) as catalog, catalog.snapshot():
         roots = sorted(catalog.places.roots().values())
         forgotten = tuple(catalog.forgotten.all())
         header = Header(catalog.read_identity(), tuple(roots), catalog.count_found(), forgotten)
-        parts = _parts(catalog, header.count, progress or (lambda _: None))
-        with _replaced(paths, force) as asides:
+        parts = _parts(catalog, counted(progress, "exporting", header.count))
+        with _written(paths, force) as asides:
             if path.endswith(PARQUET):
                 with open(asides[0], "wb") as file:
                     parquet_file.write(file, header, parts)
@@ -87,38 +86,23 @@ def _refuse_existing(paths: Sequence[str]) -> None:
             raise ExportError(path, "it is there already; --force (force=True) overwrites it")
 
 
-def _parts(catalog: Catalog, count: int, progress: ProgressCallback) -> Iterator[Part]:
+def _parts(catalog: Catalog, step: Callable[[int], None]) -> Iterator[Part]:
     """All indexed images, in order of id."""
-    records, done = catalog.all_records(), 0
+    records = catalog.all_records()
     while page := list(islice(records, ROWS_AT_ONCE)):
         ids = np.array([record.id for record in page], dtype=np.int64)
-        found = catalog.embeddings_in_order(ids)
+        found = catalog.embeddings.in_order(ids)
         yield Part(page, found.comparable("l2"), found.norms)
-        done += len(page)
-        progress(Progress("exporting", done, count))
+        step(len(page))
 
 
 @contextmanager
-def _replaced(paths: Sequence[str], force: bool) -> Iterator[list[str]]:
-    """Names of files to write, which are then renamed to ``paths``, or removed."""
-    asides = [f"{path}.{os.getpid()}.tmp" for path in paths]
+def _written(paths: Sequence[str], force: bool) -> Iterator[list[str]]:
+    """Names of files to write, which then take the places of ``paths``, or are removed."""
     try:
-        yield asides
-        for aside in asides:
-            _sync(aside)
-        if not force:
-            _refuse_existing(paths)  # one may have come meanwhile
-        for aside, path in zip(asides, paths, strict=True):
-            os.replace(aside, path)
+        with replaced(*paths, ending=f".{os.getpid()}.tmp") as asides:
+            yield asides
+            if not force:
+                _refuse_existing(paths)  # one may have come meanwhile
     except OSError as error:
-        raise ExportError(paths[0], (error.strerror or str(error)).lower()) from error
-    finally:
-        for aside in asides:
-            with suppress(OSError):
-                os.remove(aside)
-
-
-def _sync(path: str) -> None:
-    """Have a file on disk before it takes the place of another."""
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
+        raise ExportError(paths[0], reason_of(error)) from error

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from image_similarity_search import vectors
-from image_similarity_search.catalog.values import Rows
+from image_similarity_search.catalog.values import ImageBatch
 from image_similarity_search.collection.interchange import exporting, npy_files, parquet_file
 from image_similarity_search.collection.interchange.layout import ExportFile, Part
 from image_similarity_search.collection.interchange.taking_over import take_over
 from image_similarity_search.collection.queries import checked_path, index_folder
 from image_similarity_search.collection.sharing import shared_url
-from image_similarity_search.errors import ConfigError, ImportSourceError
+from image_similarity_search.errors import ConfigError, ImportSourceError, reason_of
 from image_similarity_search.types import (
     FloatArray,
     HalfArray,
@@ -129,10 +129,10 @@ def import_collection(
     return header.count
 
 
-def _rows(export: ExportFile, progress: ProgressCallback | None) -> Iterator[Rows]:
+def _rows(export: ExportFile, progress: ProgressCallback | None) -> Iterator[ImageBatch]:
     done = 0
     for part in export.parts():
-        yield Rows(part.records, _units(part), part.norms)
+        yield ImageBatch(part.records, _units(part), part.norms)
         done += len(part.records)
         if progress:
             progress(Progress("importing", done, export.header.count))
@@ -165,10 +165,10 @@ def _opened(file: str | os.PathLike[str]) -> Iterator[ExportFile]:
         else:
             raise ConfigError("file", path, exporting.EXPECTED)
         yield export
-    except (ValueError, parquet_file.ParquetMissingError) as error:
+    except ValueError as error:
         raise ImportSourceError(path, str(error)) from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise ImportSourceError(error.filename or path, reason) from error
     finally:
         if export is not None:

@@ -15,12 +15,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from image_similarity_search.errors import (
-    ImportSourceError,
-    LegacyIndexError,
-    RefusedPickleError,
-)
-from image_similarity_search.restricted_pickle import load
+from image_similarity_search import plain_pickle
+from image_similarity_search.errors import ImportSourceError, LegacyIndexError, reason_of
 from image_similarity_search.stores.index_file import is_ours
 from image_similarity_search.types import FloatArray, Metric
 
@@ -136,7 +132,9 @@ def keep_aside(files: LegacyFiles) -> None:
             try:
                 os.rename(path, path + KEPT)
             except OSError as error:
-                raise ImportSourceError(path, f"it can't be renamed ({error.strerror})") from error
+                raise ImportSourceError(
+                    path, f"it can't be renamed ({reason_of(error)})"
+                ) from error
 
 
 def refuse_to_keep_twice(files: LegacyFiles) -> None:
@@ -167,14 +165,14 @@ def _read_paths(path: str) -> list[str]:
             size = os.fstat(file.fileno()).st_size
             if size > _LARGEST_LIST:
                 raise ImportSourceError(path, f"{size:,} bytes are too many for a list of paths")
-            paths = load(file)
+            paths = plain_pickle.load(file, {}, largest=size + 1)
             if file.read(1):
                 raise ImportSourceError(path, "something follows after the list of paths")
-    except RefusedPickleError as error:
+    except ValueError as error:
         hint = "expected a list of text, as of [str(path) for path in paths]"
         raise ImportSourceError(path, f"{error}; {hint}") from error
     except OSError as error:
-        raise ImportSourceError(path, f"it can't be read ({error.strerror})") from error
+        raise ImportSourceError(path, f"it can't be read ({reason_of(error)})") from error
     if type(paths) is not list:
         raise ImportSourceError(path, f"a {type(paths).__name__}; expected a list of text")
     for position, item in enumerate(paths):

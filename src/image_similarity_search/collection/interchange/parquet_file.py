@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import IO, Any
 
@@ -19,30 +19,46 @@ from image_similarity_search.collection.interchange.layout import (
     record_as_dict,
     record_from,
 )
+from image_similarity_search.errors import ConfigError, ImageSearchError, reason_of
 
 HEADER_KEY = b"image_similarity_search"
 """Under which the metadata of an export has its header."""
 
 _NAMES = ("id", "path", "size", "mtime_ns", "content_hash", "width", "height", "metadata")
-INSTALL = "pip install 'image-similarity-search[parquet]'"
-
-
-class ParquetMissingError(Exception):
-    """pyarrow, which reads and writes Parquet, can't be imported."""
+_INSTALL = "pip install 'image-similarity-search[parquet]'"
 
 
 def arrow() -> Any:
     """The modules ``pyarrow`` and ``pyarrow.parquet``, imported when first asked for.
 
     Raises:
-        ParquetMissingError: they can't be imported.
+        ConfigError: they can't be imported.
     """
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
-        raise ParquetMissingError(
-            f"Parquet needs pyarrow, which can't be imported ({error}): {INSTALL}"
-        ) from error
+        said = f"Parquet needs pyarrow, which can't be imported ({error}): {_INSTALL}"
+        raise ConfigError("parquet", str(error), _INSTALL, said) from error
+
+
+@contextmanager
+def opened_table(
+    file: str | IO[bytes], refusal: Callable[[str], ImageSearchError]
+) -> Iterator[Any]:
+    """A Parquet file of anybody's, a path or open, as pyarrow's ``ParquetFile``.
+
+    What is wrong with it is raised as the ``refusal`` makes an error of it; a package that is
+    missing is a ConfigError.
+    """
+    pa, parquet = arrow()
+    try:
+        with open(file, "rb") if isinstance(file, str) else nullcontext(file) as source:
+            # what is read ahead is kept until the file is closed
+            yield parquet.ParquetFile(source, pre_buffer=False)
+    except pa.ArrowException as error:
+        raise refusal(f"a damaged Parquet file ({error})") from error
+    except OSError as error:
+        raise refusal(reason_of(error)) from error
 
 
 def write(file: IO[bytes], header: Header, parts: Iterable[Part]) -> None:
@@ -63,7 +79,7 @@ class ParquetExport:
         header: what it says of itself.
 
     Raises:
-        ParquetMissingError: it can't be read here.
+        ConfigError: pyarrow can't be imported.
         ValueError: it is no export, or damaged.
         OSError: it can't be read.
     """

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from io import BytesIO
 from typing import IO
 
-from image_similarity_search.collection.interchange.parquet_file import ParquetMissingError, arrow
+from image_similarity_search.collection.interchange.parquet_file import arrow, opened_table
 from image_similarity_search.errors import ImportSourceError
 
-USUAL = ("path", "image_path", "file_name", "filename", "file", "image")
+USUAL = (
+    *("path", "image_path", "file_name", "filename", "file", "image"),
+    *("filepath", "file_path", "img", "name"),
+)
 """What a column of paths is called, mostly."""
+
+DELIMITERS = ",;\t"
+"""What may be between the columns of text."""
 
 
 def paths_in(data: bytes, name: str) -> list[str]:
@@ -26,12 +33,8 @@ def paths_in(data: bytes, name: str) -> list[str]:
 
 def paths_of_rows(file: IO[bytes], name: str) -> list[str]:
     """The same of an open file, one for each row; empty where a row has none."""
-    try:
-        pa, parquet = arrow()
-    except ParquetMissingError as error:
-        raise ImportSourceError(name, str(error)) from error
-    try:
-        table = parquet.ParquetFile(file, pre_buffer=False)
+    pa, _ = arrow()
+    with opened_table(file, partial(ImportSourceError, name)) as table:
         text = [
             field.name
             for field in table.schema_arrow
@@ -39,8 +42,6 @@ def paths_of_rows(file: IO[bytes], name: str) -> list[str]:
         ]
         column = column_of_paths(text, name)
         return [path or "" for path in table.read([column]).column(column).to_pylist()]
-    except (pa.ArrowException, OSError) as error:
-        raise ImportSourceError(name, "a damaged Parquet file") from error
 
 
 def column_of_paths(columns: Sequence[str], name: str) -> str:

@@ -7,11 +7,12 @@ import json
 import os
 
 from image_similarity_search.collection.interchange.path_columns import (
+    DELIMITERS,
     USUAL,
     column_of_paths,
     paths_of_rows,
 )
-from image_similarity_search.errors import ImportSourceError
+from image_similarity_search.errors import ImportSourceError, reason_of
 
 
 def read_path_list(file: str) -> list[str]:
@@ -27,7 +28,7 @@ def read_path_list(file: str) -> list[str]:
     try:
         paths = reader.get(os.path.splitext(file)[1].lower(), _in_lines)(file)
     except OSError as error:
-        raise ImportSourceError(file, (error.strerror or str(error)).lower()) from error
+        raise ImportSourceError(file, reason_of(error)) from error
     return checked_paths(paths, file)
 
 
@@ -43,15 +44,17 @@ def checked_paths(paths: list[str], source: str) -> list[str]:
     return paths
 
 
-def _in_lines(file: str) -> list[str]:
-    with open(file, "rb") as lines:
-        data = lines.read().removeprefix(b"\xef\xbb\xbf")
-    listed = data.split(b"\n")
+def lines_of(data: bytes) -> list[bytes]:
+    """The lines of a text file, written on Windows or elsewhere."""
+    listed = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if listed[-1] == b"":
         listed.pop()
-    if all(line.endswith(b"\r") for line in listed):  # as Windows ends lines
-        listed = [line[:-1] for line in listed]
-    return [os.fsdecode(line) for line in listed]
+    return [line.removesuffix(b"\r") for line in listed]
+
+
+def _in_lines(file: str) -> list[str]:
+    with open(file, "rb") as text:
+        return [os.fsdecode(line) for line in lines_of(text.read())]
 
 
 def _in_json(file: str) -> list[str]:
@@ -68,7 +71,11 @@ def _in_json(file: str) -> list[str]:
 def _in_csv(file: str) -> list[str]:
     with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
         try:
-            header, *rows = list(csv.reader(text)) or [[]]
+            first = text.readline()
+            headers = {one: next(csv.reader([first], delimiter=one), []) for one in DELIMITERS}
+            known = (one for one in DELIMITERS if not set(USUAL).isdisjoint(headers[one]))
+            text.seek(0)
+            header, *rows = list(csv.reader(text, delimiter=next(known, ","))) or [[]]
         except csv.Error as error:
             raise ImportSourceError(file, f"it is no CSV, or damaged ({error})") from error
     if len(header) == 1 and header[0] not in USUAL:

@@ -14,7 +14,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.addresses import checked_address, is_address
-from image_similarity_search.catalog.values import FileStat, Rows
+from image_similarity_search.catalog.values import FileStat, ImageBatch
 from image_similarity_search.errors import ConfigError, ImageError, ImportSourceError
 from image_similarity_search.images import decode
 from image_similarity_search.images.plain import header_of
@@ -125,7 +125,7 @@ class Taking:
         self._look = look
         self._told = told
 
-    def parts(self) -> Generator[Rows]:
+    def parts(self) -> Generator[ImageBatch]:
         """The images, some at a time; their files are read in a thread a processor."""
         pool = ThreadPoolExecutor(available_processors(), thread_name_prefix="read")
         first = 0
@@ -138,7 +138,7 @@ class Taking:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _part(self, first: int, block: FloatArray, pool: ThreadPoolExecutor) -> Rows:
+    def _part(self, first: int, block: FloatArray, pool: ThreadPoolExecutor) -> ImageBatch:
         with np.errstate(over="ignore"):  # lengths that float32 can't hold are left out
             numbers = np.isfinite(block)
             units, norms = vectors.pack(np.where(numbers, block, 0))
@@ -156,7 +156,7 @@ class Taking:
             self._record(first + at, path, file if norms[at] else file.to_encode())
             for at, path, file in zip(taken, paths, pool.map(self._look, paths), strict=True)
         ]
-        return Rows(records, units[taken], norms[taken])
+        return ImageBatch(records, units[taken], norms[taken])
 
     def _leave_out(self, row: int) -> None:
         self._report.not_finite += 1

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.lock import WRITER_LOCK, writer_lock
 from image_similarity_search.catalog.new_catalog import NewCatalog
-from image_similarity_search.catalog.values import Forgotten, Identity, Rows
+from image_similarity_search.catalog.values import Forgotten, Identity, ImageBatch
 from image_similarity_search.catalog.whereabouts import url_of
 from image_similarity_search.collection.costs import weigh_once
 from image_similarity_search.collection.interchange.legacy_files import refuse_to_overwrite
@@ -28,7 +28,7 @@ def take_over(
     folder: str,
     identity: Identity,
     roots: Iterable[str],
-    parts: Iterable[Rows],
+    parts: Iterable[ImageBatch],
     forgotten: Sequence[Forgotten] = (),
     *,
     catalog: str | None = None,

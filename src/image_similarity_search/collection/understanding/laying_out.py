@@ -16,7 +16,7 @@ from image_similarity_search.collection.understanding.neighbours import Neighbou
 from image_similarity_search.collection.vectors_of import unit_vectors_of
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.processors import available_processors
-from image_similarity_search.types import FloatArray, IdArray, Progress, ProgressCallback
+from image_similarity_search.types import FloatArray, IdArray, Progress, ProgressCallback, counted
 from image_similarity_search.understanding import Layout
 
 _NEIGHBOURS = 15
@@ -39,14 +39,7 @@ def laid_out(catalog: Catalog, ids: IdArray, progress: ProgressCallback | None) 
     found, start = _along_two(catalog, ids)
     if len(found) < _FEWEST:
         return Layout(found, _fitted(start))
-    done = 0
-
-    def step(more: int) -> None:
-        nonlocal done
-        done += more
-        if progress:
-            progress(Progress("comparing", min(done, len(found)), len(found)))
-
+    step = counted(progress, "comparing", len(found))
     k = min(_NEIGHBOURS, len(found) - 1)
     near = Neighbourhood(catalog, found).of(found, k, step)
     if len(near.ids) < len(found):  # some are gone meanwhile

@@ -14,9 +14,9 @@ from image_similarity_search.types import (
     Hit,
     IdArray,
     ImageRecord,
-    Progress,
     ProgressCallback,
     checked_count,
+    counted,
 )
 from image_similarity_search.understanding import Outlier, OutlierReport
 
@@ -31,14 +31,8 @@ def outlying(
     count, k = checked_count("count", count), checked_count("k", k)
     started = time.perf_counter()
     k = min(k, len(ids) - 1)
-    report, done = OutlierReport(k=max(k, 0), images=len(ids)), 0
-
-    def step(more: int) -> None:
-        nonlocal done
-        done += more
-        if progress:
-            progress(Progress("comparing", min(done, len(ids)), len(ids)))
-
+    report = OutlierReport(k=max(k, 0), images=len(ids))
+    step = counted(progress, "comparing", len(ids))
     if k > 0:
         around = Neighbourhood(catalog, ids)
         every = around.of(ids, k, step)

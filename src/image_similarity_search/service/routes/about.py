@@ -32,9 +32,9 @@ async def healthz() -> Status:
 @router.get("/readyz", tags=["service"], responses=problems())
 async def readyz(service: ServiceHere) -> Readiness:
     """Whether a collection can be searched; what is wrong with others."""
-    if not service.shelf.ready:
+    if not service.collections.ready:
         raise Refusal(_NOT_READY, "it is starting or stopping")
-    async with service.shelf.all() as (found, wrong):
+    async with service.collections.all() as (found, wrong):
         told = {} if service.keys.needed else {name: kind.slug for name, kind in wrong.items()}
     if not found:
         which = "; ".join(f"{name}: {slug}" for name, slug in told.items())
@@ -46,12 +46,12 @@ async def readyz(service: ServiceHere) -> Readiness:
 async def measured(service: ServiceHere) -> Response:
     """Measurements, as Prometheus reads them."""
     counts = {}
-    async with service.shelf.all() as (found, _):
+    async with service.collections.all() as (found, _):
         for name, served in found.items():
             with suppress(ImageSearchError):  # it can't be used, after all
-                counts[name] = await service.desk.tell(len, served.collection)
+                counts[name] = await service.work.tell(len, served.collection)
     service.metrics.collections(counts)
-    service.metrics.jobs(await service.desk.tell(service.jobs.all))
+    service.metrics.jobs(await service.work.tell(service.jobs.all))
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 
@@ -59,11 +59,11 @@ async def measured(service: ServiceHere) -> Response:
 async def collections(service: ServiceHere) -> Collections:
     """All collections; the page opens the first."""
     described = []
-    async with service.shelf.all() as (found, wrong):
+    async with service.collections.all() as (found, wrong):
         unavailable = list(wrong)
         for name, one in found.items():
             try:
-                described.append(await service.desk.tell(_described, one, service))
+                described.append(await service.work.tell(_described, one, service))
             except ImageSearchError as error:
                 _log.warning("%s", error)
                 unavailable.append(name)
@@ -77,10 +77,10 @@ async def collections(service: ServiceHere) -> Collections:
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))
 async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
     """What a collection is made of."""
-    return await service.desk.tell(_described, served, service)
+    return await service.work.tell(_described, served, service)
 
 
 def _described(served: Served, service: Service) -> CollectionOut:
-    reaches = {name: served.reaches.of(path) for name, path in served.roots().by_name.items()}
+    statuses = {name: served.folder_looks.of(path) for name, path in served.roots().by_name.items()}
     info = served.collection.info()
-    return CollectionOut.of(info, served.name, reaches, read_only=service.settings.read_only)
+    return CollectionOut.of(info, served.name, statuses, read_only=service.settings.read_only)

@@ -31,7 +31,7 @@ async def look(
 ) -> Job:
     """Begin to look for duplicates; nothing is changed. The answer says how to follow."""
     wanted = wanted or DuplicatesIn()
-    roots = await service.desk.do(served.roots)
+    roots = await service.work.do(served.roots)
     where = wanted.filter or None
     if where is not None:
         where.where(roots)  # what is not allowed is said now, and not by the job
@@ -41,7 +41,7 @@ async def look(
         "thorough": wanted.thorough,
         "filter": where.fields(roots) if where else None,
     }
-    job = await service.desk.tell(service.jobs.start, "duplicates", served.name, task)
+    job = await service.work.tell(service.jobs.start, "duplicates", served.name, task)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 
@@ -58,10 +58,10 @@ async def found(
 
     A page of large groups has fewer than `limit`; `next` says where to go on.
     """
-    kept = await service.desk.tell(service.jobs.groups, job)
-    name = (await service.desk.tell(service.jobs.get, job)).collection
-    async with service.shelf.one(name) as served:
-        return await service.desk.do(_groups, served, kept, offset, limit, others)
+    kept = await service.work.tell(service.jobs.groups, job)
+    name = (await service.work.tell(service.jobs.get, job)).collection
+    async with service.collections.one(name) as served:
+        return await service.work.do(_groups, served, kept, offset, limit, others)
 
 
 @router.post(
@@ -72,7 +72,7 @@ async def found(
 )
 async def dismiss(served: ServedHere, service: ServiceHere, wanted: DismissIn) -> Response:
     """Remember for good that no two of these images are duplicates of each other."""
-    await service.desk.change(served, served.collection.dismiss_duplicates, *wanted.ids)
+    await service.work.change(served, served.collection.dismiss_duplicates, *wanted.ids)
     return Response(status_code=204)
 
 

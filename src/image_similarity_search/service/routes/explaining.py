@@ -45,9 +45,9 @@ async def explained(
     """Which places of an image, and of the one that was searched by, make them alike."""
     part = region_of(region)
     async with served.whole_files:
-        picture = await service.desk.read(served, served.file_of, query)
-        hit = await service.desk.read(served, served.file_of, id)
-        return await service.desk.do(_compared, served, picture, hit, part, method)
+        picture = await service.work.read(served, served.file_of, query)
+        hit = await service.work.read(served, served.file_of, id)
+        return await service.work.do(_compared, served, picture, hit, part, method)
 
 
 @router.post(
@@ -69,8 +69,8 @@ async def explained_by_upload(
     if not given.pictures or given.question is not None:
         raise ConfigError("body", "", "the bytes of a picture")
     async with served.whole_files:
-        hit = await service.desk.read(served, served.file_of, id)
-        return await service.desk.do(_compared, served, given.pictures[0], hit, part, method)
+        hit = await service.work.read(served, served.file_of, id)
+        return await service.work.do(_compared, served, given.pictures[0], hit, part, method)
 
 
 def _compared(

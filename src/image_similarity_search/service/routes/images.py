@@ -62,13 +62,13 @@ async def listed(
 
     Conditions are for indexed images; those that were skipped are all listed.
     """
-    return await service.desk.do(_page, served, where, after, offset, limit, state)
+    return await service.work.do(_page, served, where, after, offset, limit, state)
 
 
 @router.get("/{id}", responses=problems(404))
 async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> ImageDetails:  # noqa: A002 - its name in the path
     """One image, and what its file says of itself."""
-    return await service.desk.do(_one, served, id)
+    return await service.work.do(_one, served, id)
 
 
 @router.post(
@@ -95,16 +95,16 @@ async def add(
     given = await incoming(request, pictures=1)
     if given.question is not None:
         wanted = parsed(AddIn, given.question)
-        made = await service.desk.change(served, _add, served, wanted.root, wanted.path)
+        made = await service.work.change(served, _add, served, wanted.root, wanted.path)
     else:
         if root is None or path is None:
             raise ConfigError("root, path", "", "where to put it, in the query string")
-        roots = await service.desk.do(served.roots)
+        roots = await service.work.do(served.roots)
         folder = roots.folder(root)
         target = inside(folder, path)
         files.check_name(target)
-        await service.desk.embedded(served, given.pictures[0], None)  # is it a picture at all?
-        made = await service.desk.change(served, _put, served, folder, target, given.pictures[0])
+        await service.work.embedded(served, given.pictures[0], None)  # is it a picture at all?
+        made = await service.work.change(served, _put, served, folder, target, given.pictures[0])
     response.headers["Location"] = made.links.self
     return made
 
@@ -112,7 +112,7 @@ async def add(
 @router.delete("/{id}", status_code=204, dependencies=[Changing], responses=problems(404, 423, 507))
 async def forget(served: ServedHere, service: ServiceHere, id: ImageId) -> Response:  # noqa: A002 - its name in the path
     """Forget an image. Its file is not touched: the next sync of its folder finds it again."""
-    await service.desk.change(served, served.collection.remove, id)
+    await service.work.change(served, served.collection.remove, id)
     return Response(status_code=204)
 
 

@@ -51,7 +51,7 @@ async def original(
 
     Types that no browser shows, such as HEIC and TIFF, are data to be saved.
     """
-    opened = await service.desk.read(served, _open, served, id)
+    opened = await service.work.read(served, _open, served, id)
     return _file(request, served, opened, saved=download or opened.media_type == files.DATA)
 
 
@@ -68,14 +68,14 @@ async def thumbnail(
     id: ImageId,  # noqa: A002 - its name in the path
 ) -> Response:
     """A small picture of an image."""
-    data, tag = await service.desk.read(served, _kept_thumbnail, served, id)
+    data, tag = await service.work.read(served, _kept_thumbnail, served, id)
     headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     if data is None:
         async with served.whole_files:
-            original = await service.desk.read(served, served.file_of, id)
-            data = await service.desk.do(served.thumbnail, id, original)
+            original = await service.work.read(served, served.file_of, id)
+            data = await service.work.do(served.thumbnail, id, original)
     return Response(data, headers=headers, media_type=_JPEG)
 
 
@@ -100,11 +100,11 @@ async def preview(
     """
     known = request.headers.get("if-none-match", "")
     async with served.whole_files:
-        found = await service.desk.read(served, _shown, served, id, known, original=original)
+        found = await service.work.read(served, _shown, served, id, known, original=original)
         if isinstance(found, files.OpenFile):
             return _file(request, served, found, saved=False)
         tag, data = found
-        jpeg = await service.desk.do(served.uploads.preview, data)
+        jpeg = await service.work.do(served.uploads.preview, data)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     return Response(jpeg, headers=headers, media_type=_JPEG)
 
@@ -121,7 +121,7 @@ async def preview_of_upload(served: ServedHere, service: ServiceHere, request: R
     given = await incoming(request, pictures=1)
     if not given.pictures or given.question is not None:
         raise ConfigError("body", "", "the bytes of a picture")
-    data = await service.desk.do(served.uploads.preview, given.pictures[0])
+    data = await service.work.do(served.uploads.preview, given.pictures[0])
     return Response(data, media_type=_JPEG)
 
 

@@ -15,12 +15,7 @@ from image_similarity_search.collection.orientations import Way
 from image_similarity_search.errors import ConfigError, ImageTooSlowError
 from image_similarity_search.search_options import PLAIN, SearchOptions
 from image_similarity_search.service.filtered import Options, Where
-from image_similarity_search.service.incoming import (
-    PICTURE,
-    incoming,
-    parsed,
-    region_of,
-)
+from image_similarity_search.service.incoming import PICTURE, incoming, parsed, region_of
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import (
@@ -142,7 +137,7 @@ async def search(
         how = _How(wanted.k, wanted.threshold, wanted.filter, wanted.options())
     elif len(given.pictures) == 1 and options.options() == PLAIN:
         alone = Wanted([], k, threshold, where, time.perf_counter())
-        return _as_json(await service.desk.search_by(served, given.pictures[0], part, alone))
+        return _as_json(await service.work.search_by(served, given.pictures[0], part, alone))
     else:
         examples = [(ExampleIn(upload=number), part) for number in range(len(given.pictures))]
         how = _How(k, threshold, where, options.options())
@@ -174,8 +169,8 @@ async def _found(
     ]
     if how.options == PLAIN:
         wanted = Wanted(shown, how.k, how.threshold, how.where, started)
-        return _as_json(await service.desk.search(served, wanted))
-    return _as_json(await service.desk.do(_searched, served, shown, how, started))
+        return _as_json(await service.work.search(served, wanted))
+    return _as_json(await service.work.do(_searched, served, shown, how, started))
 
 
 def _as_json(body: str) -> Response:
@@ -237,17 +232,17 @@ async def _image(
             raise ConfigError("region", str(region), "none, of a text")
         if not served.collection.understands_text:
             raise Refusal(_NO_TEXT, f"index with a model that has a text tower: {_ABLE}")
-        rows = await service.desk.words(served, example.text)
+        rows = await service.work.words(served, example.text)
         return rows.repeat(len(ways), axis=0)  # the same, whichever way a picture is seen
     if example.id is not None:
         if region is None and len(ways) == 1:
             return example.id
         async with served.whole_files:
-            data = await service.desk.read(served, served.file_of, example.id)
-            return await service.desk.embedded(served, data, region, ways)
+            data = await service.work.read(served, served.file_of, example.id)
+            return await service.work.embedded(served, data, region, ways)
     if example.upload is None or example.upload >= len(pictures):
         raise ConfigError("upload", example.upload, "the number of an uploaded picture, from 0")
-    return await service.desk.embedded(served, pictures[example.upload], region, ways)
+    return await service.work.embedded(served, pictures[example.upload], region, ways)
 
 
 def _searched(served: Served, examples: list[Example], how: _How, started: float) -> str:

@@ -21,10 +21,10 @@ async def enter(service: ServiceHere, request: Request, given: SessionIn) -> Res
     """Get a cookie for an API key; scripts of a page can't read it."""
     address = request.client.host if request.client else "unknown"
     if service.keys.needed:
-        service.guesses.check(address, given.key)
+        service.wrong_keys.check(address, given.key)
     value = service.keys.session_for(given.key)
     if service.keys.needed and value is None:
-        service.guesses.was_wrong(address, given.key)
+        service.wrong_keys.was_wrong(address, given.key)
         raise Refusal(_WRONG, "this is none", {"WWW-Authenticate": "Bearer"})
     response = Response(status_code=204)
     if value is not None:

@@ -38,7 +38,7 @@ async def sync(
 ) -> Job:
     """Begin to bring the collection up to date with its folders; the answer says how to follow."""
     wanted = wanted or SyncIn()
-    roots = await service.desk.do(served.roots)
+    roots = await service.work.do(served.roots)
     if wanted.root is not None:
         roots.folder(wanted.root)
     names = list(roots.by_name) if wanted.root is None else [wanted.root]
@@ -49,7 +49,7 @@ async def sync(
         "roots": names,
         "retry_skipped": wanted.retry_skipped,
     }
-    job = await service.desk.tell(service.jobs.start, "sync", served.name, task, root=names[0])
+    job = await service.work.tell(service.jobs.start, "sync", served.name, task, root=names[0])
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job
 
@@ -57,21 +57,21 @@ async def sync(
 @router.get("/v1/jobs", responses=problems())
 async def jobs(service: ServiceHere) -> Jobs:
     """The last jobs, the newest first."""
-    return Jobs(jobs=await service.desk.tell(service.jobs.all))
+    return Jobs(jobs=await service.work.tell(service.jobs.all))
 
 
 @router.get("/v1/jobs/{job}", responses=problems(404))
 async def job(service: ServiceHere, job: JobId) -> Job:
     """How far a job is."""
-    return await service.desk.tell(service.jobs.get, job)
+    return await service.work.tell(service.jobs.get, job)
 
 
 @router.post("/v1/jobs/{job}/cancel", status_code=202, responses=problems(404, 507))
 async def cancel(service: ServiceHere, job: JobId) -> Job:
     """Have a job stop soon. What it did is kept."""
-    if (await service.desk.tell(service.jobs.get, job)).kind == "sync":
+    if (await service.work.tell(service.jobs.get, job)).kind == "sync":
         service.changing()
-    return await service.desk.tell(service.jobs.cancel, job)
+    return await service.work.tell(service.jobs.cancel, job)
 
 
 @router.get(
@@ -87,7 +87,7 @@ async def cancel(service: ServiceHere, job: JobId) -> Job:
 )
 async def events(service: ServiceHere, job: JobId) -> StreamingResponse:
     """Follow a job, as server-sent events."""
-    await service.desk.tell(service.jobs.get, job)
+    await service.work.tell(service.jobs.get, job)
     service.streams.check()
     headers = {"X-Accel-Buffering": "no"}  # else a proxy would keep them back
     return StreamingResponse(

@@ -16,13 +16,13 @@ router = APIRouter(prefix="/v1/collections/{collection}/tags", tags=["images"])
 @router.get("", responses=problems(404))
 async def listed(served: ServedHere, service: ServiceHere) -> TagsOut:
     """All tags, and how many images have each."""
-    return TagsOut(tags=await service.desk.do(served.collection.tags))
+    return TagsOut(tags=await service.work.do(served.collection.tags))
 
 
 @router.post("", dependencies=[Changing], responses=problems(400, 404, 408, 413, 423, 507))
 async def change(served: ServedHere, service: ServiceHere, wanted: TagsIn) -> Changed:
     """Put tags to images, and take others away."""
-    return Changed(changed=await service.desk.change(served, _changed, served, wanted))
+    return Changed(changed=await service.work.change(served, _changed, served, wanted))
 
 
 def _changed(served: Served, wanted: TagsIn) -> int:

@@ -9,14 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from image_similarity_search.errors import ConfigError, StoreDimensionError
+from image_similarity_search.errors import ConfigError
+from image_similarity_search.stores.checked import checked_ids, checked_rows
 from image_similarity_search.stores.engines.base import Filled, Label
 from image_similarity_search.stores.engines.milvus_connection import MilvusConnection
-from image_similarity_search.stores.engines.milvus_kinds import (
-    KINDS,
-    METRIC_TYPES,
-    MOST_RESULTS,
-)
+from image_similarity_search.stores.engines.milvus_kinds import KINDS, METRIC_TYPES, MOST_RESULTS
 from image_similarity_search.stores.engines.milvus_label import Written
 from image_similarity_search.types import FloatArray, IdArray, Moment
 
@@ -117,12 +114,8 @@ class MilvusStore:
             ConfigError: not one id per row, or a negative id.
             StoreUnavailableError: the engine does not take them; some may be there.
         """
-        rows = self._checked(rows, "rows")
-        ids = np.asarray(ids, dtype=np.int64)
-        if ids.shape != (len(rows),):
-            raise ConfigError("ids", ids.shape, f"one id for each of {len(rows)} rows")
-        if len(ids) and ids.min() < 0:
-            raise ConfigError("ids", int(ids.min()), "ids of 0 or more")
+        rows = checked_rows("rows", rows, self.dim)
+        ids = checked_ids(ids, len(rows))
         last = {id_: place for place, id_ in enumerate(ids.tolist())}  # of each id's rows
         places = list(last.items())
         step = max(1, _BYTES_AT_ONCE // (4 * self.dim))
@@ -147,7 +140,7 @@ class MilvusStore:
             ConfigError: ``k`` is less than 1.
             StoreUnavailableError: the engine does not answer.
         """
-        queries = self._checked(queries, "queries")
+        queries = checked_rows("queries", queries, self.dim)
         if k < 1:
             raise ConfigError("k", k, "at least 1")
         k = min(k, len(self) if allowed is None else len(allowed))
@@ -297,14 +290,6 @@ class MilvusStore:
 
     def _call(self, method: str, **options: Any) -> Any:
         return self._connection.call(method, self._name, **options)
-
-    def _checked(self, rows: FloatArray, name: str) -> FloatArray:
-        rows = np.ascontiguousarray(rows, dtype=np.float32)
-        if rows.ndim != 2:
-            raise ConfigError(name, rows.shape, f"an array of shape (n, {self.dim})")
-        if rows.shape[1] != self.dim:
-            raise StoreDimensionError(self.dim, rows.shape[1])
-        return rows
 
 
 def _among(ids: IdArray) -> str:

@@ -36,7 +36,7 @@ _UNTIL_ANSWERED = "what it is kept on does not answer: it is used again when tha
 _T = TypeVar("_T")
 
 
-class Shelf:
+class OpenCollections:
     """Collections by name, open from the start of a service to its end where they are there."""
 
     def __init__(self, settings: Settings) -> None:

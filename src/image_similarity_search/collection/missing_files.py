@@ -10,7 +10,7 @@ from image_similarity_search.catalog.values import Known
 _COPIES_LOOKED_AT = 16  # for one of the same name; there may be thousands
 
 
-class Vacated:
+class MissingFiles:
     """What a scan found gone or replaced.
 
     Attributes:

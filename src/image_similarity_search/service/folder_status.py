@@ -14,28 +14,28 @@ from image_similarity_search.collection.bounded import Bounded
 _SECONDS = 1.0
 
 
-class Reach(NamedTuple):
+class FolderStatus(NamedTuple):
     """Whether a folder is there, and whether files can be put into it."""
 
     available: bool
     writable: bool
 
 
-class Reaches:
+class FolderLooks:
     """Looks at folders, each in a thread of its own."""
 
     def __init__(self) -> None:
-        self._looks: defaultdict[str, Bounded[Reach]] = defaultdict(Bounded)
+        self._looks: defaultdict[str, Bounded[FolderStatus]] = defaultdict(Bounded)
         self._lock = Lock()  # a look is asked by one thread at a time
 
-    def of(self, folder: str) -> Reach:
+    def of(self, folder: str) -> FolderStatus:
         """How a folder is; one that does not answer, and from then on until it does, is away."""
         if is_address(folder):
-            return Reach(available=True, writable=False)
+            return FolderStatus(available=True, writable=False)
         with self._lock:
             found = self._looks[folder].ask(partial(_look, folder), _SECONDS)
-        return found or Reach(available=False, writable=False)
+        return found or FolderStatus(available=False, writable=False)
 
 
-def _look(folder: str) -> Reach:
-    return Reach(os.path.isdir(folder), os.access(folder, os.W_OK))
+def _look(folder: str) -> FolderStatus:
+    return FolderStatus(os.path.isdir(folder), os.access(folder, os.W_OK))

@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict
 
 from image_similarity_search.service.kinds import Kind
-from image_similarity_search.service.log_lines import Strangers
+from image_similarity_search.service.log_lines import LimitedLog
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.rates import Rates
 
@@ -22,7 +22,7 @@ RATE = Kind(429, "rate", "Too many requests")
 _REMEMBERED = 10_000  # wrong keys
 
 
-class Guesses:
+class WrongKeyLimit:
     """Counts wrong keys, and cookies that were never given out, by the address they come from.
 
     Where it had its guesses, a right key is refused, too: else each answer would tell. What is
@@ -33,7 +33,7 @@ class Guesses:
     def __init__(self) -> None:
         self._rates = Rates(GUESSES_A_MINUTE / 60, 60.0)
         self._wrong: OrderedDict[bytes, None] = OrderedDict()
-        self._told = Strangers(_log)
+        self._told = LimitedLog(_log)
 
     def check(self, address: str, shown: str) -> None:
         """Before a key is compared.

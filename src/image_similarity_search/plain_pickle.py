@@ -3,8 +3,8 @@
 A pickle is a program. Python's own unpickler follows it wherever it leads: it calls what the pickle
 names, gives a state to any object, makes room for a memo of any number, and hashes any key, however
 deep. This machine has only the instructions that plain data is made of. A name stands for what the
-caller's table says, and nothing is ever imported. It lets a pickle be as large as ``LARGEST``, so
-time and memory have a bound too.
+caller's table says, and nothing is ever imported. A pickle may only be so large, so time and memory
+have a bound too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from io import SEEK_END, BytesIO
 from typing import IO, Any
 
 LARGEST = 1 << 20
-"""Bytes that a pickle may have: some thousands of tensors are described in as many."""
+"""Bytes that a pickle may have as a rule: some thousands of tensors are described in as many."""
 
 _ARGUMENTS = 16  # that a call may have: one with a million would take time, and be repeated
 
@@ -31,6 +31,8 @@ def load(
     file: IO[bytes],
     named: Mapping[str, object],
     referred: Callable[[Any], object] | None = None,
+    *,
+    largest: int = LARGEST,
 ) -> Any:
     """What the pickle in ``file`` holds; the file is left where the pickle ends.
 
@@ -39,6 +41,7 @@ def load(
         named: what stands for each name, ``module.name``. A function is called with what the
             pickle says: it must bear anything, and take no longer for it.
         referred: makes something of a reference to what is outside the pickle.
+        largest: bytes that it may have.
 
     The state that a pickle gives to an object is passed over.
 
@@ -48,8 +51,8 @@ def load(
     """
     machine = _Machine(named, referred)
     start = file.tell()
-    data = BytesIO(file.read(LARGEST))
-    for name, argument in _instructions(data):
+    data = BytesIO(file.read(largest))
+    for name, argument in _instructions(data, largest):
         try:
             machine.follow(name, argument)
         except ValueError:
@@ -60,14 +63,14 @@ def load(
     return machine.result()
 
 
-def _instructions(data: BytesIO) -> Iterator[tuple[str, Any]]:
+def _instructions(data: BytesIO, largest: int) -> Iterator[tuple[str, Any]]:
     """Each instruction's name and argument."""
     try:
         for instruction, argument, _ in pickletools.genops(data):
             yield instruction.name, argument
     except Exception as error:  # genops raises what its readers of numbers and text do
-        if data.seek(0, SEEK_END) == LARGEST:
-            raise ValueError(f"it has more than {LARGEST:,} bytes of names and shapes") from error
+        if data.seek(0, SEEK_END) == largest:
+            raise ValueError(f"it has more than {largest:,} bytes of names and shapes") from error
         raise ValueError(f"it is damaged ({error})") from error
 
 
