@@ -90,6 +90,16 @@ def checked_seconds(name: str, value: object, *, limit: bool = True) -> float:
     return seconds
 
 
+_LARGEST_NS = 2**63 - 1  # what a catalog can hold: 2262-04-11, and as long before 1970
+
+
+def storable_time(nanoseconds: int) -> int:
+    """A time of a file as a catalog can hold it: one beyond is the last, or first, that it can."""
+    if -_LARGEST_NS <= nanoseconds <= _LARGEST_NS:
+        return nanoseconds
+    return _LARGEST_NS if nanoseconds > 0 else -_LARGEST_NS
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
     """What the catalog knows of one image.

@@ -21,6 +21,7 @@ from image_similarity_search.errors import (
     ImageUnreadableError,
     SourceUnavailableError,
 )
+from image_similarity_search.types import storable_time
 
 LONGEST_READ = 600.0
 """Seconds in which an object that is asked for by itself must have come."""
@@ -88,7 +89,7 @@ def stat(path: str) -> FileStat:
         found = storage.stat(path)
         return FileStat(found.size, found.mtime_ns, found.etag)
     status = os.stat(path)
-    return FileStat(status.st_size, status.st_mtime_ns)
+    return FileStat(status.st_size, storable_time(status.st_mtime_ns))
 
 
 def is_gone(path: str) -> bool:
