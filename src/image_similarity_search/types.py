@@ -36,6 +36,7 @@ UNKNOWN_ENCODER = "unknown"
 DEFAULT_TIME_LIMIT = 60.0
 """Seconds that reading a picture file, and then decoding it, may take."""
 _ROUNDING = 1e-6  # of fractions that add up to one
+_NARROWEST = 1e-6  # region: a pixel of a picture that is as wide as any can be
 
 
 class Moment(NamedTuple):
@@ -194,7 +195,7 @@ class Region:
     Attributes:
         x: the left edge, 0.0 to 1.0.
         y: the upper edge.
-        w: the width, more than 0; ``x + w`` is at most 1.
+        w: the width, a millionth at least; ``x + w`` is at most 1.
         h: the height, likewise.
 
     Raises:
@@ -209,11 +210,12 @@ class Region:
     def __post_init__(self) -> None:
         x, y, w, h = map(number, (self.x, self.y, self.w, self.h))
         for start, size in ((x, w), (y, h)):
-            if not (0 <= start < 1 and 0 < size < 2 and start + size <= 1 + _ROUNDING):
+            if not (0 <= start < 1 and _NARROWEST <= size < 2 and start + size <= 1 + _ROUNDING):
                 raise ConfigError(
                     "region",
                     (self.x, self.y, self.w, self.h),
-                    "fractions x, y, w, h of a picture, with x + w and y + h at most 1",
+                    "fractions x, y, w, h of a picture, with x + w and y + h at most 1, and w and h"
+                    " at least a millionth",
                 )
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
