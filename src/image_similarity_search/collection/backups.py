@@ -13,11 +13,13 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 
 from image_similarity_search.catalog.aside import ASIDE
 from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.history import History
 from image_similarity_search.catalog.inspection import inspect
 from image_similarity_search.catalog.lock import WRITER_LOCK, sole_use, writer_lock
 from image_similarity_search.catalog.meta import Meta
 from image_similarity_search.catalog.whereabouts import FILE_NAME, names_on_disk, url_of
 from image_similarity_search.collection.duplicates import dismissals, undo_log
+from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionExistsError,
@@ -25,6 +27,7 @@ from image_similarity_search.errors import (
     CollectionUnavailableError,
     CollectionUnwritableError,
 )
+from image_similarity_search.stores import index_file
 
 _BESIDE = (dismissals.FILE_NAME, undo_log.FILE_NAME)
 """What people did that is in no catalog."""
@@ -147,8 +150,18 @@ def _put(database: Database, path: str, aside: str) -> str:
             os.replace(copy, kept)
         except (CollectionCorruptError, CollectionNotFoundError):
             _move_away(path, kept)
+    _drop_other_store(database, os.path.dirname(path))
     database.copy_to(path, journal="WAL")
     return kept
+
+
+def _drop_other_store(database: Database, folder: str) -> None:
+    """Delete the store that is ahead of the catalog to come, or of another history than that."""
+    meta, path = Meta(database), os.path.join(folder, STORE_FILE_NAME)
+    held = index_file.saved(path, meta.read()["id"])
+    if held and History(database, meta).why_not(held.moment):
+        with suppress(OSError):  # it is made anew in any case
+            os.remove(path)
 
 
 def _use_up_ids(database: Database, former: Database) -> None:
