@@ -5,10 +5,11 @@ That folder is a collection itself, which can be checked and searched where it l
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 from image_similarity_search.catalog.aside import ASIDE
@@ -38,6 +39,12 @@ _REMEDY = (
     f" {' and '.join(_BESIDE)} of each index folder yourself"
 )
 _NOT_USED = "nothing was changed"
+_NOT_TAKEN = (
+    "%s was not taken: it says which files 'iss duplicates --undo' is to move. If the backup is"
+    " yours, and what was done before is to be undone, copy it to %s"
+)
+
+_log = logging.getLogger(__name__)
 
 
 def backed_up(folder: str, target: str) -> int:
@@ -79,7 +86,7 @@ def _fill(begun: str, folder: str, database: Database) -> None:
     copy = os.path.join(begun, FILE_NAME)
     database.copy_to(copy, journal="DELETE")
     _refuse_damaged(copy, os.path.join(folder, FILE_NAME))
-    _bring_missing(folder, begun)
+    _bring_missing(folder, begun, _BESIDE)
     names_on_disk(begun)
 
 
@@ -88,7 +95,8 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
 
     The former one is kept beside it, as is returned; empty where there was none. It changes in
     one transaction: who searches meanwhile finds what was before, and then what is in the backup.
-    What people did that is in no catalog stays, and comes from the backup where it is missing.
+    What people did that is in no catalog stays, and comes from the backup where it is missing; but
+    not what is to be undone: that moves files, and the backup may be somebody else's.
 
     Raises:
         CollectionNotFoundError: ``backup`` is none.
@@ -121,7 +129,7 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
             with closing(Database(copy)) as database:
                 kept = _put(database, os.path.join(folder, FILE_NAME), aside)
             if os.path.isdir(backup):
-                _bring_missing(backup, folder)
+                _bring_missing(backup, folder, (dismissals.FILE_NAME,))
             names_on_disk(folder)
     except OSError as error:
         raise CollectionUnwritableError(folder, error.strerror or str(error)) from error
@@ -207,11 +215,18 @@ def _begun(path: str) -> Iterator[str]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _bring_missing(source: str, target: str) -> None:
-    """Copy what is in no catalog, where it is not there: it is the newer one where it is."""
+def _bring_missing(source: str, target: str, names: Collection[str]) -> None:
+    """Copy what is in no catalog, where it is not there: it is the newer one where it is.
+
+    What is there and none of ``names`` is left, and told.
+    """
     for name in _BESIDE:
         there = os.path.join(target, name)
-        if os.path.exists(os.path.join(source, name)) and not os.path.exists(there):
+        if not os.path.exists(os.path.join(source, name)) or os.path.exists(there):
+            continue
+        if name not in names:
+            _log.warning(_NOT_TAKEN, os.path.join(source, name), target)
+        else:
             shutil.copyfile(os.path.join(source, name), f"{there}.tmp")
             os.replace(f"{there}.tmp", there)
 
