@@ -197,7 +197,7 @@ class Tuning:
         return self.recall >= self.target
 
 
-Part = Literal["catalog", "store", "files"]
+Part = Literal["catalog", "store", "notes", "files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,8 @@ class VerifyReport:
     Attributes:
         checked: how many were looked at, by what they are: ``pages`` of the catalog, ``roots``,
             ``folders``, ``images``, ``embeddings``, ``vectors`` of the store (``compared`` of
-            them with the catalog's embeddings, value by value) and ``files``.
+            them with the catalog's embeddings, value by value), ``lines`` that say what was done
+            with duplicates, and ``files``.
         problems: what is wrong; of each part the first thousand.
         counts: how many problems each part has.
         seconds: wall time.
@@ -248,12 +249,14 @@ class VerifyReport:
 
     checked: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    counts: dict[Part, int] = field(default_factory=lambda: {"catalog": 0, "store": 0, "files": 0})
+    counts: dict[Part, int] = field(
+        default_factory=lambda: {"catalog": 0, "store": 0, "notes": 0, "files": 0}
+    )
     seconds: float = 0.0
 
     @property
     def damaged(self) -> bool:
-        """Whether the collection itself is damaged; files that changed are no damage of it."""
+        """Whether catalog or store are; a repair mends no notes, and no files that changed."""
         return self.counts["catalog"] > 0 or self.counts["store"] > 0
 
     def add(self, part: Part, text: str) -> None:

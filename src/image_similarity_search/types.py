@@ -36,6 +36,7 @@ UNKNOWN_ENCODER = "unknown"
 DEFAULT_TIME_LIMIT = 60.0
 """Seconds that reading a picture file, and then decoding it, may take."""
 _ROUNDING = 1e-6  # of fractions that add up to one
+_NARROWEST = 1e-6  # region: a pixel of a picture that is as wide as any can be
 
 
 class Moment(NamedTuple):
@@ -102,6 +103,16 @@ def checked_seconds(name: str, value: object, *, limit: bool = True) -> float:
             name, value, f"a {'' if limit else 'finite '}number of seconds, more than 0"
         )
     return seconds
+
+
+_LARGEST_NS = 2**63 - 1  # what a catalog can hold: 2262-04-11, and as long before 1970
+
+
+def storable_time(nanoseconds: int) -> int:
+    """A time of a file as a catalog can hold it: one beyond is the last, or first, that it can."""
+    if -_LARGEST_NS <= nanoseconds <= _LARGEST_NS:
+        return nanoseconds
+    return _LARGEST_NS if nanoseconds > 0 else -_LARGEST_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +209,7 @@ class Region:
     Attributes:
         x: the left edge, 0.0 to 1.0.
         y: the upper edge.
-        w: the width, more than 0; ``x + w`` is at most 1.
+        w: the width, a millionth at least; ``x + w`` is at most 1.
         h: the height, likewise.
 
     Raises:
@@ -213,11 +224,12 @@ class Region:
     def __post_init__(self) -> None:
         x, y, w, h = map(number, (self.x, self.y, self.w, self.h))
         for start, size in ((x, w), (y, h)):
-            if not (0 <= start < 1 and 0 < size < 2 and start + size <= 1 + _ROUNDING):
+            if not (0 <= start < 1 and _NARROWEST <= size < 2 and start + size <= 1 + _ROUNDING):
                 raise ConfigError(
                     "region",
                     (self.x, self.y, self.w, self.h),
-                    "fractions x, y, w, h of a picture, with x + w and y + h at most 1",
+                    "fractions x, y, w, h of a picture, with x + w and y + h at most 1, and w and h"
+                    " at least a millionth",
                 )
         for name, value in zip("xywh", (x, y, w, h), strict=True):
             object.__setattr__(self, name, value)  # other processes take no numbers of NumPy

@@ -142,6 +142,35 @@ def test_what_was_dismissed_since_stays(index: Path, tmp_path: Path) -> None:
     assert (index / "dismissed.jsonl").read_bytes() == now
 
 
+def test_what_moves_files_is_not_taken_from_a_backup(
+    index: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "backup" / "undo.jsonl").write_text('{"run": "r", "action": "delete"}\n')
+    for _ in range(2):  # the second time, a collection is there
+        caplog.clear()
+        restored(str(tmp_path / "backup"), str(tmp_path / "new"))
+        assert "undo.jsonl was not taken: it says which files" in caplog.text
+    assert not (tmp_path / "new" / "undo.jsonl").exists()
+    assert (tmp_path / "new" / "dismissed.jsonl").exists()
+    (index / "undo.jsonl").write_text("mine")
+    caplog.clear()
+    restored(str(tmp_path / "backup"), str(index))
+    assert (index / "undo.jsonl").read_text() == "mine"
+    assert not caplog.records
+
+
+def test_a_store_that_saw_what_the_backup_did_not_is_gone_before_that_is_in_place(
+    index: Path, tmp_path: Path, photos: Path, make_picture: MakePicture
+) -> None:
+    """Whenever the process is killed, 'iss verify' finds nothing."""
+    restored(str(tmp_path / "backup"), str(index))
+    assert (index / "faiss.index").exists()  # it has seen nothing else
+    with _open(index) as collection:
+        collection.add(make_picture(photos / "new.png", 70))
+    restored(str(tmp_path / "backup"), str(index))
+    assert verified(str(index)).problems == []
+
+
 _KILLED = """
 import os, signal, sys
 from image_similarity_search.collection import backups

@@ -94,6 +94,8 @@ def test_regions_are_parts_of_pictures() -> None:
     for wrong in (
         (-0.1, 0, 1, 1),
         (0, 0, 0, 1),
+        (0, 0, 1e-320, 1),
+        (0.5, 0.5, 1, 1e-7),
         (0.5, 0, 0.6, 1),
         (0, 0, math.nan, 1),
         (1, 0, 1, 1),

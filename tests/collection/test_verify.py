@@ -226,7 +226,7 @@ def test_problems_are_counted_beyond_those_that_are_kept() -> None:
     for number in range(1500):
         report.add("files", str(number))
     assert len(report.problems) == 1000
-    assert report.counts == {"catalog": 0, "store": 0, "files": 1500}
+    assert report.counts == {"catalog": 0, "store": 0, "notes": 0, "files": 1500}
     assert not report.damaged
     report.add("catalog", "x")
     assert report.damaged

@@ -83,6 +83,11 @@ def test_what_libraries_tell_of_an_object(info: dict[str, object]) -> None:
     assert _stored("gs://b/k", info) == Stored("gs://b/k", 7, 1_715_970_600_000_000_000, "x")
 
 
+def test_a_time_that_no_catalog_can_hold_is_the_last_that_one_can() -> None:
+    info = {"size": 7, "LastModified": "9999-12-31T23:59:59+00:00"}
+    assert _stored("gs://b/k", info).mtime_ns == 2**63 - 1
+
+
 def test_without_its_package_it_says_what_to_install(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-c"),

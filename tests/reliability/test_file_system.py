@@ -161,6 +161,25 @@ def test_a_name_that_only_changes_its_case(tmp_path: Path, make_picture: MakePic
         assert (len(collection), encoder.count) == (1, 1)
 
 
+@pytest.mark.parametrize("year", [1950, 2300, 2440])
+def test_a_file_of_whatever_date_is_indexed_once(
+    tmp_path: Path, make_picture: MakePicture, year: int
+) -> None:
+    """After 2262 there are more nanoseconds than a catalog has numbers."""
+    odd = make_picture(tmp_path / "p" / "odd.png", 1)
+    make_picture(tmp_path / "p" / "other.png", 2)
+    os.utime(odd, (int((year - 1970) * 365.2425 * 86400),) * 2)
+    with Collection.open(tmp_path / "i", encoder=CountingEncoder(), create=True) as collection:
+        assert collection.sync(tmp_path / "p").indexed == 2
+        again = collection.sync(tmp_path / "p")
+        assert (again.indexed, again.unchanged) == (0, 2)
+        collection.add(odd)
+        assert collection.search(odd, k=1)[0].score == 1.0
+        assert not collection.verify(files=True).problems
+        make_picture(odd, 3)
+        assert collection.sync(tmp_path / "p").updated == 1
+
+
 def test_files_that_vanish_or_are_replaced_while_a_run_is_at_work(
     tmp_path: Path, make_picture: MakePicture
 ) -> None:

@@ -167,6 +167,15 @@ def test_a_field_is_told_by_its_value_and_what_was_expected(
     assert fault["what"].startswith(what)
 
 
+def test_a_region_too_small_to_be_one_is_a_fault_of_the_request(
+    shared: httpx.Client, here: str
+) -> None:
+    region = {"x": 0, "y": 0, "w": 1e-320, "h": 1}
+    answer = shared.post(f"{here}/search", json={"examples": [{"id": 1, "region": region}]})
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:iss:problem:invalid")
+    assert "at least a millionth" in answer.text
+
+
 def test_what_is_no_json_is_said_and_not_shown(shared: httpx.Client, here: str) -> None:
     sent = {"content-type": "application/json"}
     bad = {"search": b'{"k": secret', "sync": b'{"root": secret', "duplicates/dismiss": b""}

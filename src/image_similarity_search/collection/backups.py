@@ -5,19 +5,22 @@ That folder is a collection itself, which can be checked and searched where it l
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 from image_similarity_search.catalog.aside import ASIDE
 from image_similarity_search.catalog.database import Database
+from image_similarity_search.catalog.history import History
 from image_similarity_search.catalog.inspection import inspect
 from image_similarity_search.catalog.lock import WRITER_LOCK, sole_use, writer_lock
 from image_similarity_search.catalog.meta import Meta
 from image_similarity_search.catalog.whereabouts import FILE_NAME, names_on_disk, url_of
 from image_similarity_search.collection.duplicates import dismissals, undo_log
+from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
 from image_similarity_search.errors import (
     CollectionCorruptError,
     CollectionExistsError,
@@ -26,6 +29,7 @@ from image_similarity_search.errors import (
     unwritable,
 )
 from image_similarity_search.replacing import replaced
+from image_similarity_search.stores import index_file
 
 _BESIDE = (dismissals.FILE_NAME, undo_log.FILE_NAME)
 """What people did that is in no catalog."""
@@ -36,6 +40,12 @@ _REMEDY = (
     f" {' and '.join(_BESIDE)} of each index folder yourself"
 )
 _NOT_USED = "nothing was changed"
+_NOT_TAKEN = (
+    "%s was not taken: it says which files 'iss duplicates --undo' is to move. If the backup is"
+    " yours, and what was done before is to be undone, copy it to %s"
+)
+
+_log = logging.getLogger(__name__)
 
 
 def backed_up(folder: str, target: str) -> int:
@@ -75,7 +85,7 @@ def _fill(begun: str, folder: str, database: Database) -> None:
     copy = os.path.join(begun, FILE_NAME)
     database.copy_to(copy, journal="DELETE")
     _refuse_damaged(copy, os.path.join(folder, FILE_NAME))
-    _bring_missing(folder, begun)
+    _bring_missing(folder, begun, _BESIDE)
     names_on_disk(begun)
 
 
@@ -84,7 +94,8 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
 
     The former one is kept beside it, as is returned; empty where there was none. It changes in
     one transaction: who searches meanwhile finds what was before, and then what is in the backup.
-    What people did that is in no catalog stays, and comes from the backup where it is missing.
+    What people did that is in no catalog stays, and comes from the backup where it is missing; but
+    not what is to be undone: that moves files, and the backup may be somebody else's.
 
     Raises:
         CollectionNotFoundError: ``backup`` is none.
@@ -117,7 +128,7 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
             with closing(Database(copy)) as database:
                 kept = _put(database, os.path.join(folder, FILE_NAME), aside)
             if os.path.isdir(backup):
-                _bring_missing(backup, folder)
+                _bring_missing(backup, folder, (dismissals.FILE_NAME,))
             names_on_disk(folder)
     return kept
 
@@ -144,8 +155,18 @@ def _put(database: Database, path: str, aside: str) -> str:
             os.replace(copy, kept)
         except (CollectionCorruptError, CollectionNotFoundError):
             _move_away(path, kept)
+    _drop_other_store(database, os.path.dirname(path))
     database.copy_to(path, journal="WAL")
     return kept
+
+
+def _drop_other_store(database: Database, folder: str) -> None:
+    """Delete the store that is ahead of the catalog to come, or of another history than that."""
+    meta, path = Meta(database), os.path.join(folder, STORE_FILE_NAME)
+    held = index_file.saved(path, meta.read()["id"])
+    if held and History(database, meta).why_not(held.moment):
+        with suppress(OSError):  # it is made anew in any case
+            os.remove(path)
 
 
 def _use_up_ids(database: Database, former: Database) -> None:
@@ -191,11 +212,18 @@ def _begun(path: str) -> Iterator[str]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _bring_missing(source: str, target: str) -> None:
-    """Copy what is in no catalog, where it is not there: it is the newer one where it is."""
+def _bring_missing(source: str, target: str, names: Collection[str]) -> None:
+    """Copy what is in no catalog, where it is not there: it is the newer one where it is.
+
+    What is there and none of ``names`` is left, and told.
+    """
     for name in _BESIDE:
         there = os.path.join(target, name)
-        if os.path.exists(os.path.join(source, name)) and not os.path.exists(there):
+        if not os.path.exists(os.path.join(source, name)) or os.path.exists(there):
+            continue
+        if name not in names:
+            _log.warning(_NOT_TAKEN, os.path.join(source, name), target)
+        else:
             with replaced(there) as (aside,):
                 shutil.copyfile(os.path.join(source, name), aside)
 

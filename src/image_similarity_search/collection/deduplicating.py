@@ -114,9 +114,10 @@ class DeduplicatedCollection(ChangeableCollection):
         Unless ``dry_run`` is False, it is only told what would be done. Nothing is done with
         changed copies, unless ``level`` is ``near``: pixels don't tell which of two was changed.
         Nor with images that are ``similar``, with files that were changed since they were
-        indexed, with links, or for a group whose image to keep is not as it was indexed. What was
-        done is written down first, for ``undo_duplicates``; files that are gone are forgotten, and
-        their tags put to the image that stays.
+        indexed, with links, with the image to keep by another path, or for a group whose image to
+        keep is not as it was indexed. What was done is written down first, for
+        ``undo_duplicates``; files that are gone are forgotten, and their tags put to the image
+        that stays.
 
         Args:
             groups: groups of ``duplicates``, some of them, or one.

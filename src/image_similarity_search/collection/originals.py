@@ -22,6 +22,7 @@ from image_similarity_search.errors import (
     SourceUnavailableError,
     reason_of,
 )
+from image_similarity_search.types import storable_time
 
 LONGEST_READ = 600.0
 """Seconds in which an object that is asked for by itself must have come."""
@@ -89,7 +90,7 @@ def stat(path: str) -> FileStat:
         found = storage.stat(path)
         return FileStat(found.size, found.mtime_ns, found.etag)
     status = os.stat(path)
-    return FileStat(status.st_size, status.st_mtime_ns)
+    return FileStat(status.st_size, storable_time(status.st_mtime_ns))
 
 
 def is_gone(path: str) -> bool:

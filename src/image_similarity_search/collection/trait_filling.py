@@ -25,6 +25,7 @@ from image_similarity_search.types import (
     Progress,
     ProgressCallback,
     Traits,
+    storable_time,
 )
 from image_similarity_search.workers.worker import Answer
 
@@ -90,7 +91,7 @@ def _told(answer: Answer) -> Traits:
 def _is_as_indexed(record: ImageRecord) -> bool:
     with suppress(OSError, ValueError):
         status = os.stat(record.path)
-        return (status.st_size, status.st_mtime_ns) == (record.size, record.mtime_ns)
+        return (status.st_size, storable_time(status.st_mtime_ns)) == (record.size, record.mtime_ns)
     return False
 
 

@@ -15,12 +15,18 @@ from image_similarity_search.catalog.inspection import inspect, inspect_shared
 from image_similarity_search.catalog.places import relative
 from image_similarity_search.catalog.whereabouts import FILE_NAME, url_of
 from image_similarity_search.collection import originals
-from image_similarity_search.collection.contradictions import Held, contradictions, engine_problems
+from image_similarity_search.collection.contradictions import (
+    Held,
+    contradictions,
+    engine_problems,
+)
+from image_similarity_search.collection.duplicates import dismissals, undo_log
 from image_similarity_search.collection.identity import refuse_lost
 from image_similarity_search.collection.lookup import stat_of
 from image_similarity_search.collection.store_keeper import FILE_NAME as STORE_FILE_NAME
 from image_similarity_search.errors import (
     CollectionNotFoundError,
+    CollectionUnavailableError,
     ImageError,
     SourceUnavailableError,
     StoreUnavailableError,
@@ -61,6 +67,8 @@ def verified(folder: str, *, files: bool = False) -> VerifyReport:
                 report.add("store", problem)
             for problem in _file_problems(catalog, report.checked) if files else ():
                 report.add("files", problem)
+    for problem in _note_problems(folder, report.checked):
+        report.add("notes", problem)
     report.seconds = time.perf_counter() - started
     return report
 
@@ -98,6 +106,20 @@ def _store_problems(folder: str, catalog: Catalog, checked: dict[str, int]) -> I
     with catalog.snapshot():
         held = Held(path, store.moment, kept_ids(store), kept_vectors(store))
         yield from contradictions(held, catalog, checked)
+
+
+def _note_problems(folder: str, checked: dict[str, int]) -> Iterator[str]:
+    """What is wrong with what people did that is in no catalog."""
+    for lines in (undo_log.lines_of(folder), dismissals.lines_of(folder)):
+        try:
+            whole, damaged = lines.read()
+        except CollectionUnavailableError as error:
+            yield str(error)
+            continue
+        if whole or damaged:
+            checked["lines"] = checked.get("lines", 0) + len(whole) + len(damaged)
+        for number in damaged:
+            yield f"{lines.path}: line {number} is damaged, and passed over; delete the line"
 
 
 def _file_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:

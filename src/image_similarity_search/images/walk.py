@@ -12,6 +12,7 @@ from typing import NamedTuple
 from image_similarity_search.errors import reason_of
 from image_similarity_search.images.formats import SNIFF_BYTES, is_picture_name, looks_like_picture
 from image_similarity_search.images.rules import Rules
+from image_similarity_search.types import storable_time
 
 _Identity = tuple[int, int]  # device and inode
 
@@ -22,7 +23,7 @@ class FoundFile(NamedTuple):
     Attributes:
         name: the name in its folder; bytes that are no UTF-8 are kept as surrogates.
         size: bytes.
-        mtime_ns: time of last change, nanoseconds since the epoch.
+        mtime_ns: time of last change, nanoseconds since the epoch; one that a catalog can hold.
     """
 
     name: str
@@ -194,7 +195,8 @@ class _Walk:
                 elif first := self._counted_before(entry, path, found):
                     passed_over.append(PassedOver(entry.name, f"the same file as {first}", first))
                 else:
-                    files.append(FoundFile(entry.name, found.st_size, found.st_mtime_ns))
+                    changed = storable_time(found.st_mtime_ns)
+                    files.append(FoundFile(entry.name, found.st_size, changed))
         if plain < len(files):
             files.sort()  # the names are in order again
         return FoundFolder(folder.path, files, others, None, is_disk, passed_over), below
@@ -216,7 +218,8 @@ class _Walk:
                     and entry.is_file(follow_symlinks=False)
                 ):
                     status = entry.stat(follow_symlinks=False)
-                    files.append(FoundFile(name, status.st_size, status.st_mtime_ns))
+                    changed = storable_time(status.st_mtime_ns)
+                    files.append(FoundFile(name, status.st_size, changed))
                 else:
                     rest.append(entry)
             except OSError:

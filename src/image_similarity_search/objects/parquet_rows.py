@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from image_similarity_search.addresses import file_of, rows_at
 from image_similarity_search.errors import ImageNotFoundError, SourceUnavailableError, reason_of
 from image_similarity_search.objects.stored import Stored
+from image_similarity_search.types import storable_time
 
 SUFFIX = ".parquet"
 
@@ -57,7 +58,7 @@ def pages(folder: str, passed_over: Callable[[str], bool]) -> Iterator[list[Stor
         SourceUnavailableError: a folder can't be listed, or a file read to its end.
     """
     for path in _files(folder, passed_over):
-        with closing(_File(path, _status(path).st_mtime_ns)) as file:
+        with closing(_File(path, storable_time(_status(path).st_mtime_ns))) as file:
             rows, address = file.rows(), rows_at(path)
             while page := [_stored(address, row) for row in islice(rows, _PAGE)]:
                 yield page
@@ -273,7 +274,7 @@ class _Kept:
         wanted = (path, status.st_mtime_ns, status.st_size)
         if self._file is None or self._opened != wanted:
             self._close()
-            self._file, self._opened = _File(path, status.st_mtime_ns), wanted
+            self._file, self._opened = _File(path, storable_time(status.st_mtime_ns)), wanted
         return self._file
 
     def _close(self) -> None:

@@ -24,6 +24,7 @@ from image_similarity_search.objects import parquet_rows
 from image_similarity_search.objects.opening import file_system_of
 from image_similarity_search.objects.problems import problem_of
 from image_similarity_search.objects.stored import Stored
+from image_similarity_search.types import storable_time
 
 _AT_ONCE = 32
 """Objects of which the first bytes are read at once."""
@@ -213,7 +214,9 @@ def _stored(address: str, info: dict[str, Any]) -> Stored:
 def _nanoseconds(time: object) -> int:
     if isinstance(time, str):
         time = datetime.fromisoformat(time)
-    return round(time.timestamp() * 1000) * 1_000_000 if isinstance(time, datetime) else 0
+    if not isinstance(time, datetime):
+        return 0
+    return storable_time(round(time.timestamp() * 1000) * 1_000_000)
 
 
 def _unlisted(folder: str, error: Exception) -> ImageError:

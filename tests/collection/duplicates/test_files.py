@@ -16,13 +16,16 @@ from image_similarity_search.collection.duplicates.undo_log import Entry
 
 
 @pytest.mark.parametrize("half", [b"", b"the fir"])
-def test_the_beginning_of_a_file_is_dropped(tmp_path: Path, half: bytes) -> None:
+def test_the_beginning_of_a_file_is_dropped(
+    tmp_path: Path, half: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     part, whole = tmp_path / "part", tmp_path / "whole"
     part.write_bytes(half)
     whole.write_bytes(b"the first and the last")
     drop_part(str(part), str(whole), 22)
     assert not part.exists()
     assert whole.read_bytes() == b"the first and the last"
+    assert f"deleted {part}: " in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"two", b"one and more", b"none"])

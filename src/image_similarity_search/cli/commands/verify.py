@@ -9,7 +9,7 @@ import click
 from image_similarity_search.cli import exits, options, output
 from image_similarity_search.reports import Part, RepairReport, VerifyReport
 
-_PARTS: tuple[Part, ...] = ("catalog", "store", "files")
+_PARTS: tuple[Part, ...] = ("catalog", "store", "notes", "files")
 _SHOWN = 20  # problems of each part; --json has more
 
 
@@ -45,7 +45,7 @@ def command(files: bool, repair: bool, index_dir: str, wait: float, as_json: boo
         output.write_json(output.verify_as_json(report, saved))
     else:
         _tell(report, saved)
-    if report.damaged and saved is None:
+    if report.counts["notes"] or (report.damaged and saved is None):
         return exits.DAMAGED
     return exits.BAD_IMAGE if report.counts["files"] else exits.OK
 
@@ -80,6 +80,7 @@ def _looked_at(part: Part, checked: dict[str, int]) -> list[str]:
     names = {
         "catalog": ("pages", "roots", "folders", "images", "embeddings"),
         "store": ("vectors",),
+        "notes": ("lines",),
         "files": ("files",),
     }[part]
     return [

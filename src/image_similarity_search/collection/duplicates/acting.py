@@ -1,7 +1,8 @@
 """Doing something with what could go: only with files that are still what was compared.
 
 Nothing is done for a group whose image to keep is not there, whole and unchanged. That is
-looked at again before each file, so that whatever happens meanwhile, one of each group stays.
+looked at again before each file, so that whatever happens meanwhile, one of each group stays;
+and whether it stays without the file that goes, which may be the same by another path.
 """
 
 from __future__ import annotations
@@ -9,11 +10,21 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from image_similarity_search.catalog.tags import tags_in
-from image_similarity_search.collection.duplicates.checks import problem_with, same_bytes, same_file
-from image_similarity_search.collection.duplicates.files import free_name, move_into, put_in_place
+from image_similarity_search.collection.duplicates.apart import bring_back, check_apart
+from image_similarity_search.collection.duplicates.checks import (
+    problem_with,
+    same_bytes,
+    same_file,
+)
+from image_similarity_search.collection.duplicates.files import (
+    free_name,
+    move_into,
+    put_in_place,
+)
 from image_similarity_search.collection.duplicates.leavings import drop_leavings
 from image_similarity_search.collection.duplicates.ordering import SAME_SIZE, pixels_of
 from image_similarity_search.collection.duplicates.trash import check_trash, into_trash
@@ -76,7 +87,7 @@ class Actor:
         """
         run = uuid.uuid4().hex
         if self.log:
-            drop_leavings(self.log.not_undone())
+            self._clear_up(self.log)
         for group in groups:
             for other in group.others:
                 problem, to = self._problem(group, other), ""
@@ -141,12 +152,23 @@ class Actor:
             entry = replace(entry, to=to)
         self.log.write(entry)
         try:
+            check_apart(entry)
             self._act(entry)
         except OSError:
             if os.path.lexists(path):  # nothing was done, so there is nothing to undo
                 self.log.write(Entry(run, "undone", path))
             raise
         return entry.to
+
+    @staticmethod
+    def _clear_up(log: UndoLog) -> None:
+        """Put right what killed processes left."""
+        entries = log.not_undone()
+        for entry in entries:
+            with suppress(OSError):  # its disk is not there; the next one tries again
+                if entry.action in DUPLICATE_ACTIONS and bring_back(entry):
+                    log.write(Entry(entry.run, "undone", entry.path))
+        drop_leavings(entries)
 
     def _act(self, entry: Entry) -> None:
         path, kept = entry.path, entry.kept

@@ -1,14 +1,15 @@
 """Pairs that somebody said are no duplicates, remembered for good.
 
-A file of lines beside the catalog, each a JSON list of two hashes of content: what was dismissed
-stays so when the files are moved or renamed, and when the collection is indexed anew.
+A file of lines beside the catalog, each a JSON list of two hashes of content, and its checksum:
+what was dismissed stays so when the files are moved or renamed, and when all is indexed anew.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import combinations_with_replacement
+from typing import Any
 
 from image_similarity_search.collection.duplicates.json_lines import JsonLines
 
@@ -23,8 +24,8 @@ class Dismissals:
     """
 
     def __init__(self, folder: str) -> None:
-        self._lines = JsonLines(os.path.join(folder, FILE_NAME))
-        self._pairs = set(_pairs(self._lines))
+        self._lines = lines_of(folder)
+        self._pairs = {(one, other) for one, other in self._lines}
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -56,8 +57,13 @@ class Dismissals:
         return len(new)
 
 
-def _pairs(lines: Iterable[object]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        match line:
-            case [str(one), str(other)]:
-                yield one, other
+def lines_of(folder: str) -> JsonLines:
+    """The lines that say what was dismissed in the collection in ``folder``."""
+    return JsonLines(os.path.join(folder, FILE_NAME), _is_pair)
+
+
+def _is_pair(value: Any) -> bool:
+    match value:
+        case [str(), str()]:
+            return True
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import stat
@@ -12,8 +13,10 @@ from collections.abc import Sequence
 from image_similarity_search.collection.duplicates.checks import are_files, begins_with, same_bytes
 from image_similarity_search.collection.duplicates.files import BESIDE
 from image_similarity_search.collection.duplicates.undo_log import Entry
+from image_similarity_search.collection.logs import shown
 
 _MADE_BESIDE = re.compile(re.escape(BESIDE) + "[a-z0-9_]{8}")  # as ``tempfile`` names it
+_log = logging.getLogger(__name__)
 _CLOCK_NS = 2 * 10**9  # as exactly as every disk keeps times
 
 
@@ -40,6 +43,7 @@ def drop_part(part: str, whole: str, size: int) -> None:
     with contextlib.suppress(OSError):  # one of them is not there, as a rule
         if _are_two(part, whole) and os.path.getsize(part) < size and begins_with(whole, part):
             os.unlink(part)
+            _told(part, "what a move that was killed left, a part of", whole)
 
 
 def drop_copy(copy: str, path: str) -> bool:
@@ -51,8 +55,13 @@ def drop_copy(copy: str, path: str) -> bool:
     with contextlib.suppress(OSError):
         if _are_two(copy, path) and _is_as(copy, path) and same_bytes(copy, path):
             os.unlink(copy)
+            _told(copy, "what a move that was killed left, a copy of", path)
             return True
     return False
+
+
+def _told(path: str, what: str, whole: str) -> None:
+    _log.warning("deleted %s: %s %s", shown(path), what, shown(whole))
 
 
 def _is_as(copy: str, path: str) -> bool:

@@ -1,15 +1,16 @@
 """What was done with files, written down before it is done.
 
-A file of lines beside the catalog, each a JSON object. A process that is killed leaves a line for
-something that was not done, never something done without a line; undoing looks at what is there.
+A file of lines beside the catalog, each a JSON object and its checksum. A process that is killed
+leaves a line for something that was not done, never something done without a line; undoing looks
+at what is there.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from image_similarity_search.collection.duplicates.json_lines import JsonLines
 
@@ -43,7 +44,7 @@ class UndoLog:
     """The log of the collection in ``folder``; whoever writes holds the writer lock."""
 
     def __init__(self, folder: str) -> None:
-        self._lines = JsonLines(os.path.join(folder, FILE_NAME))
+        self._lines = lines_of(folder)
 
     @property
     def path(self) -> str:
@@ -94,8 +95,22 @@ class UndoLog:
             self.write(Entry(run, "undone", entry.path))
 
     def _read(self) -> list[Entry]:
-        entries = []
-        for fields in self._lines:
-            with suppress(TypeError):  # it is no entry
-                entries.append(Entry(**fields))
-        return entries
+        return [Entry(**values) for values in self._lines]
+
+
+def lines_of(folder: str) -> JsonLines:
+    """The lines of the log of the collection in ``folder``."""
+    return JsonLines(os.path.join(folder, FILE_NAME), _is_entry)
+
+
+_TYPES = {"str": str, "int": int, "list[str]": list}
+_FIELDS = {field.name: _TYPES[str(field.type)] for field in fields(Entry)}
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether these are the values of an ``Entry``."""
+    if not isinstance(value, dict) or not {"run", "action"} <= value.keys() <= _FIELDS.keys():
+        return False
+    if not all(isinstance(one, _FIELDS[name]) for name, one in value.items()):
+        return False
+    return all(isinstance(tag, str) for tag in value.get("tags", []) + value.get("handed", []))

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from image_similarity_search.collection.duplicates.files import copy_to, put_back, put_in_place
+from image_similarity_search.collection.duplicates.apart import bring_back
+from image_similarity_search.collection.duplicates.files import (
+    copy_to,
+    put_back,
+    put_in_place,
+)
 from image_similarity_search.collection.duplicates.leavings import (
     drop_copy,
     drop_leavings,
@@ -54,6 +59,8 @@ def _undo(entry: Entry) -> str:
     Raises:
         _LeftError, ImageError, OSError: it could not be done now.
     """
+    if place := bring_back(entry):
+        return "" if place == entry.path else f"it is {place} now"
     if entry.to:
         if drop_copy(entry.to, entry.path):
             return ""

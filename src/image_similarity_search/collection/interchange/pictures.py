@@ -20,7 +20,7 @@ from image_similarity_search.images import decode
 from image_similarity_search.images.plain import header_of
 from image_similarity_search.processors import available_processors
 from image_similarity_search.reports import ImportReport
-from image_similarity_search.types import FloatArray, ImageRecord
+from image_similarity_search.types import FloatArray, ImageRecord, storable_time
 
 _NAMED_AT_MOST = 10  # rows that are left out
 _NOTHING_SEEN = FileStat(0, 0)
@@ -69,7 +69,7 @@ def look_at(path: str, written_ns: int | None = None) -> PictureFile:
     seen = PictureFile("encode", width=header.width, height=header.height)
     if written_ns is not None and (status.st_mtime_ns > written_ns or not header.plain):
         return seen
-    stat = FileStat(status.st_size, status.st_mtime_ns)
+    stat = FileStat(status.st_size, storable_time(status.st_mtime_ns))
     return replace(seen, fate="as_it_was", stat=stat, content_hash=decode.content_hash(data))
 
 

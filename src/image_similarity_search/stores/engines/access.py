@@ -6,10 +6,15 @@ hand is sooner or later stored or logged by one of them.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass, field
 
+from image_similarity_search.errors import StoreUnavailableError
+from image_similarity_search.stores.engines.address import Address
+
 TOKEN = "ISS_MILVUS_TOKEN"  # noqa: S105 - the name of a variable
+HOST = "ISS_MILVUS_HOST"
 CERTIFICATE = "ISS_MILVUS_CERTIFICATE"
 
 
@@ -34,6 +39,30 @@ class Access:
         return text
 
 
-def access() -> Access:
-    """As the environment says now."""
-    return Access(os.environ.get(TOKEN, ""), os.environ.get(CERTIFICATE, ""))
+def access(address: Address) -> Access:
+    """As the environment says now, for the engine at ``address``.
+
+    The address is one that a catalog names, perhaps somebody else's: a token is for the hosts
+    that the environment names beside it, and for this computer.
+
+    Raises:
+        StoreUnavailableError: there is a token, and it is for other hosts.
+    """
+    token = os.environ.get(TOKEN, "")
+    if token and address.host not in _hosts() and not _is_here(address.host):
+        raise StoreUnavailableError(
+            f"{address} is not given your {TOKEN}, since {HOST} does not name it, and was not"
+            f" asked. If that engine is yours: export {HOST}={address.host}"
+        )
+    return Access(token, os.environ.get(CERTIFICATE, ""))
+
+
+def _hosts() -> list[str]:
+    return [host.strip().strip("[]").lower() for host in os.environ.get(HOST, "").split(",")]
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

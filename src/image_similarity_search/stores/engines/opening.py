@@ -11,9 +11,10 @@ def open_engine(address: Address) -> Engine:
     """The engine at ``address``; secrets come from the environment.
 
     Raises:
-        StoreUnavailableError: it can't be reached, or its client is not installed.
+        StoreUnavailableError: it can't be reached, its client is not installed, or the
+            environment has a token that is not for it.
     """
     from image_similarity_search.stores.engines.milvus_connection import MilvusConnection
     from image_similarity_search.stores.engines.milvus_engine import MilvusEngine
 
-    return MilvusEngine(MilvusConnection(address, access()))
+    return MilvusEngine(MilvusConnection(address, access(address)))
