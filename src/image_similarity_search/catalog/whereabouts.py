@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from image_similarity_search.catalog import sqlite_files
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.errors import CollectionUnavailableError, reason_of, unwritable
@@ -81,15 +82,7 @@ def set_aside(folder: str) -> None:
     It is in nobody's way where it is: see ``opened``.
     """
     try:
-        for end in ("-wal", ""):  # the log first: it must not be read into another catalog
-            source = os.path.join(folder, f"{FILE_NAME}{end}")
-            target = os.path.join(folder, f"{LEFT}{end}")
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(target)
-            if os.path.exists(source):
-                os.replace(source, target)
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(os.path.join(folder, f"{FILE_NAME}-shm"))
+        sqlite_files.rename(os.path.join(folder, FILE_NAME), os.path.join(folder, LEFT))
     except OSError as error:
         _log.warning("%s keeps its name: %s", os.path.join(folder, FILE_NAME), error)
 

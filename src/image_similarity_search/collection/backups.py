@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
+from image_similarity_search.catalog import sqlite_files
 from image_similarity_search.catalog.aside import ASIDE
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.history import History
@@ -140,9 +140,7 @@ def _put(database: Database, path: str, aside: str) -> str:
     """
     kept = ""
     if os.path.exists(path):
-        kept = f"{path}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-        while os.path.exists(kept):
-            kept += "+"
+        kept = sqlite_files.kept_name(path, "replaced")
         copy = os.path.join(aside, "former")
         try:
             # brought up to date it would take the lock that is held
@@ -154,7 +152,8 @@ def _put(database: Database, path: str, aside: str) -> str:
                 former.copy_to(copy, journal="DELETE")
             os.replace(copy, kept)
         except (CollectionCorruptError, CollectionNotFoundError):
-            _move_away(path, kept)
+            with open(path, "rb+", buffering=0) as file, sole_use(file, path):
+                sqlite_files.rename(path, kept)
     _drop_other_store(database, os.path.dirname(path))
     database.copy_to(path, journal="WAL")
     return kept
@@ -173,16 +172,6 @@ def _use_up_ids(database: Database, former: Database) -> None:
     """Have no id given again that the ``former`` catalog gave: its memory may outlive the image."""
     with suppress(CollectionCorruptError), database.transaction():  # it may be damaged just there
         database.use_up(max(one.value(one.sql.last_id) for one in (database, former)))
-
-
-def _move_away(path: str, kept: str) -> None:
-    """Call a damaged catalog otherwise, with its log, which must not be read into another one."""
-    with open(path, "rb+", buffering=0) as file, sole_use(file, path):
-        for end in ("-wal", ""):
-            with suppress(FileNotFoundError):
-                os.replace(path + end, kept + end)
-        with suppress(FileNotFoundError):
-            os.remove(f"{path}-shm")
 
 
 @contextmanager

@@ -6,11 +6,11 @@ import contextlib
 import logging
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import BinaryIO
 
+from image_similarity_search.catalog import sqlite_files
 from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.catalog.history import moment_of
@@ -115,7 +115,7 @@ def _save_catalog(path: str, new: str, work: str, report: RepairReport) -> str:
     """
     folder = os.path.dirname(path)
     made_with = index_file.saved_made_with(os.path.join(folder, STORE_FILE_NAME))
-    aside = _aside(path)
+    aside = sqlite_files.kept_name(path, "damaged")
     with (
         open(path, "rb+", buffering=0) as file,
         sole_use(file, path),
@@ -142,14 +142,6 @@ def _save_catalog(path: str, new: str, work: str, report: RepairReport) -> str:
     report.kept_as = aside
     _log.info("%s was made anew of what could be read; it was kept as %s", path, aside)
     return salvaged.meta.get("id", "")
-
-
-def _aside(path: str) -> str:
-    """Where the damaged catalog is kept."""
-    aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    while os.path.exists(aside):
-        aside += "+"
-    return aside
 
 
 def _copy(source: str, target: str) -> None:
@@ -225,9 +217,7 @@ def _without(*paths: str) -> Iterator[None]:
 
     def clear() -> None:
         for path in paths:
-            for file in (path, f"{path}-wal", f"{path}-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.remove(file)
+            sqlite_files.remove(path)
 
     clear()
     try:
@@ -242,9 +232,7 @@ def _kept(aside: str, path: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        for file in (aside, f"{aside}-wal"):
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(file)
+        sqlite_files.remove(aside)
         if isinstance(error, NothingSavedError):
             raise CollectionCorruptError(
                 path, f"{error}, so nothing can be saved", "move it away, and index again"
