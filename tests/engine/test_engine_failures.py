@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ pytest.importorskip("pymilvus", reason="Milvus's client is not installed")
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import StoreUnavailableError
-from image_similarity_search.stores.engines import milvus_connection
+from image_similarity_search.stores.engines import milvus_connection, silence
 from image_similarity_search.types import FloatArray, PixelArray
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -32,11 +33,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
-    """Inside, an engine that does not answer is given up soon."""
+def _impatient(spared: float = 0.0) -> Iterator[None]:
+    """Inside, an engine that does not answer is given up soon, and asked again when ``spared``."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("CONNECT_SECONDS", "CALL_SECONDS", "_PATIENCE_SECONDS"):
             patch.setattr(milvus_connection, name, 1.0)
+        patch.setattr(silence, "TRY_SECONDS", 1.0)
+        patch.setattr(silence, "SPARED_SECONDS", spared)
         yield
 
 
@@ -146,6 +149,28 @@ def test_a_hanging_engine_holds_up_nothing_else_and_a_slow_one_is_waited_for(
             assert len(collection) == 12
         collection.sync(photos)
         assert len(collection.search(1, k=50)) == 12
+
+
+def test_a_hanging_engine_is_waited_for_once(
+    server: MilvusServer, tmp_path: Path, photos: Path
+) -> None:
+    with Collection.open(
+        tmp_path / "i", encoder=CountingEncoder(), create=True, store=server.url()
+    ) as collection:
+        collection.sync(photos)
+        with server.suspended(), _impatient(spared=3.0):
+            with pytest.raises(StoreUnavailableError):
+                collection.search(1)
+            started = time.monotonic()
+            for id_ in range(1, 9):
+                with pytest.raises(StoreUnavailableError, match="does not answer"):
+                    collection.search(id_)
+            with pytest.raises(StoreUnavailableError, match="does not answer"):
+                collection.add_tags([1], "sea")
+            assert collection.info().indexed == 12
+            assert time.monotonic() - started < 1
+            time.sleep(3)
+        assert len(collection.search(1, k=50)) == 11  # which tries it, and goes on
 
 
 _KILLED = """
