@@ -33,7 +33,7 @@ class Service:
         self.keys = Keys(settings.keys)
         self.guesses = Guesses()
         self.shelf = Shelf(settings)
-        self.desk = Desk(settings.limits, metrics)
+        self.desk = Desk(metrics)
         self.jobs = Jobs(settings.state_dir)
         self.streams = Streams(self.jobs, settings.limits.streams)
 

@@ -31,7 +31,7 @@ async def look(
 ) -> Job:
     """Begin to look for duplicates; nothing is changed. The answer says how to follow."""
     wanted = wanted or DuplicatesIn()
-    roots = await service.desk.do(served.roots)
+    roots = await service.desk.do(served, served.roots)
     where = wanted.filter or None
     if where is not None:
         where.where(roots)  # what is not allowed is said now, and not by the job
@@ -61,7 +61,7 @@ async def found(
     kept = await service.desk.tell(service.jobs.groups, job)
     name = (await service.desk.tell(service.jobs.get, job)).collection
     async with service.shelf.one(name) as served:
-        return await service.desk.do(_groups, served, kept, offset, limit, others)
+        return await service.desk.do(served, _groups, served, kept, offset, limit, others)
 
 
 @router.post(

@@ -175,7 +175,7 @@ async def _found(
     if how.options == PLAIN:
         wanted = Wanted(shown, how.k, how.threshold, how.where, started)
         return _as_json(await service.desk.search(served, wanted))
-    return _as_json(await service.desk.do(_searched, served, shown, how, started))
+    return _as_json(await service.desk.search_with(served, _searched, served, shown, how, started))
 
 
 def _as_json(body: str) -> Response:

@@ -76,7 +76,8 @@ class MilvusConnection:
         Raises:
             StoreUnavailableError: it fails, or nothing was answered a moment ago.
         """
-        tenacity, seconds = self._tenacity, options.setdefault("timeout", CALL_SECONDS)
+        tenacity = self._tenacity
+        options.setdefault("timeout", CALL_SECONDS)
         if self._silence.lasts(self._is_there):
             raise StoreUnavailableError(f"{self.address} can't be used: it does not answer")
         started = time.monotonic()
@@ -90,7 +91,7 @@ class MilvusConnection:
         try:
             return attempts(getattr(self._client, method), *arguments, **options)
         except Exception as error:  # grpc, Milvus's own, and what the client lets through
-            if time.monotonic() - started >= seconds:
+            if time.monotonic() - started >= silence.TRY_SECONDS:
                 self._silence.begin()
             raise self._translated(error) from error
 

@@ -11,7 +11,7 @@ SPARED_SECONDS = 5.0
 """For which an engine that did not answer is not asked again,"""
 
 TRY_SECONDS = 5.0
-"""and in which it must answer the one who tries it then."""
+"""and in which it must answer the one who tries it then; what fails later was not answered."""
 
 
 class Silence:
@@ -23,7 +23,7 @@ class Silence:
         self._next_try = 0.0
 
     def begin(self) -> None:
-        """It has let somebody wait for as long as a call may take."""
+        """It has let somebody wait, for nothing."""
         self._is_silent = True
         self._next_try = time.monotonic() + SPARED_SECONDS
 
