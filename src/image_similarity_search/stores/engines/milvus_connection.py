@@ -91,7 +91,7 @@ class MilvusConnection:
         try:
             return attempts(getattr(self._client, method), *arguments, **options)
         except Exception as error:  # grpc, Milvus's own, and what the client lets through
-            if time.monotonic() - started >= silence.TRY_SECONDS:
+            if silence.is_late(started):
                 self._silence.begin()
             raise self._translated(error) from error
 

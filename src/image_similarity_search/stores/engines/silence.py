@@ -27,10 +27,6 @@ class Silence:
         self._is_silent = True
         self._next_try = time.monotonic() + SPARED_SECONDS
 
-    def end(self) -> None:
-        """It has answered, if with an error."""
-        self._is_silent = False
-
     def lasts(self, attempt: Callable[[], object]) -> bool:
         """Whether it is not to be asked; one caller at a time finds that out by ``attempt``."""
         if not self._is_silent:
@@ -40,11 +36,15 @@ class Silence:
             if now < self._next_try:
                 return True
             self._next_try = now + TRY_SECONDS + SPARED_SECONDS
-        if took_all_of(TRY_SECONDS, attempt):
-            self.begin()
-        else:
-            self.end()
-        return self._is_silent
+        started = time.monotonic()
+        try:
+            attempt()
+        except Exception:  # an answer, if it came in time
+            if is_late(started):
+                self.begin()
+                return True
+        self._is_silent = False
+        return False
 
 
 @functools.cache
@@ -53,11 +53,6 @@ def silence_of(server: str) -> Silence:
     return Silence()
 
 
-def took_all_of(seconds: float, attempt: Callable[[], object]) -> bool:
-    """Whether this, which gives up after so many seconds, did so."""
-    started = time.monotonic()
-    try:
-        attempt()
-    except Exception:  # an answer, if it came in time
-        return time.monotonic() - started >= seconds
-    return False
+def is_late(started: float) -> bool:
+    """Whether what began then, and failed now, failed for want of an answer."""
+    return time.monotonic() - started >= 0.9 * TRY_SECONDS  # clocks differ a little
