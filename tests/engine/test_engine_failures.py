@@ -5,21 +5,25 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
-from conftest import CountingEncoder, MakePicture
+from conftest import CountingEncoder, MakePicture, until
 from milvus_server import MilvusServer, milvus_server
+from running import running
 
 pytest.importorskip("milvus", reason="no Milvus server is installed")
 pytest.importorskip("pymilvus", reason="Milvus's client is not installed")
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.errors import StoreUnavailableError
-from image_similarity_search.stores.engines import milvus_connection
+from image_similarity_search.service.settings import Limits, Settings
+from image_similarity_search.stores.engines import milvus_connection, silence
 from image_similarity_search.types import FloatArray, PixelArray
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -32,11 +36,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
 
 
 @contextmanager
-def _impatient() -> Iterator[None]:
-    """Inside, an engine that does not answer is given up soon."""
+def _impatient(spared: float = 0.0) -> Iterator[None]:
+    """Inside, an engine that does not answer is given up soon, and asked again when ``spared``."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("CONNECT_SECONDS", "CALL_SECONDS", "_PATIENCE_SECONDS"):
             patch.setattr(milvus_connection, name, 1.0)
+        patch.setattr(silence, "TRY_SECONDS", 1.0)
+        patch.setattr(silence, "SPARED_SECONDS", spared)
         yield
 
 
@@ -146,6 +152,65 @@ def test_a_hanging_engine_holds_up_nothing_else_and_a_slow_one_is_waited_for(
             assert len(collection) == 12
         collection.sync(photos)
         assert len(collection.search(1, k=50)) == 12
+
+
+def test_a_hanging_engine_is_waited_for_once(
+    server: MilvusServer, tmp_path: Path, photos: Path
+) -> None:
+    with Collection.open(
+        tmp_path / "i", encoder=CountingEncoder(), create=True, store=server.url()
+    ) as collection:
+        collection.sync(photos)
+        with server.suspended(), _impatient(spared=3.0):
+            with pytest.raises(StoreUnavailableError):
+                collection.search(1)
+            started = time.monotonic()
+            for id_ in range(1, 9):
+                with pytest.raises(StoreUnavailableError, match="does not answer"):
+                    collection.search(id_)
+            with pytest.raises(StoreUnavailableError, match="does not answer"):
+                collection.add_tags([1], "sea")
+            assert collection.info().indexed == 12
+            assert time.monotonic() - started < 1
+            time.sleep(3)
+        assert len(collection.search(1, k=50)) == 11  # which tries it, and goes on
+
+
+def test_a_hanging_engine_stops_no_other_collection_of_a_service(
+    server: MilvusServer, tmp_path: Path, photos: Path
+) -> None:
+    """Neither its searches, nor the list of collections; and readiness says which it is."""
+    for name, store in (("engine", server.url()), ("own", "embedded")):
+        with Collection.open(
+            tmp_path / name, encoder="colour-texture", create=True, store=store
+        ) as made:
+            made.sync(photos)
+    places = tuple((name, str(tmp_path / name)) for name in ("engine", "own"))
+    settings = Settings(places, str(tmp_path), limits=Limits(waiting=40))
+    with (
+        running(settings) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+        ThreadPoolExecutor(50) as pool,
+    ):
+
+        def search(name: str) -> int:
+            return client.get(f"/v1/collections/{name}/images/1/similar").status_code
+
+        def away() -> object:
+            return client.get("/readyz").json()["problems"].get("engine")
+
+        assert search("engine") == search("own") == 200
+        with server.suspended(), _impatient(spared=2.0):
+            started = time.monotonic()
+            many = [pool.submit(search, "engine") for _ in range(50)]
+            for _ in range(5):
+                assert search("own") == 200
+                assert client.get("/v1/collections").status_code == 200
+            assert {one.result() for one in many} == {503}
+            assert time.monotonic() - started < 15
+            assert away() == "no-store"
+        until(lambda: search("engine") == 200)
+        assert away() is None
 
 
 _KILLED = """

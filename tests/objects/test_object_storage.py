@@ -27,6 +27,7 @@ from image_similarity_search.errors import (
     SourceUnavailableError,
 )
 from image_similarity_search.filters import Filter
+from image_similarity_search.objects import storage
 from image_similarity_search.types import Hit, Progress
 
 _SETTINGS = {
@@ -243,6 +244,36 @@ def test_storage_that_fails_in_mid_run_keeps_what_was_done(
     relay.reset()
     report = collection.sync(bucket.address())
     assert (report.unchanged, report.indexed, report.skipped) == (done, 48 - done, 0)
+
+
+def test_storage_that_falls_silent_is_given_up(
+    collection: Collection, bucket: Bucket, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes what it is asked, and never answers: in mid-run, and from the start."""
+    for seed in range(20):
+        bucket.put(f"more/{seed}.png", picture(seed + 10))
+        bucket.put(f"unsaid/{seed}", picture(seed + 40))
+    monkeypatch.setattr(copies, "AHEAD", 4)
+    monkeypatch.setattr(pipeline, "available_processors", lambda: 1)
+    monkeypatch.setattr(storage, "ANSWER_SECONDS", 1.0)
+
+    def fall_silent(progress: Progress) -> None:
+        if progress.phase == "indexing" and progress.done >= 8:
+            relay.slow[""] = 60.0
+
+    with pytest.raises(SourceUnavailableError, match="does not answer"):
+        collection.sync(bucket.address(), progress=fall_silent, time_limit=1.0)
+    done = len(collection)
+    assert 8 <= done < 44
+    assert not list(collection.skipped())
+    for asked in (collection.sync, lambda address: collection.add(f"{address}/a.png")):
+        started = time.monotonic()
+        with pytest.raises(SourceUnavailableError, match="does not answer"):
+            asked(bucket.address())
+        assert time.monotonic() - started < 10
+    relay.reset()
+    report = collection.sync(bucket.address())
+    assert (report.unchanged, report.indexed, report.skipped) == (done, 44 - done, 0)
 
 
 def test_a_picture_that_is_here_too_is_a_copy(

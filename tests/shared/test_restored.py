@@ -85,3 +85,44 @@ def test_other_computers_find_what_was_added_after_a_restore(
                 )
                 assert collection.search(lost[0], k=1)[0].score < 1.0
                 assert not collection.verify().problems
+
+
+def test_a_service_that_stayed_open_adds_after_a_restore(
+    server: PostgresServer, url: str, tmp_path: Path, make_picture: MakePicture
+) -> None:
+    """Nobody gets the ids that it had put by before, and nothing is taken for damaged."""
+    dumps = _Dumps(server, url)
+    first, *others = [make_picture(tmp_path / f"{seed}.png", seed) for seed in range(400, 440)]
+
+    def opened(name: str) -> Collection:
+        return Collection.open(tmp_path / name, encoder=CountingEncoder(), catalog=url, create=True)
+
+    with opened("a") as stayed, opened("b") as other:
+        dumps.take(tmp_path / "dump.sql")
+        stayed.add(first)  # and puts ids by for those to come
+        dumps.put(tmp_path / "dump.sql")
+        other.add(*others[:35])
+        for one in others[35:]:
+            stayed.add(one)
+        assert [stayed.search(one, k=1)[0].path for one in others] == list(map(str, others))
+        assert not stayed.verify().problems
+
+
+def test_an_id_that_is_taken_is_no_damage(
+    server: PostgresServer, url: str, tmp_path: Path, make_picture: MakePicture
+) -> None:
+    """As where rows alone were restored: it is said once, and the next addition is made."""
+    pictures = [make_picture(tmp_path / f"{seed}.png", seed) for seed in range(4)]
+    schema = url.partition("schema=")[2]
+
+    def opened(name: str) -> Collection:
+        return Collection.open(tmp_path / name, encoder=CountingEncoder(), catalog=url, create=True)
+
+    with opened("a") as stayed, opened("b") as other:
+        stayed.add(pictures[0])
+        server.execute(f"SELECT setval('{schema}.images_id_seq', 1)")
+        other.add(pictures[1])
+        with pytest.raises(CollectionUnavailableError, match="try again"):
+            stayed.add(pictures[2])
+        assert stayed.add(pictures[3])[0].id > 2
+        assert not stayed.verify().problems

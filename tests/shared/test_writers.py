@@ -96,6 +96,22 @@ def test_a_root_is_indexed_by_one_at_a_time_and_each_picture_encoded_once(
     assert len({record.path for record in here}) == len(here) == 60
 
 
+def test_whoever_waits_takes_in_a_root_that_another_syncs(
+    started: Started, url: str, tmp_path: Path
+) -> None:
+    around = tmp_path / "around"
+    root = fill(around / "root", range(24))
+    fill(around, range(30, 34))
+    with started("there", root, seconds=0.1) as process:
+        until_indexed(process, 8)
+        with Collection.open(
+            tmp_path / "here", encoder=CountingEncoder(), catalog=url, wait=60
+        ) as here:
+            report = here.sync(around)
+            assert (report.indexed, report.unchanged) == (4, 24)
+            assert here.roots() == [str(around)]
+
+
 def test_whoever_does_not_wait_is_told_who_writes(
     started: Started, opened: Opened, tmp_path: Path
 ) -> None:
@@ -105,7 +121,7 @@ def test_whoever_does_not_wait_is_told_who_writes(
         until_indexed(process, 16)
         with pytest.raises(CollectionLockedError, match=f"iss {process.pid} on .* .since .* writ"):
             here.sync(root)
-        with pytest.raises(CollectionLockedError):
+        with pytest.raises(CollectionLockedError, match=f"iss {process.pid} on "):
             here.sync(root / "..")  # which would take it in
         with pytest.raises(CollectionLockedError):
             here.relocate(root, tmp_path / "elsewhere", force=True)

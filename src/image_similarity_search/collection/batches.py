@@ -66,13 +66,13 @@ class Batches(Generic[_T]):
             self._expected -= 1
             self._tell()
 
-    def close(self) -> None:
-        """Have done what waits already, and wait for it."""
+    def close(self, seconds: float | None = None) -> None:
+        """Have done what waits already, and wait for it, so long at most."""
         with self._change:
             self._closed = True
             self._change.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(seconds)
 
     def _attend(self) -> None:
         while batch := self._next():

@@ -261,12 +261,13 @@ def problem_of_copy(
 
     if isinstance(error, ImageError):
         return error
-    if isinstance(error, TimeoutError) and not str(error):
-        return ImageUnreadableError(address, f"reading took more than {seconds:g} s")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return CollectionUnwritableError(
             tempfile.gettempdir(),
             "objects are copied there while they are read, and it has no room",
             "make room there, or set TMPDIR to another folder",
         )
-    return problem_with(address, error)
+    problem = problem_with(address, error)
+    if isinstance(problem, ImageUnreadableError) and isinstance(error, TimeoutError):
+        return ImageUnreadableError(address, f"reading took more than {seconds:g} s")
+    return problem

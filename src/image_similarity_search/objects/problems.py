@@ -52,6 +52,8 @@ def problem_of(address: str, error: BaseException) -> ImageError:
         return SourceUnavailableError(
             address, "no credentials were found in the environment (docs/object-storage.md)"
         )
+    if isinstance(error, TimeoutError):
+        return SourceUnavailableError(address, f"{_UNREACHABLE}: it does not answer")
     return SourceUnavailableError(address, f"{_UNREACHABLE} ({code or type(error).__name__})")
 
 

@@ -29,6 +29,10 @@ from image_similarity_search.types import storable_time
 _AT_ONCE = 32
 """Objects of which the first bytes are read at once."""
 
+ANSWER_SECONDS = 60.0
+"""In which a page of a listing, or what is known of objects, must have come, however often a
+library asks: one that is never answered would be asked for minutes."""
+
 _LOOK = 1.0
 """Seconds between looks at how much of an object has come."""
 
@@ -71,7 +75,8 @@ def stat(address: str) -> Stored:
     if is_row(address):
         return parquet_rows.stat(address)
     try:
-        info = file_system_of(address).info(_path(address))
+        fs = file_system_of(address)
+        info = _in_time(fs, fs._info(_path(address)))
     except ImageError:
         raise
     except Exception as error:
@@ -90,11 +95,13 @@ def begins(addresses: Sequence[str], size: int) -> list[bytes]:
     if not addresses:
         return []
     fs = file_system_of(addresses[0])
-    paths = [_path(address) for address in addresses]
-    try:
-        found = fs.cat_ranges(paths, 0, size, on_error="return", batch_size=_AT_ONCE)
-    except Exception as error:
-        raise problem_with(addresses[0], error) from None
+    found: list[Any] = []
+    for start in range(0, len(addresses), _AT_ONCE):
+        paths = [_path(address) for address in addresses[start : start + _AT_ONCE]]
+        try:
+            found += _in_time(fs, fs._cat_ranges(paths, 0, size, on_error="return"))
+        except Exception as error:
+            found += [error] * len(paths)
     for address, data in zip(addresses, found, strict=True):
         if isinstance(data, BaseException):
             problem = problem_with(address, data)
@@ -153,7 +160,7 @@ def _bytes_in(folder: str) -> int:
 
 
 def problem_with(address: str, error: BaseException) -> ImageError:
-    """The error of ours for one that came up when an object was read.
+    """The error of ours for one that came up when an object was read, or did not come in time.
 
     Where that may be the fault of all that lies there, its bucket is asked for something else:
     ``SourceUnavailableError`` where it does not answer, and ``ImageUnreadableError`` where it does.
@@ -171,9 +178,9 @@ def _answers(address: str) -> bool:
     fs = file_system_of(address)
     try:
         if scheme == "s3":
-            fs.call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1)
+            _in_time(fs, fs._call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1))
         else:
-            fs.ls(bucket, detail=False)
+            _in_time(fs, fs._ls(bucket, detail=False))
     except Exception:
         return False
     return True
@@ -184,7 +191,7 @@ def _s3_pages(fs: Any, folder: str) -> Iterator[list[Stored]]:
     more: dict[str, str] = {}
     while True:
         prefix = f"{key}/" if key else ""
-        page = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
+        page = _in_time(fs, fs._call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **more))
         yield [
             _stored(f"s3://{bucket}/{entry['Key']}", entry | {"size": entry["Size"]})
             for entry in page.get("Contents", ())
@@ -198,6 +205,18 @@ def _folders(fs: Any, folder: str) -> Iterator[list[Stored]]:
     scheme = scheme_of(folder)
     for _, _, files in fs.walk(_path(folder), detail=True, on_error="raise"):
         yield [_stored(f"{scheme}://{info['name']}", info) for info in files.values()]
+
+
+def _in_time(fs: Any, asking: Coroutine[Any, Any, Any]) -> Any:
+    """What is asked of a file system.
+
+    Raises:
+        TimeoutError: it did not come in time.
+    """
+    import asyncio  # late, as above
+
+    within = asyncio.wait_for(asking, ANSWER_SECONDS)
+    return asyncio.run_coroutine_threadsafe(within, fs.loop).result()
 
 
 def _path(address: str) -> str:

@@ -93,9 +93,9 @@ class Searches:
         finally:
             embedding.cancel()  # what nobody waits for any more
 
-    def close(self) -> None:
-        """Wait for those that are under way."""
-        self._batches.close()
+    def close(self, seconds: float) -> None:
+        """Wait for those that are under way, so long at most."""
+        self._batches.close(seconds)
 
     def _answer(self, batch: list[tuple[Wanted, asyncio.Future[str]]]) -> None:
         batch = [one for one in batch if not one[1].cancelled()]

@@ -5,30 +5,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.orientations import UPRIGHT, Way
-from image_similarity_search.errors import EncoderNotHereError
+from image_similarity_search.errors import (
+    CollectionUnavailableError,
+    EncoderNotHereError,
+    StoreUnavailableError,
+)
 from image_similarity_search.service.background import Background
 from image_similarity_search.service.files import read_inside
 from image_similarity_search.service.folder_status import FolderLooks
-from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.kinds import KINDS, Kind
 from image_similarity_search.service.metrics import Metrics
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.roots import Roots
 from image_similarity_search.service.searches import Searches, Wanted
-from image_similarity_search.service.settings import Limits, Settings
+from image_similarity_search.service.settings import Settings
 from image_similarity_search.service.threads import Threads
+from image_similarity_search.service.turns import Turns
 from image_similarity_search.types import FloatArray, ImageRecord, Region
 
 _log = logging.getLogger(__name__)
 
-_BUSY = Kind(503, "busy", "The service is busy", 1)
 _FETCHING = Kind(503, "text-loading", "What understands words is being fetched", 10)
+_AWAY = "what it is kept on, or its engine, does not answer"
+_TELL_SECONDS = 3.0  # that who asks what a collection is waits for it
 _WORDS_SECONDS = 5.0  # that a request waits for what understands words
 _WHOLE_FILES = 4  # of a collection, in memory to be decoded
 _CHANGES = 8  # of a collection, at work or waiting
@@ -66,6 +72,10 @@ class Served:
             info = self.collection.info()  # loads the store, too, or tries an engine
             self.metric = info.metric
             self.is_shared = bool(info.catalog)
+            self.turns = Turns(limits.waiting, has_engine="://" in info.store)
+            # an engine or a database may hang these, and none of another collection
+            self.work = Background("work", 4)
+            self.about = Background("about")
             # at the first words their model is made, and perhaps fetched: nothing else waits for it
             self.words = Background("words")
             begun.callback(self.words.close)
@@ -118,42 +128,70 @@ class Served:
         self.words.close()
         self.originals.close()
         self.changes.close(_END_SECONDS)
+        self.work.close(_END_SECONDS)
+        self.about.close()
         self.uploads.close()
-        self.searches.close()
+        self.searches.close(_END_SECONDS)
         self.collection.close()
 
 
 class WorkQueue:
-    """Where blocking work is done: a few threads, and a bounded number that wait for them."""
+    """Where blocking work is done: a few threads, and a bounded number that wait for them.
 
-    def __init__(self, limits: Limits, metrics: Metrics) -> None:
-        self._others = Background("work", 4)
+    Each collection has its own.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
         self._tellers = Background("tell", 2)  # who watches the service waits for no work
-        self._most = limits.waiting
         self._metrics = metrics
-        self._waiting = 0
         self._at_work = 0
 
     async def search(self, served: Served, wanted: Wanted) -> str:
         """The answer to a search, as JSON."""
-        with self._place():
+        async with self._search(served):
             return await served.searches.find(wanted)
+
+    async def search_with(
+        self, served: Served, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run a search that is made alone."""
+        async with self._search(served):
+            return await self._done(served, partial(work, *args, **kwargs))
 
     async def search_by(
         self, served: Served, data: bytes, region: Region | None, wanted: Wanted
     ) -> str:
         """The same, by one uploaded picture alone, or by a part of it."""
-        with self._place():
+        async with self._search(served):
             return await served.searches.find_by(served.uploads.embed(data, region), wanted)
 
-    async def do(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    async def do(
+        self, served: Served, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
         """Run what takes long, or reads what is kept of a collection."""
-        with self._place():
-            return await asyncio.wrap_future(self._others.submit(partial(work, *args, **kwargs)))
+        with self._place(served):
+            return await self._done(served, partial(work, *args, **kwargs))
 
     async def tell(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run what says how the service is: it takes a moment."""
         return await asyncio.wrap_future(self._tellers.submit(partial(work, *args, **kwargs)))
+
+    async def tell_of(
+        self, served: Served, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """The same of one collection.
+
+        Raises:
+            Refusal: what it is kept on, or its engine, does not answer.
+        """
+        telling = asyncio.wrap_future(served.about.submit(partial(work, *args, **kwargs)))
+        try:
+            return await asyncio.wait_for(telling, _TELL_SECONDS)
+        except TimeoutError:
+            kind = KINDS[
+                StoreUnavailableError if served.turns.has_engine else CollectionUnavailableError
+            ]
+            raise Refusal(kind, _AWAY) from None
 
     async def read(
         self, served: Served, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
@@ -186,7 +224,7 @@ class WorkQueue:
         ways: Sequence[Way] = UPRIGHT,
     ) -> FloatArray:
         """The embeddings ``(ways, dim)`` of an uploaded picture, or of a part of it."""
-        with self._place():
+        with self._place(served):
             return await asyncio.wrap_future(served.uploads.embed(data, region, ways))
 
     async def words(self, served: Served, text: str) -> FloatArray:
@@ -196,7 +234,7 @@ class WorkQueue:
             Refusal: what understands them is still being fetched.
             EncoderUnavailableError: it can't be had.
         """
-        with self._place():
+        with self._place(served):
             work = asyncio.wrap_future(served.words.submit(served.collection.embed_texts, [text]))
             limit = None if served.understood else _WORDS_SECONDS
             try:
@@ -209,16 +247,19 @@ class WorkQueue:
             finally:
                 work.cancel()  # where it has not begun
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if self._waiting >= self._most:
-            raise Refusal(_BUSY, "too many requests are waiting")
-        self._waiting += 1
-        try:
-            with self._counted():
+    async def _done(self, served: Served, work: Callable[[], _T]) -> _T:
+        return await asyncio.wrap_future(served.work.submit(work))
+
+    @asynccontextmanager
+    async def _search(self, served: Served) -> AsyncIterator[None]:
+        with self._place(served):
+            async with served.turns.search():
                 yield
-        finally:
-            self._waiting -= 1
+
+    @contextmanager
+    def _place(self, served: Served) -> Iterator[None]:
+        with served.turns.place(), self._counted():
+            yield
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -232,5 +273,4 @@ class WorkQueue:
 
     def close(self) -> None:
         """Wait a moment for what is under way."""
-        self._others.close(_END_SECONDS)
         self._tellers.close(_END_SECONDS)

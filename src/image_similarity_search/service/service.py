@@ -33,7 +33,7 @@ class Service:
         self.keys = Keys(settings.keys)
         self.wrong_keys = WrongKeyLimit()
         self.collections = OpenCollections(settings)
-        self.work = WorkQueue(settings.limits, metrics)
+        self.work = WorkQueue(metrics)
         self.jobs = Jobs(settings.state_dir)
         self.streams = Streams(self.jobs, settings.limits.streams)
 

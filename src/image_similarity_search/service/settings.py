@@ -34,7 +34,7 @@ class Limits:
         body_memory: bytes of bodies that are arriving or being worked on, together.
         decode_seconds: for one picture.
         read_seconds: for the file of an image, until it is open or has been read.
-        waiting: requests at work or waiting for it; more are sent away with 503.
+        waiting: requests of one collection at work or waiting; more are sent away with 503.
         streams: open streams of events.
         rate: requests a second of one client, by key or address; 0 is as many as it likes. It may
             save up ``burst`` seconds of them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from functools import partial
 from typing import Any, TypeAlias
 
 import psycopg
@@ -13,9 +14,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from image_similarity_search.catalog.postgresql.address import EXPECTED, Address
 from image_similarity_search.catalog.postgresql.problems import translated
+from image_similarity_search.catalog.postgresql.watched import WatchedConnection, is_at_work
 from image_similarity_search.errors import ConfigError
 
-Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+Connection: TypeAlias = WatchedConnection
 
 # who vanished without a word, with its computer, keeps nothing locked for longer than a minute
 _OURS: dict[str, Any] = {
@@ -57,12 +59,17 @@ def connected(address: Address) -> Connection:
         raise ConfigError("catalog", str(address), f"{EXPECTED} ({error})") from None
     who = f"iss {os.getpid()} on {socket.gethostname()}"[:63]
     options = _OURS | {"application_name": who, "client_encoding": "UTF8"} | asked
+    conninfo = make_conninfo(**options)
     with translated(str(address)):
-        connection = psycopg.connect(make_conninfo(**options), autocommit=True)
+        connection = WatchedConnection.connect(conninfo, autocommit=True)
         try:
             connection.execute(_SETTINGS.encode())
             schema = sql.Identifier(address.schema)
             connection.execute(sql.SQL("SET search_path = {}").format(schema))
+            # asked, for what is between may have told another one
+            pid = connection.execute("SELECT pg_backend_pid()").fetchone()
+            if pid:
+                connection.is_at_work = partial(is_at_work, conninfo, pid[0])
         except BaseException:
             connection.close()
             raise

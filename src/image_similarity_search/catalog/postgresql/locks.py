@@ -74,9 +74,9 @@ class Locks:
         deadline, told = time.monotonic() + wait, False
         while (missing := self._tried(wanted)) is not None:
             if time.monotonic() >= deadline:
-                raise self._locked(missing)
+                raise self.locked(missing)
             if not told:
-                locked = self._locked(missing)
+                locked = self.locked(missing)
                 _log.log(level, "%s is writing to %s: waiting for it", locked.holder, locked.path)
                 told = True
             time.sleep(_BETWEEN_TRIES)
@@ -88,6 +88,13 @@ class Locks:
     def free_for_now(self, name: str) -> bool:
         """Whether nobody else has this lock: nobody gets it until the transaction ends."""
         return self._is_had("pg_try_advisory_xact_lock", name)
+
+    def locked(self, lock: Lock) -> CollectionLockedError:
+        """That another connection has it, and whose that is."""
+        row = self._database.row(_HOLDER, (self._key(lock.name),))
+        if row is None or not row[0]:
+            return CollectionLockedError(self._database.path)
+        return CollectionLockedError(self._database.path, f"{row[0]} (since {row[1]})")
 
     def _tried(self, wanted: Sequence[Lock]) -> Lock | None:
         """Take all of them, or none: then the one that could not be had."""
@@ -124,9 +131,3 @@ class Locks:
     def _key(self, name: str) -> int:
         text = f"{self._scope}\0{name}".encode("utf-8", "surrogateescape")
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
-
-    def _locked(self, lock: Lock) -> CollectionLockedError:
-        row = self._database.row(_HOLDER, (self._key(lock.name),))
-        if row is None or not row[0]:
-            return CollectionLockedError(self._database.path)
-        return CollectionLockedError(self._database.path, f"{row[0]} (since {row[1]})")

@@ -42,6 +42,9 @@ def _translation(path: str, error: psycopg.Error) -> CollectionError:
         return CollectionUnwritableError(path, reason, "make room on the database's server")
     if isinstance(error, _BUSY):
         return CollectionLockedError(path)
+    if isinstance(error, errors.UniqueViolation):  # ids and places are looked up before
+        remedy = "try again: another added it meanwhile, or the database is just being restored"
+        return CollectionUnavailableError(path, reason, remedy)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return CollectionUnavailableError(path, reason)
     if isinstance(error, _CORRUPT):

@@ -24,6 +24,7 @@ from image_similarity_search.catalog.postgresql.making import (
     put_meta,
 )
 from image_similarity_search.catalog.postgresql.problems import translated
+from image_similarity_search.catalog.postgresql.reserved_ids import ReservedIds
 from image_similarity_search.catalog.postgresql.schema import (
     APPLICATION,
     FORMAT_VERSION,
@@ -39,11 +40,11 @@ from image_similarity_search.errors import (
 
 # whoever changes something holds this row until that is committed: so generations are committed in
 # their order, and what a transaction reads was changed by nobody since it began. One whose
-# computer sleeps in its midst is ended by the server
+# computer sleeps in its midst is ended by the server. Which table it is tells a restored catalog
 _BEGIN = """
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL idle_in_transaction_session_timeout = '60s';
-SELECT 1 FROM meta WHERE key = 'generation' FOR UPDATE
+SELECT tableoid FROM meta WHERE key = 'generation' FOR UPDATE
 """
 _BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -52,7 +53,6 @@ _ID = (
     "SELECT value FROM meta WHERE key = 'id'"
     " AND EXISTS (SELECT 1 FROM format WHERE application = ?)"
 )
-_RESERVE = "SELECT nextval(pg_get_serial_sequence('images', 'id')) FROM generate_series(1, 32)"
 
 
 class SharedDatabase(AnyDatabase):
@@ -82,7 +82,7 @@ class SharedDatabase(AnyDatabase):
         self.locks = Locks(self, self._address.schema)
         self._is_ours = ""  # the id of what was opened
         self._is_left = False  # by its user
-        self._reserved: list[int] = []
+        self._ids = ReservedIds(self.rows)
         self._is_interrupted = False  # amid a turn, whose locks went with the connection
         try:
             self._check_format()
@@ -142,11 +142,8 @@ class SharedDatabase(AnyDatabase):
         return int(self.value(f"{sql} RETURNING id", parameters))
 
     def reserved_id(self) -> int:
-        """An id for a new image. Some are reserved at once, not to ask for each."""
-        with self._lock:
-            if not self._reserved:
-                self._reserved = [id_ for (id_,) in self.rows(_RESERVE)]
-            return int(self._reserved.pop(0))
+        """An id for a new image, within a transaction."""
+        return self._ids.take()
 
     def write_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a statement that changes rows once for each item of ``parameters``."""
@@ -165,8 +162,11 @@ class SharedDatabase(AnyDatabase):
         What is written is on its way while the next statement is sent: only what is read, and the
         end, waits for the server.
         """
-        with self._within(_BEGIN):
+        with self._within(_BEGIN) as begun:
+            while begun.nextset():
+                pass
             with (
+                self._ids.drawn_from((self._connection, begun.fetchone())),
                 translated(self.path),
                 self._connection.pipeline(),
                 self._dropped_by_interrupts(),
@@ -208,14 +208,13 @@ class SharedDatabase(AnyDatabase):
         return int(used)
 
     @contextmanager
-    def _within(self, begin: LiteralString) -> Iterator[None]:
-        """In a transaction, which is undone unless it was committed."""
+    def _within(self, begin: LiteralString) -> Iterator[psycopg.Cursor[Row]]:
+        """In a transaction, which is undone unless it was committed; gives what ``begin`` gave."""
         with self._lock:
             if self._is_interrupted and self.locks and begin == _BEGIN:
                 raise CollectionUnavailableError(self.path, "its locks went with an interrupt")
             try:
-                self._executed(begin)
-                yield
+                yield self._executed(begin)
             finally:
                 if self._is_within:
                     with translated(self.path), self._dropped_by_interrupts():

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 
-from image_similarity_search.catalog.places import Places, relative
-from image_similarity_search.catalog.postgresql.locks import Locks
+from image_similarity_search.catalog.places import Places
+from image_similarity_search.catalog.postgresql.locks import Lock, Locks
 from image_similarity_search.catalog.postgresql.shared_database import SharedDatabase
-from image_similarity_search.catalog.postgresql.shared_turns import of_folders, of_sync
+from image_similarity_search.catalog.postgresql.shared_turns import around, of_folders, of_sync
 from image_similarity_search.catalog.rows import Rows
 from image_similarity_search.catalog.schema import LOOSE_ROOT
-from image_similarity_search.errors import CollectionLockedError
 
 _TO_SWEEP = """
 SELECT root_id FROM folders
@@ -34,7 +33,6 @@ class SharedPlaces(Places):
     def __init__(self, database: SharedDatabase, rows: Rows) -> None:
         super().__init__(database, rows)
         self._locks: Locks = database.locks
-        self._where = database.path
 
     def require_root(self, path: str) -> tuple[int, str]:
         """As in ``Places``; by whoever has the turn to sync it.
@@ -46,10 +44,9 @@ class SharedPlaces(Places):
         if root_id != LOOSE_ROOT:
             self.check_turn(root_id)
             return root_id, inner
-        taken_in = [root for root in self.roots().values() if relative(root, path)]
-        needed = [of_folders(""), *(of(root) for root in taken_in for of in (of_sync, of_folders))]
-        if not all(self._locks.free_for_now(name) for name in needed):
-            raise CollectionLockedError(self._where)
+        for lock in around(path, self.roots().values()):
+            if not self._locks.free_for_now(lock.name):
+                raise self._locks.locked(lock)
         return super().require_root(path)
 
     def check_turn(self, root_id: int) -> None:
@@ -58,8 +55,9 @@ class SharedPlaces(Places):
         Raises:
             CollectionLockedError: it is not this one's turn at that root.
         """
-        if not self._locks.holds(of_sync(self.roots()[root_id])):
-            raise CollectionLockedError(self._where)
+        lock = Lock(of_sync(self.roots()[root_id]))
+        if not self._locks.holds(lock.name):
+            raise self._locks.locked(lock)
 
     def are_here(self, path: str) -> bool:
         """As in ``Places``: a root that is missing or empty may be another computer's."""

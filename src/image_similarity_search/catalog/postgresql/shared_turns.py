@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from os.path import split
 
 from image_similarity_search.catalog.lock import writer_lock
-from image_similarity_search.catalog.places import Places
+from image_similarity_search.catalog.places import Places, relative
 from image_similarity_search.catalog.postgresql.locks import Lock, Locks
 from image_similarity_search.catalog.turns import Turns
 
@@ -24,6 +24,13 @@ def of_sync(root: str) -> str:
 def of_folders(root: str) -> str:
     """What whoever is to put images into folders of a root shares; of no root, if it is empty."""
     return f"in {root}"
+
+
+def around(path: str, roots: Iterable[str]) -> list[Lock]:
+    """What nobody may hold where a root is made at ``path``: it takes in those that lie in it."""
+    inside = [root for root in roots if relative(root, path)]
+    names = [of_folders(""), *(of(root) for root in inside for of in (of_sync, of_folders))]
+    return [Lock(name) for name in names]
 
 
 class SharedTurns(Turns):
@@ -54,6 +61,9 @@ class SharedTurns(Turns):
             ]
             with self._turn(locks, wait):
                 if (self._root_of(path) or path) == root:  # else another made or moved it just now
+                    if not self._root_of(path):
+                        with self._locks.held(around(path, self._places.roots().values()), wait):
+                            pass  # they are let go: the root is made in a moment
                     yield
                     return
 

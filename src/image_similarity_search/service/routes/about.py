@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import suppress
 
 from fastapi import APIRouter, Response
 
-from image_similarity_search.errors import ImageSearchError
+from image_similarity_search.errors import ImageSearchError, StoreUnavailableError
 from image_similarity_search.service import metrics
-from image_similarity_search.service.kinds import Kind
+from image_similarity_search.service.kinds import KINDS, Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.schemas import CollectionOut, Collections, Readiness, Status
@@ -35,7 +36,10 @@ async def readyz(service: ServiceHere) -> Readiness:
     if not service.collections.ready:
         raise Refusal(_NOT_READY, "it is starting or stopping")
     async with service.collections.all() as (found, wrong):
-        told = {} if service.keys.needed else {name: kind.slug for name, kind in wrong.items()}
+        slugs = {name: kind.slug for name, kind in wrong.items()}
+        away = (name for name, served in found.items() if served.turns.is_engine_away)
+        slugs |= dict.fromkeys(away, KINDS[StoreUnavailableError].slug)
+        told = {} if service.keys.needed else slugs
     if not found:
         which = "; ".join(f"{name}: {slug}" for name, slug in told.items())
         raise Refusal(_NOT_READY, which or "no collection can be used")
@@ -48,8 +52,8 @@ async def measured(service: ServiceHere) -> Response:
     counts = {}
     async with service.collections.all() as (found, _):
         for name, served in found.items():
-            with suppress(ImageSearchError):  # it can't be used, after all
-                counts[name] = await service.work.tell(len, served.collection)
+            with suppress(ImageSearchError, Refusal):  # it can't be used, after all
+                counts[name] = await service.work.tell_of(served, len, served.collection)
     service.metrics.collections(counts)
     service.metrics.jobs(await service.work.tell(service.jobs.all))
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
@@ -61,12 +65,16 @@ async def collections(service: ServiceHere) -> Collections:
     described = []
     async with service.collections.all() as (found, wrong):
         unavailable = list(wrong)
-        for name, one in found.items():
-            try:
-                described.append(await service.work.tell(_described, one, service))
-            except ImageSearchError as error:
-                _log.warning("%s", error)
+        coming = [service.work.tell_of(one, _described, one, service) for one in found.values()]
+        told = await asyncio.gather(*coming, return_exceptions=True)
+        for name, one in zip(found, told, strict=True):
+            if isinstance(one, CollectionOut):
+                described.append(one)
+            elif isinstance(one, ImageSearchError | Refusal):
+                _log.warning("%s: %s", name, one)
                 unavailable.append(name)
+            else:
+                raise one
         return Collections(
             collections=described,
             unavailable=unavailable,
@@ -77,7 +85,7 @@ async def collections(service: ServiceHere) -> Collections:
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))
 async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
     """What a collection is made of."""
-    return await service.work.tell(_described, served, service)
+    return await service.work.tell_of(served, _described, served, service)
 
 
 def _described(served: Served, service: Service) -> CollectionOut:

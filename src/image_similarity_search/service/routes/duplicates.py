@@ -31,7 +31,7 @@ async def look(
 ) -> Job:
     """Begin to look for duplicates; nothing is changed. The answer says how to follow."""
     wanted = wanted or DuplicatesIn()
-    roots = await service.work.do(served.roots)
+    roots = await service.work.do(served, served.roots)
     where = wanted.filter or None
     if where is not None:
         where.where(roots)  # what is not allowed is said now, and not by the job
@@ -61,7 +61,7 @@ async def found(
     kept = await service.work.tell(service.jobs.groups, job)
     name = (await service.work.tell(service.jobs.get, job)).collection
     async with service.collections.one(name) as served:
-        return await service.work.do(_groups, served, kept, offset, limit, others)
+        return await service.work.do(served, _groups, served, kept, offset, limit, others)
 
 
 @router.post(

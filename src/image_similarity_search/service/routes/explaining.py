@@ -47,7 +47,7 @@ async def explained(
     async with served.whole_files:
         picture = await service.work.read(served, served.file_of, query)
         hit = await service.work.read(served, served.file_of, id)
-        return await service.work.do(_compared, served, picture, hit, part, method)
+        return await service.work.do(served, _compared, served, picture, hit, part, method)
 
 
 @router.post(
@@ -70,7 +70,9 @@ async def explained_by_upload(
         raise ConfigError("body", "", "the bytes of a picture")
     async with served.whole_files:
         hit = await service.work.read(served, served.file_of, id)
-        return await service.work.do(_compared, served, given.pictures[0], hit, part, method)
+        return await service.work.do(
+            served, _compared, served, given.pictures[0], hit, part, method
+        )
 
 
 def _compared(

@@ -62,13 +62,13 @@ async def listed(
 
     Conditions are for indexed images; those that were skipped are all listed.
     """
-    return await service.work.do(_page, served, where, after, offset, limit, state)
+    return await service.work.do(served, _page, served, where, after, offset, limit, state)
 
 
 @router.get("/{id}", responses=problems(404))
 async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> ImageDetails:  # noqa: A002 - its name in the path
     """One image, and what its file says of itself."""
-    return await service.work.do(_one, served, id)
+    return await service.work.do(served, _one, served, id)
 
 
 @router.post(
@@ -99,7 +99,7 @@ async def add(
     else:
         if root is None or path is None:
             raise ConfigError("root, path", "", "where to put it, in the query string")
-        roots = await service.work.do(served.roots)
+        roots = await service.work.do(served, served.roots)
         folder = roots.folder(root)
         target = inside(folder, path)
         files.check_name(target)

@@ -75,7 +75,7 @@ async def thumbnail(
     if data is None:
         async with served.whole_files:
             original = await service.work.read(served, served.file_of, id)
-            data = await service.work.do(served.thumbnail, id, original)
+            data = await service.work.do(served, served.thumbnail, id, original)
     return Response(data, headers=headers, media_type=_JPEG)
 
 
@@ -104,7 +104,7 @@ async def preview(
         if isinstance(found, files.OpenFile):
             return _file(request, served, found, saved=False)
         tag, data = found
-        jpeg = await service.work.do(served.uploads.preview, data)
+        jpeg = await service.work.do(served, served.uploads.preview, data)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     return Response(jpeg, headers=headers, media_type=_JPEG)
 
@@ -121,7 +121,7 @@ async def preview_of_upload(served: ServedHere, service: ServiceHere, request: R
     given = await incoming(request, pictures=1)
     if not given.pictures or given.question is not None:
         raise ConfigError("body", "", "the bytes of a picture")
-    data = await service.work.do(served.uploads.preview, given.pictures[0])
+    data = await service.work.do(served, served.uploads.preview, given.pictures[0])
     return Response(data, media_type=_JPEG)
 
 

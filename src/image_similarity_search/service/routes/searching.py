@@ -170,7 +170,7 @@ async def _found(
     if how.options == PLAIN:
         wanted = Wanted(shown, how.k, how.threshold, how.where, started)
         return _as_json(await service.work.search(served, wanted))
-    return _as_json(await service.work.do(_searched, served, shown, how, started))
+    return _as_json(await service.work.search_with(served, _searched, served, shown, how, started))
 
 
 def _as_json(body: str) -> Response:

@@ -38,7 +38,7 @@ async def sync(
 ) -> Job:
     """Begin to bring the collection up to date with its folders; the answer says how to follow."""
     wanted = wanted or SyncIn()
-    roots = await service.work.do(served.roots)
+    roots = await service.work.do(served, served.roots)
     if wanted.root is not None:
         roots.folder(wanted.root)
     names = list(roots.by_name) if wanted.root is None else [wanted.root]

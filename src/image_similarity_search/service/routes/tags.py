@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/collections/{collection}/tags", tags=["images"])
 @router.get("", responses=problems(404))
 async def listed(served: ServedHere, service: ServiceHere) -> TagsOut:
     """All tags, and how many images have each."""
-    return TagsOut(tags=await service.work.do(served.collection.tags))
+    return TagsOut(tags=await service.work.do(served, served.collection.tags))
 
 
 @router.post("", dependencies=[Changing], responses=problems(400, 404, 408, 413, 423, 507))

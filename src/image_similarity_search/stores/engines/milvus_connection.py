@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from importlib import import_module
 from typing import Any
 
 from image_similarity_search.errors import StoreUnavailableError
+from image_similarity_search.stores.engines import silence
 from image_similarity_search.stores.engines.access import Access
 from image_similarity_search.stores.engines.address import Address
 
@@ -44,6 +46,7 @@ class MilvusConnection:
     def __init__(self, address: Address, access: Access) -> None:
         self.address = address
         self._access = access
+        self._silence = silence.silence_of(address.uri)
         self._milvus = _library("pymilvus")
         self._tenacity = _library("tenacity")
         # its own handler writes every error to standard error; they come as exceptions, too
@@ -71,10 +74,13 @@ class MilvusConnection:
         """Call a method of ``MilvusClient``; repeated, with pauses, while that may help.
 
         Raises:
-            StoreUnavailableError: it fails.
+            StoreUnavailableError: it fails, or nothing was answered a moment ago.
         """
         tenacity = self._tenacity
         options.setdefault("timeout", CALL_SECONDS)
+        if self._silence.lasts(self._is_there):
+            raise StoreUnavailableError(f"{self.address} can't be used: it does not answer")
+        started = time.monotonic()
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._may_pass),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE),
@@ -85,7 +91,12 @@ class MilvusConnection:
         try:
             return attempts(getattr(self._client, method), *arguments, **options)
         except Exception as error:  # grpc, Milvus's own, and what the client lets through
+            if silence.is_late(started):
+                self._silence.begin()
             raise self._translated(error) from error
+
+    def _is_there(self) -> None:
+        self._client.has_collection(self.address.name, timeout=silence.TRY_SECONDS)
 
     def description(self, name: str) -> dict[str, Any] | None:
         """What is known of a collection, or of that which an alias stands for; None: no such."""
