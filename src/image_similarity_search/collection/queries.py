@@ -49,7 +49,12 @@ def checked_path(path: object) -> str:
         ConfigError: it is no path: empty, which would be the current folder, or with a NUL; or
             an address that nothing is read from.
     """
-    text = _text("path", path, "the path of a file or folder, as text")
+    expected = "the path of a file or folder, as text"
+    if isinstance(path, list | tuple | set):
+        expected += "; several are given one by one, as in add(*paths)"
+    elif not isinstance(path, str | os.PathLike | int | float | None):
+        expected += "; a picture that is in memory is written to a file first"
+    text = _text("path", path, expected)
     return checked_address(text) if is_address(text) else text
 
 
