@@ -62,11 +62,7 @@ def test_paths_are_read_as_they_were_written(tmp_path: Path, protocol: int) -> N
 
 
 def _of_another_kind() -> dict[str, tuple[Any, str]]:
-    hnsw, ivf = faiss.IndexHNSWFlat(DIM, 8), faiss.index_factory(DIM, "IVF2,Flat")
-    ivf.train(rows_of(100))
     return {
-        "hnsw": (hnsw, "an IndexHNSWFlat"),
-        "ivf": (ivf, "an IndexIVFFlat"),
         "l1": (faiss.IndexFlat(DIM, faiss.METRIC_L1), "a flat index of another metric"),
         "ids": (faiss.index_factory(DIM, "SQ8"), "an IndexScalarQuantizer"),
         "normalised": (faiss.index_factory(DIM, "L2norm,Flat"), "an IndexPreTransform"),
@@ -80,6 +76,50 @@ def test_an_index_of_another_kind_is_named(tmp_path: Path, kind: str) -> None:
         index.train(rows_of(100))
     write_files(tmp_path, ["a", "b"], rows_of(2), index)
     assert f"it is {name}; expected an IndexFlatL2 or IndexFlatIP" in refused(tmp_path)
+
+
+def _that_keep_all() -> dict[str, Any]:
+    ip = faiss.METRIC_INNER_PRODUCT
+    return {
+        "hnsw": faiss.IndexHNSWFlat(DIM, 8),
+        "hnsw ip": faiss.IndexHNSWFlat(DIM, 8, ip),
+        "ivf": faiss.index_factory(DIM, "IVF4,Flat"),
+        "ivf ip": faiss.index_factory(DIM, "IVF4,Flat", ip),
+        "ivf, most lists empty": faiss.index_factory(DIM, "IVF64,Flat"),
+        "ids": faiss.IndexIDMap(faiss.IndexFlatL2(DIM)),
+        "ids both ways": faiss.IndexIDMap2(faiss.IndexFlatIP(DIM)),
+        "ids of a graph": faiss.IndexIDMap(faiss.IndexHNSWFlat(DIM, 8)),
+        "ids of lists": faiss.IndexIDMap(faiss.index_factory(DIM, "IVF4,Flat")),
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1, 1100])
+@pytest.mark.parametrize("kind", _that_keep_all())
+def test_an_index_that_keeps_all_in_full_is_read(tmp_path: Path, kind: str, count: int) -> None:
+    index, rows, order = _that_keep_all()[kind], rows_of(count), np.arange(count)
+    index.train(rows_of(200))
+    if isinstance(index, faiss.IndexIDMap):
+        order = np.random.default_rng(0).permutation(count)
+        index.add_with_ids(rows[order], order)
+    else:
+        index.add(rows)
+    write_files(tmp_path, [f"{n}" for n in range(count)], rows_of(0), index)
+    files = read_legacy(str(tmp_path))
+    is_ip = index.metric_type == faiss.METRIC_INNER_PRODUCT
+    assert (files.dim, files.metric) == (DIM, "ip" if is_ip else "l2")
+    read = np.concatenate([np.empty((0, DIM), np.float32), *files.rows()])
+    assert np.array_equal(read, rows)
+    whole = (tmp_path / "faiss.index").read_bytes()
+    for length in range(0, len(whole), max(1, len(whole) // 9)):
+        (tmp_path / "faiss.index").write_bytes(whole[:length])
+        assert "faiss.index: " in refused(tmp_path)
+
+
+def test_ids_that_are_no_positions_are_refused_with_a_way_on(tmp_path: Path) -> None:
+    index = faiss.IndexIDMap(faiss.IndexFlatL2(DIM))
+    index.add_with_ids(rows_of(3), np.array([1, 2, 3]))
+    write_files(tmp_path, ["a", "b", "c"], rows_of(0), index)
+    assert "import_embeddings" in refused(tmp_path)
 
 
 def _damaged(change: Callable[[bytearray], object]) -> Callable[[Path], None]:
@@ -119,10 +159,15 @@ def test_a_damaged_header_never_does_harm(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("old")
-    write_files(folder, ["a", "b", "c"], rows_of(3))
+    index = data.draw(st.sampled_from([faiss.IndexFlatL2(DIM), *_that_keep_all().values()]))
+    index.reset()
+    index.train(rows_of(200))
+    with_ids = isinstance(index, faiss.IndexIDMap)
+    index.add_with_ids(rows_of(3), np.arange(3)) if with_ids else index.add(rows_of(3))
+    write_files(folder, ["a", "b", "c"], rows_of(0), index)
     whole = bytearray((folder / "faiss.index").read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
-        whole[data.draw(st.integers(0, 44))] = data.draw(st.integers(0, 255))
+        whole[data.draw(st.integers(0, min(len(whole), 700) - 1))] = data.draw(st.integers(0, 255))
     (folder / "faiss.index").write_bytes(whole)
     try:
         files = read_legacy(str(folder))

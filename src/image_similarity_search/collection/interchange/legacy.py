@@ -46,7 +46,8 @@ def import_legacy(
 ) -> LegacyImportReport:
     """Make a collection of an index in the layout of the well-known recipe.
 
-    That is a folder with ``faiss.index`` (an ``IndexFlatL2`` or ``IndexFlatIP``) and
+    That is a folder with ``faiss.index`` (an ``IndexFlatL2`` or ``IndexFlatIP``, alone, in an
+    ``IndexIDMap`` with ids from 0 on, or below an ``IndexHNSWFlat``; or an ``IndexIVFFlat``) and
     ``image_paths.pkl`` (a pickled list of paths, which is read as data and never run). Row ``i``
     becomes the image with the id ``i + 1``. Nothing is encoded, and the model is not needed; when
     it is first used, its embeddings are compared with those that were taken over.

@@ -1,20 +1,20 @@
 """The files of the well-known recipe: ``faiss.index`` and ``image_paths.pkl``.
 
-Row i of the index, an ``IndexFlatL2`` or ``IndexFlatIP``, is the embedding of path i of the pickled
-list. Both files may be anybody's, and damaged: the list is read as data, and of the index, whose
-format has no checksum, the few fields are checked here and the rows read as they are needed.
+Row i of the index is the embedding of path i of the pickled list. Both files may be anybody's, and
+damaged: the list is read as data, and of the index, whose format has no checksum, the few fields
+that matter are checked (``faiss_rows``) and the rows read as they are needed.
 """
 
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
+from image_similarity_search.collection.interchange.faiss_rows import FoundRows, rows_in
 from image_similarity_search.errors import (
     ImportSourceError,
     LegacyIndexError,
@@ -29,22 +29,6 @@ PATHS_NAME = "image_paths.pkl"
 KEPT = ".legacy"
 """What is put behind the names of files that are kept beside a collection made of them."""
 
-# type, dim, count, two fields that are not used, whether trained, metric, number of values
-_FLAT = struct.Struct("<4siqqq?iQ")
-_METRICS: dict[bytes, tuple[int, Metric]] = {b"IxF2": (1, "l2"), b"IxFI": (0, "ip")}
-_KINDS = {
-    b"IxFl": "a flat index of another metric",
-    b"IxMp": "an IndexIDMap",
-    b"IxM2": "an IndexIDMap2",
-    b"IwFl": "an IndexIVFFlat",
-    b"IwPQ": "an IndexIVFPQ",
-    b"IxPq": "an IndexPQ",
-    b"IxSQ": "an IndexScalarQuantizer",
-    b"IHNf": "an IndexHNSWFlat",
-    b"IxPT": "an IndexPreTransform",
-    b"IBxF": "an IndexBinaryFlat",
-}
-_EXPECTED = "expected an IndexFlatL2 or IndexFlatIP"
 _LARGEST_LIST = 4 << 30  # bytes of pickled paths
 _ROWS_AT_ONCE = 1024
 
@@ -57,17 +41,25 @@ class LegacyFiles:
         index_path: of the FAISS file.
         paths_path: of the list of paths.
         paths: as they are listed.
-        dim: length of an embedding.
-        metric: what the index compares by.
+        found: where in it the embeddings lie, and what they are.
         mtime_ns: when it was written.
     """
 
     index_path: str
     paths_path: str
     paths: list[str]
-    dim: int
-    metric: Metric
+    found: FoundRows
     mtime_ns: int
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self.found.dim
+
+    @property
+    def metric(self) -> Metric:
+        """What the index compares by."""
+        return self.found.metric
 
     def rows(self) -> Iterator[FloatArray]:
         """The embeddings ``(n, dim)``, some at a time, in order.
@@ -75,15 +67,16 @@ class LegacyFiles:
         Raises:
             ImportSourceError: they can't be read.
         """
-        left = len(self.paths)
+        length = 4 * self.dim
         try:
             with open(self.index_path, "rb") as file:
-                file.seek(_FLAT.size)
-                while left:
-                    count = min(left, _ROWS_AT_ONCE)
-                    data = file.read(4 * self.dim * count)
-                    yield np.frombuffer(data, "<f4").reshape(count, self.dim)
-                    left -= count
+                for start in range(0, len(self.paths), _ROWS_AT_ONCE):
+                    offsets = self.found.offsets[start : start + _ROWS_AT_ONCE]
+                    data = bytearray()
+                    for first, count in _in_one_piece(offsets, length):
+                        file.seek(first)
+                        data += file.read(length * count)
+                    yield np.frombuffer(data, "<f4").reshape(len(offsets), self.dim)
         except (OSError, ValueError) as error:  # it was cut short meanwhile
             raise ImportSourceError(self.index_path, f"it can't be read ({error})") from error
 
@@ -98,17 +91,17 @@ def read_legacy(folder: str) -> LegacyFiles:
     paths = _read_paths(paths_path)
     try:
         with open(index_path, "rb") as file:
-            dim, count, metric = _read_header(file, index_path)
-            mtime_ns = os.fstat(file.fileno()).st_mtime_ns
+            status = os.fstat(file.fileno())
+            found = rows_in(file, status.st_size, index_path)
     except OSError as error:
         raise ImportSourceError(index_path, f"it can't be read ({error})") from error
-    if count != len(paths):
+    if (count := len(found.offsets)) != len(paths):
         raise ImportSourceError(
             folder,
             f"{os.path.basename(index_path)} has {count:,} embeddings and"
             f" {os.path.basename(paths_path)} {len(paths):,} paths: they don't belong together",
         )
-    return LegacyFiles(index_path, paths_path, paths, dim, metric, mtime_ns)
+    return LegacyFiles(index_path, paths_path, paths, found, status.st_mtime_ns)
 
 
 def refuse_to_overwrite(folder: str) -> None:
@@ -161,6 +154,13 @@ def _found(folder: str) -> tuple[str, str]:
     return index_path, paths_path
 
 
+def _in_one_piece(offsets: NDArray[np.int64], length: int) -> Iterator[tuple[int, int]]:
+    """Rows of ``length`` bytes that follow each other: where the first begins, and how many."""
+    breaks = np.flatnonzero(np.diff(offsets) != length) + 1
+    for part in np.split(offsets, breaks):
+        yield int(part[0]), len(part)
+
+
 def _read_paths(path: str) -> list[str]:
     try:
         with open(path, "rb") as file:
@@ -184,27 +184,3 @@ def _read_paths(path: str) -> list[str]:
         if not item or "\0" in item:
             raise ImportSourceError(path, f"item {position} is no path: {item[:100]!r}")
     return paths
-
-
-def _read_header(file: BinaryIO, path: str) -> tuple[int, int, Metric]:
-    """Dimension, count and metric of a flat index that is as long as these say."""
-    start = file.read(_FLAT.size)
-    type_ = start[:4]
-    if type_ not in _METRICS:
-        found = _KINDS.get(type_, f"a file that begins with {type_!r}")
-        raise ImportSourceError(path, f"it is {found}; {_EXPECTED}")
-    if len(start) < _FLAT.size:
-        raise ImportSourceError(path, "it is cut short")
-    _, dim, count, _, _, _, metric_code, values = _FLAT.unpack(start)
-    code, metric = _METRICS[type_]
-    if dim < 1 or count < 0 or metric_code != code or values != dim * count:
-        raise ImportSourceError(
-            path,
-            f"it is damaged: {count:,} embeddings of dimension {dim:,} and metric {metric_code},"
-            f" but {values:,} values",
-        )
-    expected = _FLAT.size + 4 * values
-    size = os.fstat(file.fileno()).st_size
-    if size != expected:
-        raise ImportSourceError(path, f"it has {size:,} bytes; expected {expected:,}")
-    return dim, count, metric
