@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import struct
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -153,19 +155,26 @@ def test_a_damaged_index_is_refused(damage: Callable[[Path], None], tmp_path: Pa
     assert "faiss.index: " in refused(tmp_path)
 
 
+@cache
+def _three_of_each() -> list[bytes]:
+    """Files of three rows, of each kind of index."""
+    files = []
+    for index in (faiss.IndexFlatL2(DIM), *_that_keep_all().values()):
+        index.train(rows_of(200))
+        ids = (np.arange(3),) if isinstance(index, faiss.IndexIDMap) else ()
+        (index.add_with_ids if ids else index.add)(rows_of(3), *ids)
+        files.append(faiss.serialize_index(index).tobytes())
+    return files
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_a_damaged_header_never_does_harm(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("old")
-    index = data.draw(st.sampled_from([faiss.IndexFlatL2(DIM), *_that_keep_all().values()]))
-    index.reset()
-    index.train(rows_of(200))
-    with_ids = isinstance(index, faiss.IndexIDMap)
-    index.add_with_ids(rows_of(3), np.arange(3)) if with_ids else index.add(rows_of(3))
-    write_files(folder, ["a", "b", "c"], rows_of(0), index)
-    whole = bytearray((folder / "faiss.index").read_bytes())
+    whole = bytearray(data.draw(st.sampled_from(_three_of_each())))
+    write_files(folder, ["a", "b", "c"], rows_of(3))
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, min(len(whole), 700) - 1))] = data.draw(st.integers(0, 255))
     (folder / "faiss.index").write_bytes(whole)
@@ -208,7 +217,7 @@ def test_what_is_no_list_of_paths_is_refused(data: bytes, reason: str, tmp_path:
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert "no such folder" in refused(tmp_path / "nowhere")
-    assert "no image_paths.pkl" in refused(tmp_path)
+    assert "no faiss.index with image_paths.pkl" in refused(tmp_path)
     write_files(tmp_path, ["a"], rows_of(1))
     (tmp_path / "faiss.index").unlink()
     assert "no faiss.index" in refused(tmp_path)
@@ -263,3 +272,39 @@ def test_rows_that_are_cut_short_meanwhile_are_noticed(tmp_path: Path) -> None:
     os.truncate(tmp_path / "faiss.index", 50_000)
     with pytest.raises(ImportSourceError, match="can't be read"):
         list(rows)
+
+
+@pytest.mark.parametrize("index_name", ["faiss.index", "index.faiss", "faiss_index.bin"])
+@pytest.mark.parametrize("name", ["paths.pkl", "image_paths.npy", "names.json", "paths.txt"])
+def test_files_of_other_names_are_found_where_there_is_one_of_each(
+    tmp_path: Path, index_name: str, name: str
+) -> None:
+    paths, rows = ["images/a.jpg", "images/ü b.jpg"], rows_of(2)
+    write_files(tmp_path, paths, rows)
+    (tmp_path / "image_paths.pkl").rename(tmp_path / name)
+    (tmp_path / "faiss.index").rename(tmp_path / index_name)
+    if name.endswith(".npy"):
+        np.save(tmp_path / name, np.array(paths))
+    elif not name.endswith(".pkl"):
+        text = json.dumps(paths) if name.endswith(".json") else "\n".join(paths)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    files = read_legacy(str(tmp_path))
+    assert files.paths == paths
+    assert np.array_equal(np.concatenate(list(files.rows())), rows)
+    (tmp_path / "other.pkl").write_bytes(pickle.dumps(["x"]))
+    message = refused(tmp_path)
+    assert "other.pkl" in message
+    assert index_name in message
+    named = read_legacy(str(tmp_path), str(tmp_path / index_name), str(tmp_path / name))
+    assert named.paths == paths
+    assert read_legacy(str(tmp_path), paths_path=str(tmp_path / name)).paths == paths
+
+
+def test_an_array_that_is_no_list_of_paths_is_refused(tmp_path: Path) -> None:
+    write_files(tmp_path, ["a"], rows_of(1))
+    (tmp_path / "image_paths.pkl").unlink()
+    for array in (np.zeros(1), np.array([["a"]]), np.array([""])):
+        np.save(tmp_path / "paths.npy", array)
+        assert "paths.npy" in refused(tmp_path)
+    np.save(tmp_path / "paths.npy", np.array(["a", None]), allow_pickle=True)
+    assert "paths.npy" in refused(tmp_path)

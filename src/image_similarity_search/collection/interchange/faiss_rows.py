@@ -1,8 +1,8 @@
 """Where in a FAISS file of anybody's the vectors lie that it keeps in full.
 
 FAISS itself may crash at damaged bytes, so the few fields that matter are read and checked here: of
-an ``IndexFlat``, of one inside an ``IndexIDMap``, below an ``IndexHNSWFlat``, and of the lists of an
-``IndexIVFFlat``.
+an ``IndexFlat``, of one inside an ``IndexIDMap``, of one below an ``IndexHNSWFlat``, and of the
+lists of an ``IndexIVFFlat``.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _KINDS = {
 }
 _EXPECTED = (
     "expected an IndexFlatL2 or IndexFlatIP, alone, in an IndexIDMap or below an IndexHNSWFlat, or"
-    " an IndexIVFFlat. What faiss.read_index(PATH).reconstruct_n() gives of another one can be taken"
-    " over as embeddings: 'iss import', import_embeddings"
+    " an IndexIVFFlat. What faiss.read_index(PATH).reconstruct_n() gives of another one can be"
+    " taken over as embeddings: 'iss import', import_embeddings"
 )
 
 
@@ -61,6 +61,15 @@ def rows_in(file: BinaryIO, size: int, path: str) -> FoundRows:
         ImportSourceError: it is damaged, or keeps none in full.
     """
     return _Reader(file, path).rows(0, size)
+
+
+def is_faiss(path: str) -> bool:
+    """Whether a file begins as one of FAISS does that is known here."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) in {*_FLAT, *_MAPPED, *_KINDS, b"IHNf", b"IwFl"}
+    except OSError:
+        return False
 
 
 class _Reader:
