@@ -129,6 +129,8 @@ class ChangeableCollection(OpenedCollection):
             path if is_address(path) else os.path.realpath(path), self._wait
         )
         with self._writing(turn), ExitStack() as prepared:
+            if self._embedding is not None:
+                self._embedder(writing=True)  # what was handed over is checked, and known by then
             if old := gone_to(self._catalog, path):
                 _log.warning(_MOVED, old, os.path.abspath(path))
             thumbnails = self._thumbnails
