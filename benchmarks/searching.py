@@ -26,6 +26,7 @@ from embeddings import RealEmbeddings, encoded, grown
 
 from image_similarity_search import Collection, vectors
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.collection.building import built_store
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.keeping import Keeper
 from image_similarity_search.collection.search import Searcher
@@ -142,7 +143,7 @@ class _Aside(StoreKeeper):
 
     def __init__(self, catalog: Catalog, folder: str, kind: str) -> None:
         super().__init__(catalog, folder)
-        self._store = self._rebuilt(kind)
+        self._store = built_store(catalog, kind)
         self._changes = 0
 
 

@@ -45,10 +45,32 @@ Each can be copied and pickled, as where it goes from one process to another.
 
 from __future__ import annotations
 
+import reprlib
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+_LONGEST_VALUE = 300  # characters of a value in a message
+_LONGEST_PATH = 4096  # of a path, as in Linux: a longer one names nothing
+
+_values = reprlib.Repr()
+_values.maxstring = _values.maxother = _values.maxlong = _LONGEST_VALUE
+_values.maxlist = _values.maxtuple = _values.maxdict = _values.maxset = _values.maxfrozenset = 20
+
+
+def shown_value(value: object) -> str:
+    """A value as a message shows it: as Python does, but of much only the ends."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{len(value):,} bytes ({type(value).__name__})"
+    return _shortened(_values.repr(value), 2 * _LONGEST_VALUE)
+
+
+def _shortened(text: str, longest: int) -> str:
+    """``text``, without its middle where it is too long."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest // 2]} … {text[-longest // 2 :]}"
 
 
 class ImageSearchError(Exception):
@@ -63,7 +85,7 @@ class ImageError(ImageSearchError):
     """A picture can't be used. ``path`` names it, ``reason`` says why in a few words."""
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{_shortened(str(path), _LONGEST_PATH)}: {reason}")
         self.path = path
         self.reason = reason
 
@@ -407,7 +429,7 @@ class ConfigError(ImageSearchError):
     """
 
     def __init__(self, name: str, value: object, expected: str, said: str = "") -> None:
-        super().__init__(said or f"{name} is {value!r}; expected {expected}")
+        super().__init__(said or f"{name} is {shown_value(value)}; expected {expected}")
         self.said = said
         self.name = name
         self.value = value

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import ISS, Iss, lines
-from conftest import CountingEncoder, MakePicture, hear_interrupts
+from conftest import CountingEncoder, MakePicture, draw, hear_interrupts
 from recipe import embeddings_of, write_files, write_index
 
 from image_similarity_search.cli import exits
@@ -68,7 +68,8 @@ def test_the_model_need_not_be_there(iss: Iss) -> None:
     assert len(lines(iss("search", "--id", "3", "-k", "5"))) == 5
     done = iss("search", "photos/picture 0.jpg", status=5)
     assert b"not-here" in done.stderr
-    done = iss("index", "photos", status=5)
+    done = iss("index", "photos")  # in which nothing is new
+    assert lines(done)[0].startswith("indexed 0, updated 0, unchanged 12, ")
     done = iss("index", "photos", "--model", "colour-texture")
     assert lines(done)[0].startswith("indexed 0, updated 0, unchanged 12, ")
 
@@ -128,7 +129,10 @@ def test_embeddings_of_ones_own_are_imported(iss: Iss, photos: Path) -> None:
     assert "what made them is not known" in done.err
     assert "unknown, 1152 dimensions (--model NAME, or" in iss("info", "--index-dir", "a").out
     assert len(lines(iss("search", "--id", "1", "-k", "3", "--index-dir", "a"))) == 3
-    for command in (("index", "photos"), ("search", names[0]), ("add", names[0])):
+    assert iss("index", "photos", "--index-dir", "a").out.startswith("indexed 0, ")
+    Path("new photos").mkdir()
+    draw(99).save("new photos/new.bmp")
+    for command in (("index", "new photos"), ("search", names[0]), ("add", names[0])):
         done = iss(*command, "--index-dir", "a", status=5)
         assert "nobody said what made them. Name the model (--model NAME)" in done.err
     done = iss("index", "photos", "--index-dir", "a", "--model", "efficientnet-lite0", status=4)

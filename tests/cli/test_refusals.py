@@ -237,7 +237,7 @@ def test_what_makes_no_sense_is_named(said: Said, arguments: list[str], why: str
         ("pyarrow", ["import", "photos/any.parquet", "--index-dir", "new"]),
         ("openTSNE", ["map", "--html", "map.html", "--index-dir", "index"]),
         ("fsspec", ["index", "s3://bucket/photos", "--index-dir", "index"]),
-        ("ray", ["index", "photos", "--on", "ray", "--index-dir", "index"]),
+        ("ray", ["index", "photos", "--on", "ray", "--index-dir", "by-ray"]),
         ("psycopg", ["join", "postgresql://a@127.0.0.1:1/b", "--index-dir", "new"]),
         ("timm", ["index", "photos", "--model", "timm:resnet18", "--index-dir", "new"]),
     ],

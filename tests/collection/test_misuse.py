@@ -15,7 +15,7 @@ from conftest import CountingEncoder
 from image_similarity_search import export_collection, import_collection, import_legacy
 from image_similarity_search.collection import Collection
 from image_similarity_search.encoders.preprocessing import Preprocessing
-from image_similarity_search.errors import CollectionClosedError, ConfigError
+from image_similarity_search.errors import CollectionClosedError, ConfigError, ImageSearchError
 
 
 @pytest.mark.parametrize(
@@ -142,3 +142,29 @@ def test_answers_can_be_compared_and_be_in_a_set(collection: Collection, photos:
         one, other = ask(), ask()
         assert one == one
         assert one != other
+
+
+@pytest.mark.parametrize(
+    ("use", "hint"),
+    [
+        (lambda one: one.add(b"\xff" * 5_000_000), "5,000,000 bytes .*written to a file first"),
+        (lambda one: one.add(np.zeros((999, 999, 3), np.uint8)), "written to a file first"),
+        (lambda one: one.sync(["a" * 100] * 100_000), r"add\(\*paths\)"),
+        (lambda one: one.get("x" * 100_000), "no such image"),
+        (lambda one: one.search(1, where={"folder": "x" * 100_000}), "where"),
+        (lambda one: one.add("photos"), "Collection.sync"),
+        (lambda one: one.sync("photos/picture 0.jpg"), "Collection.add"),
+    ],
+)
+def test_what_is_given_wrongly_is_told_in_a_few_words(
+    collection: Collection,
+    photos: Path,
+    use: Callable[[Collection], Any],
+    hint: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    collection.sync("photos")
+    with pytest.raises(ImageSearchError, match=hint) as told:
+        use(collection)
+    assert len(str(told.value)) < 5_000

@@ -85,4 +85,4 @@ def test_what_is_not_several_is_refused(
 def test_ids_of_numpy_are_ids(indexed: Collection) -> None:
     some = np.array([1, 2])
     assert len(indexed.search(3, options=SearchOptions(liked=some))) == 10  # type: ignore[arg-type]  # which is no Sequence to a type checker
-    assert [len(hits) for hits in indexed.search_many(some, 3)] == [3, 3]  # type: ignore[arg-type]  # the same
+    assert [len(hits) for hits in indexed.search_many(some, 3)] == [3, 3]  # the same

@@ -18,7 +18,7 @@ import pytest
 from conftest import CountingEncoder, MakePicture
 
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.collection import Collection, store_keeper
+from image_similarity_search.collection import Collection, building, store_keeper
 from image_similarity_search.collection.store_keeper import StoreKeeper
 from image_similarity_search.errors import ConfigError, StoreTrainingError
 from image_similarity_search.stores import FaissStore, index_file, kinds
@@ -261,7 +261,8 @@ def test_it_is_trained_on_all_when_there_are_enough_and_again_when_it_has_outgro
 ) -> None:
     monkeypatch.setattr(kinds, "_PER_CENTROID", 5)
     monkeypatch.setattr(kinds, "_SAMPLED_PER_CENTROID", 8)
-    monkeypatch.setattr(store_keeper, "flat_limit", lambda catalog: 2)
+    for module in (building, store_keeper):
+        monkeypatch.setattr(module, "flat_limit", lambda catalog: 2)
     trained: list[tuple[int, int]] = []
     original = FaissStore.train
 

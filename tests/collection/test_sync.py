@@ -16,6 +16,7 @@ from image_similarity_search.collection.other_files import OtherFiles, most_of
 from image_similarity_search.errors import (
     CollectionNotFoundError,
     ConfigError,
+    EncoderNotHereError,
     EncoderOutputError,
     FolderNotFoundError,
 )
@@ -665,3 +666,28 @@ def test_endings_without_end_are_not_remembered() -> None:
         others.add(name)
     assert [number for number in others.most().values() if number > 1] == [2]
     assert most_of([others.most()] * 2)[".0"] == 4
+
+
+class Own(CountingEncoder):
+    """One that nobody else has."""
+
+    name, fingerprint = "own", "own;1"
+
+
+def test_a_folder_in_which_nothing_is_new_is_synced_without_the_encoder(
+    tmp_path: Path, photos: Path, make_picture: MakePicture
+) -> None:
+    with Collection.open(tmp_path / "i", encoder=Own(), create=True) as collection:
+        collection.sync(photos)
+    with Collection.open(tmp_path / "i") as collection:
+        assert collection.sync(photos).unchanged == 12
+        vanishing, moving = sorted(paths(collection))[:2]
+        os.rename(moving, photos / "moved.jpg")
+        os.remove(vanishing)
+        report = collection.sync(photos)
+        assert (report.moved, report.removed, report.unchanged) == (1, 1, 10)
+        make_picture(photos / "new.png", 61)
+        (photos / "moved.jpg").unlink()
+        with pytest.raises(EncoderNotHereError):
+            collection.sync(photos)
+        assert len(collection) == 11  # what is gone may be what could not be encoded

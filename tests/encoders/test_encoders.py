@@ -233,3 +233,25 @@ def test_other_preprocessing_is_another_fingerprint() -> None:
         for values in [(256, 224), (256, 225), (257, 224), (256, 224, "bilinear")]
     } | {Preprocessing(mean=(0.5, 0.5, 0.5)).fingerprint, Preprocessing(std=(2, 2, 2)).fingerprint}
     assert len(prints) == 6
+
+
+@pytest.mark.parametrize("name", [DEFAULT_ENCODER, "colour-texture"])
+def test_pixels_of_which_an_embedding_would_mean_nothing_are_refused(name: str) -> None:
+    encoder = registry.create(name)
+    image = draw(1, (400, 300)).convert("RGB")
+    pixels = encoder.preprocessing.view(image)[None]
+    assert encoder.encode(pixels).shape == (1, encoder.dim)
+    assert encoder.encode(pixels[:0]).shape == (0, encoder.dim)
+    wrong = [
+        (pixels / 255).astype(np.float32),
+        pixels.astype(np.float64),
+        np.asarray(image)[None],
+        pixels[0],
+        pixels.transpose(0, 3, 1, 2),
+        encoder.preprocessing.view(image.convert("RGBA"))[None],
+        encoder.preprocessing.view(image.convert("L"))[None],
+        [image],
+    ]
+    for other in wrong:
+        with pytest.raises(ConfigError, match=r"preprocessing\.view"):
+            encoder.encode(other)

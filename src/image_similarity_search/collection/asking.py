@@ -141,7 +141,7 @@ class Asker:
             found = self._texts(list(words.values()))
             given |= dict(zip(words, found[:, None], strict=True))  # the same, whichever way
         for at, embedding in given.items():
-            rows[at] = vectors.comparable(self._checked(embedding), metric)
+            rows[at] = vectors.comparable(self.checked(embedding), metric)
         looked_at = [at for at in range(len(examples)) if at not in given and at not in stored]
         if looked_at:
             seen = ((self.picture(examples[at].image), examples[at].region) for at in looked_at)
@@ -150,7 +150,12 @@ class Asker:
         weights = [example.weight for example in examples]
         return np.stack([combined(rows[:, way], weights, metric) for way in range(len(ways))])
 
-    def _checked(self, embedding: FloatArray) -> FloatArray:
+    def checked(self, embedding: FloatArray) -> FloatArray:
+        """An embedding ``(n, dim)`` that is given as such.
+
+        Raises:
+            ConfigError: it has another number of dimensions, or is not finite.
+        """
         dim = self._catalog.identity.dim
         if embedding.shape[1] != dim:
             raise ConfigError("embedding", f"{embedding.shape[1]} numbers", f"{dim:,} of them")

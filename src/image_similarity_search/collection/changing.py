@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from numbers import Integral
 
 from image_similarity_search.addresses import is_address
@@ -33,7 +34,12 @@ from image_similarity_search.errors import (
 )
 from image_similarity_search.filters import normal_tags
 from image_similarity_search.reports import SyncInterrupted, SyncReport, ThumbnailReport, Tuning
-from image_similarity_search.types import DEFAULT_TIME_LIMIT, ImageRecord, ProgressCallback
+from image_similarity_search.types import (
+    DEFAULT_TIME_LIMIT,
+    ImageRecord,
+    ProgressCallback,
+    checked_seconds,
+)
 
 _WHAT_WAS_DONE_IS_KEPT = (
     SyncInterrupted,
@@ -102,10 +108,13 @@ class ChangeableCollection(OpenedCollection):
                 patterns let none through of the pictures that are there and known, so that all
                 would be forgotten.
             CollectionLockedError: another process is writing.
+            EncoderError: a picture is to be encoded, and that can't be done; what was done is
+                kept, and nothing forgotten. Where nothing is, no encoder is needed.
             SyncInterrupted: Ctrl-C; what was done is kept.
             WorkerUnavailableError: no process can be started to decode in; what was done is kept.
             ClusterUnavailableError: the cluster can't be reached, or fails; the same.
         """
+        from image_similarity_search.collection.cluster.address import checked_cluster
         from image_similarity_search.collection.relocate import gone_to
         from image_similarity_search.collection.scanning import WalkOptions
         from image_similarity_search.collection.sync import Sync
@@ -114,18 +123,20 @@ class ChangeableCollection(OpenedCollection):
         options = WalkOptions(
             include, exclude, follow_symlinks, all_files, retry_skipped, checksum, skip, forget
         )
-        path = checked_source(folder)
+        path, time_limit = checked_source(folder), checked_seconds("time_limit", time_limit)
+        on = None if on is None else checked_cluster(on)
         turn = self._catalog.turns.syncing(
             path if is_address(path) else os.path.realpath(path), self._wait
         )
-        with self._writing(turn), self._prepared_on(on, time_limit) as (embedder, load):
+        with self._writing(turn), ExitStack() as prepared:
+            if self._embedding is not None:
+                self._embedder(writing=True)  # what was handed over is checked, and known by then
             if old := gone_to(self._catalog, path):
                 _log.warning(_MOVED, old, os.path.abspath(path))
             thumbnails = self._thumbnails
             sync = Sync(
                 self._catalog,
-                embedder,
-                load,
+                lambda: prepared.enter_context(self._prepared_on(on, time_limit)),
                 path,
                 options,
                 progress,
@@ -173,8 +184,8 @@ class ChangeableCollection(OpenedCollection):
         embedder, load = self._prepared(time_limit)
         missing_files, keep = MissingFiles(), self._thumbnails.keep
         before = self._thumbnails.contents_of(job.known_id for job in jobs if job.known_id)
-        for _ in Indexer(self._catalog, embedder, SyncReport(), missing_files, keep).run(
-            load(jobs)
+        for _ in Indexer(self._catalog, SyncReport(), missing_files, keep).run(
+            load(jobs), embedder
         ):
             pass
         if missing_files.to_forget:  # another image took the place

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_similarity_search import vectors
-from image_similarity_search.collection.queries import Query, is_id
+from image_similarity_search.collection.queries import Query, embedding_of, is_id
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import FloatArray, Metric, Region, Text, checked_count, number
 
@@ -49,11 +49,7 @@ class Example:
     @property
     def embedding(self) -> FloatArray | None:
         """The embeddings ``(ways, dim)``, where it is given as such."""
-        image = self.image
-        if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim in (1, 2):
-            with np.errstate(over="ignore"):  # of float64: what is too large is infinite then
-                return np.atleast_2d(image).astype(np.float32)
-        return None
+        return embedding_of(self.image, axes=(1, 2))
 
 
 def check_examples(examples: Sequence[Example], k: int, ways: int) -> None:

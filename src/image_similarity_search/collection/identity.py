@@ -263,7 +263,7 @@ def _not_made_here(name: str) -> EncoderNotHereError:
             f"Name the model (--model NAME), or hand over the encoder in Python: {hand_over}. A"
             " search by an image of the collection needs neither: --id N.",
         )
-    problem = "it has no row in the table of encoders"
+    problem = "it is of no name that is known here: somebody's own"
     return EncoderNotHereError(name, problem, f"Open the collection from Python: {hand_over}.")
 
 

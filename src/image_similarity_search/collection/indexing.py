@@ -54,21 +54,21 @@ class Indexer:
     def __init__(
         self,
         catalog: Catalog,
-        embedder: Embedder,
         report: SyncReport,
         missing_files: MissingFiles,
         keep_thumbnails: KeepThumbnails,
     ) -> None:
         self._catalog = catalog
-        self._embedder = embedder
+        self._embedder: Embedder  # of ``run``, without which nothing is encoded
         self._report = report
         self._missing = missing_files
         self._keep_thumbnails = keep_thumbnails
         self._moved: set[int] = set()
         self._gone = 0
 
-    def run(self, loaded: Generator[Loaded | Bad | Gone]) -> Iterator[int]:
+    def run(self, loaded: Generator[Loaded | Bad | Gone], embedder: Embedder) -> Iterator[int]:
         """Encode and keep what is ``loaded``; yields the number of files done after each batch."""
+        self._embedder = embedder
         started = time.perf_counter()
         underway: deque[_Batch] = deque()
         pool = ThreadPoolExecutor(self._embedder.at_once, thread_name_prefix="encode")

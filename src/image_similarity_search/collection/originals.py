@@ -138,7 +138,11 @@ def check_folder(folder: str) -> None:
         except OSError as error:
             raise FolderNotFoundError(folder, f"{_refused(error)}; nothing was changed") from error
         if not S_ISDIR(mode):
-            reason = "a file: add it with 'iss add'" if S_ISREG(mode) else "no such folder"
+            reason = (
+                "a file: 'iss add' takes it, and Collection.add"
+                if S_ISREG(mode)
+                else "no such folder"
+            )
             raise FolderNotFoundError(folder, f"{reason}; nothing was changed")
         try:
             os.scandir(folder).close()
@@ -177,7 +181,7 @@ def _check_file(path: str) -> None:
         raise ImageUnreadableError(path, f"{_refused(error)}; nothing was added") from error
     if not S_ISREG(mode):
         reason = "no regular file" if mode else "no such file"
-        reason = "a folder: use 'iss index'" if S_ISDIR(mode) else reason
+        reason = "a folder: 'iss index' takes it, and Collection.sync" if S_ISDIR(mode) else reason
         raise ImageNotFoundError(path, f"{reason}; nothing was added")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from collections.abc import Container
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +14,21 @@ from image_similarity_search.addresses import address_of, checked_address, is_ad
 from image_similarity_search.arguments import listed
 from image_similarity_search.collection import originals
 from image_similarity_search.encoders.preprocessing import Preprocessing
-from image_similarity_search.errors import ConfigError
-from image_similarity_search.types import PixelArray, Region, Text
+from image_similarity_search.errors import ConfigError, ImageUnreadableError
+from image_similarity_search.types import FloatArray, PixelArray, Region, Text
 
 if TYPE_CHECKING:
     from PIL import Image
 
-Picture: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
-"""A picture: a path, an address in object storage, the bytes of a file, a PIL image, an array."""
+Picture: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image"
+    " | NDArray[np.uint8]"
+)
+"""A picture: a path, an address in object storage, the bytes of a file or an open one, a PIL image,
+an array."""
 
-Query: TypeAlias = "Picture | int | Text"
-"""A picture, the id of an image of the collection, or words."""
+Query: TypeAlias = "Picture | int | Text | NDArray[np.floating[Any]]"
+"""A picture, the id of an image of the collection, words, or an embedding ``(dim,)``."""
 
 
 def listed_pictures(name: str, pictures: object) -> list[Any]:
@@ -33,13 +39,25 @@ def listed_pictures(name: str, pictures: object) -> list[Any]:
     """
     expected = "a list, also of one"
     if isinstance(pictures, np.ndarray) and pictures.ndim in (2, 3):
+        if pictures.ndim == 2 and pictures.dtype.kind == "f":
+            return list(pictures)  # embeddings
         raise ConfigError(name, f"an array of shape {pictures.shape}", expected)
+    if hasattr(pictures, "read"):
+        raise ConfigError(name, type(pictures).__name__, expected)
     return listed(name, pictures, expected)
 
 
 def is_id(image: object) -> TypeGuard[int | np.integer[Any]]:
     """Whether an image is given by its id; True is a whole number in Python, and no id."""
     return isinstance(image, int | np.integer) and not isinstance(image, bool)
+
+
+def embedding_of(query: object, *, axes: Container[int] = (1,)) -> FloatArray | None:
+    """A query that is an embedding of so many axes, as ``(n, dim)``; None where it is none."""
+    if not isinstance(query, np.ndarray) or query.dtype.kind != "f" or query.ndim not in axes:
+        return None
+    with np.errstate(over="ignore"):  # of float64: what is too large is infinite then
+        return np.atleast_2d(query).astype(np.float32)
 
 
 def checked_path(path: object) -> str:
@@ -49,7 +67,12 @@ def checked_path(path: object) -> str:
         ConfigError: it is no path: empty, which would be the current folder, or with a NUL; or
             an address that nothing is read from.
     """
-    text = _text("path", path, "the path of a file or folder, as text")
+    expected = "the path of a file or folder, as text"
+    if isinstance(path, list | tuple | set):
+        expected += "; several are given one by one, as in add(*paths)"
+    elif not isinstance(path, str | os.PathLike | int | float | None):
+        expected += "; a picture that is in memory is written to a file first"
+    text = _text("path", path, expected)
     return checked_address(text) if is_address(text) else text
 
 
@@ -101,15 +124,36 @@ def image_of(picture: Picture, side: int) -> Image.Image:
     if isinstance(picture, (str, os.PathLike)):
         path = checked_path(picture)
         return decode.decode(originals.read(path), name=path, min_side=side).image
-    if isinstance(picture, bytes):
-        return decode.decode(picture, min_side=side).image
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return decode.decode(bytes(picture), min_side=side).image
     if isinstance(picture, Image.Image):
         return decode.from_image(picture, min_side=side)
     if isinstance(picture, np.ndarray):
         return decode.from_array(picture, min_side=side)
+    if hasattr(picture, "read"):
+        return decode.decode(_content(picture), min_side=side).image
     raise ConfigError(
         "query",
         type(picture).__name__,
-        "the path or the bytes of a picture file, a PIL image, a uint8 array (h, w, 3),"
-        " the id of an image of this collection, or a Text",
+        "the path or the bytes of a picture file, a file opened in binary mode, a PIL image, a"
+        " uint8 array (h, w, 3), the id of an image of this collection, an embedding (a float"
+        " array (dim,)), or a Text",
     )
+
+
+def _content(file: BinaryIO) -> bytes:
+    """What is in an open file, from its beginning, as Pillow reads it.
+
+    Raises:
+        ConfigError: it gives no bytes.
+        ImageUnreadableError: it can't be read.
+    """
+    try:
+        with suppress(AttributeError, OSError):  # a pipe has no beginning
+            file.seek(0)
+        data = file.read()
+    except (OSError, ValueError) as error:
+        raise ImageUnreadableError("query", f"the file can't be read ({error})") from error
+    if not isinstance(data, bytes):
+        raise ConfigError("query", type(file).__name__, 'a file opened in binary mode ("rb")')
+    return data

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from image_similarity_search import markup
+from image_similarity_search.arguments import listed
 from image_similarity_search.collection.description import described
-from image_similarity_search.collection.lookup import record_of
+from image_similarity_search.collection.lookup import ImageName, record_of
 from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.queries import is_id
 from image_similarity_search.collection.thumbnails import Make
@@ -15,7 +16,7 @@ from image_similarity_search.errors import ConfigError, ImageNotFoundError, Imag
 from image_similarity_search.filters import Filter
 from image_similarity_search.galleries import Gallery, Tile, gallery, size, tile_of
 from image_similarity_search.reports import CollectionInfo, VerifyReport
-from image_similarity_search.types import ImageRecord, Traits
+from image_similarity_search.types import FloatArray, ImageRecord, Traits
 
 
 class ReadableCollection(OpenedCollection):
@@ -56,6 +57,19 @@ class ReadableCollection(OpenedCollection):
             ImageNotFoundError: there is none.
         """
         return record_of(self._catalog, image)
+
+    def embeddings(self, images: Sequence[ImageName]) -> FloatArray:
+        """The stored embeddings ``(n, dim)``, float32, of images given by id or path, in order.
+
+        They are what ``embed`` gave, rounded to float16 as unit vectors, with their length.
+
+        Raises:
+            ImageNotFoundError: one of them is not in the collection, or skipped.
+            ConfigError: ``images`` is one, and not a list of some.
+        """
+        names = listed("images", images, "a list of ids or paths, also of one")
+        found = self._searcher.embeddings([record_of(self._catalog, name).id for name in names])
+        return found.comparable("ip")
 
     def thumbnail(self, image: int | str | os.PathLike[str], *, make: Make | None = None) -> bytes:
         """A small upright JPEG of the image of this id or path, its longer side some 256 pixels.

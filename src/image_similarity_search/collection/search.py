@@ -9,7 +9,7 @@ import numpy as np
 
 from image_similarity_search import vectors
 from image_similarity_search.catalog.catalog import Catalog
-from image_similarity_search.catalog.values import is_displaced
+from image_similarity_search.catalog.values import Embeddings, is_displaced
 from image_similarity_search.collection.filtering import Filtering
 from image_similarity_search.collection.keeping import Keeper, MovedOn
 from image_similarity_search.collection.ranking import Ranked, Ranker
@@ -36,14 +36,21 @@ class Searcher:
         Raises:
             ImageNotFoundError: no indexed image has one of these ids.
         """
+        return self.embeddings(ids).comparable(self._catalog.identity.metric)
+
+    def embeddings(self, ids: Sequence[int]) -> Embeddings:
+        """The embeddings of indexed images, in this order.
+
+        Raises:
+            ImageNotFoundError: no indexed image has one of these ids.
+        """
         wanted = [id_ for id_ in dict.fromkeys(ids) if abs(id_) < 2**63]  # what SQLite can hold
         with self._catalog.snapshot():
             records = self._catalog.records(wanted)
             for id_ in ids:
                 if id_ not in records or records[id_].state == "skipped":
                     raise ImageNotFoundError(f"id {id_}", "no indexed image has this id")
-            found = self._catalog.embeddings.in_order(np.array(ids, dtype=np.int64))
-        return found.comparable(self._catalog.identity.metric)
+            return self._catalog.embeddings.in_order(np.array(ids, dtype=np.int64))
 
     def nearest(
         self,

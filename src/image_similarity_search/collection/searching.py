@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from image_similarity_search import vectors
 from image_similarity_search.arguments import listed
@@ -16,6 +17,7 @@ from image_similarity_search.collection.opened import OpenedCollection
 from image_similarity_search.collection.queries import (
     Picture,
     Query,
+    embedding_of,
     is_id,
     listed_pictures,
     pixels_of,
@@ -53,9 +55,11 @@ class SearchableCollection(OpenedCollection):
         A notebook shows the list as a gallery, as it does that of ``images``.
 
         Args:
-            query: a path, a file's bytes, a PIL image, a uint8 RGB array ``(h, w, 3)`` (turn one
-                from OpenCV, which is BGR), or the id of an image of this collection, which is
-                then left out of its own answer; or a ``Text``, where the model has a text tower.
+            query: a path, a file's bytes, a file opened in binary mode, a PIL image, a uint8 RGB
+                array ``(h, w, 3)`` (turn one from OpenCV, which is BGR), an embedding (a float
+                array ``(dim,)``, as ``embed`` gives it), or the id of an image of this collection,
+                which is then left out of its own answer; or a ``Text``, where the model has a text
+                tower.
             k: how many, at most.
             threshold: leave out hits with a lower score, 0 to 1 but for the metric ``ip``;
                 ``same-picture``, ``same-object`` or ``same-kind`` where ``info`` says what they
@@ -80,7 +84,7 @@ class SearchableCollection(OpenedCollection):
 
     def search_many(
         self,
-        queries: Sequence[Query],
+        queries: Sequence[Query] | NDArray[np.floating[Any]],
         k: int = 10,
         *,
         threshold: Threshold | None = None,
@@ -89,7 +93,8 @@ class SearchableCollection(OpenedCollection):
     ) -> list[list[Hit]]:
         """As ``search``, for several queries, which are encoded and searched for together.
 
-        With ``options``, or with a ``Text`` among them, one after the other.
+        With ``options``, or with a ``Text`` among them, one after the other. Embeddings may be
+        one array ``(q, dim)``.
 
         Raises:
             ConfigError: also where ``queries`` is one query, and not a list of some.
@@ -214,16 +219,20 @@ class SearchableCollection(OpenedCollection):
 
     def _query_vectors(self, queries: Sequence[Query]) -> FloatArray:
         """Comparable vectors ``(q, dim)`` of queries; those of a kind are got at once."""
-        by_id = [is_id(query) for query in queries]
-        ids = [int(query) for query in queries if is_id(query)]
-        others = [query for query in queries if not (is_id(query) or isinstance(query, Text))]
-        pictures = cast("list[Picture]", others)
-        out = np.empty((len(queries), self._catalog.identity.dim), dtype=np.float32)
-        if ids:
-            out[by_id] = self._searcher.stored(ids)
+        identity = self._catalog.identity
+        out = np.empty((len(queries), identity.dim), dtype=np.float32)
+        found = {at: embedding_of(query) for at, query in enumerate(queries)}
+        given = {at: row for at, row in found.items() if row is not None}
+        by_id = {at: int(one) for at, one in enumerate(queries) if is_id(one)}
+        pictures = [at for at in range(len(queries)) if at not in given and at not in by_id]
+        if given:
+            rows = np.concatenate([self._asker.checked(row) for row in given.values()])
+            out[list(given)] = vectors.comparable(rows, identity.metric)
+        if by_id:
+            out[list(by_id)] = self._searcher.stored(list(by_id.values()))
         if pictures:
-            rows = self._asker.encoded((picture, None) for picture in pictures)
-            out[np.logical_not(by_id)] = vectors.comparable(rows, self._catalog.identity.metric)
+            rows = self._asker.encoded((cast("Picture", queries[at]), None) for at in pictures)
+            out[pictures] = vectors.comparable(rows, identity.metric)
         return out
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Set
-from itertools import islice
+from collections.abc import Callable, Iterator, Set
+from itertools import chain, islice
 
 from image_similarity_search.addresses import is_address, is_row
 from image_similarity_search.catalog.catalog import Catalog
@@ -37,24 +37,24 @@ class Sync:
     def __init__(
         self,
         catalog: Catalog,
-        embedder: Embedder,
-        load: Load,
+        prepared: Callable[[], tuple[Embedder, Load]],
         folder: str,
         options: WalkOptions,
         progress: ProgressCallback | None,
         keep_thumbnails: KeepThumbnails,
         kept_thumbnail: KeptThumbnail,
     ) -> None:
+        """For ``run``; ``prepared`` is called when the first picture is to be encoded."""
         self._kept_thumbnail = kept_thumbnail
         self._catalog = catalog
-        self._load = load
+        self._prepared = prepared
         self._folder = folder if is_address(folder) else os.path.realpath(folder)
         self._progress = progress or (lambda _: None)
         self._scan = Scan(catalog, options, self._progress)
         self._report = self._scan.report
         self._todo = self._scan.todo
         self._missing = self._scan.missing_files
-        self._indexer = Indexer(catalog, embedder, self._report, self._missing, keep_thumbnails)
+        self._indexer = Indexer(catalog, self._report, self._missing, keep_thumbnails)
         self._done = 0  # files of the worklist
 
     @property
@@ -69,6 +69,7 @@ class Sync:
             FolderNotFoundError: the folder is not there, or can't be listed; nothing was changed.
             SourceUnavailableError: the object storage can't be listed, and nothing was changed;
                 or it can't be read any more, and what was done is kept.
+            EncoderError: a picture is to be encoded, and that can't be done; the same.
             SyncInterrupted: Ctrl-C; what was done is kept.
         """
         started = time.perf_counter()
@@ -107,7 +108,11 @@ class Sync:
     def _index(self) -> None:
         self._vacate_missing_roots()
         self._say_done(0)
-        for count in self._indexer.run(self._load(self._unsettled())):
+        jobs = self._unsettled()
+        if (first := next(jobs, None)) is None:
+            return  # no picture needs the encoder, which may not be here
+        embedder, load = self._prepared()
+        for count in self._indexer.run(load(chain([first], jobs)), embedder):
             self._say_done(count)
 
     def _say_done(self, count: int) -> None:

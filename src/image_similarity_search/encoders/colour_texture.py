@@ -32,7 +32,13 @@ class ColourTextureEncoder:
     fingerprint = f"colour-texture;1;{preprocessing.fingerprint}"
 
     def encode(self, pixels: PixelArray) -> FloatArray:
-        """Embed ``(n, 64, 64, 3)`` uint8 RGB pixels as ``(n, 1152)`` float32."""
+        """Embed ``(n, 64, 64, 3)`` uint8 RGB pixels as ``(n, 1152)`` float32.
+
+        Raises:
+            ConfigError: other pixels than these.
+        """
+        if len(pixels):
+            self.preprocessing.check(pixels)
         rows = [_histograms(picture) for picture in pixels]
         return np.asarray(rows, dtype=np.float32).reshape(len(pixels), self.dim)
 

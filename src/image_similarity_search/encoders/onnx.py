@@ -107,10 +107,12 @@ class OnnxEncoder:
         """Embed ``(n, crop, crop, 3)`` uint8 RGB pixels as ``(n, dim)`` float32.
 
         Raises:
+            ConfigError: other pixels than these.
             EncoderOutputError: the model's output has another shape, or it fails.
         """
         if not len(pixels):
             return np.empty((0, self.dim), dtype=np.float32)
+        self.preprocessing.check(pixels)
         rows = self._pooled(self._run(pixels))
         if rows.shape != (len(pixels), self.dim):
             raise EncoderOutputError(

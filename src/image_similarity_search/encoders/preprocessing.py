@@ -120,9 +120,31 @@ class Preprocessing:
             fit=fit or self.fit,
         )
 
+    def check(self, pixels: object) -> None:
+        """Refuse what is not ``(n, crop, crop, 3)`` uint8: its embedding would mean nothing.
+
+        Raises:
+            ConfigError: it is so.
+        """
+        import numpy as np  # here, for the processes that only decode do without
+
+        shape = (self.crop, self.crop, 3)
+        if not isinstance(pixels, np.ndarray):
+            found = type(pixels).__name__
+        elif pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != shape:
+            found = f"{pixels.dtype} of shape {pixels.shape}"
+        else:
+            return
+        raise ConfigError(
+            "pixels",
+            found,
+            f"uint8 of shape (n, {self.crop}, {self.crop}, 3), each as preprocessing.view gives it"
+            " of an RGB image; Collection.embed takes pictures of any size",
+        )
+
     def normalise(self, pixels: PixelArray) -> FloatArray:
         """``(pixel / 255 - mean) / std`` of uint8 pixels ``(n, h, w, 3)``, of the same shape."""
-        import numpy as np  # here, for the processes that only decode do without
+        import numpy as np
 
         mean = np.asarray(self.mean, dtype=np.float32)
         std = np.asarray(self.std, dtype=np.float32)

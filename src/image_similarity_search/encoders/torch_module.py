@@ -75,10 +75,12 @@ class TorchEncoder:
         """Embed ``(n, crop, crop, 3)`` uint8 RGB pixels as ``(n, dim)`` float32.
 
         Raises:
+            ConfigError: other pixels than these.
             EncoderOutputError: the module's output has another shape, or it fails.
         """
         if not len(pixels):
             return np.empty((0, self.dim), dtype=np.float32)
+        self.preprocessing.check(pixels)
         rows = self._run(pixels)
         if rows.shape[1] != self.dim:
             raise EncoderOutputError(self.name, f"{rows.shape[1]} values, expected {self.dim}")

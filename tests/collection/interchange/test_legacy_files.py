@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import struct
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +64,7 @@ def test_paths_are_read_as_they_were_written(tmp_path: Path, protocol: int) -> N
 
 
 def _of_another_kind() -> dict[str, tuple[Any, str]]:
-    hnsw, ivf = faiss.IndexHNSWFlat(DIM, 8), faiss.index_factory(DIM, "IVF2,Flat")
-    ivf.train(rows_of(100))
     return {
-        "hnsw": (hnsw, "an IndexHNSWFlat"),
-        "ivf": (ivf, "an IndexIVFFlat"),
         "l1": (faiss.IndexFlat(DIM, faiss.METRIC_L1), "a flat index of another metric"),
         "ids": (faiss.index_factory(DIM, "SQ8"), "an IndexScalarQuantizer"),
         "normalised": (faiss.index_factory(DIM, "L2norm,Flat"), "an IndexPreTransform"),
@@ -80,6 +78,50 @@ def test_an_index_of_another_kind_is_named(tmp_path: Path, kind: str) -> None:
         index.train(rows_of(100))
     write_files(tmp_path, ["a", "b"], rows_of(2), index)
     assert f"it is {name}; expected an IndexFlatL2 or IndexFlatIP" in refused(tmp_path)
+
+
+def _that_keep_all() -> dict[str, Any]:
+    ip = faiss.METRIC_INNER_PRODUCT
+    return {
+        "hnsw": faiss.IndexHNSWFlat(DIM, 8),
+        "hnsw ip": faiss.IndexHNSWFlat(DIM, 8, ip),
+        "ivf": faiss.index_factory(DIM, "IVF4,Flat"),
+        "ivf ip": faiss.index_factory(DIM, "IVF4,Flat", ip),
+        "ivf, most lists empty": faiss.index_factory(DIM, "IVF64,Flat"),
+        "ids": faiss.IndexIDMap(faiss.IndexFlatL2(DIM)),
+        "ids both ways": faiss.IndexIDMap2(faiss.IndexFlatIP(DIM)),
+        "ids of a graph": faiss.IndexIDMap(faiss.IndexHNSWFlat(DIM, 8)),
+        "ids of lists": faiss.IndexIDMap(faiss.index_factory(DIM, "IVF4,Flat")),
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1, 1100])
+@pytest.mark.parametrize("kind", _that_keep_all())
+def test_an_index_that_keeps_all_in_full_is_read(tmp_path: Path, kind: str, count: int) -> None:
+    index, rows, order = _that_keep_all()[kind], rows_of(count), np.arange(count)
+    index.train(rows_of(200))
+    if isinstance(index, faiss.IndexIDMap):
+        order = np.random.default_rng(0).permutation(count)
+        index.add_with_ids(rows[order], order)
+    else:
+        index.add(rows)
+    write_files(tmp_path, [f"{n}" for n in range(count)], rows_of(0), index)
+    files = read_legacy(str(tmp_path))
+    is_ip = index.metric_type == faiss.METRIC_INNER_PRODUCT
+    assert (files.dim, files.metric) == (DIM, "ip" if is_ip else "l2")
+    read = np.concatenate([np.empty((0, DIM), np.float32), *files.rows()])
+    assert np.array_equal(read, rows)
+    whole = (tmp_path / "faiss.index").read_bytes()
+    for length in range(0, len(whole), max(1, len(whole) // 9)):
+        (tmp_path / "faiss.index").write_bytes(whole[:length])
+        assert "faiss.index: " in refused(tmp_path)
+
+
+def test_ids_that_are_no_positions_are_refused_with_a_way_on(tmp_path: Path) -> None:
+    index = faiss.IndexIDMap(faiss.IndexFlatL2(DIM))
+    index.add_with_ids(rows_of(3), np.array([1, 2, 3]))
+    write_files(tmp_path, ["a", "b", "c"], rows_of(0), index)
+    assert "import_embeddings" in refused(tmp_path)
 
 
 def _damaged(change: Callable[[bytearray], object]) -> Callable[[Path], None]:
@@ -113,16 +155,28 @@ def test_a_damaged_index_is_refused(damage: Callable[[Path], None], tmp_path: Pa
     assert "faiss.index: " in refused(tmp_path)
 
 
+@cache
+def _three_of_each() -> list[bytes]:
+    """Files of three rows, of each kind of index."""
+    files = []
+    for index in (faiss.IndexFlatL2(DIM), *_that_keep_all().values()):
+        index.train(rows_of(200))
+        ids = (np.arange(3),) if isinstance(index, faiss.IndexIDMap) else ()
+        (index.add_with_ids if ids else index.add)(rows_of(3), *ids)
+        files.append(faiss.serialize_index(index).tobytes())
+    return files
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_a_damaged_header_never_does_harm(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("old")
+    whole = bytearray(data.draw(st.sampled_from(_three_of_each())))
     write_files(folder, ["a", "b", "c"], rows_of(3))
-    whole = bytearray((folder / "faiss.index").read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
-        whole[data.draw(st.integers(0, 44))] = data.draw(st.integers(0, 255))
+        whole[data.draw(st.integers(0, min(len(whole), 700) - 1))] = data.draw(st.integers(0, 255))
     (folder / "faiss.index").write_bytes(whole)
     try:
         files = read_legacy(str(folder))
@@ -163,7 +217,7 @@ def test_what_is_no_list_of_paths_is_refused(data: bytes, reason: str, tmp_path:
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert "no such folder" in refused(tmp_path / "nowhere")
-    assert "no image_paths.pkl" in refused(tmp_path)
+    assert "no faiss.index with image_paths.pkl" in refused(tmp_path)
     write_files(tmp_path, ["a"], rows_of(1))
     (tmp_path / "faiss.index").unlink()
     assert "no faiss.index" in refused(tmp_path)
@@ -218,3 +272,39 @@ def test_rows_that_are_cut_short_meanwhile_are_noticed(tmp_path: Path) -> None:
     os.truncate(tmp_path / "faiss.index", 50_000)
     with pytest.raises(ImportSourceError, match="can't be read"):
         list(rows)
+
+
+@pytest.mark.parametrize("index_name", ["faiss.index", "index.faiss", "faiss_index.bin"])
+@pytest.mark.parametrize("name", ["paths.pkl", "image_paths.npy", "names.json", "paths.txt"])
+def test_files_of_other_names_are_found_where_there_is_one_of_each(
+    tmp_path: Path, index_name: str, name: str
+) -> None:
+    paths, rows = ["images/a.jpg", "images/ü b.jpg"], rows_of(2)
+    write_files(tmp_path, paths, rows)
+    (tmp_path / "image_paths.pkl").rename(tmp_path / name)
+    (tmp_path / "faiss.index").rename(tmp_path / index_name)
+    if name.endswith(".npy"):
+        np.save(tmp_path / name, np.array(paths))
+    elif not name.endswith(".pkl"):
+        text = json.dumps(paths) if name.endswith(".json") else "\n".join(paths)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    files = read_legacy(str(tmp_path))
+    assert files.paths == paths
+    assert np.array_equal(np.concatenate(list(files.rows())), rows)
+    (tmp_path / "other.pkl").write_bytes(pickle.dumps(["x"]))
+    message = refused(tmp_path)
+    assert "other.pkl" in message
+    assert index_name in message
+    named = read_legacy(str(tmp_path), str(tmp_path / index_name), str(tmp_path / name))
+    assert named.paths == paths
+    assert read_legacy(str(tmp_path), paths_path=str(tmp_path / name)).paths == paths
+
+
+def test_an_array_that_is_no_list_of_paths_is_refused(tmp_path: Path) -> None:
+    write_files(tmp_path, ["a"], rows_of(1))
+    (tmp_path / "image_paths.pkl").unlink()
+    for array in (np.zeros(1), np.array([["a"]]), np.array([""])):
+        np.save(tmp_path / "paths.npy", array)
+        assert "paths.npy" in refused(tmp_path)
+    np.save(tmp_path / "paths.npy", np.array(["a", None]), allow_pickle=True)
+    assert "paths.npy" in refused(tmp_path)

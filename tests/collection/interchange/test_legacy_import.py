@@ -117,6 +117,18 @@ def test_in_place_the_old_files_are_kept() -> None:
     assert not Path("index_data/catalog.new").exists()
 
 
+def test_in_place_files_of_other_names_stay_as_they_are() -> None:
+    os.rename("index_data/image_paths.pkl", "index_data/paths.pkl")
+    os.makedirs("elsewhere")
+    shutil.copy("index_data/faiss.index", "elsewhere/faiss.index")
+    with pytest.raises(ImportSourceError, match="in the collection's place"):
+        taken(faiss_file="elsewhere/faiss.index")
+    os.remove("index_data/faiss.index")
+    taken(faiss_file="elsewhere/faiss.index")
+    assert {"paths.pkl", "catalog.sqlite", "faiss.index"} <= set(os.listdir("index_data"))
+    assert os.listdir("elsewhere") == ["faiss.index"]
+
+
 def test_elsewhere_the_old_files_stay_as_they_are() -> None:
     old = {name: (Path("index_data") / name).read_bytes() for name in os.listdir("index_data")}
     taken(index_dir="new")

@@ -35,6 +35,20 @@ Examples:
     type=click.Path(),
     help="The folder that relative paths start from [default: the current one].",
 )
+@click.option(
+    "--faiss",
+    "faiss_file",
+    metavar="FILE",
+    type=click.Path(),
+    help="The FAISS index [default: faiss.index, or the only one in OLD_DIR].",
+)
+@click.option(
+    "--paths",
+    "paths_file",
+    metavar="FILE",
+    type=click.Path(),
+    help="The list of its paths [default: image_paths.pkl, or the only list in OLD_DIR].",
+)
 @options.encoder
 @click.option(
     "--metric",
@@ -46,13 +60,15 @@ def command(
     old_dir: str,
     index_dir: str,
     relative_to: str,
+    faiss_file: str | None,
+    paths_file: str | None,
     encoder: EncoderSpec | None,
     metric: Metric | None,
     as_json: bool,
 ) -> int:
     """Take over an index of the well-known recipe.
 
-    OLD_DIR has faiss.index and image_paths.pkl.
+    OLD_DIR has faiss.index and image_paths.pkl, or one index and one list by other names.
     No picture is encoded, and the model need not be there: it is resnet50 unless another is named.
     In the index folder itself the old files are kept under other names.
     """
@@ -66,6 +82,8 @@ def command(
                 model=encoder or RECIPE_MODEL,
                 metric=metric,
                 relative_to=relative_to,
+                faiss_file=faiss_file,
+                paths_file=paths_file,
                 progress=progress,
             )
     except KeyboardInterrupt:
@@ -76,7 +94,10 @@ def command(
     else:
         _tell(report)
     if os.path.realpath(old_dir) == os.path.realpath(index_dir):
-        output.say("the old files are kept: faiss.index.legacy and image_paths.pkl.legacy")
+        output.say(
+            "the old files are kept, those in the way as faiss.index.legacy and"
+            " image_paths.pkl.legacy"
+        )
     model = (encoder and encoder.model) or RECIPE_MODEL
     output.say(f"whether {model} made it is found out when the model is first used")
     return exits.OK

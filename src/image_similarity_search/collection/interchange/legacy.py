@@ -42,14 +42,18 @@ def import_legacy(
     model: str | EncoderSpec | Encoder = RECIPE_MODEL,
     metric: Metric | None = None,
     relative_to: str | os.PathLike[str] = ".",
+    faiss_file: str | os.PathLike[str] | None = None,
+    paths_file: str | os.PathLike[str] | None = None,
     progress: ProgressCallback | None = None,
 ) -> LegacyImportReport:
     """Make a collection of an index in the layout of the well-known recipe.
 
-    That is a folder with ``faiss.index`` (an ``IndexFlatL2`` or ``IndexFlatIP``) and
-    ``image_paths.pkl`` (a pickled list of paths, which is read as data and never run). Row ``i``
-    becomes the image with the id ``i + 1``. Nothing is encoded, and the model is not needed; when
-    it is first used, its embeddings are compared with those that were taken over.
+    That is a folder with ``faiss.index`` (an ``IndexFlatL2`` or ``IndexFlatIP``, alone, in an
+    ``IndexIDMap`` with ids from 0 on, or below an ``IndexHNSWFlat``; or an ``IndexIVFFlat``) and
+    ``image_paths.pkl`` (a pickled list of paths, which is read as data and never run); or with one
+    such index and one list by other names: a pickle, an array of text, or as ``iss import`` takes
+    them. Row ``i`` becomes the image with the id ``i + 1``. Nothing is encoded, and the model is
+    not needed; when it is first used, its embeddings are compared with those that were taken over.
 
     Of a picture that is as it was, size, time, content and dimensions are recorded, so that the
     next sync has nothing to do. One that changed since the index was written, and one that the
@@ -57,8 +61,8 @@ def import_legacy(
     its old embedding until the next sync encodes it anew. One that is gone is kept until the next
     sync of its folder.
 
-    The old files stay as they are; in ``index_dir`` itself they are renamed, ``.legacy`` behind
-    their names, when all is done.
+    The old files stay as they are; in ``index_dir`` itself those with the names above are renamed,
+    ``.legacy`` behind them, when all is done.
 
     Args:
         old_dir: the folder of the old index.
@@ -67,6 +71,8 @@ def import_legacy(
         metric: how distance is measured; by default as the old index did: ``l2`` or ``ip``, or
             ``cosine`` if its embeddings are normalised, which gives the same order.
         relative_to: the folder that relative paths start from.
+        faiss_file: the index, where it is not to be found in ``old_dir``.
+        paths_file: the same of the list of paths.
         progress: called now and then.
 
     Raises:
@@ -81,7 +87,8 @@ def import_legacy(
     check_encoder("model", model)
     old_folder, folder = os.path.realpath(checked_path(old_dir)), index_folder(index_dir)
     refuse_existing(folder)  # it is said at once, and not what else may be wrong there
-    files = read_legacy(old_folder)
+    named = ["" if one is None else checked_path(one) for one in (faiss_file, paths_file)]
+    files = read_legacy(old_folder, *named)
     identity = _identity(files, model, metric)
     report = LegacyImportReport(metric=identity.metric)
     in_place = folder == old_folder and not files.paths_path.endswith(legacy_files.KEPT)
