@@ -164,7 +164,7 @@ def test_a_model_without_a_name_is_refused(
 
     with (
         Collection.open(tmp_path / "index", encoder=Own(), create=True) as collection,
-        pytest.raises(ConfigError, match="goes by a name"),
+        pytest.raises(ConfigError, match="whose model has a name"),
     ):
         collection.sync(photos, on=cluster.address)
 

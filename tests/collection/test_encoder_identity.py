@@ -125,7 +125,7 @@ def test_a_model_file_that_was_moved_is_known_by_its_content(
     picture = next(photos.rglob("*.jpg"))
     with (
         Collection.open(tmp_path / "i") as collection,
-        pytest.raises(EncoderUnavailableError, match="Say where it is now"),
+        pytest.raises(EncoderUnavailableError, match="Give its new location"),
     ):
         collection.search(picture)
     with Collection.open(tmp_path / "i", encoder=str(moved / "mine.onnx")) as collection:
@@ -169,9 +169,9 @@ def test_a_collection_of_before_specs_still_opens(index: Path, tmp_path: Path) -
         (
             EncoderSpec(weights="x"),
             ConfigError,
-            "the model that they are of with it, such as --model",
+            "the model that they belong to as well, such as --model",
         ),
-        (EncoderSpec("timm:x", weights="x"), ConfigError, "a model of the table with it"),
+        (EncoderSpec("timm:x", weights="x"), ConfigError, "a built-in model with it"),
         (EncoderSpec("no.onnx"), EncoderUnavailableError, "can't be read"),
     ],
 )

@@ -170,7 +170,7 @@ def test_folders_are_found_by_any_path_that_leads_there(
     for folder, count in expected.items():
         assert collection.count(Filter(folder=folder)) == count, folder
     for folder in ("photos/nowhere", "phot"):
-        with pytest.raises(FolderNotFoundError, match="no image of this collection"):
+        with pytest.raises(FolderNotFoundError, match="no indexed images"):
             collection.count(Filter(folder=folder))
 
 

@@ -103,10 +103,10 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
         _tower(tmp_path, text_model(dim=5)).encode(["red"])
     with pytest.raises(EncoderUnavailableError, match="text tower takes pixels"):
         _tower(tmp_path, models.mean_colour())
-    with pytest.raises(EncoderOutputError, match="error of its text tower"):
+    with pytest.raises(EncoderOutputError, match="error of its text encoder"):
         _tower(tmp_path, text_model(tokens=4)).encode(["red blue green"])
     (tmp_path / "words.json").write_text("{}")
-    with pytest.raises(EncoderUnavailableError, match="no tokenizer"):
+    with pytest.raises(EncoderUnavailableError, match="not a readable tokenizer"):
         TextEncoder("tiny", str(tmp_path / "text.onnx"), str(tmp_path / "words.json"), 3, 9)
 
 

@@ -25,9 +25,9 @@ class ChangingTools:
     def change_tags(
         self,
         ids: Ids,
-        add: Annotated[list[str], Field(max_length=100, description="Tags to put to them.")] = [],  # noqa: B006 - nothing changes it
+        add: Annotated[list[str], Field(max_length=100, description="Tags to add to them.")] = [],  # noqa: B006 - nothing changes it
         remove: Annotated[
-            list[str], Field(max_length=100, description="Tags to take from them.")
+            list[str], Field(max_length=100, description="Tags to remove from them.")
         ] = [],  # noqa: B006 - nothing changes it
     ) -> ChangedOut:
         """Put tags to images and take others away; says how many have other tags now.
@@ -40,14 +40,14 @@ class ChangingTools:
         self,
         context: Context[Any, Any],
         folder: Annotated[
-            str, Field(description="Path of an indexed folder, as describe_collection has it.")
+            str, Field(description="Path of an indexed folder, as describe_collection lists it.")
         ],
     ) -> SyncOut:
         """Bring the collection up to date with an indexed folder: new, changed, vanished files."""
         known = self._collection.roots()
         if folder not in known:
             there = ", ".join(known) or "none"
-            raise FolderNotFoundError(folder, f"it was not indexed; these were: {there}")
+            raise FolderNotFoundError(folder, f"not an indexed folder; indexed are: {there}")
         return SyncOut.of(self._collection.sync(folder, progress=reporter(context)))
 
     def remove_images(self, ids: Ids) -> ChangedOut:

@@ -65,7 +65,7 @@ class Among(FilterIn):
         return Filter(**self.model_dump(exclude_defaults=True))
 
 
-Where = Annotated[Among | None, Field(description="Only images that meet these conditions.")]
+Where = Annotated[Among | None, Field(description="Only images that match this filter.")]
 
 
 class ReadingTools:
@@ -93,7 +93,7 @@ class ReadingTools:
             str | None,
             Field(
                 description="Absolute path of a picture file to search by, in a folder that"
-                " describe_collection names. It need not be in the collection."
+                " describe_collection lists. It need not be in the collection."
             ),
         ] = None,
         id: Annotated[  # noqa: A002 - what it is called in every answer
@@ -104,31 +104,32 @@ class ReadingTools:
             Field(
                 min_length=1,
                 max_length=1_000,
-                description="Words to search by; only where describe_collection says `text`.",
+                description="Text to search by; only if describe_collection says `text`.",
             ),
         ] = None,
         unlike: Annotated[
-            list[Id], Field(max_length=31, description="Ids of images to be less like.")
+            list[Id],
+            Field(max_length=31, description="Ids of images that hits should be less like."),
         ] = [],  # noqa: B006 - nothing changes it; the schema shows it
         region: Annotated[
             RegionIn | None,
-            Field(description="Only this part of the picture of `path`, or else of `id`."),
+            Field(description="Use only this part of the picture of `path`, or else of `id`."),
         ] = None,
-        k: Annotated[K, Field(description="How many hits, at most.")] = 10,
+        k: Annotated[K, Field(description="Maximum number of hits.")] = 10,
         threshold: Annotated[
             Least | None,
             Field(
-                description="No hits with a lower score: a number, or same-picture, same-object,"
-                " same-kind where describe_collection has `thresholds`."
+                description="Leave out hits with a lower score: a number, or same-picture,"
+                " same-object or same-kind if describe_collection has `thresholds`."
             ),
         ] = None,
         filter: Where = None,  # noqa: A002 - what it is called over HTTP
         options: Annotated[
             OptionsIn | None,
-            Field(description="Mirrored and turned versions, copies folded, what was liked."),
+            Field(description="Find mirrored and rotated versions, fold copies, use feedback."),
         ] = None,
         thumbnails: Annotated[
-            int, Field(ge=0, le=20, description="Show small pictures of so many of the first hits.")
+            int, Field(ge=0, le=20, description="Number of hits to show thumbnails of.")
         ] = 0,
     ) -> Annotated[CallToolResult, SearchOut]:
         """Find the images most like a picture, an image of the collection, or words.
@@ -153,7 +154,7 @@ class ReadingTools:
     def get_image(
         self,
         id: Annotated[Id, Field(description="The image's id, as in every answer.")],  # noqa: A002 - as above
-        thumbnail: Annotated[bool, Field(description="Show the picture, small.")] = True,
+        thumbnail: Annotated[bool, Field(description="Show a thumbnail.")] = True,
     ) -> Annotated[CallToolResult, Details]:
         """Show an image of the collection and all that is known of it.
 
@@ -167,8 +168,8 @@ class ReadingTools:
     def list_images(
         self,
         filter: Where = None,  # noqa: A002 - what it is called over HTTP
-        after: Annotated[int, Field(ge=0, description="Start behind this id.")] = 0,
-        limit: Annotated[int, Field(ge=1, le=500, description="How many, at most.")] = 50,
+        after: Annotated[int, Field(ge=0, description="Start after this id.")] = 0,
+        limit: Annotated[int, Field(ge=1, le=500, description="Maximum number of images.")] = 50,
     ) -> PageOut:
         """List images in order of id, a page at a time, and say how many there are in all.
 
@@ -188,13 +189,13 @@ class ReadingTools:
         level: Annotated[
             DuplicateLevel,
             Field(
-                description="The least alike that counts: exact (the same bytes), same (resized or"
-                " saved anew), near (cut, lettered, mirrored, other colours), similar (alike, but"
-                " no copies)."
+                description="Lowest level of similarity to report: exact (the same bytes), same"
+                " (resized or saved again), near (cropped, with text added, mirrored, other"
+                " colours), similar (alike, but not copies)."
             ),
         ] = "near",
         filter: Where = None,  # noqa: A002 - what it is called over HTTP
-        limit: Annotated[int, Field(ge=1, le=200, description="How many groups, at most.")] = 20,
+        limit: Annotated[int, Field(ge=1, le=200, description="Maximum number of groups.")] = 20,
     ) -> GroupsOut:
         """Find images that are the same, or nearly, in groups, and say which of each to keep.
 
@@ -223,7 +224,7 @@ class ReadingTools:
             raise ConfigError("query", None, "path, id or text")
         part = region.part() if region else None
         if part and path is None and id_ is None:
-            raise ConfigError("region", region, "a path or an id that it is a part of")
+            raise ConfigError("region", region, "a path or an id to take the region from")
         seen_anew = part is not None or len(how.ways) > 1
         examples = []
         if path is not None:
@@ -251,7 +252,9 @@ class ReadingTools:
                 data = base64.b64encode(self._pictures.thumbnail(record)).decode()
                 content.append(ImageContent(data=data, mime_type="image/jpeg"))
             except ImageError as error:  # the rest of the answer is as good without
-                content.append(TextContent(text=f"no picture of image {record.id}: {error.reason}"))
+                content.append(
+                    TextContent(text=f"no thumbnail of image {record.id}: {error.reason}")
+                )
         return CallToolResult(
             content=list(content), structured_content=answer.model_dump(mode="json")
         )

@@ -174,7 +174,7 @@ def _check_file(path: str) -> None:
     except OSError as error:
         raise ImageUnreadableError(path, f"{_refused(error)}; nothing was added") from error
     if not S_ISREG(mode):
-        reason = "no regular file" if mode else "no such file"
+        reason = "not a regular file" if mode else "no such file"
         reason = "a folder: use 'iss index'" if S_ISDIR(mode) else reason
         raise ImageNotFoundError(path, f"{reason}; nothing was added")
 
@@ -192,7 +192,7 @@ def _mode(path: str) -> int:
 
 
 def _refused(error: OSError) -> str:
-    return f"it can't be looked at: {(error.strerror or str(error)).lower()}"
+    return f"it can't be checked: {(error.strerror or str(error)).lower()}"
 
 
 @contextmanager
@@ -264,7 +264,7 @@ def problem_of_copy(
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return CollectionUnwritableError(
             tempfile.gettempdir(),
-            "objects are copied there while they are read, and it has no room",
-            "make room there, or set TMPDIR to another folder",
+            "objects are copied there while they are read, but it is full",
+            "free disk space there, or set TMPDIR to another folder",
         )
     return problem_with(address, error)

@@ -31,7 +31,7 @@ def listed_pictures(name: str, pictures: object) -> list[Any]:
     Raises:
         ConfigError: it is one, whose letters, bytes or rows would be taken for some.
     """
-    expected = "a list, also of one"
+    expected = "a list"
     if isinstance(pictures, np.ndarray) and pictures.ndim in (2, 3):
         raise ConfigError(name, f"an array of shape {pictures.shape}", expected)
     return listed(name, pictures, expected)
@@ -110,6 +110,6 @@ def image_of(picture: Picture, side: int) -> Image.Image:
     raise ConfigError(
         "query",
         type(picture).__name__,
-        "the path or the bytes of a picture file, a PIL image, a uint8 array (h, w, 3),"
-        " the id of an image of this collection, or a Text",
+        "the path or the bytes of a picture file, a PIL image, an RGB uint8 array (h, w,"
+        " 3), the id of an image of this collection, or a Text",
     )

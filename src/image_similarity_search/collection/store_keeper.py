@@ -99,7 +99,7 @@ class StoreKeeper:
     def made_anew(self, why: str) -> FaissStore:
         """Another store instead of the current one, which contradicts the catalog."""
         with self._lock:
-            _log.warning("%s contradicts the catalog (%s): it is made anew", self.path, why)
+            _log.warning("%s contradicts the catalog (%s): rebuilding it", self.path, why)
             store = self._rebuilt()
             self._hold(store)
             self._save(store)
@@ -230,8 +230,8 @@ class StoreKeeper:
                 # it is written at the end; a computer may use a shared one for the first time
                 first = missing and (self._catalog.is_shared or another_writes(self._folder))
                 level = logging.INFO if first else logging.WARNING
-                problem = f"{self.path} is not there" if missing else error
-                _log.log(level, "%s; it is made anew from the catalog", problem)
+                problem = f"{self.path} is missing" if missing else error
+                _log.log(level, "%s; rebuilding it from the catalog", problem)
             return self._new()
 
     def _checked(self, store: FaissStore) -> FaissStore:
@@ -243,7 +243,7 @@ class StoreKeeper:
             why = self._catalog.history.why_not(store.moment)
             if why and store.moment.generation:  # a new one takes all that there is
                 level = logging.INFO if why == TOO_OLD else logging.WARNING
-                _log.log(level, "%s: %s; it is made anew", self.path, why)
+                _log.log(level, "%s: %s; rebuilding it", self.path, why)
                 return self._rebuilt()
             if store is self._store and self._few_changes(store):
                 self._follow(store, now)
@@ -253,7 +253,7 @@ class StoreKeeper:
                 return self._rebuilt()
             self._catch_up(store, now)
             if len(store) != count:
-                _log.warning("%s contradicts the catalog: it is made anew", self.path)
+                _log.warning("%s contradicts the catalog: rebuilding it", self.path)
                 return self._rebuilt()
             return self._rebuilt() if store.outdated(count) else store
 
@@ -292,7 +292,7 @@ class StoreKeeper:
             rows = part.comparable(self._catalog.identity.metric)
             store.upsert(part.ids, rows)
             self._changes += len(part.ids)
-        _log.debug("the store is at generation %d, it was at %d", now.generation, then)
+        _log.debug("the search index is at generation %d, it was at %d", now.generation, then)
         store.moment = now
 
     def _save(self, store: FaissStore) -> None:
@@ -300,7 +300,7 @@ class StoreKeeper:
         try:
             self._write(store)
         except (CollectionError, StoreError) as error:
-            _log.info("the store's file is not written now: %s", error)
+            _log.info("the search index file is not written now: %s", error)
 
     def _write(self, store: FaissStore, about_to_be: Mapping[str, str] | None = None) -> None:
         """Write the file; ``about_to_be`` is what the catalog does not say yet."""

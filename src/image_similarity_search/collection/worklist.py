@@ -73,6 +73,6 @@ def _translated() -> Iterator[None]:
     except OSError as error:
         raise CollectionUnwritableError(
             tempfile.gettempdir(),
-            f"the list of new files, which is kept there, has no room ({error.strerror or error})",
-            "make room there, or set TMPDIR to another folder",
+            f"no room for the list of new files, which is kept there ({error.strerror or error})",
+            "free disk space there, or set TMPDIR to another folder",
         ) from error

@@ -27,8 +27,8 @@ from image_similarity_search.types import FloatArray, ImageRecord, Region
 
 _log = logging.getLogger(__name__)
 
-_BUSY = Kind(503, "busy", "The service is busy", 1)
-_FETCHING = Kind(503, "text-loading", "What understands words is being fetched", 10)
+_BUSY = Kind(503, "busy", "Service busy", 1)
+_FETCHING = Kind(503, "text-loading", "The text model is being downloaded", 10)
 _WORDS_SECONDS = 5.0  # that a request waits for what understands words
 _WHOLE_FILES = 4  # of a collection, in memory to be decoded
 _CHANGES = 8  # of a collection, at work or waiting
@@ -77,7 +77,7 @@ class Served:
         try:
             _ = self.collection.encoder  # made now, not while the first picture waits
         except EncoderNotHereError as error:
-            _log.warning("%s: no picture can be searched by, for %s", self.folder, error)
+            _log.warning("%s: searching by new pictures is not possible: %s", self.folder, error)
 
     def kept_thumbnail(self, id_: int) -> bytes | None:
         """The small picture of an image, if one is kept; its file is not read."""
@@ -204,7 +204,7 @@ class Desk:
                 served.understood = True
                 return rows
             except TimeoutError:
-                detail = "that takes minutes, the first time; all else goes on"
+                detail = "the first download takes minutes; other requests work"
                 raise Refusal(_FETCHING, detail) from None
             finally:
                 work.cancel()  # where it has not begun

@@ -21,7 +21,7 @@ from image_similarity_search.service.served import Desk, Served
 from image_similarity_search.service.settings import Settings
 from image_similarity_search.service.shelf import Shelf
 
-_READ_ONLY = Kind(403, "read-only", "The service changes nothing")
+_READ_ONLY = Kind(403, "read-only", "The service is read-only")
 
 
 class Service:

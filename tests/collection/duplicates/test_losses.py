@@ -115,14 +115,14 @@ def test_of_the_same_bytes_the_one_with_sidecars_stays(
     (folder.path / "second live.jpg.supplemental-metadata.json").write_text("{}")
     collection.sync(folder.path)
     (group,) = collection.duplicates("exact").groups
-    assert (group.keep.path, group.why) == (str(live), "with files beside it")
+    assert (group.keep.path, group.why) == (str(live), "has accompanying files")
     assert group.others[0].lost == ()
 
     first.with_suffix(".MOV").write_bytes(_FILM)
     first.with_suffix(".xmp").write_text("five stars")
     groups = collection.duplicates("exact").groups
     assert groups[0].keep.path == str(first)
-    assert groups[0].others[0].lost == ("a .json beside it",)
+    assert groups[0].others[0].lost == ("a .json file next to it",)
     left = collection.resolve_duplicates(groups, "delete", dry_run=True).left
     assert [deed.path for deed in left] == [str(live)]
     assert not collection.resolve_duplicates(groups, "hardlink", dry_run=True).left

@@ -295,7 +295,10 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(name: str) -> None:
 
 _TABLES: dict[str, tuple[Callable[[FloatArray], dict[str, Any]], str]] = {
     "no embeddings": (lambda _: {"path": names()}, "has no such lists"),
-    "two": (lambda a: {"path": names(), "a": list(a), "b": list(a)}, "lists of numbers are: a, b"),
+    "two": (
+        lambda a: {"path": names(), "a": list(a), "b": list(a)},
+        "columns of number lists: a, b",
+    ),
     "no path": (lambda a: {"embedding": list(a)}, "which column has the paths"),
     "of many lengths": (
         lambda a: {"path": names(), "embedding": [*a[:7], a[7][:4], *a[8:]]},
@@ -327,7 +330,7 @@ def test_a_table_of_another_form_is_refused(
     [
         ("list.json", b"{}", "expected a list of paths"),
         ("list.json", b"[1]", "item 0 is no path: 1"),
-        ("list.json", b"[", "no JSON"),
+        ("list.json", b"[", "not JSON"),
         ("list.csv", b"", "which column has the paths"),
         ("list.csv", b"a,b\n1,2\n", "of text are: a, b"),
         ("list.csv", b"path,b\n1\n", "row 0 has 1 values, not 2"),

@@ -146,7 +146,7 @@ _NO_LISTS: dict[str, tuple[bytes, str]] = {
     "bytes": (pickle.dumps([b"a"]), "something else than plain data"),
     "an empty path": (pickle.dumps(["a", ""]), "item 1 is no path"),
     "a NUL": (pickle.dumps(["a\0b"]), "item 0 is no path"),
-    "two": (pickle.dumps(["a"]) * 2, "something follows"),
+    "two": (pickle.dumps(["a"]) * 2, "more data after the list"),
     "text": (b"images/a.jpg\nimages/b.jpg\n", "expected a list of text"),
     "nothing": (b"", "damaged"),
 }

@@ -33,13 +33,13 @@ Examples:
     default=".",
     metavar="DIR",
     type=click.Path(),
-    help="The folder that relative paths start from [default: the current one].",
+    help="Base folder of relative paths [default: the current folder].",
 )
-@options.encoder
+@options.encoder_of_legacy
 @click.option(
     "--metric",
     type=click.Choice(["cosine", "l2", "l1", "ip"]),
-    help="How distance is measured [default: as the old index does].",
+    help="Distance measure [default: that of the old index].",
 )
 @options.as_json
 def command(
@@ -50,11 +50,10 @@ def command(
     metric: Metric | None,
     as_json: bool,
 ) -> int:
-    """Take over an index of the well-known recipe.
+    """Import an index made by the ResNet-50 + FAISS tutorial.
 
-    OLD_DIR has faiss.index and image_paths.pkl.
-    No picture is encoded, and the model need not be there: it is resnet50 unless another is named.
-    In the index folder itself the old files are kept under other names.
+    OLD_DIR holds faiss.index and image_paths.pkl. No picture is encoded, and the model is not
+    needed. If OLD_DIR is the index folder, the old files are kept under other names.
     """
     from image_similarity_search.collection.interchange.legacy import RECIPE_MODEL, import_legacy
 
@@ -69,16 +68,16 @@ def command(
                 progress=progress,
             )
     except KeyboardInterrupt:
-        output.say("interrupted; nothing was made, run it again")
+        output.say("interrupted; nothing was imported, run the command again")
         return exits.INTERRUPTED
     if as_json:
         output.write_json(asdict(report))
     else:
         _tell(report)
     if os.path.realpath(old_dir) == os.path.realpath(index_dir):
-        output.say("the old files are kept: faiss.index.legacy and image_paths.pkl.legacy")
+        output.say("the old files were kept as faiss.index.legacy and image_paths.pkl.legacy")
     model = (encoder and encoder.model) or RECIPE_MODEL
-    output.say(f"whether {model} made it is found out when the model is first used")
+    output.say(f"{model} is checked against the embeddings when it is first used")
     return exits.OK
 
 
@@ -87,9 +86,9 @@ def _tell(report: LegacyImportReport) -> None:
     line = ", ".join(f"{name.replace('_', ' ')} {getattr(report, name):,}" for name in counts)
     output.write(f"{line} in {report.seconds:.1f} s (metric {report.metric})")
     if report.missing:
-        output.say("of the missing no picture is where it was; 'iss index FOLDER' forgets them")
+        output.say("missing: the picture files are gone; 'iss index FOLDER' drops them")
     if report.to_encode:
         output.say(
-            "those to encode changed since, or the recipe does not see them upright and opaque;"
-            " 'iss index FOLDER' encodes them"
+            "to encode: changed since, or rotated or transparent, which the tutorial"
+            " ignores; 'iss index FOLDER' encodes them"
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from image_similarity_search.errors import CollectionUnavailableError, CollectionUnwritableError
 
-_UNREAD = "let yourself read it, or put it aside: the collection can be searched without it"
+_UNREAD = "change its permissions, or move it away: the collection can be searched without it"
 
 
 class JsonLines:

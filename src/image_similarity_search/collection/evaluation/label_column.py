@@ -22,9 +22,7 @@ def by_column(records: Iterable[ImageRecord], column: str) -> dict[int, str]:
             address, _, name = record.path.rpartition("/")
             rows.setdefault(file_of(address), {})[int(name.partition("-")[0])] = record.id
     if not rows:
-        expected = (
-            "images that are rows of Parquet files, for a column of these to say their groups"
-        )
+        expected = "images from Parquet files, whose column names their groups"
         raise ConfigError("truth", f"column:{column}", expected)
     found = {}
     for file, ids in rows.items():
@@ -40,7 +38,7 @@ def _values(file: str, column: str) -> list[object]:
     try:
         pa, parquet = arrow()
     except ParquetMissingError as error:
-        raise ConfigError("truth", truth, "pyarrow to be there", str(error)) from error
+        raise ConfigError("truth", truth, "pyarrow to be installed", str(error)) from error
     try:
         with open(file, "rb") as data:
             table = parquet.ParquetFile(data, pre_buffer=False)
@@ -51,4 +49,4 @@ def _values(file: str, column: str) -> list[object]:
             values: list[object] = table.read([column]).column(column).to_pylist()
             return values
     except (pa.ArrowException, OSError) as error:
-        raise ConfigError("truth", truth, f"a Parquet file that can be read at {file}") from error
+        raise ConfigError("truth", truth, f"a readable Parquet file at {file}") from error
