@@ -220,5 +220,5 @@ def test_what_was_made_before_there_was_a_fit_is_cut(index: Path) -> None:
     for asked in (None, EncoderSpec(**spec), EncoderSpec(fit="crop")):
         with Collection.open(index, encoder=asked) as collection:
             assert collection.encoder.preprocessing.fit == "crop"
-    with pytest.raises(CollectionMismatchError, match="fit is crop, but stretch was asked for"):
+    with pytest.raises(CollectionMismatchError, match="fit is crop, but stretch was requested"):
         Collection.open(index, encoder=EncoderSpec(fit="stretch"))

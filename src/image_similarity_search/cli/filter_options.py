@@ -44,18 +44,20 @@ def unknown_in(where: Filter | None, collection: Collection) -> Iterator[str]:
     tags = collection.tags()
     missing = [tag for tag in where.tags if tag not in tags]
     if missing:
-        yield f"no image has the tag {', '.join(missing)}; there are: {_most(tags)}"
+        yield f"no image has the tag {', '.join(missing)}; {_known('tags', tags)}"
     if where.camera is not None:
         cameras, wanted = collection.cameras(), where.camera.casefold()
         if not any(wanted in name.casefold() for name in cameras):
-            yield f"no camera name contains {where.camera}; there are: {_most(cameras)}"
+            yield f"no camera name contains {where.camera}; {_known('cameras', cameras)}"
 
 
-def _most(counts: dict[str, int]) -> str:
-    """The names that count most."""
+def _known(what: str, counts: dict[str, int]) -> str:
+    """The names that count most, where there are any."""
+    if not counts:
+        return f"there are no {what} in the collection"
     names = sorted(counts, key=lambda name: -counts[name])
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more or "none"
+    return f"known {what}: {', '.join(names[:_NAMED])}{more}"
 
 
 class _Renamed(click.Option):

@@ -188,21 +188,30 @@ _WEIGHTS = click.option(
     help="Local file with the model's weights: .onnx, .safetensors or torch .pth.",
 )
 _PREPROCESSING = (
-    click.option("--resize", type=int, metavar="PIXELS", help="Resize the short side to PIXELS."),
     click.option(
-        "--crop", type=int, metavar="PIXELS", help="Crop a centred square of PIXELS x PIXELS."
+        "--resize",
+        type=int,
+        metavar="PIXELS",
+        help="Resize the short side to PIXELS [default: the model's].",
+    ),
+    click.option(
+        "--crop",
+        type=int,
+        metavar="PIXELS",
+        help="Crop a centred square of PIXELS x PIXELS [default: the model's].",
     ),
     click.option(
         "--interpolation",
         type=click.Choice(
             ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos", "hamming-bicubic"]
         ),
-        help="Interpolation used to resize pictures.",
+        help="Interpolation used to resize pictures [default: the model's].",
     ),
     click.option(
         "--fit",
         type=click.Choice(["crop", "stretch"]),
-        help="crop: cut out the centred square; stretch: squeeze the whole picture into a square.",
+        help="crop: cut out the centred square; stretch: squeeze the whole picture into a square"
+        " [default: the model's; crop if --resize and --crop differ].",
     ),
 )
 

@@ -28,7 +28,7 @@ Examples:
   iss index ~/Pictures --exclude 'thumbs' --exclude '*.gif'
   iss index products/ --index-dir products.index --model resnet50 --metric l2
   iss index s3://bucket/photos
-  iss index scans/ --resize 512 --crop 448 --interpolation bicubic
+  iss index scans/ --resize 448 --crop 448
 """,
 )
 @click.argument("folder", type=click.Path(readable=False))
