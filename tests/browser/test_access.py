@@ -141,13 +141,13 @@ def test_hits_are_judged_by_fingers(site: Site, visitor: Visitor, scheme: str) -
     assert picture
     assert name
     for label in ("Relevant", "Not relevant"):
-        box = cell.get_by_role("button", name=label).bounding_box()
+        box = cell.get_by_role("button", name=label, exact=True).bounding_box()
         assert box
         assert min(box["width"], box["height"]) >= 44
         assert box["y"] >= picture["y"] + picture["height"]  # nothing of the picture is covered
         assert box["x"] >= name["x"] + name["width"]
         assert box["x"] + box["width"] <= PHONE[0]
-    cell.get_by_role("button", name="Relevant").tap()
+    cell.get_by_role("button", name="Relevant", exact=True).tap()
     page.wait_for_url("**/?like=1&liked=*")
     wait_for_search(page)
     pressed = page.locator(".cell", has=page.locator("[data-act=like][aria-pressed=true]"))

@@ -47,7 +47,7 @@ def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
     def judge(name: str, label: str) -> None:
         cell = page.locator(".cell", has=page.get_by_role("link", name=f"Search by {name}"))
         cell.hover()
-        cell.get_by_role("button", name=label).click()
+        cell.get_by_role("button", name=label, exact=True).click()
 
     judge(liked, "Relevant")
     page.wait_for_url("**/?like=1&liked=*")
@@ -58,8 +58,8 @@ def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
     judge(disliked, "Not relevant")
     page.wait_for_url("**/?like=1&liked=*&disliked=*")
     until(lambda: disliked not in names(page, 64))
-    assert page.locator("#judged-text").text_content() == "1 meant, 1 not meant"
-    page.get_by_role("button", name="Forget").click()
+    assert page.locator("#judged-text").text_content() == "1 relevant, 1 not relevant"
+    page.get_by_role("button", name="Clear", exact=True).click()
     page.wait_for_url("**/?like=1")
     until(lambda: disliked in names(page, 64))
     assert meant.count() == 0
@@ -90,7 +90,7 @@ def test_no_more_than_eight_examples(site: Site, visitor: Visitor) -> None:
     wait_for_search(page)
     page.locator(".cell").first.hover()
     page.locator(".cell").first.get_by_role("button", name="More like this").click()
-    page.get_by_text("No more than 8 pictures at once.").wait_for()
+    page.get_by_text("At most 8 pictures at once.").wait_for()
     assert page.url == address
 
 

@@ -36,7 +36,7 @@ def test_an_update_is_watched_live(own_site: Site, visitor: Visitor) -> None:
     assert page.locator("#job").is_hidden()
     (own_site.pictures / "Fish" / "fish 1.jpg").unlink()
     page.get_by_role("button", name="Update").click()
-    page.get_by_text("Up to date: 1 gone").wait_for(timeout=90_000)
+    page.get_by_text("Up to date: 1 removed").wait_for(timeout=90_000)
     page.locator("#status", has_text="63 pictures").wait_for()
 
 
@@ -227,9 +227,9 @@ def test_colours_are_chosen_and_kept(site: Site, visitor: Visitor) -> None:
     assert light != dark
     page.reload()
     assert background() == light
-    page.get_by_role("button", name="Colours: light").click()
+    page.get_by_role("button", name="Theme: light").click()
     assert background() == dark
-    page.get_by_role("button", name="Colours: dark").click()
+    page.get_by_role("button", name="Theme: dark").click()
     page.get_by_role("button", name="Theme: system").wait_for()
 
 
@@ -258,7 +258,7 @@ def test_two_collections(furnished: Path, tmp_path: Path, visitor: Visitor) -> N
         wait_for_search(page)
         assert page.get_by_label("Collection").input_value() == "few"
         page.goto(f"{url}/?c=former&like=1")
-        page.get_by_text("There is no collection former here.").wait_for()
+        page.get_by_text("There is no collection former.").wait_for()
         page.locator("#status", has_text="64 pictures").wait_for()
 
 

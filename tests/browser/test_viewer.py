@@ -148,7 +148,7 @@ def test_what_browsers_show_not_or_sideways_is_shown_as_a_preview(
     assert dialog.get_by_role("link", name="Download").is_visible()
     page.goto(f"{own_site.url}/?like={wide.id}&view={turned.id}")
     until(lambda: image.evaluate(_SIZE) == [40, 60])
-    dialog.get_by_text("taken Jun 1, 2023, 12:05 · Canon EOS 5D · file changed ").wait_for()
+    dialog.get_by_text("taken Jun 1, 2023, 12:05 · Canon EOS 5D · file modified ").wait_for()
     page.keyboard.press("Escape")
     page.locator(".example img.whole").wait_for()
     page.locator(".cell img.there").first.wait_for()

@@ -401,13 +401,13 @@ function setUp() {
 
 function setUpTheme() {
   const next = { auto: "light", light: "dark", dark: "auto" };
-  const words = { auto: "as the system", light: "light", dark: "dark" };
+  const words = { auto: "system", light: "light", dark: "dark" };
   const root = document.documentElement;
   const show = () => {
     const theme = root.dataset.theme ?? "auto";
     byId("theme").querySelector("use").setAttribute("href", `#i-${theme}`);
-    byId("theme-label").textContent = `Colours: ${words[theme]}`;
-    byId("theme").title = `Colours: ${words[theme]}`;
+    byId("theme-label").textContent = `Theme: ${words[theme]}`;
+    byId("theme").title = `Theme: ${words[theme]}`;
   };
   byId("theme").addEventListener("click", () => {
     const theme = next[root.dataset.theme ?? "auto"];
