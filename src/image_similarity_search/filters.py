@@ -44,7 +44,7 @@ Moment: TypeAlias = "datetime | date | str"
 _DATES = "a date such as 2024-05-17 (2024-05, 2024), or with a time as in 2024-05-17T18:30"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_TAG = 100
-_TAG = f"text of at most {_LONGEST_TAG} characters"
+_TAG = f"text of 1 to {_LONGEST_TAG} characters"
 _TOLERANCE = 0.02  # of a ratio: 3000 to 1996 is 3 to 2
 _MOST = 1e9
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")

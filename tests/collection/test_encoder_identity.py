@@ -164,7 +164,7 @@ def test_a_collection_of_before_specs_still_opens(index: Path, tmp_path: Path) -
     [
         (EncoderSpec("resnet5"), UnknownEncoderError, r"resnet50, .*an \.onnx file, timm:NAME"),
         (EncoderSpec(crop=300, fit="crop"), ConfigError, r"crop is 300; expected 1 to 224 pixels"),
-        (EncoderSpec("colour-texture", resize=99), ConfigError, "colour-texture is made for it"),
+        (EncoderSpec("colour-texture", resize=99), ConfigError, "colour-texture needs it"),
         (EncoderSpec("colour-texture", weights="x"), ConfigError, "has no weights"),
         (
             EncoderSpec(weights="x"),

@@ -101,7 +101,7 @@ def test_towers_of_other_shapes(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(EncoderOutputError, match="expected \\(1, 3\\)"):
         _tower(tmp_path, text_model(dim=5)).encode(["red"])
-    with pytest.raises(EncoderUnavailableError, match="text tower takes pixels"):
+    with pytest.raises(EncoderUnavailableError, match="text encoder takes pixels"):
         _tower(tmp_path, models.mean_colour())
     with pytest.raises(EncoderOutputError, match="error of its text encoder"):
         _tower(tmp_path, text_model(tokens=4)).encode(["red blue green"])

@@ -141,7 +141,7 @@ def _put(database: Database, path: str, aside: str) -> str:
             # brought up to date it would take the lock that is held
             with closing(Database(path, as_it_is=True)) as former:
                 if Meta(former).read()["id"] != Meta(database).read()["id"]:
-                    remedy = "give another index folder, or move that one away"
+                    remedy = "use another index folder, or move that one away"
                     raise CollectionExistsError(os.path.dirname(path), remedy)
                 _use_up_ids(database, former)
                 former.copy_to(copy, journal="DELETE")

@@ -113,7 +113,7 @@ def test_one_of_each_group_stays_and_the_rest_is_gone(
     undone = collection.undo_duplicates()
     if action == "delete":
         assert len(undone.left) == 3
-        assert "for good" in undone.left[0].problem
+        assert "permanently" in undone.left[0].problem
         assert sorted(_state(pictures)) == ["a.png", "other.png"]
     else:
         assert not undone.left
@@ -558,7 +558,7 @@ def test_what_can_not_be_a_folder_to_move_to_is_refused_before_it_is_promised(
     collection: Collection, pictures: Path, *, below: bool
 ) -> None:
     file = pictures / "other.png"
-    with pytest.raises(ConfigError, match=r"other\.png is none"):
+    with pytest.raises(ConfigError, match=r"other\.png is not a folder"):
         _resolve(collection, "move", file / "folder" if below else file, dry=True)
 
 

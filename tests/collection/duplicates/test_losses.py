@@ -86,7 +86,7 @@ def test_only_what_holds_no_more_goes(collection: Collection, folder: _Folder) -
     assert gone == {"saved as.png", "sent.jpg", "smaller.jpg"}
     assert {os.path.basename(deed.path): deed.problem.split(": ")[1] for deed in report.left} == {
         "dated.jpg": "the time taken, the camera",
-        "live.jpg": "a .mov beside it",
+        "live.jpg": "a .mov file next to it",
         "sharp.jpg": "finer detail",
     }
     near = collection.duplicates("near")

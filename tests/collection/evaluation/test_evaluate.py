@@ -227,7 +227,7 @@ def test_a_mapping_has_paths_or_ids(compared: Collection, pictures: Path) -> Non
         ("a.png,x,y\n", "which columns of .* It begins with: a.png, x, y; expected two .*header"),
         ("a.png\n", "which columns of .* It begins with: a.png; expected two .*header"),
         ('a.png\tx\nx\t"b.png\n' + "c.png\tx\n" * 20_000, r"row 2.*closing quotation mark"),
-        ("a.png,x\nb.png,gr\udcfcn\n", "row 2.*expected groups as UTF-8"),
+        ("a.png,x\nb.png,gr\udcfcn\n", "row 2.*expected groups in UTF-8"),
         ("PAR1 and no more", "a damaged Parquet file"),
         ("a.png,x\n", "no path in .* is an image of the collection"),
         ("", "no group in .* has two images of the collection"),

@@ -427,7 +427,7 @@ def _flip(data: bytearray) -> None:
 
 _DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
     "no array": (lambda: os.remove("x.npy"), "no such file"),
-    "no text": (lambda: os.remove("x.json"), "there is no x.json, .* --paths FILE"),
+    "no text": (lambda: os.remove("x.json"), "x.json is missing, .* --paths FILE"),
     "empty array": (lambda: Path("x.npy").write_bytes(b""), "array can't be read"),
     "empty text": (lambda: Path("x.json").write_bytes(b""), "not JSON, or damaged"),
     "cut array": (changed("x.npy", _cut), "bytes, expected"),
@@ -450,8 +450,8 @@ _DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
         lambda: np.save("x.npy", np.full((13, 1152), None), allow_pickle=True),
         "its array is object",
     ),
-    "no export": (lambda: Path("x.json").write_text('{"a": 1}'), "no export"),
-    "a list": (lambda: Path("x.json").write_text("[1]"), "no export"),
+    "no export": (lambda: Path("x.json").write_text('{"a": 1}'), "not an export"),
+    "a list": (lambda: Path("x.json").write_text("[1]"), "not an export"),
     "deep": (lambda: Path("x.json").write_text("[" * 100_000), "not JSON, or damaged"),
     "newer": (edited(version=2), "version 2, this program reads 1"),
     "count": (edited(count=12), "expected"),
