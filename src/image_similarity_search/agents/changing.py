@@ -30,9 +30,9 @@ class ChangingTools:
             list[str], Field(max_length=100, description="Tags to remove from them.")
         ] = [],  # noqa: B006 - nothing changes it
     ) -> ChangedOut:
-        """Put tags to images and take others away; says how many have other tags now.
+        """Add tags to images and remove others; returns how many images changed.
 
-        A tag is a word or a few, in any case.
+        A tag is a short text; case is ignored.
         """
         return ChangedOut(changed=self._collection.change_tags(ids, add=add, remove=remove))
 
@@ -43,7 +43,7 @@ class ChangingTools:
             str, Field(description="Path of an indexed folder, as describe_collection lists it.")
         ],
     ) -> SyncOut:
-        """Bring the collection up to date with an indexed folder: new, changed, vanished files."""
+        """Update the collection from an indexed folder: new, changed and deleted files."""
         known = self._collection.roots()
         if folder not in known:
             there = ", ".join(known) or "none"
@@ -51,7 +51,7 @@ class ChangingTools:
         return SyncOut.of(self._collection.sync(folder, progress=reporter(context)))
 
     def remove_images(self, ids: Ids) -> ChangedOut:
-        """Forget images. Their files are not touched; the next sync finds them again."""
+        """Remove images from the collection. No file is deleted; the next sync adds them again."""
         return ChangedOut(changed=self._collection.remove(*ids))
 
     def dismiss_duplicates(
@@ -60,5 +60,5 @@ class ChangingTools:
             list[Id], Field(min_length=2, max_length=1_000, description="Ids of images.")
         ],
     ) -> ChangedOut:
-        """Remember for good that no two of these images are duplicates of each other."""
+        """Mark images as not duplicates of each other, permanently."""
         return ChangedOut(changed=self._collection.dismiss_duplicates(*ids))

@@ -45,7 +45,7 @@ _MOST_OTHERS = 20  # of a group of duplicates
 
 
 class Among(FilterIn):
-    """Conditions that an image must meet, all of them."""
+    """A filter: images must match all of its conditions."""
 
     folder: str | None = Field(
         default=None,
@@ -80,10 +80,10 @@ class ReadingTools:
         self._changes = changes
 
     def describe_collection(self) -> InfoOut:
-        """Say what this collection of images holds: how many, of which folders, by which model.
+        """Describe this collection of images: number of images, folders, model.
 
-        Call it first: it says in which folders pictures may lie that are searched by, whether
-        words can be searched by (`text`), and which scores mean what (`thresholds`).
+        Call it first: it tells which folders may have pictures to search by, whether searching by
+        text is possible (`text`), and what scores mean (`thresholds`).
         """
         return InfoOut.of(self._collection.info(), self._folders, changes=self._changes)
 
@@ -132,12 +132,12 @@ class ReadingTools:
             int, Field(ge=0, le=20, description="Number of hits to show thumbnails of.")
         ] = 0,
     ) -> Annotated[CallToolResult, SearchOut]:
-        """Find the images most like a picture, an image of the collection, or words.
+        """Find the images most similar to a picture, to an image of the collection, or to a text.
 
-        Give `path`, `id` or `text`; several of them are searched by together. Hits come the most
-        alike first. A score is 1.0 for the very same picture; with the usual metric, cosine,
-        pictures that have nothing to do with each other often score over 0.5, so compare scores
-        with one another, or use a word as `threshold`. An image searched by its id is left out.
+        Give `path`, `id` or `text`; several of them are combined. The best hits come first. A score
+        of 1.0 means identical. With the default metric, cosine, unrelated pictures often score over
+        0.5, so compare scores with each other, or use a word as `threshold`. An image given by its
+        id is left out of the hits.
         """
         how = options.options() if options else SearchOptions()
         examples = self._examples(path, id, text, unlike, region, how)
@@ -156,10 +156,10 @@ class ReadingTools:
         id: Annotated[Id, Field(description="The image's id, as in every answer.")],  # noqa: A002 - as above
         thumbnail: Annotated[bool, Field(description="Show a thumbnail.")] = True,
     ) -> Annotated[CallToolResult, Details]:
-        """Show an image of the collection and all that is known of it.
+        """Show an image of the collection with its metadata.
 
-        Path, size, tags, camera, when and where it was taken, colours; and a small picture, its
-        longer side some 256 pixels.
+        Path, size, tags, camera, time and place taken, colours; and a thumbnail of about 256 pixels
+        on the longer side.
         """
         record = self._collection.get(id)
         answer = Details.of_both(record, self._collection.traits(id))
@@ -171,9 +171,9 @@ class ReadingTools:
         after: Annotated[int, Field(ge=0, description="Start after this id.")] = 0,
         limit: Annotated[int, Field(ge=1, le=500, description="Maximum number of images.")] = 50,
     ) -> PageOut:
-        """List images in order of id, a page at a time, and say how many there are in all.
+        """List images in order of id, page by page, with their total number.
 
-        For the next page, give `next` of this one as `after`.
+        For the next page, give `next` of this page as `after`.
         """
         where = filter.conditions() if filter else None
         records = self._collection.images(where, after=after, limit=limit)
@@ -197,9 +197,9 @@ class ReadingTools:
         filter: Where = None,  # noqa: A002 - what it is called over HTTP
         limit: Annotated[int, Field(ge=1, le=200, description="Maximum number of groups.")] = 20,
     ) -> GroupsOut:
-        """Find images that are the same, or nearly, in groups, and say which of each to keep.
+        """Find groups of duplicates and near-duplicates, and suggest which image to keep.
 
-        Nothing is changed. It reads picture files, so it may take a minute for thousands.
+        Nothing is changed. It reads picture files, so thousands of images may take a minute.
         """
         where = filter.conditions() if filter else None
         report = self._collection.duplicates(level, where=where, progress=reporter(context))
@@ -207,7 +207,7 @@ class ReadingTools:
         return GroupsOut(groups=groups, total=len(report.groups), images=report.images)
 
     def list_tags(self) -> TagsOut:
-        """Say which tags there are, and how many images have each; filters take them."""
+        """List the tags that filters can use, with the number of images of each."""
         return TagsOut(tags=self._collection.tags())
 
     def _examples(

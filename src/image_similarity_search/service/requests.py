@@ -119,7 +119,9 @@ class FilterIn(In):
         description="ISO 8601: 2024, 2024-05, 2024-05-17, 2024-05-17T18:30Z.",
         examples=["2024-05"],
     )
-    modified_before: str | None = Field(default=None, max_length=64, description="The same.")
+    modified_before: str | None = Field(
+        default=None, max_length=64, description="Before this time; as `modified_after`."
+    )
     tags: list[str] = Field(
         default=[], max_length=50, description="Images must have all of them; case-insensitive."
     )
@@ -135,7 +137,9 @@ class FilterIn(In):
         max_length=64,
         description="ISO 8601, by the camera's clock: without a time zone.",
     )
-    taken_before: str | None = Field(default=None, max_length=64, description="The same.")
+    taken_before: str | None = Field(
+        default=None, max_length=64, description="Before this time; as `taken_after`."
+    )
     gps_box: list[Finite] | None = Field(
         default=None,
         min_length=4,
