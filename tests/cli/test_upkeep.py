@@ -37,10 +37,10 @@ def test_a_whole_collection_is_said_to_be_so(iss: Iss) -> None:
     done = iss("verify")
     catalog, store = done.out.splitlines()
     assert catalog.startswith("catalog: ")
-    assert catalog.endswith(" pages, 1 root, 4 folders, 12 images, 12 embeddings, whole")
-    assert store == "store:   12 vectors, whole"
+    assert catalog.endswith(" pages, 1 root, 4 folders, 12 images, 12 embeddings, no problems")
+    assert store == "store:   12 vectors, no problems"
     assert not done.err
-    assert iss("verify", "--files").out.splitlines()[2] == "files:   12 files, whole"
+    assert iss("verify", "--files").out.splitlines()[2] == "files:   12 files, no problems"
     report = iss.json("verify", "--files")
     assert (report["damaged"], report["repair"], report["problems"]) == (False, None, [])
     (iss.folder / "index_data" / "faiss.index").unlink()
@@ -63,7 +63,7 @@ def test_a_damaged_catalog_is_named_and_repaired(iss: Iss, catalog: Path, photos
     assert "repaired: 12 images saved, 0 to be encoded again, 0 bad files; lost 0" in done.out
     (kept,) = catalog.parent.glob("catalog.sqlite.damaged-*")
     assert str(kept) in done.err
-    assert iss("verify").out.splitlines()[0].endswith("whole")
+    assert iss("verify").out.splitlines()[0].endswith("no problems")
     assert iss("search", photos / "picture 0.jpg", "-k", "1").out.startswith("1.0000")
 
 

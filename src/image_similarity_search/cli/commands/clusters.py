@@ -80,7 +80,7 @@ def _why_so_many(report: ClusterReport) -> str:
         return ""
     if len(report.clusters) < 2:
         return ", as they can't be separated"
-    return f", chosen by silhouette  {report.silhouette:.2f}"
+    return f", chosen by silhouette ({report.silhouette:.2f})"
 
 
 def _counted(report: ClusterReport) -> str:

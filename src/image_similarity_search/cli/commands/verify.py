@@ -57,7 +57,7 @@ def _tell(report: VerifyReport, saved: RepairReport | None) -> None:
         looked_at = _looked_at(part, report.checked)
         count = report.counts[part]
         if looked_at or count:
-            verdict = f"{count:,} problem{'s' if count > 1 else ''}" if count else "whole"
+            verdict = f"{count:,} problem{'s' if count > 1 else ''}" if count else "no problems"
             if part == "store" and not count and _lacks_store(report.checked):
                 verdict = "the index file is missing and will be rebuilt"
             output.write(f"{part + ':':<9}{', '.join([*looked_at, verdict])}")
