@@ -98,7 +98,7 @@ def test_only_what_holds_no_more_goes(collection: Collection, folder: _Folder) -
     } == {
         "scan.tif": ("other frames", ("more frames",)),
         "moving.webp": ("other frames", ("more frames",)),
-        "motion.jpg": ("other film", ("a film",)),
+        "motion.jpg": ("other film", ("a video",)),
         "blinked.jpg": ("other time", ()),
         "a.dng": ("RAW", ("RAW data",)),
     }
