@@ -114,7 +114,7 @@ def test_without_a_text_tower_a_clear_word_is_said(tmp_path: Path, pictures: Pat
     with Collection.open(tmp_path / "i", encoder="colour-texture", create=True) as plain:
         plain.sync(pictures)
         assert not plain.understands_text
-        with pytest.raises(EncoderUnavailableError, match=r"no text tower.*clip-vit-b32"):
+        with pytest.raises(EncoderUnavailableError, match=r"no text encoder.*clip-vit-b32"):
             plain.search(Text("red"))
     for named in ('text = "a.onnx"', 'tokenizer = "b"', 'text = 1\ntokenizer = "b"'):
         path = write_pair(tmp_path / "models")

@@ -177,7 +177,7 @@ def test_a_tensor_never_reaches_beyond_its_numbers(
     pickle = one(storage("0", "FloatStorage", 6), offset, shape, strides)
     numbers = np.arange(6, dtype=np.float32)
     data = torch_zip(pickle, {"0": numbers.tobytes()})
-    with pytest.raises(ValueError, match=r"reaches beyond its numbers|makes no sense"):
+    with pytest.raises(ValueError, match=r"reaches beyond its numbers|is invalid"):
         read(file, data if form == "zip" else torch_stream(pickle, {"0": numbers}))
 
 
@@ -187,7 +187,7 @@ def test_a_storage_of_another_length_is_refused(file: Path, form: Form, length: 
     pickle = one(storage("0", "FloatStorage", length), 0, (1,), (1,))
     numbers = np.arange(6, dtype=np.float32)
     data = torch_zip(pickle, {"0": numbers.tobytes()})
-    with pytest.raises(ValueError, match=r"damaged|no tensor|early|larger than it may be"):
+    with pytest.raises(ValueError, match=r"damaged|not a tensor|early|larger than it may be"):
         read(file, data if form == "zip" else torch_stream(pickle, {"0": numbers}))
 
 
@@ -208,5 +208,5 @@ def test_a_storage_of_another_length_is_refused(file: Path, form: Form, length: 
 )
 def test_a_reference_to_something_else_is_refused(file: Path, reference: bytes) -> None:
     pickle = one(reference + b"Q", 0, (1,), (1,))
-    with pytest.raises(ValueError, match=r"no tensor|part of another"):
+    with pytest.raises(ValueError, match=r"not a tensor|part of another"):
         read(file, torch_zip(pickle, {"0": bytes(4)}))
