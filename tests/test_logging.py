@@ -51,7 +51,7 @@ def test_without_a_configuration_nothing_but_warnings_is_seen(photos: Path, tmp_
     (tmp_path / "i" / "faiss.index").write_bytes(b"damaged")
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     assert done.stdout == ""
-    assert "made anew" in done.stderr
+    assert "rebuilding it" in done.stderr
 
 
 def test_a_skipped_file_is_a_line_and_every_decision_is_another(
@@ -123,6 +123,6 @@ def test_verbose_says_why_and_twice_says_all(
         check=True,
         text=True,
     )
-    assert ("bad.jpg: skipped: not a picture" in done.stderr) == info
+    assert ("bad.jpg: skipped: not a supported image format" in done.stderr) == info
     assert ("picture 0.jpg: encoded" in done.stderr) == debug
     assert len(done.stdout.splitlines()) == 1

@@ -90,7 +90,7 @@ def test_fewer_lists_are_searched_where_less_is_asked_for(index: Path, tmp_path:
 def test_what_can_t_be_reached_is_said(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "_DEPTHS", (0.02,))
     done = CliRunner().invoke(app, ["rebuild", "--index-dir", str(index), "--recall", "1"])
-    assert "recall 1 asked for, 0." in done.output
+    assert "target recall 1, measured 0." in done.output
     assert "the target can't be reached" in done.output
     done = CliRunner().invoke(app, ["info", "--index-dir", str(index), "--json"])
     info = json.loads(done.stdout)
