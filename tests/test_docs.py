@@ -1,10 +1,10 @@
 """What the documents show is run, and what they name exists.
 
-In README.md and docs/*.md every block marked ``python`` is executed, and every line of a block
-marked ``sh`` (all of its lines) or ``console`` (those after ``$``) is run by a shell, in order,
-in a folder that has ``images/``, ``query_image.jpg``, ``my_image.jpg`` and ``new_image.jpg``. The
-Python blocks of a file share their names. What a console block shows below a command is compared
-with what the command prints; ``...`` stands for anything.
+In README.md, docs/*.md and docs/cli/*.md every block marked ``python`` is executed, and every line
+of a block marked ``sh`` (all of its lines) or ``console`` (those after ``$``) is run by a shell, in
+order, in a folder that has ``images/``, ``query_image.jpg``, ``my_image.jpg`` and
+``new_image.jpg``. The Python blocks of a file share their names. What a console block shows below a
+command is compared with what the command prints; ``...`` stands for anything.
 
 A block that can't be run has ``<!-- not run: why -->`` on the line above it.
 """
@@ -75,7 +75,7 @@ from image_similarity_search.understanding import Cluster, ClusterReport, Outlie
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-RUN = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+RUN = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("cli/*.md"))]
 ALL = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 _RUNNABLE = {"python", "sh", "console"}
@@ -270,14 +270,42 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 # The command line
 
 COMMAND_LINE = DOCS / "command-line.md"
+_IMAGE_FIELDS = "[image fields](../command-line.md#image-fields)"
+_INDEX_FIELDS = "| fields of [`iss index`](#iss-index) | all but `interrupted` |"
 
 
 def _sections() -> dict[str, str]:
-    """The part of the command line's document that is about each command."""
-    parts = re.split(r"^## `iss ([\w-]+)`$", COMMAND_LINE.read_text("utf-8"), flags=re.MULTILINE)
-    return {
-        name: text.split("\n## ")[0] for name, text in zip(parts[1::2], parts[2::2], strict=True)
-    }
+    """The part of the command line's documents that is about each command."""
+    sections: dict[str, str] = {}
+    for document in sorted(DOCS.glob("cli/*.md")):
+        parts = re.split(r"^## `iss ([\w-]+)`$", document.read_text("utf-8"), flags=re.MULTILINE)
+        for name, text in zip(parts[1::2], parts[2::2], strict=True):
+            assert name not in sections, f"{document}: {name}"
+            sections[name] = text.split("\n## ")[0]
+    return sections
+
+
+def _fields(text: str) -> set[str]:
+    """The fields that tables of a text describe."""
+    return set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+
+
+def _described_fields(section: str) -> set[str]:
+    """The fields that the section of a command describes, itself or by a link."""
+    described = _fields(section)
+    if _IMAGE_FIELDS in section:
+        text = COMMAND_LINE.read_text("utf-8")
+        described |= _fields(text.split("\n## Image fields\n")[1].split("\n## ")[0])
+    if _INDEX_FIELDS in section:
+        described |= _fields(_sections()["index"]) - {"interrupted"}
+    return described
+
+
+def test_every_command_is_listed_with_a_link_to_its_section() -> None:
+    text = COMMAND_LINE.read_text("utf-8")
+    listed = re.findall(r"^\| \[`iss ([\w-]+)`\]\(cli/[\w-]+\.md#iss-([\w-]+)\) \|", text, re.M)
+    assert all(name == anchor for name, anchor in listed)
+    assert sorted(name for name, _ in listed) == sorted(app.list_commands(click.Context(app)))
 
 
 def test_every_command_and_option_is_described_and_no_other() -> None:
@@ -285,7 +313,7 @@ def test_every_command_and_option_is_described_and_no_other() -> None:
     sections = _sections()
     of_a_filter = getattr(filtered(lambda: None), "__click_params__")  # noqa: B009 - click's own
     conditions = {name for option in of_a_filter for name in option.opts}
-    assert list(sections) == app.list_commands(context)
+    assert sorted(sections) == sorted(app.list_commands(context))
     for name, text in sections.items():
         command = app.get_command(context, name)
         assert command is not None
@@ -301,7 +329,7 @@ def test_every_command_and_option_is_described_and_no_other() -> None:
             for cell in first_cells
             for word in re.findall(r"(?<![\w-])--?[a-z0-9][\w-]*", cell)
         }
-        if name != "search" and "| [conditions](#only-some-images) |" in text:  # which has them
+        if name != "search" and "| [filters](searching.md#filters) |" in text:  # which has them
             described |= conditions
         assert described == options, name
 
@@ -360,11 +388,13 @@ def test_every_json_field_is_described() -> None:
         | asdict(Problem("store", ""))
         | asdict(RepairReport()),
         "thumbnails": asdict(ThumbnailReport()),
-        "info": asdict(info) | {"recall": ""} | asdict(RecallReport(1, 1, 1.0, 0.0, 0.0)),
+        "info": asdict(info)
+        | {"recall": ""}
+        | asdict(RecallReport(1, 1, 1.0, 0.0, 0.0))
+        | output.record_as_json(record),
     }
     for name, values in fields.items():
-        described = set(re.findall(r"^\| `(\w+)` \|", _sections()[name], re.MULTILINE))
-        assert described == set(values), name
+        assert _described_fields(_sections()[name]) == set(values), name
 
 
 def test_every_exit_status_is_described() -> None:

@@ -70,7 +70,7 @@ def test_an_index_outlives_its_folder(tmp_path: Path, images: Path) -> None:
     shutil.rmtree(images)
     with ImageSimilaritySearch("images") as searcher:
         assert searcher.find_similar("query.png", k=1) == [{"path": "images/1.png", "score": 1.0}]
-    with pytest.raises(FolderNotFoundError, match="no such folder, and no index"):
+    with pytest.raises(FolderNotFoundError, match="no such folder, and no index of it"):
         ImageSimilaritySearch("nowhere", index_dir="other")
 
 
@@ -134,7 +134,7 @@ def test_what_can_not_be_used_is_said(tmp_path: Path) -> None:
         with pytest.raises(ImageUnreadableError, match="not a picture"):
             searcher.add_image_to_index("bad.jpg")
     for place in ("bad.jpg", "bad.jpg/index"):
-        with pytest.raises(CollectionUnwritableError, match=r"it leads to a file: give a folder"):
+        with pytest.raises(CollectionUnwritableError, match=r"it is a file: give a folder"):
             ImageSimilaritySearch("images", place)
 
 

@@ -51,7 +51,7 @@ def test_without_a_configuration_nothing_but_warnings_is_seen(photos: Path, tmp_
     (tmp_path / "i" / "faiss.index").write_bytes(b"damaged")
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     assert done.stdout == ""
-    assert "made anew" in done.stderr
+    assert "rebuilding it" in done.stderr
 
 
 def test_a_skipped_file_is_a_line_and_every_decision_is_another(
@@ -80,17 +80,17 @@ def test_a_skipped_file_is_a_line_and_every_decision_is_another(
     gone.unlink()
     collection.sync(photos)
     second = caplog.messages
-    assert any(m.startswith(f"{bad}: skipped as before: ") for m in second)
+    assert any(m.startswith(f"{bad}: still skipped: ") for m in second)
     assert any(m.startswith(f"{moved}: moved here, image ") for m in second)
     assert f"{photos / 'copy.jpg'}: a copy of {photos / 'picture 0.jpg'}" in second
-    assert f"{photos / 'picture 0.jpg'}: touched, the content is the same" in second
-    assert f"{gone}: forgotten, its file is gone" in second
+    assert f"{photos / 'picture 0.jpg'}: same content, only its time changed" in second
+    assert f"{gone}: removed, its file is gone" in second
     real = photos / "holiday" / "picture 1.png"
-    assert f"{alias}: passed over: a link to holiday/picture 1.png, which counts itself" in second
-    assert f"{alias}: forgotten, a link to {real}, which has its tags now" in second
+    assert f"{alias}: ignored: a link to holiday/picture 1.png, which is indexed itself" in second
+    assert f"{alias}: removed, a link to {real}, which has its tags now" in second
     assert f"{photos / 'holiday' / 'picture 1.png'}: unchanged" in second
 
-    skipped = (record for record in caplog.records if ": skipped as" in record.getMessage())
+    skipped = (record for record in caplog.records if ": still skipped" in record.getMessage())
     levels = {record.levelno for record in skipped}
     assert levels == {logging.INFO}
     assert all(record.name.startswith("image_similarity_search.") for record in caplog.records)
@@ -123,6 +123,6 @@ def test_verbose_says_why_and_twice_says_all(
         check=True,
         text=True,
     )
-    assert ("bad.jpg: skipped: not a picture" in done.stderr) == info
+    assert ("bad.jpg: skipped: not a supported image format" in done.stderr) == info
     assert ("picture 0.jpg: encoded" in done.stderr) == debug
     assert len(done.stdout.splitlines()) == 1

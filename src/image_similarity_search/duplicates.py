@@ -16,24 +16,24 @@ DUPLICATE_ACTIONS: tuple[DuplicateAction, ...] = get_args(DuplicateAction)
 NO_COLOURS = "without its colours"
 """The ``change`` of a black-and-white or sepia copy of an image in colour."""
 
-GOES_ELSEWHERE = "what is like it goes for another"
-"""The ``why`` of an image that stays for no other reason."""
+GOES_ELSEWHERE = "its copies are already covered by another group"
+"""The ``why`` of an image that is kept for no other reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a picture file holds beside the pixels of its first picture.
+    """What a picture file holds besides the pixels of its first picture.
 
     Attributes:
-        raw: whether it is a RAW file of a camera, of which no more than a preview was compared.
-        frames: how many frames, pages or layers it has.
-        film: bytes of a film in it or behind it, as in motion photos.
-        more: whether there are other pictures behind it, or planes, such as for more light (HDR).
-        taken: when it was taken, or else digitized, by EXIF: ``2022-01-01 10:00:05``, with parts
-            of a second where the camera noted them.
-        camera: maker and model, by EXIF.
-        place: whether EXIF says where it was taken.
-        deep: whether a colour has more than 8 bits, which is all that is compared.
+        raw: whether it is a camera RAW file, of which only the preview was compared.
+        frames: number of frames, pages or layers.
+        film: bytes of a video in the file, as in motion photos.
+        more: whether the file has more pictures after the first, or planes such as an HDR gain map.
+        taken: EXIF time taken, or else digitized: ``2022-01-01 10:00:05``, with fractions of a
+            second if the camera recorded them.
+        camera: EXIF maker and model.
+        place: whether EXIF has the place where it was taken.
+        deep: whether a colour has more than 8 bits; only 8 bits are compared.
     """
 
     raw: bool = False
@@ -47,32 +47,32 @@ class Holdings:
 
 
 NO_HOLDINGS = Holdings()
-"""Of a file with nothing but one picture, or of which it is not known."""
+"""Holdings of a file with a single picture only, or of an unknown file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """An image that is like the one of its group that stays.
+    """An image that is a duplicate of, or similar to, the kept image of its group.
 
     Attributes:
         image: the image.
-        level: ``exact`` (the same bytes), ``same`` (the same picture in another size, format,
-            quality), ``near`` (changed: cut, lettered, mirrored, turned, other colours) or
-            ``similar`` (not a copy: it looks alike).
-        score: of its embedding beside that of the one that stays, by cosine, up to 1.0.
-        likeness: how its pixels correlate with those, -1.0 to 1.0; None where only embeddings
-            were compared.
-        change: ``mirrored``, ``turned``, ``mirrored and turned``, ``cut``, or empty; and behind
-            it ``without its colours``, where only the one that stays is in colour. Of what
-            is ``similar``, ``other details`` where two pages are alike in all but these. Of what is
-            ``near`` and the same by its pixels, ``RAW``, ``other frames``, ``other film`` or
-            ``other time``.
-        sharpness: how much fine detail it shows, beside the other copies in its group; None where
-            it was not measured, for nothing depends on it or the file can't be read.
-        holdings: what its file holds beside pixels; not known where these were not compared.
-        lost: what it has and the one that stays has not, in words: ``the time taken``, ``the
-            camera``, ``the place``, ``a film``, ``finer detail``, ``a .xmp beside it`` ... Then
-            no action takes it. Of what goes for another it is told beside that one.
+        level: ``exact`` (the same bytes), ``same`` (the same picture in another size, format or
+            quality), ``near`` (altered: cropped, text added, mirrored, rotated, other colours) or
+            ``similar`` (similar, but not a copy).
+        score: score of its embedding against that of the kept image, by cosine, up to 1.0.
+        likeness: correlation of its pixels with those of the kept image, -1.0 to 1.0; None if only
+            embeddings were compared.
+        change: ``mirrored``, ``turned``, ``mirrored and turned``, ``cut``, or empty; followed by
+            ``without its colours`` if only the kept image is in colour. For ``similar``, ``other
+            details`` if two pages differ in details only. For ``near`` images with equal pixels,
+            ``RAW``, ``other frames``, ``other film`` or ``other time``.
+        sharpness: fine detail relative to the other copies in its group; None if not measured,
+            because nothing depends on it or the file can't be read.
+        holdings: what its file holds besides pixels; unknown if pixels were not compared.
+        lost: what removing this file would lose, in words: ``the time taken``, ``the camera``,
+            ``the place``, ``a video``, ``finer detail``, ``a .xmp file next to it`` ... If it is
+            not empty, no action removes the file. Of a removable file it is compared with the
+            file it is removed in favour of.
     """
 
     image: ImageRecord
@@ -87,19 +87,19 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """An image that stays, and images that are each like it, and like one another.
+    """One image to keep and its duplicates, each of which matches all the others.
 
-    Those of a group are all copies, or all ``similar``, and then they stay too. Of some copies none
-    could go: others go for their sake, or they go for the sake of another.
+    The others are all copies, or all ``similar``, and then none is removable.
 
     Attributes:
-        keep: the image that stays.
-        why: what makes it the one to keep: ``in colour``, ``most pixels``, ``sharpest``,
-            ``largest file`` …, or ``what is like it goes for another``.
+        keep: the image to keep.
+        why: why it is the one to keep: ``in colour``, ``most pixels``, ``sharpest``, ``largest
+            file`` …, or ``its copies are already covered by another group``.
         others: the other images.
-        sharpness: of ``keep``, as that of the others.
+        sharpness: of ``keep``, like that of the others.
         holdings: of ``keep``, likewise.
-        goes: whether the others could go for its sake, but those with which more is lost.
+        goes: whether the others can be removed in favour of ``keep``, except those with something
+            in ``lost``; False if a closer match must be handled first.
     """
 
     keep: ImageRecord
@@ -111,7 +111,7 @@ class DuplicateGroup:
 
     @property
     def level(self) -> DuplicateLevel:
-        """How alike the least alike of them is."""
+        """The lowest level of similarity in the group."""
         return max((other.level for other in self.others), key=DUPLICATE_LEVELS.index)
 
 
@@ -120,14 +120,15 @@ class DuplicateReport:
     """What ``duplicates`` found.
 
     Attributes:
-        groups: those of which something could go, then other copies, then what is similar; of each
-            the most alike first.
-        images: how many images were compared.
+        groups: first those with removable images, then other copies, then similar images; within
+            each, the most similar first.
+        images: number of images compared.
         unreadable: files whose pixels could not be compared, by path, with the reason.
-        dismissed: pairs that were left out, for they were dismissed before.
-        linked: images that are hard links of the file that stays, or the same file by another
-            path: they take no room, and are in no group. Between two folders they are told.
-        unmeasured: images whose sharpness was not measured, for it would have taken too long.
+        dismissed: number of pairs left out because they were dismissed.
+        linked: number of images that are hard links to a kept file, or the same file under another
+            path: they take no disk space, and are in no group (unless compared ``between`` two
+            folders).
+        unmeasured: number of images whose sharpness was not measured, to save time.
         seconds: wall time.
     """
 
@@ -141,17 +142,17 @@ class DuplicateReport:
 
     @property
     def copies(self) -> list[DuplicateGroup]:
-        """The groups of copies, of which all others could go, but those with which more is lost."""
+        """The groups of copies whose others are removable, except any with ``lost``."""
         return [group for group in self.groups if group.goes]
 
     @property
     def staying(self) -> list[DuplicateGroup]:
-        """The groups of copies of which nothing is to go now."""
+        """The groups of copies in which nothing is removable now."""
         return [group for group in self.groups if not group.goes and group.level != "similar"]
 
     @property
     def similar(self) -> list[DuplicateGroup]:
-        """The groups of what only looks alike, of which nothing is to go."""
+        """The groups of images that are only similar, in which nothing is removable."""
         return [group for group in self.groups if group.level == "similar"]
 
 

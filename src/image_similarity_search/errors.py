@@ -136,7 +136,7 @@ class UnknownEncoderError(EncoderError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.name = name
         self.known = tuple(known)
-        super().__init__(f"no encoder is called {name!r}; there are: {', '.join(self.known)}")
+        super().__init__(f"unknown encoder {name!r}; known are: {', '.join(self.known)}")
 
 
 class EncoderUnavailableError(EncoderError):
@@ -150,7 +150,7 @@ class EncoderUnavailableError(EncoderError):
 
 
 class EncoderNotHereError(EncoderUnavailableError):
-    """The encoder ``name`` of a collection is somebody's own, or nobody said which it is."""
+    """A collection's encoder is a custom object or unknown, so ``name`` can't create it."""
 
 
 class EncoderOutputError(EncoderError):
@@ -171,8 +171,8 @@ class CollectionNotFoundError(CollectionError):
 
     def __init__(self, path: object) -> None:
         super().__init__(
-            f"no collection at {path}: make one with 'iss index FOLDER', or say with --index-dir"
-            " (index_dir) where it is"
+            f"no collection at {path}: create one with 'iss index FOLDER', or give its"
+            " location with --index-dir (index_dir)"
         )
         self.path = path
 
@@ -182,7 +182,7 @@ class CollectionMismatchError(CollectionError):
 
     def __init__(self, what: str, stored: object, given: object, remedy: str) -> None:
         super().__init__(
-            f"this collection's {what} is {stored!s}, but {given!s} was asked for. {remedy}"
+            f"this collection's {what} is {stored!s}, but {given!s} was requested. {remedy}"
         )
         self.what = what
         self.stored = stored
@@ -210,7 +210,7 @@ class CollectionCorruptError(CollectionError):
         self,
         path: object,
         reason: str,
-        remedy: str = "'iss verify --repair' saves what can be saved",
+        remedy: str = "run 'iss verify --repair' to save what can be saved",
     ) -> None:
         super().__init__(f"{path} is damaged: {reason}; {remedy}")
         self.path = path
@@ -231,10 +231,12 @@ class CollectionUnwritableError(CollectionError):
             why = reason.lower()
             refused = "read-only" in why or "readonly" in why or "permission" in why
             taken = "file exists" in why or "not a directory" in why
-            what = "make it writable" if refused else "make room"
-            remedy = f"{what} or give another index folder"
-            remedy = "it leads to a file: give a folder" if taken else remedy
-        super().__init__(f"{path} can't be written to: {reason}. What it holds is kept; {remedy}")
+            what = "make it writable" if refused else "free disk space"
+            remedy = f"{what} or use another index folder"
+            remedy = "it is a file: give a folder" if taken else remedy
+        super().__init__(
+            f"{path} can't be written to: {reason}. Its content is unchanged; {remedy}"
+        )
         self.path = path
         self.reason = reason
         self.remedy = remedy
@@ -282,8 +284,10 @@ class CollectionUnavailableError(CollectionError):
         self,
         path: object,
         reason: str,
-        remedy: str = "see that the server runs, and lets you in (a password: PGPASSWORD or"
-        " ~/.pgpass); what was committed is kept",
+        remedy: str = (
+            "check that the server is running and that you have access (password: PGPASSWORD or"
+            " ~/.pgpass); committed changes are kept"
+        ),
     ) -> None:
         super().__init__(f"{path} can't be used: {reason}; {remedy}")
         self.path = path
@@ -295,15 +299,21 @@ class CollectionClosedError(CollectionError):
     """The collection whose catalog is at ``path`` was closed by this program."""
 
     def __init__(self, path: object) -> None:
-        super().__init__(f"the collection of {path} was closed: open it again (Collection.open)")
+        super().__init__(f"the collection of {path} is closed: open it again (Collection.open)")
         self.path = path
 
 
 class CollectionExistsError(CollectionError):
-    """There is a collection at ``path`` already, where a new one was to be made."""
+    """``found``, usually a collection, is at ``path`` already, where a new one was to be made."""
 
-    def __init__(self, path: object, remedy: str = "give another index folder") -> None:
-        super().__init__(f"there is a collection at {path} already: {remedy}; nothing was changed")
+    def __init__(
+        self,
+        path: object,
+        remedy: str = "use another index folder",
+        *,
+        found: str = "a collection",
+    ) -> None:
+        super().__init__(f"there is already {found} at {path}: {remedy}; nothing was changed")
         self.path = path
         self.remedy = remedy
 
@@ -314,9 +324,9 @@ class LegacyIndexError(CollectionError):
     def __init__(self, path: object, found: str) -> None:
         quoted = shlex.quote(str(path))
         super().__init__(
-            f"{path} holds {found}, but no collection, and nothing was changed. Give another index"
-            " folder, or take an index of the recipe over (import_legacy in Python): "
-            f"iss import-legacy {quoted} --index-dir {quoted}"
+            f"{path} holds {found}, but no collection; nothing was changed. Use another"
+            " index folder, or import an index of the ResNet-50 + FAISS tutorial"
+            f" (import_legacy in Python): iss import-legacy {quoted} --index-dir {quoted}"
         )
         self.path = path
         self.found = found
@@ -326,7 +336,7 @@ class ImportSourceError(CollectionError):
     """What is at ``path`` can't be taken over; ``reason`` says why. Nothing was made."""
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path}: {reason}; nothing was made")
+        super().__init__(f"{path}: {reason}; nothing was imported")
         self.path = path
         self.reason = reason
 
@@ -344,8 +354,8 @@ class StoreMismatchError(StoreError):
 
     def __init__(self, place: object, found: str) -> None:
         super().__init__(
-            f"{place} holds {found}; nothing there was changed. Give another name"
-            " ('iss move --to URL'), or drop it in the engine if nobody needs it"
+            f"{place} holds {found}; nothing there was changed. Use another name ('iss move"
+            " --to URL'), or drop it in the engine if it is not needed"
         )
         self.place = place
         self.found = found
@@ -365,8 +375,8 @@ class StoreTrainingError(StoreError):
 
     def __init__(self, kind: str, needed: int, given: int) -> None:
         super().__init__(
-            f"an index of kind {kind} is trained on {needed:,} images or more, and there are"
-            f" {given:,}: nothing was changed"
+            f"training an index of kind {kind} needs at least {needed:,} images, and there"
+            f" are {given:,}: nothing was changed"
         )
         self.kind = kind
         self.needed = needed
@@ -409,7 +419,7 @@ class WorkerUnavailableError(ImageSearchError):
     """Pictures are decoded in processes of their own, and none can be started, for ``reason``."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"no process can be started to decode pictures in: {reason}")
+        super().__init__(f"no process for decoding pictures can be started: {reason}")
         self.reason = reason
 
 
@@ -417,7 +427,7 @@ class ClusterUnavailableError(ImageSearchError):
     """The cluster at ``address`` can't be reached, or failed; what was done is kept."""
 
     def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"the cluster {address} can't be used: {reason}; what was done is kept")
+        super().__init__(f"the cluster {address} can't be used: {reason}; finished work is kept")
         self.address = address
         self.reason = reason
 

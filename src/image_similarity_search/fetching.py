@@ -57,9 +57,9 @@ def fetched(
                 here = urljoin(here, where)
         except (OSError, HTTPException, UnicodeError) as error:
             if isinstance(error, TimeoutError) or time.monotonic() >= until:
-                raise ImageUnreadableError(url, f"it takes more than {seconds:g} s") from error
-            raise ImageUnreadableError(url, f"it can't be fetched: {error}") from error
-    raise ImageUnreadableError(url, f"it is redirected more than {_REDIRECTS} times")
+                raise ImageUnreadableError(url, f"it took more than {seconds:g} s") from error
+            raise ImageUnreadableError(url, f"it can't be downloaded: {error}") from error
+    raise ImageUnreadableError(url, f"it was redirected more than {_REDIRECTS} times")
 
 
 @contextmanager
@@ -104,12 +104,12 @@ def _checked(url: str) -> tuple[SplitResult, int]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ConfigError("url", url, "an address such as https://example.org/a.jpg") from error
+        raise ConfigError("url", url, "a URL such as https://example.org/a.jpg") from error
     control = any(ord(letter) <= 32 or ord(letter) == 127 for letter in url)
     if parts.scheme not in _PORTS or not parts.hostname or control:
-        raise ConfigError("url", url, "an address such as https://example.org/a.jpg")
+        raise ConfigError("url", url, "a URL such as https://example.org/a.jpg")
     if parts.username is not None:
-        raise ConfigError("url", url, "an address without a name and a password")
+        raise ConfigError("url", url, "a URL without user name and password")
     return parts, port or _PORTS[parts.scheme]
 
 
@@ -118,8 +118,10 @@ def _address(url: str, host: str, port: int, *, private: bool) -> str:
     found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for address in found:
         if not private and not is_public(address):
-            allowed = "--allow-private-url (private=True) allows one of this machine or network"
-            expected = f"one that leads to a public address, not to {address}; {allowed}"
+            allowed = (
+                "--allow-private-url (private=True) allows addresses of this computer and network"
+            )
+            expected = f"a URL of a public address, not {address}; {allowed}"
             raise ConfigError("url", url, expected)
     return found[0]
 
@@ -136,9 +138,9 @@ def is_public(address: str) -> bool:
 
 def _check_status(url: str, answer: HTTPResponse) -> None:
     if answer.status in _GONE:
-        raise ImageNotFoundError(url, f"the server answers {answer.status} {answer.reason}")
+        raise ImageNotFoundError(url, f"the server answered {answer.status} {answer.reason}")
     if answer.status != 200:
-        raise ImageUnreadableError(url, f"the server answers {answer.status} {answer.reason}")
+        raise ImageUnreadableError(url, f"the server answered {answer.status} {answer.reason}")
 
 
 def _read(url: str, answer: HTTPResponse, until: float, most: int) -> bytes:

@@ -44,7 +44,7 @@ Moment: TypeAlias = "datetime | date | str"
 _DATES = "a date such as 2024-05-17 (2024-05, 2024), or with a time as in 2024-05-17T18:30"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_TAG = 100
-_TAG = f"a word or a few, of at most {_LONGEST_TAG} letters"
+_TAG = f"text of 1 to {_LONGEST_TAG} characters"
 _TOLERANCE = 0.02  # of a ratio: 3000 to 1996 is 3 to 2
 _MOST = 1e9
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?")
@@ -57,32 +57,32 @@ class Filter:
 
     Attributes:
         folder: the image lies in this folder or below it. Made absolute.
-        name: a pattern of the file's name, as in a shell (``*``, ``?``, ``[abc]``), in any case.
+        name: a shell pattern for the file name (``*``, ``?``, ``[abc]``); case is ignored.
         formats: picture formats such as ``jpeg`` or ``heic``, by the file's extension, in any
-            case; one, or several of which one must be met.
-        min_width: pixels, of the upright picture; the four of these include their bound.
+            case; one, or several, any of which may match.
+        min_width: in pixels of the upright picture; the four size limits are inclusive.
         max_width: the same.
         min_height: the same.
         max_height: the same.
         orientation: ``landscape`` (wider than high), ``portrait`` or ``square``.
-        min_aspect: width divided by height; both include their bound.
+        min_aspect: width divided by height; both limits are inclusive.
         max_aspect: the same.
-        aspect: what of the shape there is a word or a ratio for: ``landscape``, ``portrait``,
-            ``square``, or such as ``3:2`` or ``1.5``, to 2 percent.
-        min_size: bytes of the file; both include their bound.
+        aspect: the shape, as a word or a ratio (within 2 percent): ``landscape``, ``portrait``,
+            ``square``, ``3:2``, ``1.5``.
+        min_size: file size in bytes; both limits are inclusive.
         max_size: the same.
-        modified_after: when the file was last changed: at that moment or after it. Text is
-            ISO 8601, of which a year or a month will do; without a time zone it is local time.
-        modified_before: before that moment: ``2024-01-01`` leaves out that day.
-        tags: words that the user put to images, in any case; one, or several which are all
-            wanted.
-        camera: a part of its maker's and model's name, in any case of ASCII letters.
-        taken_after: when the picture was taken, by the camera's clock: at that moment or after it.
-            As ``modified_after``, but without a time zone, since cameras have none.
-        taken_before: before that moment.
-        gps_box: taken within this part of the earth: south, west, north, east in degrees.
-        colours: a quarter or more of the picture is of this colour; one of ``COLOURS``, or several
-            which are all wanted.
+        modified_after: the file was last modified at that moment or later. Text is ISO 8601, also
+            a year or a month only; without a time zone it is local time.
+        modified_before: last modified before that moment: ``2024-01-01`` excludes that day.
+        tags: tags of ``iss tag``, case-insensitive: one, or several, all of which an image must
+            have.
+        camera: part of the camera's maker and model; the case of ASCII letters is ignored.
+        taken_after: taken at that moment or later, by the camera's clock. Like
+            ``modified_after``, but without a time zone, since cameras record none.
+        taken_before: taken before that moment.
+        gps_box: taken within this box: south, west, north, east in degrees.
+        colours: a quarter of the picture or more has this colour: one of ``COLOURS``, or several,
+            all of which it must have.
 
     Raises:
         ConfigError: a value is none of these, or leaves no image possible.
@@ -114,7 +114,7 @@ class Filter:
         """Check every value, and bring it to one form."""
         self._set("folder", _folder(self.folder))
         if self.name is not None and not (isinstance(self.name, str) and self.name):
-            raise ConfigError("name", self.name, "a pattern of a file's name, such as *.jpg")
+            raise ConfigError("name", self.name, "a file name pattern, such as *.jpg")
         self._set("formats", _formats(self.formats))
         self._set("tags", normal_tags(self.tags))
         if self.orientation not in (None, *ORIENTATIONS):
@@ -129,7 +129,7 @@ class Filter:
         self._check_order("modified")
         self._check_order("taken")
         if self.camera is not None and not (isinstance(self.camera, str) and self.camera.strip()):
-            raise ConfigError("camera", self.camera, "a part of a camera's name, such as canon")
+            raise ConfigError("camera", self.camera, "part of a camera's name, such as canon")
         self._set("gps_box", _box(self.gps_box))
         self._set("colours", _colours(self.colours))
 
@@ -251,7 +251,7 @@ def _camera_moment(name: str, value: object) -> datetime | None:
     """The moment by a camera's clock."""
     moment = _parsed(name, value)
     if moment is not None and moment.tzinfo is not None:
-        raise ConfigError(name, str(value), "a time without a zone: a camera knows none")
+        raise ConfigError(name, str(value), "a time without a time zone: cameras record none")
     return moment
 
 
@@ -282,7 +282,7 @@ def _box(given: object) -> Box | None:
         " south is not above north, latitudes are -90 to 90, longitudes -180 to 180"
     )
     shown = ",".join(f"{value}" for value in given) if isinstance(given, (list, tuple)) else given
-    said = f"{shown} is no box on the earth; give {expected}"
+    said = f"{shown} is not a box on the earth; give {expected}"
     raise ConfigError("gps_box", given, expected, said)
 
 

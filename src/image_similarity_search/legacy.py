@@ -84,7 +84,9 @@ class ImageSimilaritySearch:
                 index_dir, encoder=model, metric=metric, index=index, device=device, create=there
             )
         except CollectionNotFoundError as error:
-            raise FolderNotFoundError(self.image_dir, "no such folder, and no index") from error
+            raise FolderNotFoundError(
+                self.image_dir, "no such folder, and no index of it"
+            ) from error
         try:
             self._refuse_another_folder()
             if there:
@@ -147,7 +149,7 @@ class ImageSimilaritySearch:
             CollectionUnwritableError,
             SourceUnavailableError,
         ) as error:
-            _log.warning("%s; searching goes on with the index as it is", error)
+            _log.warning("%s; searching continues with the present index", error)
 
     def _refuse_another_folder(self) -> None:
         for root in self.collection.roots():
@@ -158,7 +160,7 @@ class ImageSimilaritySearch:
                     "folder",
                     root,
                     self._root,
-                    "Give each folder an index_dir of its own, or use Collection, which may hold"
+                    "Give each folder its own index_dir, or use Collection, which can hold"
                     " several folders.",
                 )
 

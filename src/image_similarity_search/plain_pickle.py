@@ -185,7 +185,7 @@ class _Machine:
 
     def _meant(self, module: Any, name: Any) -> object:
         if not (isinstance(module, str) and isinstance(name, str)):
-            raise ValueError("a name is no text")
+            raise ValueError("a name is not text")
         key = f"{module}.{name}"
         if key not in self._named:
             raise ValueError(f"it would call {key[:80]}, which is not plain data; nothing was run")

@@ -64,11 +64,10 @@ class ImportReport:
     Attributes:
         metric: how distance is measured.
         taken_over: images that are now in the collection.
-        missing: of these, without a file that is a picture; the next sync of their folder forgets
-            them.
-        to_encode: of these, searched by an embedding that is not known to fit their file, which
-            the next sync encodes anew: it is zero, or the file lies in object storage.
-        not_finite: rows that were left out, since they hold something that is no number.
+        missing: imported, but there is no picture file; the next sync of their folder drops them.
+        to_encode: imported, but to be encoded again by the next sync: the embedding is zero, or the
+            file is in object storage and could not be checked.
+        not_finite: rows left out because they have values that are not finite.
         seconds: wall time.
     """
 
@@ -82,13 +81,13 @@ class ImportReport:
 
 @dataclass(slots=True)
 class LegacyImportReport(ImportReport):
-    """What became of an index of the well-known recipe, in numbers of images.
+    """What became of an index of the ResNet-50 + FAISS tutorial, in numbers of images.
 
-    To encode are also images whose file changed since the index was written, or that the recipe
-    does not see upright and opaque.
+    ``to_encode`` also counts images whose file changed since the index was written, and rotated or
+    transparent ones, which the tutorial does not handle.
 
     Attributes:
-        repeated: paths that were there more than once; the last counts.
+        repeated: paths listed more than once; the last one counts.
     """
 
     repeated: int = 0
@@ -96,14 +95,30 @@ class LegacyImportReport(ImportReport):
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """What a collection is made of.
+    """What a collection holds and how it was made.
 
-    ``catalog_bytes``, ``store_bytes`` and ``thumbnail_bytes`` are sizes on disk, ``memory_bytes``
-    is about what the store takes in memory; ``store`` says in words what finds the nearest, and
-    ``why`` why ``auto`` chose it (empty for other kinds); ``tuning`` is what was made of a recall
-    that was asked for; ``roots`` are the folders that were indexed; ``text`` whether words can be
-    searched by; ``thresholds`` from which score on images are the same picture, object, or kind,
-    None where that is not known; ``catalog`` is the URL of one that other computers share.
+    Attributes:
+        index_dir: folder of the collection.
+        encoder: name of the model.
+        fingerprint: identifies the model and its weights.
+        dim: dimension of the embeddings.
+        metric: distance measure.
+        index: kind of search index that was chosen, such as ``auto``.
+        store: how the nearest images are found now, in words.
+        indexed: number of indexed images.
+        skipped: number of skipped files.
+        roots: indexed folders.
+        generation: number of the last change.
+        catalog_bytes: size of the catalog on disk.
+        store_bytes: size of the search index on disk.
+        memory_bytes: approximate memory that the search index needs.
+        why: why ``auto`` chose this way of searching; empty for other kinds.
+        tuning: result of tuning to a target recall; None if there is no target.
+        text: whether searching by text is possible.
+        thumbnail_bytes: size of the thumbnails on disk.
+        thresholds: lowest score of images that show the same picture, object or kind; None if not
+            calibrated.
+        catalog: URL of a catalog shared with other computers; empty for a file.
     """
 
     index_dir: str
@@ -288,5 +303,5 @@ class SyncInterrupted(KeyboardInterrupt):
     """Ctrl-C during a sync. What was done is kept; ``report`` says what that is."""
 
     def __init__(self, report: SyncReport) -> None:
-        super().__init__("interrupted; what was done is kept")
+        super().__init__("interrupted; finished work is kept")
         self.report = report

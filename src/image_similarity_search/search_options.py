@@ -1,4 +1,4 @@
-"""What else a search is to do than find the nearest."""
+"""Options of a search beyond finding the nearest images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from image_similarity_search.errors import ConfigError
 from image_similarity_search.types import checked_count, checked_number
 
 DIVERSE = 0.5
-"""How much being unlike the other hits counts, where it is only said that it shall."""
+"""The weight of ``diverse`` where it is only switched on."""
 
 LESS = 0.5
 """How much a picture to be less like counts, beside one to be like."""
@@ -18,25 +18,24 @@ LESS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
-    """What else a search is to do; by default nothing.
+    """Options of a search beyond finding the nearest images; all are off by default.
 
     Attributes:
-        mirrored: find what is like the mirrored picture, too. Of all the ways in which a picture
-            is searched by, the best score of an image counts.
-        turned: find what is like the picture turned by 90, 180 and 270 degrees, too.
-        exclude_same_folder: leave out images of the very folders that the pictures to be like
-            lie in.
-        diverse: 0.0 to 1.0: of many images that are alike, take some that are unlike one another
-            (maximal marginal relevance); the share that being unlike counts. 0 is off.
-        fold: show hits that are copies of a better one, mirrored or turned ones too, with it.
-        liked: ids of images of the collection that are what was meant (thumbs up): what is searched
-            for is moved towards them. They stay in the answer.
-        disliked: ids of those that are not (thumbs down): it is moved away from them, by less, and
-            they are left out.
+        mirrored: also search with the mirrored picture; an image gets its best score over all
+            orientations.
+        turned: also search with the picture rotated by 90, 180 and 270 degrees; likewise.
+        exclude_same_folder: leave out images from the folders of the query pictures.
+        diverse: 0.0 to 1.0: prefer hits that differ from each other (maximal marginal relevance);
+            the weight of the difference. 0.0 is off.
+        fold: group hits that are copies of a better one, also mirrored or rotated ones, under it.
+        liked: ids of relevant images: the query moves towards their mean (Rocchio feedback). They
+            stay in the results.
+        disliked: ids of images that are not relevant: the query moves away from them, by less, and
+            they are left out of the results.
 
     Raises:
-        ConfigError: ``diverse`` is no number from 0 to 1, or something is liked that is no id, or
-            both liked and disliked.
+        ConfigError: ``diverse`` is not a number from 0 to 1, ``liked`` or ``disliked`` has
+            something that is not an id, or an id is in both.
     """
 
     mirrored: bool = False
@@ -55,7 +54,7 @@ class SearchOptions:
             object.__setattr__(self, name, _ids(name, getattr(self, name)))
         both = sorted(set(self.liked).intersection(self.disliked))
         if both:
-            raise ConfigError("disliked", both[0], "images that are not liked as well")
+            raise ConfigError("disliked", both[0], "images that are not also liked")
 
     @property
     def ways(self) -> tuple[tuple[bool, int], ...]:

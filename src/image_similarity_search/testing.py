@@ -67,7 +67,7 @@ def check_encoder(encoder: Encoder) -> None:
     _same(before, alone, "an embedding depends on the other pictures of the batch")
     _ensure(
         bool(np.ptp(before, axis=0).any()),
-        "very different pictures have one and the same embedding",
+        "very different pictures have the same embedding",
     )
     _ensure(encoder.fingerprint == fingerprint, "the fingerprint changed")
 
@@ -88,7 +88,7 @@ def _encoded(encoder: Encoder, pixels: PixelArray) -> FloatArray:
     before = given.copy()
     rows: Any = encoder.encode(given)  # whatever it really is
     what = f"encode of {len(pixels)} pictures"
-    _ensure(isinstance(rows, np.ndarray), f"{what} returned a {type(rows).__name__}, no array")
+    _ensure(isinstance(rows, np.ndarray), f"{what} returned a {type(rows).__name__}, not an array")
     _ensure(rows.dtype == np.float32, f"{what} returned {rows.dtype}, not float32")
     expected = (len(pixels), encoder.dim)
     _ensure(rows.shape == expected, f"{what} returned shape {rows.shape}, not {expected}")

@@ -126,7 +126,7 @@ def all_distances(queries: FloatArray, rows: FloatArray, metric: Metric) -> NDAr
 
 
 def as_near(distance: float, query: FloatArray, norms: FloatArray, metric: Metric) -> float:
-    """How far what a search in float32 took to be at ``distance`` from ``query`` may really be.
+    """Upper bound of the true distance of what float32 found at ``distance`` from ``query``.
 
     Products and sums of ``dim`` numbers are wrong by about the root of as many roundings. By ``ip``
     that depends on the lengths of vectors, too: ``norms`` are those of some that were found.
@@ -143,7 +143,7 @@ def as_near(distance: float, query: FloatArray, norms: FloatArray, metric: Metri
 def rough(
     query: FloatArray, units: HalfArray, norms: FloatArray, metric: Metric
 ) -> tuple[FloatArray, float]:
-    """What grows with the distance from a comparable vector ``(dim,)``, and how wrong it may be.
+    """A cheap monotone proxy of the distance from a vector ``(dim,)``, and its error bound.
 
     A value for each of ``units`` ``(n, dim)``, in a fraction of the time of ``distances``: a row is
     certainly nearer than another if its value is less by more than twice the second result.

@@ -189,7 +189,7 @@ def test_what_is_no_picture_costs_one_answer(agent: Agent) -> None:
 def test_errors_say_what_to_do(agent: Agent) -> None:
     assert "path, id or text" in agent.refusal("search_images")
     assert "no such image" in agent.refusal("get_image", id=999)
-    assert "text tower" in agent.refusal("search_images", text="a red boat")
+    assert "text encoder" in agent.refusal("search_images", text="a red boat")
     assert "absolute path" in agent.refusal("list_images", filter={"folder": "photos"})
     # what is misspelt is not passed over
     assert "colors" in agent.refusal("search_images", id=1, colors=["red"])

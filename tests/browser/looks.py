@@ -25,7 +25,7 @@ def scores(page: Page) -> list[float]:
 
 def wait_for_search(page: Page) -> None:
     """Until hits are shown."""
-    page.locator("#status", has_text="Most alike").wait_for()
+    page.locator("#status", has_text="Most similar").wait_for()
     page.locator("#pictures[aria-busy=false]").wait_for(state="attached")
 
 

@@ -73,7 +73,7 @@ def test_places_are_said(site: Site, visitor: Visitor) -> None:
     assert (cell.get_attribute("aria-posinset"), cell.get_attribute("aria-setsize")) == ("4", "64")
     page.locator(".cell > a").first.click()
     wait_for_search(page)
-    until(lambda: "Most alike" in page.locator("#announce").inner_text())
+    until(lambda: "Most similar" in page.locator("#announce").inner_text())
 
 
 STATES = {
@@ -114,7 +114,7 @@ def test_on_a_phone(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(site.url, PHONE)
     page.locator(".cell > a").nth(1).tap()
     wait_for_search(page)
-    page.locator(".cell").first.get_by_role("button", name="Look at it").tap()
+    page.locator(".cell").first.get_by_role("button", name="View").tap()
     dialog = page.get_by_role("dialog")
     dialog.wait_for()
     query, hit = (dialog.locator(name).bounding_box() for name in ("#query-image", "#viewer-image"))
@@ -140,19 +140,19 @@ def test_hits_are_judged_by_fingers(site: Site, visitor: Visitor, scheme: str) -
     picture, name = (cell.locator(part).bounding_box() for part in ("a", ".name"))
     assert picture
     assert name
-    for label in ("That is what I mean", "That is not what I mean"):
-        box = cell.get_by_role("button", name=label).bounding_box()
+    for label in ("Relevant", "Not relevant"):
+        box = cell.get_by_role("button", name=label, exact=True).bounding_box()
         assert box
         assert min(box["width"], box["height"]) >= 44
         assert box["y"] >= picture["y"] + picture["height"]  # nothing of the picture is covered
         assert box["x"] >= name["x"] + name["width"]
         assert box["x"] + box["width"] <= PHONE[0]
-    cell.get_by_role("button", name="That is what I mean").tap()
+    cell.get_by_role("button", name="Relevant", exact=True).tap()
     page.wait_for_url("**/?like=1&liked=*")
     wait_for_search(page)
     pressed = page.locator(".cell", has=page.locator("[data-act=like][aria-pressed=true]"))
     assert pressed.get_by_role("link", name=f"Search by {meant}").count() == pressed.count() == 1
     unlike = page.locator(".cell", has=page.get_by_role("link", name=f"Search by {other},"))
-    unlike.get_by_role("button", name="That is not what I mean").tap()
+    unlike.get_by_role("button", name="Not relevant").tap()
     page.wait_for_url("**/?like=1&liked=*&disliked=*")
     until(lambda: other not in names(page, 64))

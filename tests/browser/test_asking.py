@@ -25,7 +25,7 @@ def test_boxes_say_what_else_to_do(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?like=1")
     wait_for_search(page)
     page.get_by_role("button", name="Filter").click()
-    for box in ("Mirrored, too", "Fold copies", "Diverse"):
+    for box in ("Include mirrored", "Fold copies", "Diverse"):
         page.get_by_label(box).check()
     page.wait_for_url("**/?like=1&mirrored=&diverse=&fold=")
     wait_for_search(page)
@@ -34,7 +34,7 @@ def test_boxes_say_what_else_to_do(site: Site, visitor: Visitor) -> None:
     wait_for_search(other)
     until(lambda: names(page, 20) == names(other, 20))
     other.get_by_role("button", name="Filter").click()
-    assert other.get_by_label("Mirrored, too").is_checked()
+    assert other.get_by_label("Include mirrored").is_checked()
     other.get_by_role("button", name="Clear filters").click()
     other.wait_for_url("**/?like=1")
 
@@ -47,25 +47,25 @@ def test_thumbs_move_the_search(site: Site, visitor: Visitor) -> None:
     def judge(name: str, label: str) -> None:
         cell = page.locator(".cell", has=page.get_by_role("link", name=f"Search by {name}"))
         cell.hover()
-        cell.get_by_role("button", name=label).click()
+        cell.get_by_role("button", name=label, exact=True).click()
 
-    judge(liked, "That is what I mean")
+    judge(liked, "Relevant")
     page.wait_for_url("**/?like=1&liked=*")
     wait_for_search(page)
     until(lambda: names(page, 64).index(liked) < 8)  # it stays, and is nearer
     meant = page.locator(".cell", has=page.locator("[data-act=like][aria-pressed=true]"))
     assert meant.get_by_role("link", name=f"Search by {liked}").count() == meant.count() == 1
-    judge(disliked, "That is not what I mean")
+    judge(disliked, "Not relevant")
     page.wait_for_url("**/?like=1&liked=*&disliked=*")
     until(lambda: disliked not in names(page, 64))
-    assert page.locator("#judged-text").text_content() == "1 meant, 1 not meant"
-    page.get_by_role("button", name="Forget").click()
+    assert page.locator("#judged-text").text_content() == "1 relevant, 1 not relevant"
+    page.get_by_role("button", name="Clear", exact=True).click()
     page.wait_for_url("**/?like=1")
     until(lambda: disliked in names(page, 64))
     assert meant.count() == 0
-    judge(liked, "That is what I mean")
+    judge(liked, "Relevant")
     meant.wait_for()
-    judge(liked, "That is what I mean")  # said twice, it is taken back
+    judge(liked, "Relevant")  # said twice, it is taken back
     page.wait_for_url("**/?like=1")
     meant.wait_for(state="detached")
 
@@ -90,7 +90,7 @@ def test_no_more_than_eight_examples(site: Site, visitor: Visitor) -> None:
     wait_for_search(page)
     page.locator(".cell").first.hover()
     page.locator(".cell").first.get_by_role("button", name="More like this").click()
-    page.get_by_text("No more than 8 pictures at once.").wait_for()
+    page.get_by_text("At most 8 pictures at once.").wait_for()
     assert page.url == address
 
 
@@ -99,7 +99,7 @@ def test_a_place_is_four_numbers(site: Site, visitor: Visitor) -> None:
     page.get_by_role("button", name="Filter").click()
     page.get_by_label("Place").fill("45.8, 5.9, 47.9, 10.5")
     page.wait_for_url("**/?gps_box=45.8&gps_box=5.9&gps_box=47.9&gps_box=10.5")
-    page.get_by_role("heading", name="No picture passes the filter").wait_for()
+    page.get_by_role("heading", name="No picture matches the filter").wait_for()
 
 
 def test_an_upload_lies_in_no_folder(site: Site, visitor: Visitor) -> None:
@@ -127,7 +127,7 @@ def test_words_where_the_model_understands_them(
     site: Site, visitor: Visitor, tmp_path: Path
 ) -> None:
     page = visitor.visit(site.url)
-    assert page.get_by_label("Search by words").is_hidden()
+    assert page.get_by_label("Search by text").is_hidden()
     (tmp_path / "pictures").mkdir()
     for name, colour in (("red", (240, 20, 20)), ("blue", (10, 20, 240)), ("grey", (99, 99, 99))):
         Image.new("RGB", (64, 64), colour).save(tmp_path / "pictures" / f"{name}.png")
@@ -142,7 +142,7 @@ def test_words_where_the_model_understands_them(
         url = serve(tmp_path, stack, collections=both).url
         _fits_a_phone(visitor.visit(url, PHONE))
         other = visitor.visit(url)
-        other.get_by_label("Search by words").fill("A blue thing")
+        other.get_by_label("Search by text").fill("A blue thing")
         other.keyboard.press("Enter")
         wait_for_search(other)
         assert names(other, 1) == ["blue.png"]

@@ -64,7 +64,7 @@ def test_what_the_browser_does_not_show_is_shown_by_the_server(
     for name, width in (("turned.webp", 40), ("scan", 60)):
         page.locator("#file").set_input_files(tmp_path / name)
         wait_for_search(page)
-        page.get_by_role("button", name=f"Look at {name}").wait_for()
+        page.get_by_role("button", name=f"View {name}").wait_for()
         page.wait_for_function(
             "w => document.querySelector('.example img')?.naturalWidth === w", arg=width
         )
@@ -94,10 +94,10 @@ def test_what_is_no_picture_is_refused_kindly(site: Site, visitor: Visitor, tmp_
     page = visitor.visit(site.url)
     (tmp_path / "notes.txt").write_text("no picture")
     page.locator("#file").set_input_files(tmp_path / "notes.txt")
-    page.get_by_text("That is no picture.").wait_for()
+    page.get_by_text("That is not a picture.").wait_for()
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
     page.locator("#file").set_input_files(tmp_path / "broken.jpg")
-    page.get_by_text("This can't be searched by").wait_for()
+    page.get_by_text("Can't search by this").wait_for()
     page.get_by_role("button", name="Clear search").click()
     page.locator("#status", has_text="64 pictures").wait_for()
 
@@ -107,7 +107,7 @@ def test_a_condition_that_can_not_be_met_is_not_the_picture_s_fault(
 ) -> None:
     visitor.allowed = ["status of 4"]
     page = visitor.visit(f"{site.url}?like=1&modified_after=yesterday")
-    page.get_by_role("heading", name="This can't be looked for").wait_for()
+    page.get_by_role("heading", name="Invalid search").wait_for()
 
 
 def test_a_click_searches_on(site: Site, visitor: Visitor) -> None:
@@ -131,13 +131,13 @@ def test_an_address_shows_the_same_to_others(site: Site, visitor: Visitor) -> No
     page = visitor.visit(site.url)
     page.get_by_role("link", name="Search by fish 2.jpg").click()
     wait_for_search(page)
-    page.get_by_label("Least score").fill("0.6")
+    page.get_by_label("Minimum score").fill("0.6")
     page.wait_for_url("**/*least=0.6*")
     shown = names(page, 64)
     other = visitor.visit(page.url)
     wait_for_search(other)
     assert names(other, 64) == shown
-    assert other.get_by_label("Least score").input_value() == "0.6"
+    assert other.get_by_label("Minimum score").input_value() == "0.6"
 
 
 def test_the_threshold_hides_at_once(site: Site, visitor: Visitor) -> None:
@@ -145,13 +145,13 @@ def test_the_threshold_hides_at_once(site: Site, visitor: Visitor) -> None:
     wait_for_search(page)
     before = scores(page)
     middle = before[len(before) // 2]
-    page.get_by_label("Least score").fill(f"{middle:.2f}")
+    page.get_by_label("Minimum score").fill(f"{middle:.2f}")
     until(lambda: len(scores(page)) < len(before))
     assert all(score >= round(middle, 2) - 0.0005 for score in scores(page))
-    page.get_by_label("Least score").fill("1")
-    page.get_by_role("heading", name="Nothing is that alike").wait_for()
-    page.get_by_label("Least score").fill("0")
-    page.get_by_role("heading", name="Nothing is that alike").wait_for(state="hidden")
+    page.get_by_label("Minimum score").fill("1")
+    page.get_by_role("heading", name="No picture is that similar").wait_for()
+    page.get_by_label("Minimum score").fill("0")
+    page.get_by_role("heading", name="No picture is that similar").wait_for(state="hidden")
 
 
 def test_more_like_this_less_like_that(site: Site, visitor: Visitor) -> None:
@@ -190,7 +190,7 @@ def test_only_less_waits_for_what_it_should_be_like(site: Site, visitor: Visitor
     page = visitor.visit(f"{site.url}/?like=1")
     wait_for_search(page)
     page.locator(".example .sign").click()
-    page.locator("#status-note", has_text="Add a picture that it should be like").wait_for()
+    page.locator("#status-note", has_text="Add a picture to find more like it").wait_for()
     page.locator("#status", has_text="64 pictures").wait_for()
 
 
@@ -213,7 +213,7 @@ def test_filters(site: Site, visitor: Visitor) -> None:
     page.locator("#status", has_text="2 pictures").wait_for()
     assert all(name.endswith(".png") for name in names(page))
     page.get_by_label("Name").fill("nothing at all")
-    page.get_by_role("heading", name="No picture passes the filter").wait_for()
+    page.get_by_role("heading", name="No picture matches the filter").wait_for()
     page.get_by_role("button", name="Clear filters").click()
     page.locator("#status", has_text="64 pictures").wait_for()
     page.get_by_label("Name").fill("flower*")
@@ -222,4 +222,4 @@ def test_filters(site: Site, visitor: Visitor) -> None:
     wait_for_search(page)
     assert {name.split()[0] for name in names(page, 64)} == {"flower"}
     page.get_by_label("Folder", exact=True).fill("drawings/Fish")
-    page.get_by_role("heading", name="No picture passes the filter").wait_for()
+    page.get_by_role("heading", name="No picture matches the filter").wait_for()

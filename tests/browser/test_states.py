@@ -36,7 +36,7 @@ def test_an_update_is_watched_live(own_site: Site, visitor: Visitor) -> None:
     assert page.locator("#job").is_hidden()
     (own_site.pictures / "Fish" / "fish 1.jpg").unlink()
     page.get_by_role("button", name="Update").click()
-    page.get_by_text("Up to date: 1 gone").wait_for(timeout=90_000)
+    page.get_by_text("Up to date: 1 removed").wait_for(timeout=90_000)
     page.locator("#status", has_text="63 pictures").wait_for()
 
 
@@ -56,8 +56,8 @@ def test_an_update_is_stopped_and_seen_by_others(own_site: Site, visitor: Visito
     other = visitor.visit(own_site.url)
     other.locator("#job-text", has_text="Indexing").wait_for(timeout=90_000)
     other.get_by_role("button", name="Stop").click()
-    page.get_by_text("Stopped. What was done is kept").wait_for(timeout=90_000)
-    other.get_by_text("Stopped. What was done is kept").wait_for()
+    page.get_by_text("Stopped. Finished work is kept").wait_for(timeout=90_000)
+    other.get_by_text("Stopped. Finished work is kept").wait_for()
 
 
 def test_the_work_of_others_is_no_update_of_this(
@@ -91,7 +91,7 @@ def test_the_work_of_others_is_no_update_of_this(
         assert page.get_by_role("button", name="Update").is_enabled()
         page.get_by_label("Collection").select_option("many")
         page.get_by_role("button", name="Stop").click()
-        page.get_by_text("Stopped. What was done is kept").wait_for(timeout=90_000)
+        page.get_by_text("Stopped. Finished work is kept").wait_for(timeout=90_000)
 
 
 def test_no_larger_picture_is_taken_than_the_server_takes(
@@ -106,7 +106,7 @@ def test_no_larger_picture_is_taken_than_the_server_takes(
         site = serve(furnished, stack, limits=Limits(upload_bytes=size))
         page = visitor.visit(site.url)
         page.locator("#file").set_input_files(tmp_path / "large.bmp")
-        page.get_by_text("too large: the server takes 21 kB").wait_for()
+        page.get_by_text("too large: the limit is 21 kB").wait_for()
         page.locator("#file").set_input_files(tmp_path / "small.bmp")
         wait_for_search(page)
 
@@ -201,7 +201,7 @@ def test_a_key_is_asked_for(furnished: Path, visitor: Visitor) -> None:
         page = visitor.visit(site.url, ready=False)
         page.get_by_role("textbox", name="Access key").fill("wrong")
         page.get_by_role("button", name="Continue").click()
-        page.get_by_text("That is not the key.").wait_for()
+        page.get_by_text("Wrong key.").wait_for()
         page.get_by_role("textbox", name="Access key").fill("open sesame, please")
         page.get_by_role("button", name="Continue").click()
         page.locator("#status", has_text="64 pictures").wait_for()
@@ -222,15 +222,15 @@ def test_colours_are_chosen_and_kept(site: Site, visitor: Visitor) -> None:
         return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
     dark = background()
-    page.get_by_role("button", name="Colours: as the system").click()
+    page.get_by_role("button", name="Theme: system").click()
     light = background()
     assert light != dark
     page.reload()
     assert background() == light
-    page.get_by_role("button", name="Colours: light").click()
+    page.get_by_role("button", name="Theme: light").click()
     assert background() == dark
-    page.get_by_role("button", name="Colours: dark").click()
-    page.get_by_role("button", name="Colours: as the system").wait_for()
+    page.get_by_role("button", name="Theme: dark").click()
+    page.get_by_role("button", name="Theme: system").wait_for()
 
 
 def test_two_collections(furnished: Path, tmp_path: Path, visitor: Visitor) -> None:
@@ -258,7 +258,7 @@ def test_two_collections(furnished: Path, tmp_path: Path, visitor: Visitor) -> N
         wait_for_search(page)
         assert page.get_by_label("Collection").input_value() == "few"
         page.goto(f"{url}/?c=former&like=1")
-        page.get_by_text("There is no collection former here.").wait_for()
+        page.get_by_text("There is no collection former.").wait_for()
         page.locator("#status", has_text="64 pictures").wait_for()
 
 
@@ -279,10 +279,10 @@ def test_a_collection_that_is_gone_is_said(visitor: Visitor, own_site: Site) -> 
     page = visitor.visit(own_site.url)
     (own_site.place / "index").rename(own_site.place / "unplugged")
     page.locator(".cell > a").first.click()
-    gone = page.get_by_role("heading", name="The collection is gone: pictures")
+    gone = page.get_by_role("heading", name="The collection no longer exists: pictures")
     gone.wait_for(timeout=8_000)
     page.reload()
-    page.get_by_text("Its index folder is not there; it is opened when that is back.").wait_for()
+    page.get_by_text("Its index folder is missing; it will be opened when that is back.").wait_for()
     with page.expect_response("**/v1/collections/pictures/search") as answered:
         page.locator("#file").set_input_files(own_site.queries / "Fish.jpg")
     assert answered.value.status == 503
@@ -299,9 +299,9 @@ def test_one_of_two_collections_is_gone(visitor: Visitor, own_site: Site) -> Non
         page = visitor.visit(serve(own_site.place, stack, collections=places).url)
         page.locator(".cell").first.wait_for()
         page.get_by_label("Collection").select_option("others")
-        page.get_by_role("heading", name="The collection is gone: others").wait_for()
+        page.get_by_role("heading", name="The collection no longer exists: others").wait_for()
         page.reload()
-        page.get_by_role("heading", name="The collection is gone: others").wait_for()
+        page.get_by_role("heading", name="The collection no longer exists: others").wait_for()
         page.get_by_label("Collection").select_option("index")
         page.locator(".cell").first.wait_for()
 
@@ -314,4 +314,4 @@ def test_a_damaged_collection_is_not_said_to_be_gone(visitor: Visitor, own_site:
     (own_site.place / "copy").rename(own_site.place / "index")
     page = visitor.visit(own_site.url)
     page.get_by_role("heading", name="The collection is damaged: pictures").wait_for()
-    page.get_by_text("The server's log says why.").wait_for()
+    page.get_by_text("See the log of the server.").wait_for()

@@ -19,7 +19,7 @@ def test_side_by_side(site: Site, visitor: Visitor) -> None:
     wait_for_search(page)
     first, second = names(page, 2)
     page.locator(".cell").first.hover()
-    page.locator(".cell").first.get_by_role("button", name="Look at it").click()
+    page.locator(".cell").first.get_by_role("button", name="View").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("heading", name=first).wait_for()
     assert dialog.get_by_text("1 of 63").is_visible()
@@ -41,7 +41,7 @@ def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?like=1&view=2")
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Why").click()
-    dialog.get_by_text("Bright: without it they are less alike").wait_for()
+    dialog.get_by_text("Bright: without it they are less similar").wait_for()
     for picture in ("#query-image", "#viewer-image"):
         image, heat = (dialog.locator(name) for name in (picture, f"{picture} ~ .heat"))
         assert heat.bounding_box() == image.bounding_box()
@@ -50,7 +50,7 @@ def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
         assert max(shades) > 120, "and dark elsewhere"
     with page.expect_response("**/explanation?query=1"):
         dialog.get_by_role("button", name="Next picture").click()
-    dialog.get_by_text("Bright: without it they are less alike").wait_for()
+    dialog.get_by_text("Bright: without it they are less similar").wait_for()
     dialog.get_by_role("button", name="Why").click()
     assert dialog.locator(".heat:visible").count() == 0
 
@@ -64,12 +64,12 @@ def test_why_an_upload_is_alike(site: Site, visitor: Visitor) -> None:
     page.locator("#file").set_input_files(site.queries / "Flower.jpg")
     wait_for_search(page)
     page.locator(".cell").first.hover()
-    page.locator(".cell").first.get_by_role("button", name="Look at it").click()
+    page.locator(".cell").first.get_by_role("button", name="View").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Why").click()
-    dialog.get_by_text("Bright: without it they are less alike").wait_for()
+    dialog.get_by_text("Bright: without it they are less similar").wait_for()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Look at Flower.jpg").click()
+    page.get_by_role("button", name="View Flower.jpg").click()
     assert dialog.get_by_role("button", name="Why").is_hidden(), "there is nothing beside it"
 
 
@@ -96,7 +96,7 @@ def test_a_region_is_dragged(site: Site, visitor: Visitor) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.5)
     page.mouse.up()
-    dialog.get_by_role("button", name="Search by the region").click()
+    dialog.get_by_role("button", name="Search by this region").click()
     wait_for_search(page)
     page.wait_for_url("**/?like=5~*")
     x, y, w, h = map(float, page.url.split("~")[1].split(","))
@@ -109,7 +109,7 @@ def test_a_region_by_the_keys_and_of_an_upload(site: Site, visitor: Visitor) -> 
     page.locator("#file").set_input_files(site.queries / "Flower.jpg")
     wait_for_search(page)
     whole = names(page, 20)
-    page.get_by_role("button", name="Look at Flower.jpg").click()
+    page.get_by_role("button", name="View Flower.jpg").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Region").click()
     for _ in range(8):
@@ -148,7 +148,7 @@ def test_what_browsers_show_not_or_sideways_is_shown_as_a_preview(
     assert dialog.get_by_role("link", name="Download").is_visible()
     page.goto(f"{own_site.url}/?like={wide.id}&view={turned.id}")
     until(lambda: image.evaluate(_SIZE) == [40, 60])
-    dialog.get_by_text("taken Jun 1, 2023, 12:05 · Canon EOS 5D · file changed ").wait_for()
+    dialog.get_by_text("taken Jun 1, 2023, 12:05 · Canon EOS 5D · file modified ").wait_for()
     page.keyboard.press("Escape")
     page.locator(".example img.whole").wait_for()
     page.locator(".cell img.there").first.wait_for()

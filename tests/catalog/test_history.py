@@ -53,7 +53,7 @@ def test_without_a_restore_no_store_is_made_anew(
     caplog.set_level(logging.INFO)
     histories.restore = lambda rng: None  # type: ignore[method-assign]
     histories.run(7, 150)
-    assert "made anew" not in caplog.text
+    assert "rebuilding it" not in caplog.text
 
 
 @pytest.fixture

@@ -202,6 +202,6 @@ def test_where_nothing_can_be_written_it_says_what_to_do(old: Path) -> None:
     )
     old.chmod(0o755)
     last = done.stderr.strip().splitlines()[-1]
-    assert "older storage format, and must be brought to" in last
-    assert "copy the folder to where it can be written" in last
+    assert "older storage format must be upgraded to" in last
+    assert "copy the folder to a writable place" in last
     assert (old / "catalog.sqlite").read_bytes() == before

@@ -162,7 +162,7 @@ def test_a_vanished_picture_gets_a_placeholder_and_no_link() -> None:
 def test_a_query_without_a_picture_or_answers_says_so() -> None:
     page = Page(render(GalleryQuery("q.jpg", [])))
     assert "Picture not available" in page.text
-    assert "Nothing was found." in page.text
+    assert "No hits." in page.text
     assert "1 query, 0 pictures found" in page.text
     assert not page.all("ol")
 

@@ -34,8 +34,8 @@ def test_an_old_index_is_taken_over_where_it_is(iss: Iss, photos: Path) -> None:
     assert line.startswith("taken over 12, missing 0, to encode 0, repeated 0, not finite 0 in ")
     assert line.endswith(" (metric l2)")
     assert b"faiss.index.legacy and image_paths.pkl.legacy" in done.stderr
-    assert b"whether colour-texture made it is found out" in done.stderr
-    assert "compared when it is first used" in iss("info").stdout.decode()
+    assert b"colour-texture is checked against the embeddings" in done.stderr
+    assert "checked when it is first used" in iss("info").stdout.decode()
     found = lines(iss("search", "photos/holiday/picture 1.png", "-k", "1"))
     assert found == [f"1.0000  {photos}/holiday/picture 1.png"]
     assert "compared" not in iss("info").stdout.decode()
@@ -58,7 +58,7 @@ def test_it_says_what_became_of_each(iss: Iss, photos: Path, make_picture: MakeP
         "metric": "l2",
     }
     done = iss("import-legacy", "index_data", "--index-dir", "b", "--model", "colour-texture")
-    assert b"'iss index FOLDER' forgets them" in done.stderr
+    assert b"'iss index FOLDER' drops them" in done.stderr
     assert b"'iss index FOLDER' encodes them" in done.stderr
     assert b"faiss.index.legacy" not in done.stderr
 
@@ -77,7 +77,7 @@ def test_the_model_need_not_be_there(iss: Iss) -> None:
 def test_another_model_is_refused(iss: Iss, tmp_path: Path) -> None:
     done = iss("import-legacy", "index_data", status=4)
     assert "have 1,152 values, those of resnet50 2,048: name the model" in done.err
-    assert "(with 1,152 there is: colour-texture); resnet50 is taken where none is" in done.err
+    assert "(with 1,152 there is: colour-texture); resnet50 is assumed if none is" in done.err
     names = sorted(str(path) for path in Path("photos").rglob("*.*"))
     write_files(tmp_path / "index_data", names, np.ones((12, 1152), dtype=np.float32))
     iss(*TAKEN)
@@ -108,12 +108,12 @@ def test_an_export_comes_back(iss: Iss) -> None:
     assert hits[0] == hits[1] == hits[2]
     assert len(hits[0]) == 10
     done = iss("import", "x.npy", status=4)
-    assert b"there is a collection" in done.stderr
+    assert b"there is already a collection" in done.stderr
     done = iss("import", "y.npy", "--index-dir", "c", status=4)
     assert b"y.npy: no such file" in done.stderr
     os.remove("x.json")
     done = iss("import", "x.npy", "--index-dir", "c", status=4)
-    assert "there is no x.json, which 'iss export' writes beside it" in done.err
+    assert "x.json is missing, which 'iss export' writes next to it" in done.err
     assert "--paths FILE" in done.err
     done = iss("export", "x.csv", status=2)
     assert b".parquet" in done.stderr
@@ -126,17 +126,17 @@ def test_embeddings_of_ones_own_are_imported(iss: Iss, photos: Path) -> None:
     Path("paths.txt").write_text("\n".join(names))
     done = iss("import", "e.npy", "--paths", "paths.txt", "--index-dir", "a")
     assert done.out.startswith("imported 12, missing 0, to encode 0, not finite 0 in ")
-    assert "what made them is not known" in done.err
-    assert "unknown, 1152 dimensions (--model NAME, or" in iss("info", "--index-dir", "a").out
+    assert "the model is unknown" in done.err
+    assert "unknown, 1152 dimensions (give --model NAME, or" in iss("info", "--index-dir", "a").out
     assert len(lines(iss("search", "--id", "1", "-k", "3", "--index-dir", "a"))) == 3
     assert iss("index", "photos", "--index-dir", "a").out.startswith("indexed 0, ")
     Path("new photos").mkdir()
     draw(99).save("new photos/new.bmp")
     for command in (("index", "new photos"), ("search", names[0]), ("add", names[0])):
         done = iss(*command, "--index-dir", "a", status=5)
-        assert "nobody said what made them. Name the model (--model NAME)" in done.err
+        assert "without naming the model that made them. Name the model (--model NAME)" in done.err
     done = iss("index", "photos", "--index-dir", "a", "--model", "efficientnet-lite0", status=4)
-    assert "dimension is 1152, but 1280 was asked for. That is what efficientnet" in done.err
+    assert "dimension is 1152, but 1280 was requested. That is what efficientnet" in done.err
     done = iss("index", "photos", "--index-dir", "a", "--model", "colour-texture")
     assert lines(done)[0].startswith("indexed 0, updated 0, unchanged 12, ")
     report = iss.json(
@@ -164,7 +164,7 @@ def test_a_table_of_ones_own_needs_no_list(iss: Iss) -> None:
 )
 def test_an_export_says_itself_what_made_it(iss: Iss, option: str) -> None:
     done = iss("import", "x.npy", *option.split(), status=2)
-    assert "an export says what it was made with" in done.err
+    assert "an export names its own model" in done.err
 
 
 @pytest.mark.unix
@@ -188,5 +188,5 @@ def test_what_is_interrupted_says_so(iss: Iss, tmp_path: Path, arguments: str) -
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == exits.INTERRUPTED
-    assert (out, err) == (b"", b"interrupted; nothing was made, run it again\n")
+    assert (out, err) == (b"", b"interrupted; nothing was imported, run the command again\n")
     assert not os.path.exists("new")

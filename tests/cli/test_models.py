@@ -39,7 +39,7 @@ def test_preprocessing_is_chosen_once_and_remembered(iss: Iss, photos: Path) -> 
     assert "unchanged 12" in again.out
     iss("index", photos, *chosen)
     other = iss("index", photos, "--crop", "48", status=4)
-    assert "crop is 64, but 48 was asked for" in other.err
+    assert "crop is 64, but 48 was requested" in other.err
     info = iss.json("info")
     assert "resize=72;crop=64;bilinear" in info["fingerprint"]
 
@@ -53,7 +53,7 @@ def test_the_whole_picture_may_be_asked_for_and_is_remembered(iss: Iss, photos: 
     found = iss.json("search", next(photos.rglob("*.png")))
     assert found["hits"][0]["score"] == 1.0
     other = iss("index", photos, "--fit", "crop", status=4)
-    assert "fit is stretch, but crop was asked for" in other.err
+    assert "fit is stretch, but crop was requested" in other.err
 
 
 def test_added_files_may_say_the_model_too(iss: Iss, photos: Path) -> None:
@@ -66,7 +66,7 @@ def test_added_files_may_say_the_model_too(iss: Iss, photos: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("--model", "resnet5"), 5, "no encoder is called 'resnet5'"),
+        (("--model", "resnet5"), 5, "unknown encoder 'resnet5'"),
         (("--model", "mine.onnx"), 5, "can't be read"),
         (("--crop", "0"), 2, "crop is 0"),
         (("--crop", "300", "--fit", "crop"), 2, "crop is 300"),

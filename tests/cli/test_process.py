@@ -34,7 +34,7 @@ def test_a_trash_that_is_lacking_is_said_before_anything_is_compared(indexed: Pa
         check=False,
     )
     assert done.returncode == exits.USAGE
-    assert "--action is 'trash'; expected an action without the trash" in done.stderr
+    assert "--action is 'trash'; expected another action" in done.stderr
     assert "groups" not in done.stderr
 
 
@@ -115,7 +115,7 @@ def test_an_interrupted_run_says_so_and_keeps_what_was_done(
         process.send_signal(how)
         out, err = process.communicate(timeout=60)
     assert process.returncode == exits.INTERRUPTED, err
-    assert "what was done is kept" in err
+    assert "finished work is kept" in err
     assert "Traceback" not in err
     kept = int(out.split(",")[0].removeprefix("indexed "))
     assert 8 <= kept < 30

@@ -70,7 +70,7 @@ def test_what_else_a_search_is_to_do(iss: Iss) -> None:
     iss("index", photos)
     query = photos / "picture 0.jpg"
     first, *_ = lines(iss("search", query, "--fold", "--diverse", "--mirrored", "--turned"))
-    assert first.endswith("(and 2 like it)")
+    assert first.endswith("(and 2 copies)")
     (hit, *_) = json.loads(iss("search", query, "--fold", "--json").stdout)["hits"]
     assert {Path(path).name for path in hit["folded"]} == {"copy.jpg", "mirrored.png"}
     judged = lines(iss("search", query, "--liked", "3", "--disliked", "4", "--paths", "-k", "50"))
@@ -125,7 +125,7 @@ def test_by_an_address(iss: Iss) -> None:
         refused = iss("search", url, status=exits.USAGE)
         assert b"--allow-url" in refused.stderr
         private = iss("search", url, "--allow-url", status=exits.USAGE).stderr
-        assert b"a public address, not to 127.0.0.1; --allow-private-url (" in private
+        assert b"a public address, not 127.0.0.1; --allow-private-url (" in private
         found = lines(iss("search", url, "--allow-private-url", "-k", "1"))
         gone = url.replace("picture", "nothing")
         iss("search", gone, "--allow-private-url", status=exits.BAD_IMAGE)

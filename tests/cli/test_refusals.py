@@ -67,13 +67,17 @@ def said(home: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
         (
             ["--truth", "elsewhere.csv"],
             "index",
-            "no path of elsewhere.csv is that of an image, such as",
+            "no path in elsewhere.csv is an image of the collection, such as",
         ),
         (["--truth", "truth.csv", "--against", "flat.index"], "index", "flat.index (--against): "),
-        (["--truth", "folders", "--name", "no*"], "index", "the filter lets no image"),
-        (["--truth", "folders"], "empty.index", "the collection has no images"),
-        (["--truth", "folders"], "flat.index", "all images lie in the indexed folder itself"),
-        (["--truth", "alone.csv"], "index", "no group of alone.csv has two of the images"),
+        (["--truth", "folders", "--name", "no*"], "index", "no image of the collection matches"),
+        (["--truth", "folders"], "empty.index", "the collection is empty"),
+        (["--truth", "folders"], "flat.index", "all images are directly in the indexed folder"),
+        (
+            ["--truth", "alone.csv"],
+            "index",
+            "no group in alone.csv has two images of the collection",
+        ),
     ],
 )
 def test_why_there_is_nothing_to_evaluate(
@@ -86,8 +90,8 @@ def test_why_there_is_nothing_to_evaluate(
 
 def test_a_bad_file_gets_no_tags(said: Said, home: Path) -> None:
     refused = said("tag", "add", "word", "photos/bad.jpg")
-    assert "a bad file (" in refused
-    assert "gets no tags" in refused
+    assert "a skipped file (" in refused
+    assert "can't have tags" in refused
     assert said("tag", "add", "all", "photos") == "changed 6\n"
     assert said("tag", "remove", "all", "photos") == "changed 6\n"
     with Collection.open(home / "index") as collection:
@@ -97,18 +101,18 @@ def test_a_bad_file_gets_no_tags(said: Said, home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--tag", "breach"], ["no image has the tag breach; there are: beach"]),
-        (["--camera", "nikon"], ["no camera's name has nikon in it; there are: Canon EOS 5D"]),
-        (["--tag", "beach", "--name", "2*"], ["nothing found\n"]),
+        (["--tag", "breach"], ["no image has the tag breach; known tags: beach"]),
+        (["--camera", "nikon"], ["no camera name contains nikon; known cameras: Canon EOS 5D"]),
+        (["--tag", "beach", "--name", "2*"], ["no hits\n"]),
     ],
 )
 def test_what_there_is_instead_of_an_unknown_tag_or_camera(
     said: Said, arguments: list[str], parts: list[str]
 ) -> None:
     answer = said("search", "photos/1.jpg", *arguments)
-    assert answer.startswith("nothing found\n")
+    assert answer.startswith("no hits\n")
     assert all(part in answer for part in parts)
-    assert answer.count("there are") == (parts != ["nothing found\n"])
+    assert answer.count("; known ") == (parts != ["no hits\n"])
 
 
 @pytest.mark.parametrize(
@@ -140,9 +144,9 @@ def test_what_there_is_nothing_to_tell_of(
 ) -> None:
     page = home / f"{command}.html"
     answer = said(command, "--html", str(page), index="empty.index")
-    assert answer == f"{nothing}the collection has no images; 'iss index FOLDER' adds some\n"
+    assert answer == f"{nothing}the collection is empty; add images with 'iss index FOLDER'\n"
     answer = said(command, "--html", str(page), "--name", "no*")
-    assert answer.endswith(f"{nothing}no image meets the conditions\n")
+    assert answer.endswith(f"{nothing}no image matches the filter\n")
     assert not page.exists()
 
 
@@ -150,7 +154,7 @@ def test_one_image_is_one_cluster_and_no_outlier(said: Said) -> None:
     answer = said("clusters", "--name", "0.jpg")
     assert "1 cluster of 1 image in " in answer
     assert "silhouette" not in answer
-    assert "no outliers: there is one image only\n" in said("outliers", "--name", "0.jpg")
+    assert "no outliers: there is only one image\n" in said("outliers", "--name", "0.jpg")
 
 
 def test_a_folder_that_may_not_be_entered(tmp_path: Path) -> None:
@@ -168,7 +172,7 @@ def test_a_folder_that_may_not_be_entered(tmp_path: Path) -> None:
                 check=False,
             )
             assert done.returncode == exits.BAD_IMAGE
-            assert f"{closed / what}: it can't be looked at: permission denied;" in done.stderr
+            assert f"{closed / what}: it can't be checked: permission denied;" in done.stderr
     finally:
         closed.chmod(0o700)
     assert not (tmp_path / "i").exists()
@@ -192,7 +196,7 @@ def test_nothing_to_undo(said: Said) -> None:
 
 def test_no_box(said: Said) -> None:
     answer = said("search", "--id", "1", "--gps-box", "50,5,40,10")
-    assert answer.startswith("50.0,5.0,40.0,10.0 is no box on the earth; give four numbers")
+    assert answer.startswith("50.0,5.0,40.0,10.0 is not a box on the earth; give four numbers")
 
 
 def test_a_port_in_use(said: Said) -> None:
@@ -213,17 +217,20 @@ def test_one_is_no_plural(said: Said) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["thumbnails", "--on", "--off"], "say one of --on and --off"),
+        (["thumbnails", "--on", "--off"], "give only one of --on and --off"),
         (
             ["search", "--weighted", "0", "photos/0.jpg"],
-            "nothing is to be searched for that counts more than 0: give IMAGE",
+            "at least one query needs a weight above 0: give IMAGE",
         ),
-        (["explain", "photos/0.jpg", "id:x"], "'id:x' is no file; an image of the collection is"),
-        (["explain", "photos/0.jpg", "2"], "2: no such file; the image with this id is id:2"),
-        (["search", "2"], "2: no such file; the image with this id is id:2"),
-        (["search", "photos/0.jpg", "--like", "2"], "the image with this id is id:2"),
-        (["search", "photos/0.jpg", "--unlike", "2"], "the image with this id is id:2"),
-        (["search", "--weighted", "1", "2"], "the image with this id is id:2"),
+        (
+            ["explain", "photos/0.jpg", "id:x"],
+            "no such file 'id:x'; for an image of the collection",
+        ),
+        (["explain", "photos/0.jpg", "2"], "2: no such file; for the image with this id give id:2"),
+        (["search", "2"], "2: no such file; for the image with this id give id:2"),
+        (["search", "photos/0.jpg", "--like", "2"], "for the image with this id give id:2"),
+        (["search", "photos/0.jpg", "--unlike", "2"], "for the image with this id give id:2"),
+        (["search", "--weighted", "1", "2"], "for the image with this id give id:2"),
     ],
 )
 def test_what_makes_no_sense_is_named(said: Said, arguments: list[str], why: str) -> None:

@@ -43,9 +43,9 @@ def test_no_file_is_destroyed(indexed: Iss, photos: Path, command: tuple[str, ..
         (image, (), "it is an image of the collection"),
         (image, ("--force",), "it is an image of the collection"),
         (catalog, ("--force",), "in the index folder"),
-        (other, (), "--force overwrites it"),
-        ("nowhere/page.png", (), "there is no folder "),
-        (".", (), "expected the name of a file" if command[-1] == "--to" else "it is a folder"),
+        (other, (), "use --force to overwrite it"),
+        ("nowhere/page.png", (), "nowhere does not exist"),
+        (".", (), "expected a file name" if command[-1] == "--to" else "it is a folder"),
     ):
         wrong = exits.USAGE if "expected" in why else exits.BAD_IMAGE
         done = indexed(*command, target, *force, status=wrong)

@@ -21,13 +21,13 @@ def test_words_for_a_threshold(tmp_path: Path, photos: Path) -> None:
     by_number = lines(iss("search", query, "--threshold", "0.67"))
     assert lines(iss("search", query, "--threshold", "same-kind")) == by_number
     done = iss("search", query, "--threshold", "alike", status=exits.USAGE)
-    assert b"'alike' is no number, nor one of same-picture, same-object, same-kind" in done.stderr
+    assert b"'alike' is not a number or one of same-picture, same-object, same-kind" in done.stderr
 
 
 def test_where_nobody_knows_what_they_mean(index_data: Path, photos: Path) -> None:
     iss = Iss(index_data.parent)
     (told,) = (line for line in lines(iss("info")) if line.startswith("scores:"))
-    assert "not known" in told
+    assert "not calibrated" in told
     query = photos / "picture 0.jpg"
     done = iss("search", query, "--threshold", "same-object", status=exits.USAGE)
-    assert b"was not measured" in done.stderr
+    assert b"are not calibrated" in done.stderr

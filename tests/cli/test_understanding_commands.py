@@ -57,7 +57,7 @@ def test_an_explanation_is_drawn(here: Here) -> None:
         assert picture.format == "PNG"
         assert picture.width > 600
     page = Path("why.html").read_text("utf-8")
-    assert "by how much it falls when a place is covered" in page
+    assert "how much the similarity falls when a place is covered" in page
     assert page.count("data:image/jpeg;base64,") == 2
 
 
@@ -66,7 +66,7 @@ def test_an_explanation_is_drawn(here: Here) -> None:
     [
         (["id:99", "PHOTO"], "no indexed image has this id"),
         (["PHOTO", "nowhere.jpg"], "nowhere.jpg: no such file"),
-        (["PHOTO", "PHOTO", "--to", "why.gif"], "--to is 'why.gif'; expected the name of a file"),
+        (["PHOTO", "PHOTO", "--to", "why.gif"], "--to is 'why.gif'; expected a file name"),
         (["PHOTO", "PHOTO", "--to", "no/why.png"], "no/why.png: can't be written"),
         (["PHOTO", "PHOTO", "--method", "places"], "--method is 'places'; expected occlusion"),
     ],
@@ -87,14 +87,14 @@ def test_clusters(here: Here) -> None:
     lines = done.stdout.splitlines()
     assert sum(int(line.split()[0]) for line in lines) == 12
     assert f"{len(lines)} clusters of 12 images" in done.stderr
-    assert "as the silhouette is best there" in done.stderr
+    assert "chosen by silhouette" in done.stderr
     page = Path("clusters.html").read_text("utf-8")
     assert page.count("<section") == len(lines)
     told = json.loads(here.output("clusters", "--json"))
     for cosine in (image["cosine"] for one in told["clusters"] for image in one["typical"][1:]):
         assert f"{1 / (1 + (1 - cosine)):.4f}" in page
     here.output("clusters", "--count", "12", "--html", "alone.html")
-    assert Path("alone.html").read_text("utf-8").count("It is alone.") == 12
+    assert Path("alone.html").read_text("utf-8").count("No other images.") == 12
     assert "--count is 13" in str(here("clusters", "--count", "13").exception)
 
 
@@ -107,7 +107,7 @@ def test_what_is_all_the_same_is_one_cluster(here: Here) -> None:
     here.output("index", "same", *where, "--model", "colour-texture")
     done = here("clusters", *where)
     assert "1 cluster of 6 images in " in done.stderr
-    assert done.stderr.endswith(", as they can't be told apart\n")
+    assert done.stderr.endswith(", as they can't be separated\n")
     assert "can't be told apart" not in here("clusters", *where, "--count", "1").stderr
 
 

@@ -37,15 +37,15 @@ def test_a_whole_collection_is_said_to_be_so(iss: Iss) -> None:
     done = iss("verify")
     catalog, store = done.out.splitlines()
     assert catalog.startswith("catalog: ")
-    assert catalog.endswith(" pages, 1 root, 4 folders, 12 images, 12 embeddings, whole")
-    assert store == "store:   12 vectors, whole"
+    assert catalog.endswith(" pages, 1 root, 4 folders, 12 images, 12 embeddings, no problems")
+    assert store == "store:   12 vectors, no problems"
     assert not done.err
-    assert iss("verify", "--files").out.splitlines()[2] == "files:   12 files, whole"
+    assert iss("verify", "--files").out.splitlines()[2] == "files:   12 files, no problems"
     report = iss.json("verify", "--files")
     assert (report["damaged"], report["repair"], report["problems"]) == (False, None, [])
     (iss.folder / "index_data" / "faiss.index").unlink()
     assert iss("verify").out.endswith(
-        "\nstore:   0 vectors, its file is not there and will be made anew\n"
+        "\nstore:   0 vectors, the index file is missing and will be rebuilt\n"
     )
     assert report["checked"]["files"] == 12
 
@@ -54,7 +54,7 @@ def test_a_damaged_catalog_is_named_and_repaired(iss: Iss, catalog: Path, photos
     zero(catalog, 0)
     done = iss("search", photos / "picture 0.jpg", status=exits.DAMAGED)
     assert str(catalog) in done.err
-    assert "'iss verify --repair' saves what can be saved" in done.err
+    assert "run 'iss verify --repair' to save what can be saved" in done.err
     done = iss("verify", status=exits.DAMAGED)
     assert done.out.splitlines()[0] == "catalog: 1 problem"
     assert "--repair" in done.err
@@ -63,7 +63,7 @@ def test_a_damaged_catalog_is_named_and_repaired(iss: Iss, catalog: Path, photos
     assert "repaired: 12 images saved, 0 to be encoded again, 0 bad files; lost 0" in done.out
     (kept,) = catalog.parent.glob("catalog.sqlite.damaged-*")
     assert str(kept) in done.err
-    assert iss("verify").out.splitlines()[0].endswith("whole")
+    assert iss("verify").out.splitlines()[0].endswith("no problems")
     assert iss("search", photos / "picture 0.jpg", "-k", "1").out.startswith("1.0000")
 
 
@@ -77,7 +77,7 @@ def test_what_a_repair_did_is_json_too(iss: Iss, catalog: Path) -> None:
 def test_images_whose_folder_is_lost_are_found_again(iss: Iss, catalog: Path, photos: Path) -> None:
     zero(catalog, 2)  # the roots
     done = iss("verify", "--repair")
-    assert "of 12 images the folder was lost" in done.out
+    assert "12 images whose folder is unknown" in done.out
     assert "lost+found" in iss("info").out
     line = iss("index", photos).out
     assert line.startswith("indexed 0, updated 0, unchanged 0, moved 12, removed 0")
@@ -87,7 +87,7 @@ def test_images_whose_folder_is_lost_are_found_again(iss: Iss, catalog: Path, ph
 def test_a_damaged_store_is_repaired(iss: Iss, catalog: Path) -> None:
     (catalog.parent / "faiss.index").write_bytes(b"damaged")
     assert "store:   0 vectors, 1 problem" in iss("verify", status=exits.DAMAGED).out
-    assert "the store was made anew" in iss("verify", "--repair").out
+    assert "the search index was rebuilt" in iss("verify", "--repair").out
     iss("verify")
 
 
@@ -126,7 +126,7 @@ def test_a_missing_catalog_is_said(iss: Iss, catalog: Path) -> None:
 
 def test_a_moved_folder_is_relocated(iss: Iss, photos: Path, tmp_path: Path) -> None:
     new = photos.rename(tmp_path / "new")
-    assert "not there" in iss("relocate", photos, tmp_path / "none", status=3).err
+    assert "are missing" in iss("relocate", photos, tmp_path / "none", status=3).err
     assert str(photos) in iss("relocate", "nowhere", new, status=3).err
     assert iss("relocate", photos, new).out == "relocated 12\n"
     assert iss("index", new).out.startswith("indexed 0, updated 0, unchanged 12")

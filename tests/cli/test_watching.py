@@ -54,7 +54,7 @@ def test_it_tells_of_each_change_and_ends_when_it_is_told_to(
     assert lines[3].startswith(f"{folder}: indexed 0, updated 0, unchanged 1, ")
     (told,) = (tmp_path / "told.jsonl").read_text().splitlines()  # a bad file changes nothing
     assert json.loads(told)["indexed"] == 1
-    assert lines[-1] == "interrupted; what was done is kept"
+    assert lines[-1] == "interrupted; finished work is kept"
 
 
 def test_a_misspelt_folder_leaves_no_collection_behind(tmp_path: Path) -> None:

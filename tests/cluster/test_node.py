@@ -65,7 +65,7 @@ def test_an_encoder_that_gives_none_of_any_picture_is_an_error_there(
 ) -> None:
     (answer,) = _answers(models.divided(broken=True), tmp_path, pictures)
     assert isinstance(answer, Stopped)
-    assert "'model' returned no numbers" in answer.reason
+    assert "'model' returned NaN or infinite values" in answer.reason
     assert f"(on {socket.gethostname()})" in answer.reason
 
 

@@ -150,7 +150,9 @@ def test_a_node_whose_encoder_gives_no_numbers_ends_the_run_and_skips_no_picture
     model.write_bytes(models.divided(broken=True).SerializeToString())
     model.with_suffix(".toml").write_text(models.AS_THEY_ARE)
     with Collection.open(tmp_path / "index", encoder=str(model), create=True) as collection:
-        with pytest.raises(ClusterUnavailableError, match=r"returned no numbers .* \(on "):
+        with pytest.raises(
+            ClusterUnavailableError, match=r"returned NaN or infinite values .* \(on "
+        ):
             collection.sync(photos, on=cluster.address)
         assert not list(collection.skipped())
 
@@ -164,7 +166,7 @@ def test_a_model_without_a_name_is_refused(
 
     with (
         Collection.open(tmp_path / "index", encoder=Own(), create=True) as collection,
-        pytest.raises(ConfigError, match="goes by a name"),
+        pytest.raises(ConfigError, match="whose model has a name"),
     ):
         collection.sync(photos, on=cluster.address)
 

@@ -172,7 +172,7 @@ def test_without_a_file_to_compare_with_it_is_believed_and_said(
     shutil.rmtree("photos")
     with Collection.open("index_data", encoder=Reversed()) as collection:
         collection.search(query())
-    assert "can't be checked, and is believed" in caplog.text
+    assert "can't be verified; assuming they were" in caplog.text
     assert recorded() == ("reversed", "reversed;1")
 
 

@@ -208,7 +208,7 @@ def test_a_damaged_store_is_made_anew_and_the_answers_stay(
         caplog.clear()
         way(copy / "faiss.index")
         assert damage.answers(copy) == expected
-        assert "made anew" in caplog.text
+        assert "rebuilding it" in caplog.text
     caplog.clear()
     assert damage.answers(copy) == expected
     assert not caplog.text
@@ -243,4 +243,4 @@ def test_a_store_that_holds_what_the_catalog_has_not_is_made_anew(
     with Collection.open(index) as collection:
         caplog.clear()
         assert collection.search(first, k=1)[0].path == str(first)
-    assert "contradicts the catalog (image 27 has no embedding): it is made anew" in caplog.text
+    assert "contradicts the catalog (image 27 has no embedding): rebuilding it" in caplog.text

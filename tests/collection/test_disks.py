@@ -22,10 +22,10 @@ from image_similarity_search.reports import SyncReport
 from image_similarity_search.types import Progress
 
 _LEADS_TO_NOTHING = (
-    "it is a link that leads nowhere, or to an empty folder; what is known of it is kept"
-    " ('iss remove' forgets it)"
+    "it is a link that leads nowhere, or to an empty folder; its images are kept"
+    " ('iss remove' drops them)"
 )
-_AWAY = "its disk is not mounted; what is known of it is kept ('iss remove' forgets it)"
+_AWAY = "its disk is not mounted; its images are kept ('iss remove' drops them)"
 
 
 @pytest.fixture

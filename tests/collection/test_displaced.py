@@ -42,7 +42,7 @@ def test_an_image_that_lost_its_place_is_nowhere_until_the_next_sync(
         lambda: collection.search(gone, options=SearchOptions(mirrored=True)),
         lambda: collection.explain(gone, there[0]),
     ):
-        with pytest.raises(ImageNotFoundError, match="moved while"):
+        with pytest.raises(ImageNotFoundError, match="was moved during"):
             asked()
     assert collection.measure_recall(5).recall == 1.0
     assert export_collection(tmp_path / "index", tmp_path / "all.npy") == 11

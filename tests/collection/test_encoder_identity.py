@@ -125,7 +125,7 @@ def test_a_model_file_that_was_moved_is_known_by_its_content(
     picture = next(photos.rglob("*.jpg"))
     with (
         Collection.open(tmp_path / "i") as collection,
-        pytest.raises(EncoderUnavailableError, match="Say where it is now"),
+        pytest.raises(EncoderUnavailableError, match="Give its new location"),
     ):
         collection.search(picture)
     with Collection.open(tmp_path / "i", encoder=str(moved / "mine.onnx")) as collection:
@@ -164,14 +164,14 @@ def test_a_collection_of_before_specs_still_opens(index: Path, tmp_path: Path) -
     [
         (EncoderSpec("resnet5"), UnknownEncoderError, r"resnet50, .*an \.onnx file, timm:NAME"),
         (EncoderSpec(crop=300, fit="crop"), ConfigError, r"crop is 300; expected 1 to 224 pixels"),
-        (EncoderSpec("colour-texture", resize=99), ConfigError, "colour-texture is made for it"),
+        (EncoderSpec("colour-texture", resize=99), ConfigError, "colour-texture needs it"),
         (EncoderSpec("colour-texture", weights="x"), ConfigError, "has no weights"),
         (
             EncoderSpec(weights="x"),
             ConfigError,
-            "the model that they are of with it, such as --model",
+            "the model that they belong to as well, such as --model",
         ),
-        (EncoderSpec("timm:x", weights="x"), ConfigError, "a model of the table with it"),
+        (EncoderSpec("timm:x", weights="x"), ConfigError, "a built-in model with it"),
         (EncoderSpec("no.onnx"), EncoderUnavailableError, "can't be read"),
     ],
 )
@@ -220,5 +220,5 @@ def test_what_was_made_before_there_was_a_fit_is_cut(index: Path) -> None:
     for asked in (None, EncoderSpec(**spec), EncoderSpec(fit="crop")):
         with Collection.open(index, encoder=asked) as collection:
             assert collection.encoder.preprocessing.fit == "crop"
-    with pytest.raises(CollectionMismatchError, match="fit is crop, but stretch was asked for"):
+    with pytest.raises(CollectionMismatchError, match="fit is crop, but stretch was requested"):
         Collection.open(index, encoder=EncoderSpec(fit="stretch"))

@@ -126,7 +126,7 @@ def test_add_skips_such_a_picture_and_adds_the_others(
     assert [record.state for record in records] == ["indexed", "skipped", "indexed"]
     assert records[1].reason in {
         "the decoder crashed (signal 11)",
-        "the decoder was killed (signal 9), as where memory runs out",
+        "the decoder was killed (signal 9), probably out of memory",
         "decoding took more than 0.5 s",
     }
 
@@ -241,7 +241,7 @@ def test_ctrl_c_in_a_terminal_ends_a_run_whose_decoders_hang(good: Path, tmp_pat
         started = time.monotonic()
         os.write(ours, b"\x03")  # as the key does: the terminal sends SIGINT to the whole group
         said = b""
-        while b"run it again" not in said:
+        while b"run the command again" not in said:
             said += os.read(ours, 1 << 16)
         assert run.wait(20) == 130
         assert time.monotonic() - started < 3

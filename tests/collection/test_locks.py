@@ -85,7 +85,7 @@ def test_a_second_writer_is_told_who_writes(index: Path, photos: Path) -> None:
         ]
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         assert f"process {other.pid} (since 20" in told.stderr
-        assert "--wait waits for it" in told.stderr
+        assert "commands that have this option wait" in told.stderr
 
 
 def test_a_second_writer_waits_if_it_is_told_to(
@@ -160,7 +160,7 @@ def test_a_writer_on_another_computer_is_named_and_what_to_do_if_that_is_gone(in
             collection.remove(1)
     message = str(caught.value)
     assert "process 4711 on nas (since 2026-01-01 10:00:00 +0000)" in message
-    assert f"if that computer is gone and its lock stays, delete {index / 'writer.lock'}" in message
+    assert f"its lock is left behind, delete {index / 'writer.lock'}" in message
     assert socket.gethostname() != "nas"
 
 
@@ -244,8 +244,8 @@ def test_a_drive_without_locks_is_named_and_what_to_do(
     folder = tmp_path / "on a network drive" if new else index
     out = faulty_drive.run(tmp_path, fault, _OPENED_WITHOUT_LOCKS, folder)
     assert out.startswith("CollectionUnwritableError")
-    assert "its drive has no locks between processes" in out
-    assert "keep the index on a disk of this computer (--index-dir)" in out
+    assert "its drive does not support locks between processes" in out
+    assert "keep the index on a local disk (--index-dir)" in out
 
 
 def test_a_collection_that_another_process_just_made_and_fills_is_not_waited_for(

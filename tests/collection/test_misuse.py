@@ -40,7 +40,7 @@ def test_a_closed_collection_says_that_it_is(
     made = Collection.open(tmp_path / "index", encoder="colour-texture", create=True)
     made.close()
     made.close()
-    with pytest.raises(CollectionClosedError, match="was closed: open it again"):
+    with pytest.raises(CollectionClosedError, match="is closed: open it again"):
         use(made)
 
 
@@ -58,7 +58,7 @@ class Half:
         (5, "name is None, not a text"),
         (Path("model.onnx"), "fingerprint is None, not a text"),
         (Half(), "there is no method encode"),
-        (CountingEncoder, "it is a class, and no object of one"),
+        (CountingEncoder, "it is a class, not an instance"),
     ],
 )
 def test_what_is_no_encoder_is_refused(tmp_path: Path, encoder: Any, flaw: str) -> None:

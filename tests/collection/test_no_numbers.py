@@ -37,7 +37,7 @@ def test_an_encoder_that_gives_none_of_any_picture_is_an_error_and_no_picture_ba
     draw(50).save(changed)
     encoder.broken = True
     for index in (lambda: collection.sync(photos), lambda: collection.add(changed)):
-        with pytest.raises(EncoderOutputError, match=r"no numbers .* for any picture"):
+        with pytest.raises(EncoderOutputError, match=r"NaN .* for every picture"):
             index()
     assert len(collection) == 12
     assert not list(collection.skipped())

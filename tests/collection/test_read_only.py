@@ -59,7 +59,7 @@ def test_one_that_may_not_be_read_says_so(index: Path) -> None:
     command = [*as_anybody(), sys.executable, "-c", _SEARCH, str(index)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert told.startswith("CollectionUnavailableError")
-    assert "can't be used: there is no permission to read it; let yourself read it" in told
+    assert "can't be used: there is no permission to read it; change its permissions" in told
 
 
 def test_one_of_an_older_format_can_be_read_as_it_is(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_log_that_can_not_be_read_is_no_reason_for_an_old_answer(
     out = run_mounted(killed, _SEARCH)
     assert out.startswith("CollectionUnwritableError")
     assert "catalog.sqlite-wal" in out
-    assert "copy the folder to where it can be written" in out
+    assert "copy the folder to a writable place" in out
     with Collection.open(killed) as collection:  # where it can be written
         assert len(collection) == 13
 
@@ -140,6 +140,6 @@ def test_a_drive_on_which_sqlite_can_keep_no_log_is_refused(
     monkeypatch.setattr(
         database, "_connect", lambda path, mode: connect(path, f"{mode}&vfs=unix-dotfile")
     )
-    with pytest.raises(CollectionUnwritableError, match="as some network drives") as caught:
+    with pytest.raises(CollectionUnwritableError, match="like some network drives") as caught:
         Database.create(str(tmp_path / "catalog.sqlite"), {"id": "x"})
-    assert "keep the index on a disk of this computer" in str(caught.value)
+    assert "keep the index on a local disk" in str(caught.value)

@@ -144,7 +144,7 @@ def test_files_that_are_not_there_are_a_reason_to_refuse(
     indexed: Collection, photos: Path, tmp_path: Path
 ) -> None:
     new = tmp_path / "new"
-    with pytest.raises(FolderNotFoundError, match="12 of 12 files that were looked for are not"):
+    with pytest.raises(FolderNotFoundError, match="12 of 12 checked files are missing"):
         indexed.relocate(photos, new)
     new.mkdir()
     with pytest.raises(FolderNotFoundError, match="--force"):
@@ -175,7 +175,7 @@ def test_what_would_overlap_is_refused(
     else:
         indexed.sync(other)
     before = (indexed.roots(), paths(indexed))
-    with pytest.raises(ConfigError, match="does not overlap with what is indexed already"):
+    with pytest.raises(ConfigError, match="does not overlap with indexed folders"):
         indexed.relocate(photos, new / "below" if where == "below" else new)
     assert (indexed.roots(), paths(indexed)) == before
 

@@ -271,7 +271,7 @@ def test_an_embedding_of_a_former_version_is_not_taken(
         database.execute("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)", former)
     with (
         Collection.open(index) as collection,
-        pytest.raises(CollectionCorruptError, match="of another version of it"),
+        pytest.raises(CollectionCorruptError, match="of the file"),
     ):
         collection.search(3, k=50)
     report = Collection.repair(index)

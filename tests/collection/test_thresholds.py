@@ -64,7 +64,7 @@ def test_what_was_not_measured_is_not_known(
         create=True,
     ) as collection:
         assert collection.info().thresholds is None
-        with pytest.raises(ConfigError, match="was not measured"):
+        with pytest.raises(ConfigError, match="are not calibrated"):
             collection.search(draw(1), threshold="same-object")
         with pytest.raises(ConfigError, match="a score, or same-picture, same-object, same-kind"):
             collection.search(draw(1), threshold="alike")  # type: ignore[arg-type]

@@ -90,8 +90,8 @@ def test_fewer_lists_are_searched_where_less_is_asked_for(index: Path, tmp_path:
 def test_what_can_t_be_reached_is_said(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "_DEPTHS", (0.02,))
     done = CliRunner().invoke(app, ["rebuild", "--index-dir", str(index), "--recall", "1"])
-    assert "recall 1 asked for, 0." in done.output
-    assert "this is the best there is" in done.output
+    assert "target recall 1, measured 0." in done.output
+    assert "the target can't be reached" in done.output
     done = CliRunner().invoke(app, ["info", "--index-dir", str(index), "--json"])
     info = json.loads(done.stdout)
     assert info["tuning"]["target"] == 1
@@ -101,7 +101,7 @@ def test_what_can_t_be_reached_is_said(index: Path, monkeypatch: pytest.MonkeyPa
 def test_a_recall_that_was_measured_among_few_is_said_to_be_so() -> None:
     measured = Tuning(0.9, 0.95, 10, 60, 1000, None, 1.0)
     assert "rebuild" not in tuning_in_words(measured, 1999)
-    assert "of the 2,000 there are now, 'iss rebuild' measures it" in tuning_in_words(
+    assert "run 'iss rebuild' to measure it on the present 2,000 images" in tuning_in_words(
         measured, 2000
     )
 
@@ -122,7 +122,7 @@ def test_a_recall_is_taken_back(index: Path) -> None:
     with _opened(index) as collection:
         assert (collection.info().tuning, collection.info().store) == (None, usual.store)
     done = CliRunner().invoke(app, ["rebuild", "--index-dir", str(index), "--recall", "most"])
-    assert "'most' is no number, nor 'default'" in done.output
+    assert "'most' is not a number or 'default'" in done.output
 
 
 @pytest.mark.parametrize("recall", [0, 1.01, -1, float("nan")])
@@ -141,7 +141,7 @@ def test_auto_says_why(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert collection.info().why == ""
         collection.rebuild("auto", recall=0.9)
         info = collection.info()
-        assert info.why == "exact, since to compare with each of up to 5,000 images is quick"
+        assert info.why == "exact search, fast enough up to 5,000 images"
         assert info.tuning
         assert info.tuning.recall == 1
     monkeypatch.setattr(costs, "FLAT_LIMIT", 500)
@@ -155,7 +155,7 @@ def test_auto_says_why(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert collection.info().why == f"{words} {taken}"
         times = iter([0.2, 0.1, 0.5, 0.6])
         collection.rebuild()
-        memory = "more than 500 images in full take too much memory"
+        memory = "more than 500 full embeddings take too much memory"
         assert collection.info().why == f"{words} {memory}"
 
 
@@ -167,7 +167,7 @@ def test_auto_takes_what_is_quicker(index: Path, monkeypatch: pytest.MonkeyPatch
         collection.rebuild("auto")
         info = collection.info()
         limit = int(2600 * (1 + 1.7 / 0.2))
-        assert f"exact, since up to {limit:,} images that is as quick as a 1-bit" in info.why
+        assert f"up to {limit:,} images (measured here)" in info.why
         assert info.store == "auto (FAISS Flat, exact)"
     with _opened(index) as collection:
         assert collection.info().store == info.store

@@ -125,7 +125,7 @@ def _rewritten(index: Path, change: str) -> None:
     [
         ("none", []),
         ("vector", ["holds another vector of image {fourth}"]),
-        ("id", ["holds image 99, and the catalog does not", "lacks image {fourth}"]),
+        ("id", ["holds image 99, which is not in the catalog", "lacks image {fourth}"]),
         ("fewer", ["lacks image {first}"]),
         ("future", ["is of generation {next}, the catalog of {now}"]),
     ],
@@ -178,7 +178,7 @@ def test_files_that_are_not_as_indexed_are_found(index: Path, tmp_path: Path) ->
     report = verified(str(index), files=True)
     assert not report.damaged
     assert sorted(problem.text for problem in report.problems) == [
-        f"{rotten}: other content, though of the same size and time",
+        f"{rotten}: content changed, with the same size and time",
         f"{gone}: no such file",
         f"{changed}: changed since it was indexed",
     ]
@@ -191,7 +191,7 @@ def test_a_folder_that_is_away_is_told_once(index: Path, tmp_path: Path) -> None
     changed.write_bytes(b"something else")
     report = verified(str(index), files=True)
     assert [problem.text for problem in report.problems] == [
-        f"{folder / 'one'}: not on this computer, or empty; its files were not looked at",
+        f"{folder / 'one'}: not on this computer, or empty; its files were not checked",
         f"{changed}: changed since it was indexed",
     ]
     assert report.checked["files"] == 12  # those of the other one

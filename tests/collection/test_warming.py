@@ -75,9 +75,9 @@ def test_where_it_can_t_be_done_searches_go_on(
             collection.info()  # which is no search
         assert all(len(collection.search(id_)) == 10 for id_ in range(1, 5))
         time.sleep(0.1)
-        assert "no quicker" not in caplog.text
+        assert "not warmed up" not in caplog.text
         assert all(len(collection.search(id_)) == 10 for id_ in range(5, 8))
-        _wait(lambda: "searches get no quicker" in caplog.text)
+        _wait(lambda: "searches were not warmed up" in caplog.text)
         caplog.clear()
         assert all(len(collection.search(id_)) == 10 for id_ in range(1, 8))
-        assert "no quicker" not in caplog.text  # it is not tried again
+        assert "not warmed up" not in caplog.text  # it is not tried again

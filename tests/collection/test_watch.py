@@ -180,7 +180,7 @@ def test_where_nothing_is_told_it_is_looked_for(
     with following(collection, folder):
         make_picture(folder / "second.png", 1)
         until(lambda: len(collection) == 2)
-    assert caplog.text.count("looked for instead") == 1
+    assert caplog.text.count("polling instead") == 1
 
 
 def test_another_writer_is_waited_for(
@@ -196,7 +196,7 @@ def test_another_writer_is_waited_for(
             until(lambda: "waiting for it" in caplog.text)
             assert len(collection) == 1
         until(lambda: len(collection) == 2)
-        until(lambda: "going on" in caplog.text)
+        until(lambda: "continuing" in caplog.text)
     assert "--wait" not in caplog.text  # there is none
 
 

@@ -148,7 +148,7 @@ def test_a_good_encoder_passes() -> None:
         (SortedRows, "depends on the place"),
         (Random, "twice, gave two results"),
         (NoEmptyBatch, r"encode of 0 pictures returned shape \(0,\)"),
-        (Constant, "one and the same embedding"),
+        (Constant, "have the same embedding"),
         (ChangesItsInput, "changed the pixels"),
         (OneBuffer, "changed an array returned before"),
         (NoFingerprint, "fingerprint is ''"),
@@ -156,7 +156,7 @@ def test_a_good_encoder_passes() -> None:
         (ChangingFingerprint, "the fingerprint changed"),
         (NoName, "name is ''"),
         (NoDim, "dim is 0"),
-        (NoPreprocessing, "no Preprocessing"),
+        (NoPreprocessing, "not a Preprocessing"),
         (NoEncode, "no method encode"),
     ],
 )

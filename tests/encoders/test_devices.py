@@ -44,8 +44,8 @@ def test_cuda_without_it_is_refused_at_once_with_what_to_install(
     assert done.returncode == 5
     assert done.stdout == ""
     for part in (
-        "encoder 'efficientnet-lite0-whole' can't be used: there is no CUDA for it here",
-        "the ONNX Runtime that is installed can't use CUDA",
+        "encoder 'efficientnet-lite0-whole' can't be used: CUDA is not available",
+        "the installed ONNX Runtime has no CUDA support",
         "pip install 'image-similarity-search[gpu]'",
         "--device cpu",
     ):
@@ -122,7 +122,7 @@ def test_a_build_for_cuda_that_finds_no_gpu_warns(
     assert record.levelname == "WARNING"
     assert "CUDA can't be used" in record.message
     assert capfd.readouterr() == ("", "")
-    with pytest.raises(EncoderUnavailableError, match="there is no CUDA for it here") as caught:
+    with pytest.raises(EncoderUnavailableError, match="CUDA is not available") as caught:
         create_encoder(device="cuda")
     assert "NVIDIA GPU with its driver" in caught.value.remedy
     done = iss(tmp_path, "index", photos)

@@ -108,7 +108,7 @@ def test_without_a_network_both_ways_are_said_and_nothing_is_made(iss: Iss, phot
     for part in (
         "encoder 'resnet50' can't be used",
         "model.safetensors of timm/resnet50.tv_in1k, 102 MB",
-        "Connect to the network once",
+        "Connect to the internet once",
         "--weights FILE",
         "https://download.pytorch.org/models/resnet50-0676ba61.pth",
     ):

@@ -185,7 +185,7 @@ def test_the_command_line_finds_it_moves_with_it_and_knows_it(
         shoes.with_suffix(suffix).rename(elsewhere / f"moved{suffix}")
     said = iss(tmp_path, *search, status=5)
     assert str(shoes) in said
-    assert "Say where it is now: --model FILE" in said
+    assert "Give its new location with --model FILE" in said
     assert iss(elsewhere, *search, "--model", "moved.onnx") == f"1.0000  {query}\n"
 
     changed = models.two_outputs()
@@ -195,4 +195,4 @@ def test_the_command_line_finds_it_moves_with_it_and_knows_it(
     said = iss(tmp_path, *search, status=4)
     prints = re.findall(r"onnx;sha256=([0-9a-f]{16})", said)
     assert len(set(prints)) == 2
-    assert "The model changed since" in said
+    assert "The model has changed since" in said

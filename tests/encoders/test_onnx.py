@@ -92,7 +92,7 @@ def test_a_model_of_one_size_refuses_another(model: ModelProto, message: str) ->
 
 @pytest.mark.parametrize("model", [models.unpooled(), models.tokens(32)])
 def test_an_output_with_more_axes_wants_a_pooling(model: ModelProto) -> None:
-    with pytest.raises(EncoderOutputError, match=r"'none'.*say pooling = 'mean' or 'cls'"):
+    with pytest.raises(EncoderOutputError, match=r"'none'.*set pooling = 'mean' or 'cls'"):
         encoder(model)
     with pytest.raises(ConfigError, match="pooling is 'max'; expected one of none, mean, cls"):
         encoder(model, pooling="max")
@@ -172,7 +172,7 @@ def test_a_model_that_fails_while_running_says_so(
     )
     with (
         caplog.at_level(logging.DEBUG),
-        pytest.raises(EncoderOutputError, match=r"Runtime \(does it take pictures of"),
+        pytest.raises(EncoderOutputError, match=r"Runtime \(does the model accept pictures of"),
     ):
         encoder(reshape, pooling="mean")
     assert capfd.readouterr() == ("", "")

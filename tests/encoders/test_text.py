@@ -101,12 +101,12 @@ def test_towers_of_other_shapes(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(EncoderOutputError, match="expected \\(1, 3\\)"):
         _tower(tmp_path, text_model(dim=5)).encode(["red"])
-    with pytest.raises(EncoderUnavailableError, match="text tower takes pixels"):
+    with pytest.raises(EncoderUnavailableError, match="text encoder takes pixels"):
         _tower(tmp_path, models.mean_colour())
-    with pytest.raises(EncoderOutputError, match="error of its text tower"):
+    with pytest.raises(EncoderOutputError, match="error of its text encoder"):
         _tower(tmp_path, text_model(tokens=4)).encode(["red blue green"])
     (tmp_path / "words.json").write_text("{}")
-    with pytest.raises(EncoderUnavailableError, match="no tokenizer"):
+    with pytest.raises(EncoderUnavailableError, match="not a readable tokenizer"):
         TextEncoder("tiny", str(tmp_path / "text.onnx"), str(tmp_path / "words.json"), 3, 9)
 
 
@@ -114,7 +114,7 @@ def test_without_a_text_tower_a_clear_word_is_said(tmp_path: Path, pictures: Pat
     with Collection.open(tmp_path / "i", encoder="colour-texture", create=True) as plain:
         plain.sync(pictures)
         assert not plain.understands_text
-        with pytest.raises(EncoderUnavailableError, match=r"no text tower.*clip-vit-b32"):
+        with pytest.raises(EncoderUnavailableError, match=r"no text encoder.*clip-vit-b32"):
             plain.search(Text("red"))
     for named in ('text = "a.onnx"', 'tokenizer = "b"', 'text = 1\ntokenizer = "b"'):
         path = write_pair(tmp_path / "models")

@@ -83,8 +83,8 @@ def test_without_a_network_it_is_said_within_seconds(
 
 def test_a_name_that_timm_has_not_is_refused(hub: Hub, tmp_path: Path, photos: Path) -> None:
     said = python(hub, tmp_path, _ISS, "index", photos, "--model", "timm:resnet51", status=5)
-    assert "encoder 'timm:resnet51' can't be used: timm can't make it" in said
-    assert "timm.list_models(pretrained=True) has the names." in said
+    assert "encoder 'timm:resnet51' can't be used: timm can't create it" in said
+    assert "timm.list_models(pretrained=True) lists the names." in said
 
 
 _EMBED = """

@@ -221,5 +221,5 @@ def test_a_file_with_a_hash_in_its_name_is_held_to_it(tmp_path: Path) -> None:
         assert list(read_weights("resnet50", str(good))) == ["a"]
     bad = tmp_path / "resnet50-0676ba61.pth"
     bad.write_bytes(data)
-    with pytest.raises(EncoderUnavailableError, match=f"begins with {digest[:8]}, not as its name"):
+    with pytest.raises(EncoderUnavailableError, match=f"begins with {digest[:8]}, unlike its name"):
         read_weights("resnet50", str(bad))

@@ -185,7 +185,7 @@ def psd(side: int, *, resources: bytes = b"", layers: int = 0) -> bytes:
 
 Make = Callable[[], bytes]
 TOO_LARGE = "too large: "
-INNER = "it holds a picture of far too many pixels"
+INNER = "its picture has far too many pixels"
 FINE = ""  # it is a picture, and becomes one
 
 # name: what makes it, and how the reason begins for which it is refused

@@ -467,9 +467,9 @@ def reason_of(data: bytes) -> str:
 
 def test_reasons_are_short_and_say_what_is_wrong() -> None:
     assert reason_of(b"") == "the file is empty"
-    assert reason_of(b"hello, world") == "not a picture in a format that is read here"
-    assert reason_of(b"%PDF-1.7\n") == "not a picture in a format that is read here"
-    assert reason_of(b"%!PS-Adobe-3.0 EPSF-3.0\n") == "not a picture in a format that is read here"
+    assert reason_of(b"hello, world") == "not a supported image format"
+    assert reason_of(b"%PDF-1.7\n") == "not a supported image format"
+    assert reason_of(b"%!PS-Adobe-3.0 EPSF-3.0\n") == "not a supported image format"
     assert reason_of(save(scene(300, 300), "JPEG")[:900]) == "truncated JPEG file"
     assert reason_of(save(scene(300, 300), "PNG")[:300]) == "truncated PNG file"
     assert reason_of(bomb(0, 5)).startswith("damaged PNG file")
@@ -495,7 +495,7 @@ def test_one_exception_of_a_codec_is_as_good_as_another(monkeypatch: pytest.Monk
         ),
         (
             SyntaxError("not identified by this driver"),
-            "damaged PNG file: its header makes no sense",
+            "damaged PNG file: its header is invalid",
         ),
         (Image.DecompressionBombError("x"), None),
     ]:

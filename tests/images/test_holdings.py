@@ -116,7 +116,7 @@ def test_raw_by_its_tables(tables: list[dict[int, int]], raw: bool, big: bool) -
 
 
 def test_a_raw_file_without_a_picture_is_not_called_damaged() -> None:
-    with pytest.raises(ImageUnreadableError, match="RAW data is not developed"):
+    with pytest.raises(ImageUnreadableError, match="RAW data itself is not decoded"):
         decode(_tables({_SUBFILE: 0, _DNG: 1}) + bytes(100))
 
 

@@ -252,8 +252,8 @@ def test_it_is_told_why_links_are_passed_over(root: Path, tmp_path: Path) -> Non
         "broken.jpg": ("a link that leads nowhere (no such file or directory)", ""),
         "first.jpg": ("the same file as again.jpg", "again.jpg"),
         "folder": ("a link to a folder, and these are not followed", ""),
-        "real.jpg": ("a link to z/real.jpg, which counts itself", "z/real.jpg"),
-        "round": ("a link to the folder z, which counts itself", ""),
+        "real.jpg": ("a link to z/real.jpg, which is indexed itself", "z/real.jpg"),
+        "round": ("a link to the folder z, which is indexed itself", ""),
     }
     (root / "again.jpg").unlink()
     followed = folders(root, follow_symlinks=True)

@@ -478,7 +478,7 @@ def test_the_service_hands_out_objects(bucket: Bucket, relay: Relay, tmp_path: P
         to = {"root": "holiday", "path": "new.png"}
         refused = client.post(f"{here}/images", params=to, content=picture(50))
         assert refused.status_code == 422
-        assert "no object is written" in refused.json()["detail"]
+        assert "objects are never written" in refused.json()["detail"]
         bucket.put("holiday/new.png", picture(50))
         added = client.post(f"{here}/images", json=to)
         assert (added.status_code, added.json()["path"]) == (201, "new.png")

@@ -177,7 +177,7 @@ def test_a_file_that_is_gone_is_told_once_and_the_rest_is_verified(
     assert sorted(problem.text for problem in report.problems) == sorted(
         [
             f"{rows}/a.parquet: can't be read: no such file or directory",
-            f"{rows}/b.parquet: a damaged Parquet file, or none at all",
+            f"{rows}/b.parquet: not a Parquet file, or a damaged one",
             f"{rows}/c.parquet/00000001: changed since it was indexed",
             f"{rows}/c.parquet/00000002: the file has no such row",
             f"{plain}: no such file",
@@ -364,4 +364,4 @@ def test_the_paths_of_a_parquet_file_are_added(tmp_path: Path) -> None:
     assert added.output == "added 2, skipped 0\n"
     unclear = ["add", "--files-from", str(tmp_path / "unclear.parquet"), *index]
     done = CliRunner().invoke(app, unclear)
-    assert "which column has the paths? Call it path; of text are: a, b" in str(done.exception)
+    assert "which column has the paths? Name it path; columns of text: a, b" in str(done.exception)

@@ -241,7 +241,7 @@ def test_a_folder_below_that_can_not_be_listed_any_more_is_kept(
         report = index_of_anybody(root, index)
         assert report["removed"] == 0
         (said,) = report["unreadable_folders"]
-        assert said == f"{root / 'nas'}: permission denied; what is known of it is kept"
+        assert said == f"{root / 'nas'}: permission denied; its images are kept"
         assert len(whole.committed(index)) == 2
     finally:
         (root / "nas").chmod(0o755)
@@ -312,7 +312,7 @@ def test_a_disk_that_is_not_mounted_and_then_is(tmp_path: Path, make_picture: Ma
     disk.mkdir()  # the place where it is mounted
     report = index_of(disk, index)
     assert report["removed"] == 0
-    assert "it is empty, as where a disk is not mounted" in report["unreadable_folders"][0]
+    assert "it is empty, as if a disk is not mounted" in report["unreadable_folders"][0]
     assert index_of(tmp_path / "home", index)["removed"] == 0
     assert len(whole.committed(index)) == 2
     shutil.rmtree(disk)

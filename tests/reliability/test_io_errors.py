@@ -116,7 +116,7 @@ def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
     assert done.returncode == COLLECTION_FAILED
     assert f"iss: {index / 'catalog.sqlite'} can't be written to" in done.stderr
     assert "full" in done.stderr
-    assert "make room" in done.stderr
+    assert "free disk space" in done.stderr
     left = whole.committed(index)
     assert 8 <= len(left) < 200
 

@@ -319,7 +319,7 @@ def test_too_many_requests(serve: Starter, here: str, caplog: pytest.LogCaptureF
     assert [answer.status_code for answer in answers[:5]] == [200] * 5
     assert (answers[-1].status_code, slug_of(answers[-1])) == (429, "rate")
     assert int(answers[-1].headers["retry-after"]) >= 1
-    assert "too many requests of '127.0.0.1': some are refused" in caplog.messages
+    assert "too many requests from '127.0.0.1': refusing some" in caplog.messages
 
 
 def test_a_client_saves_up_requests_and_no_other_pays_for_it() -> None:

@@ -170,7 +170,7 @@ def test_an_upload_does_not_make_the_folder_of_a_disk_that_is_gone(
     (place / "photos").rename(place / "unplugged")
     to = {"root": "photos", "path": "new/one.png"}
     answer = client.post(f"{here}/images", params=to, content=picture(90))
-    assert (answer.status_code, answer.json()["detail"]) == (404, "this folder is not there now")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "this folder does not exist now")
     assert not (place / "photos").exists()
 
 

@@ -52,7 +52,7 @@ def test_measuring_goes_on_whatever_becomes_of_the_folder(tmp_path: Path, what: 
     assert 'iss_images{collection="pictures"} 12.0' in lines
     assert "iss_requests_at_work 3.0" in lines
     assert 'iss_http_requests_total{method="other",route="other",status="599"} 1.0' in lines
-    assert ("told by itself alone" in done.stderr) == (what == "full")
+    assert ("are not shared with the others" in done.stderr) == (what == "full")
 
 
 def test_collections_that_are_away_and_jobs_are_measured(
@@ -89,9 +89,9 @@ def test_a_line_is_logged_once_and_then_how_often_it_came(
         client.get(here, headers={"x-api-key": "another-guess-of-many"})
     finally:
         caplog.handler.removeFilter(once)
-    refused = "'127.0.0.1' shows too many wrong keys: it is refused for a while"
+    refused = "too many wrong keys from '127.0.0.1': refusing it for a while"
     assert [message for message in caplog.messages if "127.0.0.1" in message] == [
-        "a wrong key from '127.0.0.1'",
+        "wrong key from '127.0.0.1'",
         refused,
         f"{refused} (and 1 more like it before)",
     ]

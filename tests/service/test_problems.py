@@ -92,12 +92,12 @@ def test_no_path_is_told(error: ImageSearchError) -> None:
         ),
         (
             "images/1/explanation",
-            "query.query: it is missing; expected a whole number, 1 to 9,223,372,036,854,775,807",
+            "query.query: missing; expected a whole number, 1 to 9,223,372,036,854,775,807",
         ),
         (
             "tags?a=1&b=2",
-            "query.a: there is no such parameter; none is taken here;"
-            " query.b: there is no such parameter; none is taken here",
+            "query.a: unknown parameter; this path takes no parameters;"
+            " query.b: unknown parameter; this path takes no parameters",
         ),
     ],
 )
@@ -145,15 +145,15 @@ _ID = "a whole number, 1 to 9,223,372,036,854,775,807"
             "filter.gps_box",
             "a list of 1 is not allowed; expected 4 values, each a number",
         ),
-        ("duplicates/dismiss", {}, "ids", f"it is missing; expected 2 to 1,000 values, each {_ID}"),
+        ("duplicates/dismiss", {}, "ids", f"missing; expected 2 to 1,000 values, each {_ID}"),
         (
             "sync",
             {"rooot": "photos"},
             "rooot",
-            "there is no such field; its fields are root, retry_skipped",
+            "unknown field; its fields are root, retry_skipped",
         ),
         ("sync", {"root": 5}, "root", "5 is not allowed; expected text"),
-        ("sync", {str(n): n for n in range(20)}, "", "these are too many fields; its fields are"),
+        ("sync", {str(n): n for n in range(20)}, "", "too many fields; its fields are"),
         ("sync", "text", "", '"text" is not allowed; expected an object; its fields are root'),
     ],
 )

@@ -130,7 +130,7 @@ def test_by_command(filled: Collection, url: str, tmp_path: Path) -> None:
     moved = CliRunner().invoke(app, ["move", "--catalog", url, *where])
     assert moved.stdout == f"moved: 12 images, catalog {url}\n", moved.output
     again = CliRunner().invoke(app, ["move", "--catalog", url, *where])
-    assert "another place than where the catalog is" in str(again.exception)
+    assert "a place other than where the catalog is" in str(again.exception)
     back = CliRunner().invoke(app, ["move", "--catalog", "file", "--json", *where])
     assert json.loads(back.stdout).items() >= {"indexed": 12, "catalog": ""}.items()
     for wrong in (
@@ -472,7 +472,7 @@ def test_what_was_changed_since_by_others_is_not_taken_for_the_same(
     with Collection.open(tmp_path / "there", catalog=url) as there:
         there.add_tags([1], "sea")
     with Collection.open(index_data) as collection:
-        with pytest.raises(CollectionExistsError, match="in another state"):
+        with pytest.raises(CollectionExistsError, match="another state of this collection"):
             collection.move_catalog(url)
         assert collection.tags() == {}
     with Collection.open(tmp_path / "there") as there:

@@ -96,7 +96,7 @@ def test_a_computer_without_the_folder_is_told_so_once(
     assert found.stdout.splitlines()[0] == f"1.0000  {photos / 'picture 0.jpg'}"
     said = capfd.readouterr().err
     assert said.count(str(photos)) == 1
-    assert said.endswith("mount it at that very path\n")  # to relocate it would do so for all
+    assert said.endswith("mount it at that path\n")  # to relocate it would do so for all
 
 
 @pytest.mark.parametrize("metric", ["cosine", "l2", "l1", "ip"])
@@ -240,7 +240,9 @@ def test_whoever_may_only_read_searches(
             reads.add_tags([1], "sea")
     server.execute(f"DROP TABLE {schema}.forgotten, {schema}.marks")
     server.execute(f"UPDATE {schema}.format SET version = 1")
-    with pytest.raises(CollectionUnavailableError, match=r"open it once .* as who made it"):
+    with pytest.raises(
+        CollectionUnavailableError, match=r"open it once .* as the user who created it"
+    ):
         Collection.open(tmp_path / "old", encoder=CountingEncoder(), catalog=address, create=True)
     with Collection.open(tmp_path / "owns", encoder=CountingEncoder(), catalog=url, create=True):
         pass

@@ -173,7 +173,7 @@ def test_an_index_that_is_not_what_the_trailer_says(path: Path) -> None:
     for index, reason in [
         (b"not FAISS at all", "FAISS can't read it"),
         (b"", "FAISS can't read it"),
-        (_written(faiss.IndexFlat(6, cosine)), "keeps no ids"),
+        (_written(faiss.IndexFlat(6, cosine)), "does not store ids"),
         (_written(faiss.IndexIDMap(faiss.IndexHNSWFlat(6, 8, cosine))), "not of kind auto"),
         (_written(faiss.IndexIDMap(faiss.IndexFlat(5, cosine))), "dimension 5, not 6"),
         (_written(faiss.IndexIDMap(faiss.IndexFlat(6, l2))), "does not compare by cosine"),

@@ -30,11 +30,11 @@ def _ids(count: int) -> IdArray:
         ("LSH", "l2", "IndexLSH is not supported"),
         ("IDMap,Flat", "l2", "IndexIDMap is not supported"),
         ("IVF8,Flat,RFlat", "l2", "not supported"),
-        ("HNSW16_PQ8", "cosine", "compares by cosine"),
-        ("ivf-pq", "l1", "compares by l1"),
-        ("ivf-rabitq", "l1", "compares by l1"),
-        ("RaBitQ", "l1", "compares by l1"),  # FAISS would end the process
-        ("PCA4,Flat", "l1", "compares by l1"),
+        ("HNSW16_PQ8", "cosine", "supports cosine"),
+        ("ivf-pq", "l1", "supports l1"),
+        ("ivf-rabitq", "l1", "supports l1"),
+        ("RaBitQ", "l1", "supports l1"),  # FAISS would end the process
+        ("PCA4,Flat", "l1", "supports l1"),
     ],
 )
 def test_what_can_t_be_made_is_refused(kind: str, metric: Metric, reason: str) -> None:
@@ -70,7 +70,7 @@ def test_how_many_are_needed_to_train(kind: str, needed: int) -> None:
     if needed:
         assert store.describe() == f"{kind} (FAISS Flat until {needed:,} vectors)"
         with pytest.raises(
-            StoreTrainingError, match=f"{needed:,} images or more.*are 38"
+            StoreTrainingError, match=f"at least {needed:,} images.*are 38"
         ) as caught:
             store.train(_rows(38), 38)
         assert (caught.value.kind, caught.value.needed, caught.value.given) == (kind, needed, 38)

@@ -205,7 +205,7 @@ def test_that_no_worker_can_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -
         ask(pool, "echo on")
     pool.close()
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    with pytest.raises(WorkerUnavailableError, match="no Python interpreter"):
+    with pytest.raises(WorkerUnavailableError, match="not a Python interpreter"):
         Worker(WORK, MEMORY)
 
 

@@ -22,7 +22,7 @@ class ImageOut(BaseModel):
     id: int
     path: str
     size: int = Field(description="Bytes of the file.")
-    width: int | None = Field(description="Pixels, as a person sees the picture.")
+    width: int | None = Field(description="Pixels, after EXIF rotation is applied.")
     height: int | None
     state: State
     reason: str | None = Field(description="Why it was skipped.")
@@ -46,12 +46,12 @@ class ImageOut(BaseModel):
 class Details(ImageOut):
     """All that is known of an image."""
 
-    modified: datetime | None = Field(description="When its file was last changed.")
+    modified: datetime | None = Field(description="When its file was last modified.")
     camera: str | None
-    taken: datetime | None = Field(description="By the camera's clock, which knows no time zone.")
+    taken: datetime | None = Field(description="By the camera's clock, without a time zone.")
     latitude: float | None
     longitude: float | None
-    colours: list[str] = Field(description="A quarter or more of the picture is of each.")
+    colours: list[str] = Field(description="Each covers a quarter of the picture or more.")
 
     @classmethod
     def of_both(cls, record: ImageRecord, traits: Traits | None) -> Details:
@@ -74,12 +74,12 @@ class HitOut(BaseModel):
     rank: int
     id: int
     path: str
-    score: float = Field(description="1.0 for the same picture, less for others.")
+    score: float = Field(description="1.0 means identical, lower means less similar.")
     distance: float
     width: int | None
     height: int | None
     tags: list[str]
-    folded: list[str] = Field(description="Paths of copies, where they were to be folded.")
+    folded: list[str] = Field(description="Paths of copies, if copies are folded.")
 
     @classmethod
     def of(cls, rank: int, hit: Hit) -> HitOut:
@@ -125,13 +125,17 @@ class InfoOut(BaseModel):
     dim: int
     metric: Metric
     index: str
-    indexed: int = Field(description="Images that can be found.")
-    skipped: int = Field(description="Bad files.")
-    folders: list[FolderOut] = Field(description="That were indexed, with all below them.")
-    query_folders: list[str] = Field(description="Others that pictures to search by may lie in.")
-    text: bool = Field(description="Whether words can be searched by.")
+    indexed: int = Field(description="Indexed images.")
+    skipped: int = Field(description="Skipped files.")
+    folders: list[FolderOut] = Field(
+        description="Indexed folders; the folders below them are included."
+    )
+    query_folders: list[str] = Field(
+        description="Other folders with pictures that may be searched by."
+    )
+    text: bool = Field(description="Whether searching by text is possible.")
     thresholds: dict[ScoreWord, float] | None = Field(
-        description="From which score on images are the same; null where that is not known."
+        description="Lowest score of images that are the same; null if not calibrated."
     )
     changes_allowed: bool
 
@@ -162,10 +166,12 @@ class DuplicateOut(ImageOut):
 
     level: DuplicateLevel
     score: float
-    likeness: float | None = Field(description="Of the pixels; null where these were not compared.")
+    likeness: float | None = Field(
+        description="Pixel similarity; null if pixels were not compared."
+    )
     change: str = Field(description="`mirrored`, `turned`, `cut` ..., or empty.")
     sharpness: float | None = Field(
-        description="Beside other copies; null where nothing depends on it."
+        description="Relative to the other copies; null if not measured."
     )
 
     @classmethod
@@ -187,10 +193,10 @@ class GroupOut(BaseModel):
     level: DuplicateLevel
     keep: ImageOut
     why: str
-    goes: bool = Field(description="Whether the others could go for its sake.")
-    sharpness: float | None = Field(description="Of the one to keep.")
+    goes: bool = Field(description="Whether the others can be removed in its favour.")
+    sharpness: float | None = Field(description="Of the image to keep.")
     others: list[DuplicateOut]
-    more: int = Field(description="How many others are left out here.")
+    more: int = Field(description="Number of others left out here.")
 
     @classmethod
     def of(cls, group: DuplicateGroup, most: int) -> GroupOut:
@@ -210,8 +216,8 @@ class GroupsOut(BaseModel):
     """Groups of duplicates, the most alike first."""
 
     groups: list[GroupOut]
-    total: int = Field(description="Of all groups, those that are left out here too.")
-    images: int = Field(description="That were compared.")
+    total: int = Field(description="Over all groups, including those left out here.")
+    images: int = Field(description="Number of images compared.")
 
 
 class ChangedOut(BaseModel):

@@ -25,14 +25,14 @@ class ChangingTools:
     def change_tags(
         self,
         ids: Ids,
-        add: Annotated[list[str], Field(max_length=100, description="Tags to put to them.")] = [],  # noqa: B006 - nothing changes it
+        add: Annotated[list[str], Field(max_length=100, description="Tags to add to them.")] = [],  # noqa: B006 - nothing changes it
         remove: Annotated[
-            list[str], Field(max_length=100, description="Tags to take from them.")
+            list[str], Field(max_length=100, description="Tags to remove from them.")
         ] = [],  # noqa: B006 - nothing changes it
     ) -> ChangedOut:
-        """Put tags to images and take others away; says how many have other tags now.
+        """Add tags to images and remove others; returns how many images changed.
 
-        A tag is a word or a few, in any case.
+        A tag is a short text; case is ignored.
         """
         return ChangedOut(changed=self._collection.change_tags(ids, add=add, remove=remove))
 
@@ -40,18 +40,18 @@ class ChangingTools:
         self,
         context: Context[Any, Any],
         folder: Annotated[
-            str, Field(description="Path of an indexed folder, as describe_collection has it.")
+            str, Field(description="Path of an indexed folder, as describe_collection lists it.")
         ],
     ) -> SyncOut:
-        """Bring the collection up to date with an indexed folder: new, changed, vanished files."""
+        """Update the collection from an indexed folder: new, changed and deleted files."""
         known = self._collection.roots()
         if folder not in known:
             there = ", ".join(known) or "none"
-            raise FolderNotFoundError(folder, f"it was not indexed; these were: {there}")
+            raise FolderNotFoundError(folder, f"not an indexed folder; indexed are: {there}")
         return SyncOut.of(self._collection.sync(folder, progress=reporter(context)))
 
     def remove_images(self, ids: Ids) -> ChangedOut:
-        """Forget images. Their files are not touched; the next sync finds them again."""
+        """Remove images from the collection. No file is deleted; the next sync adds them again."""
         return ChangedOut(changed=self._collection.remove(*ids))
 
     def dismiss_duplicates(
@@ -60,5 +60,5 @@ class ChangingTools:
             list[Id], Field(min_length=2, max_length=1_000, description="Ids of images.")
         ],
     ) -> ChangedOut:
-        """Remember for good that no two of these images are duplicates of each other."""
+        """Mark images as not duplicates of each other, permanently."""
         return ChangedOut(changed=self._collection.dismiss_duplicates(*ids))

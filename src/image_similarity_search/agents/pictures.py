@@ -69,5 +69,5 @@ class Pictures:
         except ImageNotFoundError as error:
             places = ", ".join(allowed.by_name.values()) or "none"
             # the same words whether it is there or not: nothing is told of other folders
-            reason = f"there is no such picture in the folders that are allowed ({places})"
+            reason = f"no such picture in the allowed folders ({places})"
             raise ImageNotFoundError(path, reason) from error

@@ -37,7 +37,7 @@ _MOST_OTHERS = 20  # of a group of duplicates
 
 
 class Among(FilterIn):
-    """Conditions that an image must meet, all of them."""
+    """A filter: images must match all of its conditions."""
 
     folder: str | None = Field(
         default=None,
@@ -57,7 +57,7 @@ class Among(FilterIn):
         return Filter(**self.model_dump(exclude_defaults=True))
 
 
-Where = Annotated[Among | None, Field(description="Only images that meet these conditions.")]
+Where = Annotated[Among | None, Field(description="Only images that match this filter.")]
 
 
 class ReadingTools:
@@ -72,10 +72,10 @@ class ReadingTools:
         self._changes = changes
 
     def describe_collection(self) -> InfoOut:
-        """Say what this collection of images holds: how many, of which folders, by which model.
+        """Describe this collection of images: number of images, folders, model.
 
-        Call it first: it says in which folders pictures may lie that are searched by, whether
-        words can be searched by (`text`), and which scores mean what (`thresholds`).
+        Call it first: it tells which folders may have pictures to search by, whether searching by
+        text is possible (`text`), and what scores mean (`thresholds`).
         """
         return InfoOut.of(self._collection.info(), self._folders, changes=self._changes)
 
@@ -85,7 +85,7 @@ class ReadingTools:
             str | None,
             Field(
                 description="Absolute path of a picture file to search by, in a folder that"
-                " describe_collection names. It need not be in the collection."
+                " describe_collection lists. It need not be in the collection."
             ),
         ] = None,
         id: Annotated[  # noqa: A002 - what it is called in every answer
@@ -96,39 +96,40 @@ class ReadingTools:
             Field(
                 min_length=1,
                 max_length=1_000,
-                description="Words to search by; only where describe_collection says `text`.",
+                description="Text to search by; only if describe_collection says `text`.",
             ),
         ] = None,
         unlike: Annotated[
-            list[Id], Field(max_length=31, description="Ids of images to be less like.")
+            list[Id],
+            Field(max_length=31, description="Ids of images that hits should be less like."),
         ] = [],  # noqa: B006 - nothing changes it; the schema shows it
         region: Annotated[
             RegionIn | None,
-            Field(description="Only this part of the picture of `path`, or else of `id`."),
+            Field(description="Use only this part of the picture of `path`, or else of `id`."),
         ] = None,
-        k: Annotated[K, Field(description="How many hits, at most.")] = 10,
+        k: Annotated[K, Field(description="Maximum number of hits.")] = 10,
         threshold: Annotated[
             Least | None,
             Field(
-                description="No hits with a lower score: a number, or same-picture, same-object,"
-                " same-kind where describe_collection has `thresholds`."
+                description="Leave out hits with a lower score: a number, or same-picture,"
+                " same-object or same-kind if describe_collection has `thresholds`."
             ),
         ] = None,
         filter: Where = None,  # noqa: A002 - what it is called over HTTP
         options: Annotated[
             OptionsIn | None,
-            Field(description="Mirrored and turned versions, copies folded, what was liked."),
+            Field(description="Find mirrored and rotated versions, fold copies, use feedback."),
         ] = None,
         thumbnails: Annotated[
-            int, Field(ge=0, le=20, description="Show small pictures of so many of the first hits.")
+            int, Field(ge=0, le=20, description="Number of hits to show thumbnails of.")
         ] = 0,
     ) -> Annotated[CallToolResult, SearchOut]:
-        """Find the images most like a picture, an image of the collection, or words.
+        """Find the images most similar to a picture, to an image of the collection, or to a text.
 
-        Give `path`, `id` or `text`; several of them are searched by together. Hits come the most
-        alike first. A score is 1.0 for the very same picture; with the usual metric, cosine,
-        pictures that have nothing to do with each other often score over 0.5, so compare scores
-        with one another, or use a word as `threshold`. An image searched by its id is left out.
+        Give `path`, `id` or `text`; several of them are combined. The best hits come first. A score
+        of 1.0 means identical. With the default metric, cosine, unrelated pictures often score over
+        0.5, so compare scores with each other, or use a word as `threshold`. An image given by its
+        id is left out of the hits.
         """
         how = options.options() if options else SearchOptions()
         examples = self._examples(path, id, text, unlike, region, how)
@@ -145,12 +146,12 @@ class ReadingTools:
     def get_image(
         self,
         id: Annotated[Id, Field(description="The image's id, as in every answer.")],  # noqa: A002 - as above
-        thumbnail: Annotated[bool, Field(description="Show the picture, small.")] = True,
+        thumbnail: Annotated[bool, Field(description="Show a thumbnail.")] = True,
     ) -> Annotated[CallToolResult, Details]:
-        """Show an image of the collection and all that is known of it.
+        """Show an image of the collection with its metadata.
 
-        Path, size, tags, camera, when and where it was taken, colours; and a small picture, its
-        longer side some 256 pixels.
+        Path, size, tags, camera, time and place taken, colours; and a thumbnail of about 256 pixels
+        on the longer side.
         """
         record = self._collection.get(id)
         answer = Details.of_both(record, self._collection.traits(id))
@@ -159,12 +160,12 @@ class ReadingTools:
     def list_images(
         self,
         filter: Where = None,  # noqa: A002 - what it is called over HTTP
-        after: Annotated[int, Field(ge=0, description="Start behind this id.")] = 0,
-        limit: Annotated[int, Field(ge=1, le=500, description="How many, at most.")] = 50,
+        after: Annotated[int, Field(ge=0, description="Start after this id.")] = 0,
+        limit: Annotated[int, Field(ge=1, le=500, description="Maximum number of images.")] = 50,
     ) -> PageOut:
-        """List images in order of id, a page at a time, and say how many there are in all.
+        """List images in order of id, page by page, with their total number.
 
-        For the next page, give `next` of this one as `after`.
+        For the next page, give `next` of this page as `after`.
         """
         where = filter.conditions() if filter else None
         records = self._collection.images(where, after=after, limit=limit)
@@ -180,17 +181,17 @@ class ReadingTools:
         level: Annotated[
             DuplicateLevel,
             Field(
-                description="The least alike that counts: exact (the same bytes), same (resized or"
-                " saved anew), near (cut, lettered, mirrored, other colours), similar (alike, but"
-                " no copies)."
+                description="Lowest level of similarity to report: exact (the same bytes), same"
+                " (resized or saved again), near (cropped, with text added, mirrored, other"
+                " colours), similar (alike, but not copies)."
             ),
         ] = "near",
         filter: Where = None,  # noqa: A002 - what it is called over HTTP
-        limit: Annotated[int, Field(ge=1, le=200, description="How many groups, at most.")] = 20,
+        limit: Annotated[int, Field(ge=1, le=200, description="Maximum number of groups.")] = 20,
     ) -> GroupsOut:
-        """Find images that are the same, or nearly, in groups, and say which of each to keep.
+        """Find groups of duplicates and near-duplicates, and suggest which image to keep.
 
-        Nothing is changed. It reads picture files, so it may take a minute for thousands.
+        Nothing is changed. It reads picture files, so thousands of images may take a minute.
         """
         where = filter.conditions() if filter else None
         report = self._collection.duplicates(level, where=where, progress=reporter(context))
@@ -198,7 +199,7 @@ class ReadingTools:
         return GroupsOut(groups=groups, total=len(report.groups), images=report.images)
 
     def list_tags(self) -> TagsOut:
-        """Say which tags there are, and how many images have each; filters take them."""
+        """List the tags that filters can use, with the number of images of each."""
         return TagsOut(tags=self._collection.tags())
 
     def _examples(
@@ -215,7 +216,7 @@ class ReadingTools:
             raise ConfigError("query", None, "path, id or text")
         part = region.part() if region else None
         if part and path is None and id_ is None:
-            raise ConfigError("region", region, "a path or an id that it is a part of")
+            raise ConfigError("region", region, "a path or an id to take the region from")
         examples = []
         if path is not None:
             examples.append(Example(self._pictures.embedding(path, part, how.ways)))
@@ -242,7 +243,9 @@ class ReadingTools:
                 data = base64.b64encode(self._pictures.thumbnail(record)).decode()
                 content.append(ImageContent(data=data, mime_type="image/jpeg"))
             except ImageError as error:  # the rest of the answer is as good without
-                content.append(TextContent(text=f"no picture of image {record.id}: {error.reason}"))
+                content.append(
+                    TextContent(text=f"no thumbnail of image {record.id}: {error.reason}")
+                )
         return CallToolResult(
             content=list(content), structured_content=answer.model_dump(mode="json")
         )

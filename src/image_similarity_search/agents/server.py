@@ -20,8 +20,9 @@ from image_similarity_search.errors import ImageSearchError
 
 _LOCK_SECONDS = 5.0  # that a change waits for another process
 _INSTRUCTIONS = (
-    "Searches one collection of images by likeness: by a picture, by an image that is in it, or by"
-    " words where its model knows them. Start with describe_collection. Images are named by id."
+    "Searches one collection of images by similarity: by a picture, by one of its images,"
+    " or by text if its model supports it. Start with describe_collection. Images are named"
+    " by id."
 )
 
 

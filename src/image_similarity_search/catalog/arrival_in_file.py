@@ -15,7 +15,10 @@ from image_similarity_search.catalog.tables import Table
 from image_similarity_search.catalog.whereabouts import FILE_NAME
 from image_similarity_search.errors import CollectionExistsError, CollectionNotFoundError
 
-_NEWER = "it is this one, in a newer state; use that in another index folder, or put it elsewhere"
+_NEWER = (
+    "it is a newer state of this collection; use it in another index folder, or choose another"
+    " folder"
+)
 
 
 class ArrivalInFile:

@@ -20,8 +20,9 @@ _MISMATCHED = (
     " OR (state = 'indexed') != (embeddings.crc32 IS NOT NULL)"
 )
 _UNEQUAL = (
-    "it is this one, in another state: somebody changed it there since it was moved or copied;"
-    " use that ('iss join', in another index folder), or give another schema, ?schema=NAME"
+    "it is another state of this collection: it was changed there since it was moved or"
+    " copied; use it ('iss join', in another index folder), or give another schema,"
+    " ?schema=NAME"
 )
 
 Report = Callable[[str, int], None]
@@ -75,7 +76,7 @@ def copied(source: AnyDatabase, target: Arrival, report: Report) -> None:
         return
     if target.was_there:
         raise CollectionExistsError(target.path, _UNEQUAL)
-    reason = "it does not hold what was put there"
+    reason = "its content differs from what was written"
     raise CollectionCorruptError(target.path, reason, "nothing was changed")
 
 

@@ -250,7 +250,7 @@ class Database(AnyDatabase):
             if self.value("SELECT count(*) FROM sqlite_schema") == 0:
                 raise CollectionNotFoundError(os.path.dirname(self.path))
             raise CollectionCorruptError(
-                self.path, "an SQLite file, but of another program", "give another index folder"
+                self.path, "an SQLite file of another program", "give another index folder"
             )
         found = self.value("PRAGMA user_version")
         if found > FORMAT_VERSION:
@@ -278,7 +278,7 @@ def _open(path: str, *, read_only: bool) -> tuple[sqlite3.Connection, _State | N
     Of one opened as unchangeable the state that it has is returned, too.
     """
     if not os.access(path, os.R_OK):
-        remedy = "let yourself read it, or ask whose it is; what it holds is kept"
+        remedy = "change its permissions, or ask its owner; its content is unchanged"
         raise CollectionUnavailableError(path, "there is no permission to read it", remedy)
     writable = os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)
     try:
@@ -291,9 +291,9 @@ def _open(path: str, *, read_only: bool) -> tuple[sqlite3.Connection, _State | N
         if state[2]:  # unchangeable means without what is in the log, which may be half of it
             raise CollectionUnwritableError(
                 path,
-                f"its last changes are in {path}-wal, which can't be read where nothing can be"
-                " written beside it",
-                "copy the folder to where it can be written, and use it there",
+                f"its last changes are in {path}-wal, which can't be read in a folder that"
+                " is read-only",
+                "copy the folder to a writable place and use it there",
             ) from None
         return _connect(path, "mode=ro&immutable=1"), state
 

@@ -14,9 +14,9 @@ from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.meta import DROPPED, MARK, UNMARKED, Meta
 from image_similarity_search.types import Moment
 
-AHEAD = "it is ahead of the catalog, as where a backup of that was restored"
-ANOTHER = "it is of another history than the catalog, as where a backup of that was restored"
-TOO_OLD = "it is older than what the catalog still knows of"
+AHEAD = "it is newer than the catalog, as after a catalog backup was restored"
+ANOTHER = "it has another history than the catalog, as after a catalog backup was restored"
+TOO_OLD = "it is older than the catalog's change history"
 
 _MARKS = 2**53  # what any reader of JSON can hold
 _KEPT = 100_000  # generations: whoever is further behind is made anew about as quickly

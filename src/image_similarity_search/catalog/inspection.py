@@ -198,17 +198,17 @@ class _Inspector:
         if not 0 <= image.generation <= self._generation:
             return f"is of generation {image.generation}, of {self._generation}"
         if not _is_object(image.metadata):
-            return "has metadata that is no JSON object"
+            return "has metadata that is not a JSON object"
         if image.content_hash is not None and len(image.content_hash) != _DIGEST_BYTES:
             return f"has a content hash of {len(image.content_hash)} bytes"
         if image.state == "skipped":
             if embedding_crc32 is not None or image.embedding_crc32 is not None:
                 return "is skipped, and has an embedding"
-            return None if image.reason else "is skipped for no reason"
+            return None if image.reason else "is skipped without a reason"
         if embedding_crc32 is None:
             return "has no embedding"
         if embedding_crc32 != image.embedding_crc32:
-            return "has the embedding of another version of it"
+            return "has the embedding of another version of the file"
         if image.content_hash is not None and not (image.width and image.height):
             return "lacks a width or a height"
         if image.content_hash is None and (image.size or image.mtime_ns):
@@ -242,7 +242,7 @@ class _Inspector:
             "SELECT images.id FROM removals JOIN images ON images.id = removals.image_id"
             " WHERE state = 'indexed' AND images.generation < removals.generation"
         ):
-            yield f"image {id_} was removed, and is there"
+            yield f"image {id_} is both removed and present"
 
     def _forgotten(self) -> Iterator[str]:
         table = ForgottenTags(

@@ -148,15 +148,15 @@ def _locked(folder: str) -> CollectionLockedError:
     except (OSError, ValueError, KeyError, TypeError):
         return CollectionLockedError(folder)
     if computer == socket.gethostname() and folder in _written_here:
-        remedy = "let one write at a time, or open the collection with wait="
-        return CollectionLockedError(folder, "another thread or call of this process", remedy)
+        remedy = "write from one thread at a time, or open the collection with wait="
+        return CollectionLockedError(folder, "another thread of this process", remedy)
     if computer == socket.gethostname():
         return CollectionLockedError(folder, f"process {process} (since {since})")
     return CollectionLockedError(
         folder,
         f"process {process} on {computer} (since {since})",
-        "try again when it is done; if that computer is gone and its lock stays, delete"
-        f" {os.path.join(folder, WRITER_LOCK)}",
+        "try again when it is done; if that computer is gone and its lock is left behind,"
+        f" delete {os.path.join(folder, WRITER_LOCK)}",
     )
 
 
@@ -178,8 +178,8 @@ def no_locks(path: str, reason: str) -> CollectionUnwritableError:
     """The error for a drive that nothing can be locked on."""
     return CollectionUnwritableError(
         path,
-        f"its drive has no locks between processes ({reason}), as some network drives",
-        "keep the index on a disk of this computer (--index-dir); the pictures may lie anywhere",
+        f"its drive does not support locks between processes ({reason}), like some network drives",
+        "keep the index on a local disk (--index-dir); the pictures may be anywhere",
     )
 
 

@@ -76,7 +76,7 @@ class Meta:
 def problem_of(meta: Mapping[str, str]) -> str | None:
     """What is wrong with the rows of ``meta``, or None."""
     if not all(isinstance(text, str) for item in meta.items() for text in item):
-        return "meta holds what is no text"
+        return "meta has a value that is not text"
     missing = [key for key in (*KEYS, "crc32") if key not in meta]
     if missing:
         return f"meta lacks {', '.join(missing)}"

@@ -48,14 +48,14 @@ def bring_up_to_date(connection: sqlite3.Connection, path: str) -> None:
                 _refuse_damaged(connection, path, found)
                 _back_up(connection, f"{path}.backup-format-{found}")
                 _change(connection, path, found)
-                _log.info("%s is of format %d now, it was of %d", path, FORMAT_VERSION, found)
+                _log.info("%s: upgraded to storage format %d from %d", path, FORMAT_VERSION, found)
     except (CollectionUnwritableError, sqlite3.OperationalError) as error:
         if isinstance(error, sqlite3.OperationalError) and not _is_about_writing(error):
             raise
         raise CollectionUnwritableError(
             path,
-            f"it has an older storage format, and must be brought to {FORMAT_VERSION} ({error})",
-            "copy the folder to where it can be written, and use it there",
+            f"its older storage format must be upgraded to {FORMAT_VERSION} ({error})",
+            "copy the folder to a writable place and use it there",
         ) from error
 
 
@@ -87,7 +87,7 @@ def _refuse_damaged(connection: sqlite3.Connection, path: str, found: int) -> No
 def _damaged(path: str, found: int, reason: str) -> CollectionCorruptError:
     if found > _UNSEALED:
         return CollectionCorruptError(path, reason)
-    remedy = "it has a storage format that can't be repaired: move it away, and index again"
+    remedy = "its storage format can't be repaired: move it away and index again"
     return CollectionCorruptError(path, reason, remedy)
 
 
@@ -103,7 +103,7 @@ def _change(connection: sqlite3.Connection, path: str, found: int) -> None:
         for version in range(found, FORMAT_VERSION):
             _STEPS[version](connection)
         if connection.execute("PRAGMA foreign_key_check").fetchone():
-            raise _damaged(path, found, "a row refers to one that is missing")
+            raise _damaged(path, found, "a row refers to a missing row")
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         connection.execute("COMMIT")
     except (KeyError, TypeError, ValueError, struct.error) as error:

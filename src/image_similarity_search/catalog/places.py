@@ -135,7 +135,9 @@ class Places:
             self._rows.insert_folder(*key)
             known = self._folder(*key)
         if known is None:
-            raise CollectionCorruptError(self._database.path, f"the folder {folder} can't be kept")
+            raise CollectionCorruptError(
+                self._database.path, f"the folder {folder} can't be stored"
+            )
         return known
 
     def _folder(self, root_id: int, path: bytes) -> int | None:

@@ -45,7 +45,7 @@ class Removals:
         rows = self._database.rows(_SINCE, (generation,))
         still_there = self._database.row(_STILL_THERE, (generation,))
         if still_there:
-            problem = f"image {still_there[0]} was removed, and is there"
+            problem = f"image {still_there[0]} is both removed and present"
             raise CollectionCorruptError(self._database.path, problem)
         return np.array([row[0] for row in rows], dtype=np.int64)
 

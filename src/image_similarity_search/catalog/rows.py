@@ -145,7 +145,10 @@ class Rows:
         """The same, from a row that ends with the checksum of the image's embedding."""
         record = self.record(row)
         if row[_EMBEDDING_CRC32] != row[-1]:
-            reason = f"the embedding of image {record.id} is missing, or of another version of it"
+            reason = (
+                f"the embedding of image {record.id} is missing, or belongs to another version"
+                " of the file"
+            )
             raise CollectionCorruptError(self._database.path, reason)
         return record
 

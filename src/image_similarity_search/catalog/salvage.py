@@ -65,7 +65,7 @@ def salvage(
     """
     old = _meta_of(damaged) or dict(made_with)
     if "id" not in old:
-        raise NothingSavedError("what it was made with can't be read")
+        raise NothingSavedError("its settings can't be read")
     made_with = {key: value for key, value in old.items() if key not in PROGRESS}
     new = made_with | {"id": uuid.uuid4().hex, "generation": str(_FIRST)}
     with closing(Database.create(target, new)) as database:

@@ -29,8 +29,8 @@ LEFT = f"{FILE_NAME}.moved"
 """What the file is called when the catalog was moved to a database."""
 
 _SCHEME = "postgresql://"
-_MISSING = "what speaks to PostgreSQL is not installed ({})"
-_UNREAD = "see that its disk is there, and that you may read it: it says where the catalog is"
+_MISSING = "the PostgreSQL client is not installed ({})"
+_UNREAD = "check that its disk is mounted and that you may read it: it stores where the catalog is"
 _REMEDY = "pip install 'image-similarity-search[postgres]'"
 
 _log = logging.getLogger(__name__)

@@ -111,10 +111,13 @@ Examples:
 )
 @click.version_option(__version__, "-V", "--version", prog_name="iss")
 @click.option(
-    "-v", "--verbose", count=True, help="Say why files are skipped; given twice, all that is done."
+    "-v",
+    "--verbose",
+    count=True,
+    help="Log why files are skipped; -vv logs what happens to every file.",
 )
 def app(verbose: int) -> None:
-    """Find pictures that look like a picture: index a folder once, then search it by example."""
+    """Find the pictures in a folder that look like a given one: index once, then search."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.getLogger("image_similarity_search").setLevel(level)
 
@@ -146,7 +149,7 @@ def _status(arguments: Sequence[str] | None) -> int:
     except ImageSearchError as error:
         say(f"iss: {error}")
         if isinstance(error, CollectionLockedError):
-            say("iss: --wait waits for it, where a command has that option")
+            say("iss: with --wait, commands that have this option wait for the other process")
         return exits.status_of(error)
     except click.ClickException as error:
         error.show()

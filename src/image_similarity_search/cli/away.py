@@ -31,7 +31,7 @@ def folders_away(collection: Collection) -> list[str]:
 def say_away(collection: Collection, folders: Iterable[str]) -> None:
     """Say of each that it is not here, and what to do."""
     for folder in folders:
-        remedy = "mount it at that very path"
+        remedy = "mount it at that path"
         if not collection.info().catalog:
-            remedy += ", or say where it is now ('iss relocate OLD NEW')"
-        output.say(f"this computer does not have {folder}, or it is empty: {remedy}")
+            remedy += ", or give its new location with 'iss relocate OLD NEW'"
+        output.say(f"{folder} is not on this computer, or it is empty: {remedy}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from image_similarity_search.collection import Collection
 
 _MOST_NAMED = 5  # files that were left for one reason
-_STAYS = "stays"
+_KEPT = "kept"
 _MOST_SHOWN = 1_000  # pictures of a page: 77 MB, which browsers still open
 
 
@@ -37,7 +37,7 @@ def tell(collection: Collection, groups: list[DuplicateGroup], *, preview: bool)
         output.write(f"keep     {'':6}  {group.keep.path}  ({words})")
         for other in group.others:
             show(other.image)
-            words = ", ".join(filter(None, [_words(other), _STAYS * _both_stay(group)]))
+            words = ", ".join(filter(None, [_words(other), _KEPT * _both_stay(group)]))
             output.write(f"{other.level:8} {_value(other):6}  {other.image.path}  ({words})")
         output.write("")
 
@@ -56,16 +56,17 @@ def sum_up(report: DuplicateReport) -> None:
     if report.unreadable:
         files = output.count(len(report.unreadable), "file")
         path, reason = next(iter(report.unreadable.items()))
-        output.say(f"the pixels of {files} can't be compared, the first of them {path}: {reason}")
+        output.say(f"{files} could not be read to compare pixels, such as {path}: {reason}")
     if report.dismissed:
-        output.say(f"dismissed before: {output.count(report.dismissed, 'pair')}")
+        output.say(f"{output.count(report.dismissed, 'pair')} left out as dismissed")
     if report.linked:
         files = output.count(report.linked, "more hard link")
-        output.say(f"{files} of files that stay: they take no room, and are not counted")
+        output.say(f"{files} to kept files not counted: they take no disk space")
     if report.unmeasured:
         images = output.count(report.unmeasured, "image")
         output.say(
-            f"the sharpness of {images} was not compared: ask for fewer, as with --in FOLDER"
+            f"the sharpness of {images} was not compared (too many images): narrow the"
+            " search, for example with --in FOLDER"
         )
 
 
@@ -75,12 +76,12 @@ def _could_go(report: DuplicateReport, kind: str) -> str:
     going = [other for other in copies if not other.lost]
     words = [
         output.count(len(report.copies), "group"),
-        f"{output.count(len(going), kind)} that could go",
+        f"{output.count(len(going), f'removable {kind}')}",
     ]
     if changed := sum(other.level == "near" for other in going):
-        words.append(f"{changed:,} of them changed")
+        words.append(f"{changed:,} of them altered copies")
     if more := len(copies) - len(going):
-        words.append(f"{output.count(more, kind)} with what the one to keep lacks")
+        words.append(f"{output.count(more, kind)} with data the kept file does not have")
     return ", ".join(words)
 
 
@@ -91,9 +92,9 @@ def _copies(report: DuplicateReport) -> list[Duplicate]:
 def _not_now(report: DuplicateReport) -> str:
     """How many groups tell of copies of which nothing goes."""
     groups = output.count(len(report.staying), "group")
-    words = f"{groups} more, of copies that stay, or go for another"
+    words = f"{groups} more of copies that are kept for now"
     if any(_both_stay(group) for group in report.staying):
-        words += "; for what stays, ask again when others are gone"
+        words += "; run again after removing the others"
     return words
 
 
@@ -110,24 +111,26 @@ def left_in_words(left: Sequence[Deed]) -> Iterator[str]:
     for problem, deeds in by_problem.items():
         if len(deeds) > _MOST_NAMED:
             files, path = output.count(len(deeds), "file"), deeds[0].path
-            yield f"left as they are: {files}, the first of them {path}: {problem}"
+            yield f"not changed: {files}, such as {path}: {problem}"
         else:
-            yield from (f"left as it is: {deed.path}: {problem}" for deed in deeds)
+            yield from (f"not changed: {deed.path}: {problem}" for deed in deeds)
 
 
 def _stays(report: DuplicateReport, kind: str) -> str:
     """How much of it only looks alike."""
     groups = output.count(len(report.similar), "group")
     others = sum(len(group.others) for group in report.similar)
-    return (
-        f"{groups} of what only looks alike, with {output.count(others, f'more {kind}')} that stay"
-    )
+    return f"{groups} of similar images that are not copies ({output.count(others, kind)}, kept)"
 
 
 def _left_out(report: DuplicateReport, shown: int) -> str:
     """What a page does not show, where it shows so many pictures."""
     more = sum(1 + len(group.others) for group in report.groups) - shown
-    return f"{more:,} more pictures are left out: --in FOLDER looks at fewer" if more else ""
+    return (
+        f"{more:,} more pictures are left out; narrow the search, for example with --in FOLDER"
+        if more
+        else ""
+    )
 
 
 def _value(other: Duplicate) -> str:
@@ -141,7 +144,7 @@ def _words(other: Duplicate) -> str:
 def _details(other: Duplicate) -> str:
     """What is said of it beside its pixels."""
     details = _measured(other.image, other.sharpness)
-    lost = f"the one to keep lacks {', '.join(other.lost)}" if other.lost else ""
+    lost = f"the kept file lacks {', '.join(other.lost)}" if other.lost else ""
     return ", ".join(filter(None, [details, other.change, lost]))
 
 
@@ -153,11 +156,11 @@ def _held(holdings: Holdings, group: DuplicateGroup) -> str:
     """What a file holds beside pixels, as far as the files of its group differ in it."""
     files = [group.holdings, *(other.holdings for other in group.others)]
     words = {
-        "taken": f"taken {holdings.taken}" if holdings.taken else "time taken not known",
-        "camera": holdings.camera or "camera not known",
-        "place": "place known" if holdings.place else "place not known",
+        "taken": f"taken {holdings.taken}" if holdings.taken else "time taken unknown",
+        "camera": holdings.camera or "camera unknown",
+        "place": "place known" if holdings.place else "place unknown",
         "frames": output.count(holdings.frames, "frame"),
-        "film": "with a film" if holdings.film else "no film",
+        "film": "with a video" if holdings.film else "no video",
         "raw": "RAW" if holdings.raw else "not RAW",
     }
     differing = [name for name in words if len({getattr(one, name) for one in files}) > 1]
@@ -274,15 +277,15 @@ def write_groups(file: str, report: DuplicateReport) -> None:
         summary += f"; {_stays(report, 'picture')}"
     if left_out := _left_out(report, _MOST_SHOWN - left):
         summary += f". {left_out}"
-        output.say(f"the page does not show all: {left_out}")
+        output.say(f"the page is incomplete: {left_out}")
     write_page(file, sections, title="Duplicates", summary=summary)
-    output.say(f"the page is in {file}")
+    output.say(f"page written to {file}")
 
 
 def _fate(group: DuplicateGroup) -> str:
     """What is to become of the others of a group."""
     if group.goes:
-        return "Could go"
+        return "Removable"
     if group.level == "similar":
-        return "Looks alike, and stays"
-    return "A copy, and stays for now" if _both_stay(group) else "Could go for another"
+        return "Similar, not a copy: kept"
+    return "Copy, kept for now" if _both_stay(group) else "Removable with another group"

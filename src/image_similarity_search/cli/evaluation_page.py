@@ -43,14 +43,14 @@ def write_worst(
     figures = ", ".join(f"{name} {one.value:.4f}" for name, one in report.figures.items())
     summary = f"The worst {len(sections):,} of {len(report.queries):,} searches; {figures}"
     write_page(file, sections, title="Where searches go wrong", summary=summary)
-    output.say(f"the page is in {file}")
+    output.say(f"page written to {file}")
 
 
 def _verdict_on(group: str | None, right: str) -> str:
     """Whether a hit is of the right group, and of which it is else."""
     if group == right:
         return "Right"
-    return "Wrong" if group is None else f"Wrong: {group}"
+    return "Wrong" if group is None else f"Wrong group: {group}"
 
 
 def _note(query: QueryQuality) -> str:

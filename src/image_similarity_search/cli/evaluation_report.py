@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def say_what_is_left_out(report: EvaluationReport, worst: int) -> None:
     """What of the truth was not searched by, so many examples of it."""
     for path in report.missing[:worst]:
-        output.say(f"not among the images: {path}")
+        output.say(f"not in the collection: {path}")
     if len(report.missing) > worst:
         output.say(f"and {len(report.missing) - worst:,} more")
     if report.gone:
-        output.say(f"removed meanwhile, and not searched by: {output.count(report.gone, 'image')}")
+        output.say(f"not used as queries, removed meanwhile: {output.count(report.gone, 'image')}")
     if alone := sorted(name for name, images in report.sizes.items() if images == 1):
         groups = output.count(len(alone), "group of one image", "groups of one image")
-        output.say(f"not searched by, with nothing to be found: {groups}, such as {alone[0]}")
+        output.say(f"not used as queries, nothing to find: {groups}, such as {alone[0]}")
 
 
 def tell(report: EvaluationReport, worst: int) -> None:
@@ -47,7 +47,7 @@ def say_of_all(report: EvaluationReport) -> None:
     """How many may be in the wrong group, and how many there were."""
     if mislabelled := report.mislabelled():
         images = output.count(len(mislabelled), "image")
-        output.say(f"like another group than their own: {images}; --paths names all")
+        output.say(f"{images} may be mislabelled; list with --paths")
     output.say(
         f"{output.count(len(report.queries), 'search', 'searches')} among"
         f" {output.count(report.images, 'image')} in {output.count(len(report.groups), 'group')},"
@@ -67,8 +67,8 @@ def _tell_worst_searches(report: EvaluationReport, worst: int) -> None:
         output.write(f"{precision}  {query.image.path} ({groups_of(query)})")
     if len(queries) > worst:
         more = output.count(len(queries) - worst, "more search", "more searches")
-        all_of_them = f"--worst {len(queries)} names all"
-        output.say(f"and {more} that did not find all of theirs first: {all_of_them}")
+        all_of_them = f"list all with --worst {len(queries)}"
+        output.say(f"and {more} with imperfect results; {all_of_them}")
 
 
 def groups_of(query: QueryQuality) -> str:
@@ -98,12 +98,12 @@ def tell_compared(compared: EvaluationComparison, first: str, second: str) -> No
             f"  {figure.difference.value:+.4f}{_interval(figure.difference)}  {_verdict(figure)}"
         )
     searches = output.count(compared.queries, "search", "searches")
-    output.say(f"{searches} by the same images, {output.count(compared.groups, 'group')}")
+    output.say(f"{searches} with the same query images, {output.count(compared.groups, 'group')}")
 
 
 def _verdict(figure: FigureComparison) -> str:
     if not figure.differs:
-        return "no difference to be seen"
+        return "no significant difference"
     return "the second is better" if figure.difference.value > 0 else "the first is better"
 
 
@@ -173,7 +173,7 @@ def comparison_as_json(compared: EvaluationComparison) -> dict[str, Any]:
 
 def found(query: QueryQuality) -> str:
     """At which rank the first that belongs to an image was found."""
-    return f"the first at rank {query.first:,}" if query.first else "none found"
+    return f"first match at rank {query.first:,}" if query.first else "none found"
 
 
 def hint_at_names(report: EvaluationReport) -> None:

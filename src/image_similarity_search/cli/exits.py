@@ -32,14 +32,14 @@ DAMAGED = EXIT_STATUS[CollectionError]
 
 HELP = """\b
 Exit status:
-  0    done
-  1    another failure
-  2    wrong usage, an option with a value that is not allowed, or a package is missing
+  0    success
+  1    other error
+  2    wrong usage, invalid option value, or missing package
   3    a picture or folder is missing or unreadable
-  4    the collection is missing, of another model, locked, damaged
+  4    the collection is missing, locked, damaged, or made by another model
   5    the model is unknown or can't be used
-  6    the store can't be used
-  7    with --exit-code: there is something to tell
+  6    the search index can't be used
+  7    with --exit-code: something was found
   130  interrupted (what was done is kept)
 """
 

@@ -25,7 +25,7 @@ def _size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     size = float(match[1]) * _UNITS[(match[2] or "").lower()] if match else math.inf
     if size == math.inf:
-        raise click.BadParameter(f"{text!r} is no size such as 500k, 2M or 1.5GiB")
+        raise click.BadParameter(f"{text!r} is not a size such as 500k, 2M or 1.5GiB")
     return int(size)
 
 
@@ -34,7 +34,7 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no list of numbers such as 45,5,48,10") from None
+        raise click.BadParameter(f"{text!r} is not a list of numbers such as 45,5,48,10") from None
 
 
 def unknown_in(where: Filter | None, collection: Collection) -> Iterator[str]:
@@ -44,18 +44,29 @@ def unknown_in(where: Filter | None, collection: Collection) -> Iterator[str]:
     tags = collection.tags()
     missing = [tag for tag in where.tags if tag not in tags]
     if missing:
-        yield f"no image has the tag {', '.join(missing)}; there are: {_most(tags)}"
+        yield f"no image has the tag {', '.join(missing)}; {_known('tags', tags)}"
     if where.camera is not None:
         cameras, wanted = collection.cameras(), where.camera.casefold()
         if not any(wanted in name.casefold() for name in cameras):
-            yield f"no camera's name has {where.camera} in it; there are: {_most(cameras)}"
+            yield f"no camera name contains {where.camera}; {_known('cameras', cameras)}"
 
 
-def _most(counts: dict[str, int]) -> str:
-    """The names that count most."""
+def _known(what: str, counts: dict[str, int]) -> str:
+    """The names that count most, where there are any."""
+    if not counts:
+        return f"there are no {what} in the collection"
     names = sorted(counts, key=lambda name: -counts[name])
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more or "none"
+    return f"known {what}: {', '.join(names[:_NAMED])}{more}"
+
+
+class _Renamed(click.Option):
+    """An option that may also be given by its former name, which the help does not show."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """As click does, without the former name."""
+        record = super().get_help_record(ctx)
+        return record and (f"{self.opts[0]} {self.make_metavar(ctx)}", record[1])
 
 
 _NAMED = 12
@@ -65,52 +76,98 @@ _OPTIONS = (
         "--in",
         "folder",
         multiple=True,
-        callback=once("give a folder that holds them all, or ask for each by itself"),
+        callback=once("give their common parent folder, or run the command once for each"),
         metavar="FOLDER",
         type=click.Path(),
-        help="Only in FOLDER and below it.",
+        help="Only images in FOLDER and below it.",
     ),
-    click.option("--name", metavar="PATTERN", help="Only file names such as 'IMG_*', in any case."),
     click.option(
-        "--format", "formats", multiple=True, metavar="NAME", help="Only jpeg, png, heic ..."
+        "--name",
+        metavar="PATTERN",
+        help="Only file names that match PATTERN, such as 'IMG_*'; case is ignored.",
     ),
-    click.option("--min-width", **_PIXELS, help="Only so wide, or wider."),
-    click.option("--max-width", **_PIXELS, help="Only so wide, or narrower."),
-    click.option("--min-height", **_PIXELS, help="Only so high, or higher."),
-    click.option("--max-height", **_PIXELS, help="Only so high, or lower."),
+    click.option(
+        "--format",
+        "formats",
+        multiple=True,
+        metavar="NAME",
+        help="Only this picture format: jpeg, png, heic ...; repeatable.",
+    ),
+    click.option("--min-width", **_PIXELS, help="At least PIXELS wide."),
+    click.option("--max-width", **_PIXELS, help="At most PIXELS wide."),
+    click.option("--min-height", **_PIXELS, help="At least PIXELS high."),
+    click.option("--max-height", **_PIXELS, help="At most PIXELS high."),
     click.option(
         "--orientation",
         type=click.Choice(ORIENTATIONS),
-        help="Only pictures of that shape.",
+        help="Only pictures in this orientation.",
     ),
     click.option(
-        "--min-aspect", type=float, metavar="RATIO", help="Only of that width to height, or more."
+        "--min-aspect",
+        type=float,
+        metavar="RATIO",
+        help="Width divided by height is at least RATIO.",
     ),
     click.option(
-        "--max-aspect", type=float, metavar="RATIO", help="Only of that width to height, or less."
+        "--max-aspect",
+        type=float,
+        metavar="RATIO",
+        help="Width divided by height is at most RATIO.",
     ),
     click.option(
-        "--aspect", metavar="SHAPE", help="Only landscape, portrait, square, 3:2, 16:9, 1.5 ..."
-    ),
-    click.option("--min-size", type=_size, metavar="SIZE", help="Only files of 500k, 2M ..."),
-    click.option("--max-size", type=_size, metavar="SIZE", help="Only files of that or less."),
-    click.option(
-        "--after", "modified_after", metavar="DATE", help="Only files changed since 2024-05-17."
+        "--aspect",
+        metavar="SHAPE",
+        help="Only this shape: landscape, portrait, square, 3:2, 16:9, 1.5 ...",
     ),
     click.option(
-        "--before", "modified_before", metavar="DATE", help="Only files last changed before DATE."
+        "--min-size",
+        type=_size,
+        metavar="SIZE",
+        help="File size is at least SIZE, such as 500k or 2M.",
+    ),
+    click.option("--max-size", type=_size, metavar="SIZE", help="File size is at most SIZE."),
+    click.option(
+        "--modified-after",
+        "--after",
+        "modified_after",
+        cls=_Renamed,
+        metavar="DATE",
+        help="File modified on or after DATE, such as 2024-05-17.",
     ),
     click.option(
-        "--tag", "tags", multiple=True, metavar="TAG", help="Only those with a tag of 'iss tag'."
+        "--modified-before",
+        "--before",
+        "modified_before",
+        cls=_Renamed,
+        metavar="DATE",
+        help="File last modified before DATE.",
     ),
-    click.option("--camera", metavar="NAME", help="Only by a camera with this in its name."),
-    click.option("--taken-after", metavar="DATE", help="Only taken since DATE, by the camera."),
-    click.option("--taken-before", metavar="DATE", help="Only taken before DATE."),
     click.option(
-        "--gps-box", type=_numbers, metavar="S,W,N,E", help="Only taken there, in degrees."
+        "--tag",
+        "tags",
+        multiple=True,
+        metavar="TAG",
+        help="Only images with TAG (see 'iss tag'); repeatable.",
+    ),
+    click.option("--camera", metavar="NAME", help="Camera name contains NAME."),
+    click.option(
+        "--taken-after", metavar="DATE", help="Taken on or after DATE, by the camera's clock."
     ),
     click.option(
-        "--colour", "colours", multiple=True, metavar="NAME", help="Only of that colour: red ..."
+        "--taken-before", metavar="DATE", help="Taken before DATE, by the camera's clock."
+    ),
+    click.option(
+        "--gps-box",
+        type=_numbers,
+        metavar="S,W,N,E",
+        help="Taken within this box: south, west, north, east in degrees.",
+    ),
+    click.option(
+        "--colour",
+        "colours",
+        multiple=True,
+        metavar="NAME",
+        help="Mainly this colour: red, blue ...; repeatable.",
     ),
 )
 

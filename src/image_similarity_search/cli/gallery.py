@@ -189,9 +189,9 @@ class GalleryQuery:
     path: str = ""
     note: str = ""
     label: str = "Query"
-    heading: str = "Most alike"
+    heading: str = "Most similar"
     notes: Sequence[str] = ()
-    none: str = "Nothing was found."
+    none: str = "No hits."
 
 
 def render_gallery(

@@ -27,13 +27,10 @@ def ran_well(command: str | None, event: WatchEvent, /, **more: Any) -> bool:
             command, shell=True, input=line.encode(), stdout=talk, stderr=talk, check=False
         )
     except OSError as error:
-        say(f"--on-change can't be run: {error}; the collection is up to date all the same")
+        say(f"--on-change can't be run: {error}; the collection is up to date anyway")
         return False
     if done.returncode:
-        say(
-            f"--on-change ended with status {done.returncode};"
-            " the collection is up to date all the same"
-        )
+        say(f"--on-change ended with status {done.returncode}; the collection is up to date anyway")
     return not done.returncode
 
 

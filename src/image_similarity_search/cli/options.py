@@ -36,39 +36,37 @@ index_dir = click.option(
     show_default=True,
     metavar="DIR",
     type=click.Path(file_okay=False),
-    help="Where the collection is kept.",
+    help="Folder of the collection.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 preview = click.option(
-    "--preview", is_flag=True, help="Show small pictures in the terminal, with the extra [preview]."
+    "--preview", is_flag=True, help="Show thumbnails in the terminal (needs the extra [preview])."
 )
-paths = click.option(
-    "--paths", is_flag=True, help="Print the paths of the images and nothing else."
-)
+paths = click.option("--paths", is_flag=True, help="Print only the paths of the images.")
 null = click.option(
-    "-0", "--null", is_flag=True, help="Paths end with a NUL byte instead of a newline."
+    "-0", "--null", is_flag=True, help="Separate paths with NUL bytes instead of newlines."
 )
 metric = click.option(
     "--metric",
     type=click.Choice(METRICS),
-    help="How a new collection measures distance [default: cosine].",
+    help="Distance measure of a new collection [default: cosine].",
 )
 store = click.option(
     "--store",
     metavar="URL",
-    help="An engine that holds the embeddings of a new collection: milvus://HOST:PORT/NAME"
+    help="Vector database for the embeddings of a new collection: milvus://HOST:PORT/NAME"
     " [default: embedded, a file].",
 )
 catalog = click.option(
     "--catalog",
     metavar="URL",
-    help="A catalog that several computers share: postgresql://USER@HOST/DATABASE"
+    help="Database for a catalog that several computers share: postgresql://USER@HOST/DATABASE"
     " [default: a file in the index folder].",
 )
 device = click.option(
     "--device",
     type=click.Choice(DEVICES),
-    help="Where the model runs [default: auto, a GPU where one can be used].",
+    help="Device the model runs on [default: auto, a GPU if one can be used].",
 )
 
 
@@ -92,7 +90,7 @@ time_limit = click.option(
     default=DEFAULT_TIME_LIMIT,
     show_default=True,
     metavar="SECONDS",
-    help="Skip a picture that takes longer to read, or to decode.",
+    help="Skip a picture that takes longer than this to read or to decode.",
 )
 
 
@@ -109,24 +107,34 @@ class _RecallType(click.ParamType["float | Literal['default']"]):
         try:
             return float(value)
         except ValueError:
-            self.fail(f"{value!r} is no number, nor 'default'", param, ctx)
+            self.fail(f"{value!r} is not a number or 'default'", param, ctx)
 
 
 recall = click.option(
     "--recall",
     type=_RecallType(),
     metavar="SHARE",
-    help="Search for as long as it takes to find this share of the nearest, such as 0.99;"
-    " 'default' takes that back.",
+    help="Tune searches to reach this recall, such as 0.99; 'default' restores the usual search"
+    " depth.",
 )
 _WHICH_FILES = (
-    click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match."),
     click.option(
-        "--exclude", multiple=True, metavar="PATTERN", help="No files or folders that match."
+        "--include",
+        multiple=True,
+        metavar="PATTERN",
+        help="Only index files that match PATTERN; repeatable.",
     ),
-    click.option("--follow-symlinks", is_flag=True, help="Enter linked folders too."),
     click.option(
-        "--all-files", is_flag=True, help="Try every file as a picture, whatever its name."
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out files and folders that match PATTERN; repeatable.",
+    ),
+    click.option("--follow-symlinks", is_flag=True, help="Follow symbolic links to folders."),
+    click.option(
+        "--all-files",
+        is_flag=True,
+        help="Try to read every file as a picture, whatever its extension.",
     ),
 )
 
@@ -139,57 +147,72 @@ def which_files(command: _Command) -> _Command:
 
 
 exit_code = click.option(
-    "--exit-code", is_flag=True, help=f"End with status {exits.FOUND} where there is any to tell."
+    "--exit-code", is_flag=True, help=f"Exit with status {exits.FOUND} if anything was found."
 )
 on_change = click.option(
     "--on-change",
     metavar="COMMAND",
-    help="Have the shell run COMMAND when something changed, with the report as JSON on its"
-    " standard input.",
+    help="Run COMMAND in a shell when images were added, changed or removed; it gets the report"
+    " as JSON on its standard input.",
 )
-html = click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of them, too.")
+html = click.option(
+    "--html", metavar="FILE", type=click.Path(), help="Also write an HTML page with pictures."
+)
 force = click.option(
-    "--force", is_flag=True, help="Write it over a file that is no page of iss, too."
+    "--force", is_flag=True, help="Overwrite an existing file even if iss did not write it."
 )
 wait = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="[SECONDS]",
-    help="Wait for another process that is writing; without a number for as long as it takes.",
+    help="Wait up to SECONDS for another process that is writing, or without SECONDS as long as"
+    " needed.",
 )
 files_from = click.option(
     "--files-from",
     metavar="FILE",
     type=click.File("rb"),
-    help="Read paths from FILE too, one a line (or NUL-separated with -0), or from a column of a"
+    help="Also read paths from FILE: one per line (or NUL-separated with -0), or a column of a"
     " Parquet file; '-' is standard input.",
 )
 
 
-_MODEL = click.option(
-    "--model",
-    metavar="MODEL",
-    help="A name of 'iss models', an .onnx file, or timm:NAME [default: efficientnet-lite0-whole].",
-)
+def _model(what: str, default: str) -> Callable[[_Command], _Command]:
+    kinds = "a name from 'iss models', an .onnx file, or timm:NAME"
+    shown = f" [default: {default}]" if default else ""
+    return click.option("--model", metavar="MODEL", help=f"{what}: {kinds}{shown}.")
+
+
 _WEIGHTS = click.option(
     "--weights",
     metavar="FILE",
     type=click.Path(),
-    help="The model's weights from a local file: .onnx, .safetensors or torch .pth.",
+    help="Local file with the model's weights: .onnx, .safetensors or torch .pth.",
 )
 _PREPROCESSING = (
-    click.option("--resize", type=int, metavar="PIXELS", help="Resize the short side to so many."),
-    click.option("--crop", type=int, metavar="PIXELS", help="Cut a square of so many."),
+    click.option(
+        "--resize",
+        type=int,
+        metavar="PIXELS",
+        help="Resize the short side to PIXELS [default: the model's].",
+    ),
+    click.option(
+        "--crop",
+        type=int,
+        metavar="PIXELS",
+        help="Crop a centred square of PIXELS x PIXELS [default: the model's].",
+    ),
     click.option(
         "--interpolation",
         type=click.Choice(INTERPOLATIONS),
-        help="How pictures are resized.",
+        help="Interpolation used to resize pictures [default: the model's].",
     ),
     click.option(
         "--fit",
         type=click.Choice(FITS),
-        help="Cut off what is no square, or stretch the whole picture into it.",
+        help="crop: cut out the centred square; stretch: squeeze the whole picture into a square"
+        " [default: the model's; crop if --resize and --crop differ].",
     ),
 )
 
@@ -225,24 +248,25 @@ def _encoder_spec(options: dict[str, Any]) -> EncoderSpec | None:
     return EncoderSpec(**said)
 
 
-encoder = gathering("encoder", _encoder_spec, _MODEL, _WEIGHTS, *_PREPROCESSING)
+def _encoder(model: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
+    return gathering("encoder", _encoder_spec, model, _WEIGHTS, *_PREPROCESSING)
+
+
+encoder = _encoder(_model("Model of a new collection", "efficientnet-lite0-whole"))
 """Which encoder a new collection is made with."""
 
-encoder_of_embeddings = gathering(
-    "encoder",
-    _encoder_spec,
-    click.option(
-        "--model",
-        metavar="MODEL",
-        help="What made the embeddings: a name of 'iss models', an .onnx file, or timm:NAME"
-        " [default: it is not known].",
-    ),
-    _WEIGHTS,
-    *_PREPROCESSING,
-)
+encoder_of_embeddings = _encoder(_model("Model that made the embeddings", "unknown"))
 """Which encoder made embeddings that exist already."""
 
-encoder_again = gathering("encoder", _encoder_spec, _MODEL, _WEIGHTS)
+encoder_of_legacy = _encoder(_model("Model that made the old index", "resnet50"))
+"""Which encoder made an index of the ResNet-50 + FAISS tutorial."""
+
+encoder_again = gathering(
+    "encoder",
+    _encoder_spec,
+    _model("The collection's model, if its file was moved", ""),
+    _WEIGHTS,
+)
 """Where the files are that the collection's encoder is made from."""
 
 
@@ -260,7 +284,7 @@ class _ThresholdType(click.ParamType[Threshold]):
         try:
             return float(value)
         except ValueError:
-            self.fail(f"{value!r} is no number, nor one of {', '.join(SCORE_WORDS)}", param, ctx)
+            self.fail(f"{value!r} is not a number or one of {', '.join(SCORE_WORDS)}", param, ctx)
 
 
 def _region(text: str) -> Region:
@@ -269,17 +293,23 @@ def _region(text: str) -> Region:
         return Region(x, y, w, h)
     except (ValueError, ConfigError) as error:
         expected = "fractions x,y,w,h of the picture, such as 0,0.5,1,0.5"
-        raise click.BadParameter(f"{text!r} is no part of a picture: {expected}") from error
+        raise click.BadParameter(
+            f"{text!r} is not a region of a picture; expected {expected}"
+        ) from error
 
 
 region = click.option(
-    "--region", type=_region, metavar="X,Y,W,H", help="Like a part of IMAGE, in fractions."
+    "--region",
+    type=_region,
+    metavar="X,Y,W,H",
+    help="Use only this part of the query picture, in fractions of its width and height.",
 )
 threshold = click.option(
     "--threshold",
     type=_ThresholdType(),
     metavar="SCORE",
-    help="No hits with a lower score; same-picture, same-object, same-kind: see 'iss info'.",
+    help="Leave out hits with a lower score: a number, or same-picture, same-object or same-kind"
+    " (see 'iss info').",
 )
 
 
@@ -309,7 +339,7 @@ def once(instead: str) -> Callable[[click.Context, click.Parameter, Sequence[Any
 
     def only(_context: click.Context, parameter: click.Parameter, values: Sequence[Any]) -> Any:
         if len(values) > 1:
-            raise click.UsageError(f"{parameter.opts[-1]} is given {len(values)} times: {instead}")
+            raise click.UsageError(f"{parameter.opts[-1]} can be given only once: {instead}")
         return values[0] if values else None
 
     return only
@@ -326,7 +356,7 @@ def all_paths(paths: Iterable[str], file: IO[bytes] | None, null_separated: bool
 
     listed = data.split(b"\0") if null_separated else lines_of(data)
     if not null_separated and any(b"\0" in line for line in listed):
-        raise click.UsageError("the paths are separated by NUL bytes: say -0")
+        raise click.UsageError("the paths are separated by NUL bytes: add -0")
     encoding = sys.getfilesystemencoding()
     return [*paths, *(path.decode(encoding, "surrogateescape") for path in listed if path)]
 
@@ -340,7 +370,9 @@ which_images = gathering(
     "images",
     _all_images,
     click.argument("images", nargs=-1, type=click.Path(readable=False)),
-    click.option("--id", "ids", type=int, multiple=True, metavar="N", help="An image by its id."),
+    click.option(
+        "--id", "ids", type=int, multiple=True, metavar="N", help="Image with the id N; repeatable."
+    ),
     files_from,
     null,
 )

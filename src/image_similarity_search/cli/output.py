@@ -58,11 +58,13 @@ def write_json(value: Any) -> None:
 
 def tuning_in_words(tuning: Tuning, images: int) -> str:
     """What was made of a recall that was asked for, in a collection of so many ``images``."""
-    asked = f"recall {tuning.target:g} asked for, {tuning.recall:.3f} measured"
-    measured = f"the {tuning.k} nearest of {tuning.queries} images, among {tuning.images:,}"
-    best = "" if tuning.reached else ": this is the best there is"
+    asked = f"target recall {tuning.target:g}, measured {tuning.recall:.3f}"
+    measured = f"{tuning.queries} queries, k {tuning.k}, {tuning.images:,} images"
+    best = "" if tuning.reached else ": the target can't be reached"
     outgrown = images >= _OUTGROWN * tuning.images
-    again = f"; of the {images:,} there are now, 'iss rebuild' measures it" if outgrown else ""
+    again = (
+        f"; run 'iss rebuild' to measure it on the present {images:,} images" if outgrown else ""
+    )
     return f"{asked} ({measured}){best}{again}"
 
 
@@ -81,8 +83,8 @@ def size_in_words(size: int) -> str:
 def no_images(where: Filter | None) -> str:
     """Why there is nothing to tell of."""
     if where is not None:
-        return "no image meets the conditions"
-    return "the collection has no images; 'iss index FOLDER' adds some"
+        return "no image matches the filter"
+    return "the collection is empty; add images with 'iss index FOLDER'"
 
 
 def write_paths(paths: Iterable[str], *, null: bool) -> None:

@@ -47,7 +47,7 @@ def previews(collection: Collection, *, wanted: bool) -> Preview:
         try:
             picture = Image.open(BytesIO(collection.thumbnail(record.id)))
         except ImageError as error:
-            say(f"no picture of {record.path}: {error.reason}")
+            say(f"no preview of {record.path}: {error.reason}")
             return
         with picture:
             columns = round(_LINES * _CELL * picture.width / picture.height)

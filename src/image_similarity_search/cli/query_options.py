@@ -41,41 +41,73 @@ _PICTURES = (
         "images", nargs=-1, metavar="[IMAGE]", type=click.Path(allow_dash=True, readable=False)
     ),
     click.option(
-        "--id", "ids", type=int, multiple=True, metavar="N", help="Like image N of the collection."
+        "--id",
+        "ids",
+        type=int,
+        multiple=True,
+        metavar="N",
+        help="Search by image N of the collection.",
     ),
-    click.option("--like", multiple=True, metavar="IMAGE", help="Like this picture, too."),
-    click.option("--unlike", multiple=True, metavar="IMAGE", help="Less like this picture."),
+    click.option(
+        "--like", multiple=True, metavar="IMAGE", help="Also search by this picture; repeatable."
+    ),
+    click.option(
+        "--unlike",
+        multiple=True,
+        metavar="IMAGE",
+        help="Search for images less like this picture; repeatable.",
+    ),
     click.option(
         "--weighted",
         nargs=2,
         type=(float, str),
         multiple=True,
         metavar="WEIGHT IMAGE",
-        help=f"Like this picture by WEIGHT (--like is 1, --unlike -{LESS:g}).",
+        help=f"Search by this picture with WEIGHT (--like is 1, --unlike -{LESS:g}); repeatable.",
     ),
     click.option(
-        "--text", "texts", multiple=True, metavar="WORDS", help="Like these words, by some models."
+        "--text",
+        "texts",
+        multiple=True,
+        metavar="WORDS",
+        help="Search by text (models with a text encoder: see 'iss models').",
     ),
-    click.option("--clipboard", is_flag=True, help="Like the picture in the clipboard."),
+    click.option("--clipboard", is_flag=True, help="Search by the picture in the clipboard."),
     options.region,
-    click.option("--allow-url", is_flag=True, help="Fetch pictures given by http(s) addresses."),
+    click.option("--allow-url", is_flag=True, help="Allow http and https URLs as pictures."),
     click.option(
-        "--allow-private-url", is_flag=True, help="The same, also from this machine and network."
+        "--allow-private-url",
+        is_flag=True,
+        help="Like --allow-url, also for this computer and the local network.",
     ),
 )
 _OPTIONS = (
-    click.option("--mirrored", is_flag=True, help="Find mirrored versions, too."),
-    click.option("--turned", is_flag=True, help="Find versions turned by quarters, too."),
+    click.option("--mirrored", is_flag=True, help="Also find mirrored versions."),
     click.option(
-        "--exclude-same-folder", is_flag=True, help="No hits from the folders of the pictures."
-    ),
-    click.option("--diverse", is_flag=True, help="Choose hits that are unlike one another."),
-    click.option("--fold", is_flag=True, help="Show copies of a hit with it, and not beside it."),
-    click.option(
-        "--liked", type=int, multiple=True, metavar="N", help="Image N is what is meant: more so."
+        "--turned", is_flag=True, help="Also find versions rotated by 90, 180 or 270 degrees."
     ),
     click.option(
-        "--disliked", type=int, multiple=True, metavar="N", help="Image N is not: less so."
+        "--exclude-same-folder",
+        is_flag=True,
+        help="Leave out hits from the folder of the query picture.",
+    ),
+    click.option("--diverse", is_flag=True, help="Prefer hits that differ from each other."),
+    click.option(
+        "--fold", is_flag=True, help="Group copies under the best hit instead of listing each."
+    ),
+    click.option(
+        "--liked",
+        type=int,
+        multiple=True,
+        metavar="N",
+        help="Image N is relevant: search for more like it; repeatable.",
+    ),
+    click.option(
+        "--disliked",
+        type=int,
+        multiple=True,
+        metavar="N",
+        help="Image N is not relevant: leave it out and search for less like it; repeatable.",
     ),
 )
 
@@ -85,7 +117,9 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
     images, region = options.pop("images"), options.pop("region")
     if len(images) > 1:
         likes = " ".join(f"--like {each}" for each in images[1:])
-        raise click.UsageError(f"one IMAGE is taken; to search by all of them: {images[0]} {likes}")
+        raise click.UsageError(
+            f"only one IMAGE can be given; to search by all of them: {images[0]} {likes}"
+        )
     private = options.pop("allow_private_url")
     allowed = options.pop("allow_url") or private
     chief: list[_Source] = [file_or_id(image) for image in images]
@@ -98,14 +132,14 @@ def _given(options: dict[str, Any]) -> list[GivenPicture]:
     wanted += [(weight, file_or_id(one)) for weight, one in options.pop("weighted")]
     wanted += [(-LESS, file_or_id(one)) for one in options.pop("unlike")]
     if all(weight <= 0 for weight, _ in wanted):
-        only = "nothing is to be searched for that counts more than 0: " if wanted else ""
+        only = "at least one query needs a weight above 0: " if wanted else ""
         raise click.UsageError(
             f"{only}give IMAGE, --id N, --text WORDS, --like IMAGE or --clipboard"
         )
     if [source for _, source in wanted].count("-") > 1:
         raise click.UsageError("standard input holds one picture: give '-' once")
     if region and not chief:
-        raise click.UsageError("--region is a part of IMAGE, of --id N or of the clipboard's")
+        raise click.UsageError("--region needs IMAGE, --id N or --clipboard")
     found = [
         GivenPicture(
             _name(source),
@@ -139,12 +173,14 @@ def file_or_id(name: str) -> str | int:
         click.UsageError: ``N`` is no number.
     """
     if name.isdecimal() and not os.path.lexists(name):
-        raise ImageNotFoundError(name, f"no such file; the image with this id is id:{name}")
+        raise ImageNotFoundError(name, f"no such file; for the image with this id give id:{name}")
     number = name.removeprefix("id:")
     if number == name or (os.path.lexists(name) and not number.isdecimal()):
         return name
     if not number.isdecimal():
-        raise click.UsageError(f"{name!r} is no file; an image of the collection is id:N, as id:17")
+        raise click.UsageError(
+            f"no such file {name!r}; for an image of the collection give id:N, such as id:17"
+        )
     return int(number)
 
 
@@ -189,7 +225,7 @@ def _from_clipboard() -> str | Image.Image:
     try:
         found = ImageGrab.grabclipboard()
     except (NotImplementedError, OSError, ChildProcessError) as error:
-        remedy = "on Linux it takes the program wl-paste or xclip, and a desktop"
+        remedy = "on Linux this needs wl-paste or xclip and a desktop session"
         raise ImageUnreadableError("clipboard", f"it can't be read ({error}); {remedy}") from error
     if isinstance(found, list) and found:
         return str(found[0])

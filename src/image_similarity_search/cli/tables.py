@@ -33,10 +33,10 @@ def check_table(
     check_target(file, collection, index_dir, force=force)
     is_stream = os.path.exists(file) and not os.path.isfile(file)  # which may have any name
     if file.endswith(_PARQUET):
-        with extra("parquet", "a table in Parquet"):
+        with extra("parquet", "writing a Parquet table"):
             import_module("pyarrow.parquet")
     elif not file.endswith(".csv") and not is_stream:
-        raise ConfigError("table", file, "a name that ends in .csv or in .parquet")
+        raise ConfigError("table", file, "a name that ends in .csv or .parquet")
 
 
 def write_table(

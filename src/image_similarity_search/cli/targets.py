@@ -40,18 +40,20 @@ def check_target(
     place = os.path.realpath(file)
     folder = os.path.dirname(place)
     if folder == os.path.realpath(index_dir):
-        raise _unwritable(file, "it would lie in the index folder; give another one")
+        raise _unwritable(file, "it would be in the index folder; choose another folder")
     if not os.path.isdir(folder):
-        raise _unwritable(file, f"there is no folder {folder}")
+        raise _unwritable(file, f"the folder {folder} does not exist")
     if os.path.isdir(place):
-        raise _unwritable(file, "it is a folder; give a file")
+        raise _unwritable(file, "it is a folder; give a file name")
     if _is_image(file, collection):
-        raise _unwritable(file, "it is an image of the collection; give another file")
+        raise _unwritable(file, "it is an image of the collection; choose another name")
     if not force and not _is_replaceable(place):
-        what = "it is there already, and no page that iss wrote; --force overwrites it"
+        what = "the file exists and was not written by iss; use --force to overwrite it"
         raise _unwritable(file, what)
     if not os.access(folder, os.W_OK):
-        raise _unwritable(file, "permission denied, or read-only; give another folder")
+        raise _unwritable(
+            file, "its folder is read-only or permission is denied; choose another folder"
+        )
 
 
 @contextmanager

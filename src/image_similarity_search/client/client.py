@@ -292,7 +292,7 @@ class Client:
         for job in self._connection.events(_job_path(id_, "events"), Job.of):
             yield job
         if job is None or job.state == "running":
-            raise ServiceError(f"the service does not say any more how far job {id_} is")
+            raise ServiceError(f"the service no longer reports the progress of job {id_}")
 
     def _here(self, *parts: object) -> str:
         if self._collection is None:

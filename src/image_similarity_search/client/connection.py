@@ -56,7 +56,7 @@ class Connection:
         import httpx
 
         if self.http.is_closed:
-            raise ServiceError(f"the client of {self.where} is closed: make another")
+            raise ServiceError(f"the client of {self.where} is closed: create a new one")
         try:
             yield
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -66,7 +66,7 @@ class Connection:
 
 def _checked_key(key: str) -> str:
     if not (key.isascii() and key.isprintable()) or key != key.strip():
-        expected = "printable ASCII characters, with no space or line's end around them"
+        expected = "printable ASCII characters without spaces or line breaks around them"
         raise ConfigError("key", "***", expected)
     return key
 
@@ -99,7 +99,7 @@ def _read(text: str | bytes, make: Callable[[Json], _T], answer: httpx.Response)
         return make(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         where = answer.url.copy_with(userinfo=b"")
-        problem = f"{where} does not answer as this client understands: {error!r}"
+        problem = f"unexpected answer from {where}: {error!r}"
         raise ServiceError(problem, status=answer.status_code) from error
 
 

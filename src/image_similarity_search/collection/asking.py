@@ -158,7 +158,7 @@ class Asker:
         """
         dim = self._catalog.identity.dim
         if embedding.shape[1] != dim:
-            raise ConfigError("embedding", f"{embedding.shape[1]} numbers", f"{dim:,} of them")
+            raise ConfigError("embedding", f"{embedding.shape[1]} numbers", f"{dim:,} numbers")
         if not np.isfinite(embedding).all():
             raise ConfigError("embedding", "NaN or infinite", "finite numbers")
         return embedding
@@ -205,6 +205,6 @@ class Asker:
             elif isinstance(example.image, str | os.PathLike):
                 paths.append(path_of(self._catalog, example.image))
         if not paths:
-            expected = "off, where no picture to be like lies in a folder"
+            expected = "off, since no query picture is in a folder"
             raise ConfigError("exclude_same_folder", True, expected)
         return sorted({os.path.dirname(path) for path in paths})

@@ -34,7 +34,7 @@ from image_similarity_search.stores import index_file
 _BESIDE = (dismissals.FILE_NAME, undo_log.FILE_NAME)
 """What people did that is in no catalog."""
 
-_SHARED = "its catalog is in a database, which has backups of its own"
+_SHARED = "its catalog is in a database, which has its own backups"
 _REMEDY = (
     "use pg_dump and psql (docs/shared.md), and copy"
     f" {' and '.join(_BESIDE)} of each index folder yourself"
@@ -58,7 +58,7 @@ def backed_up(folder: str, target: str) -> int:
         CollectionNotFoundError: there is no collection in ``folder``.
         CollectionUnavailableError: its catalog is shared.
         CollectionCorruptError: it is damaged.
-        CollectionExistsError: something is at ``target``.
+        CollectionExistsError: ``target`` is a file, or a folder that is not empty.
         CollectionLockedError: another process is making it.
         CollectionUnwritableError: it can't be written there.
     """
@@ -66,7 +66,8 @@ def backed_up(folder: str, target: str) -> int:
     with suppress(OSError):
         os.rmdir(target)  # an empty folder
     if os.path.lexists(target):
-        raise CollectionExistsError(target, "give a folder that is not there")
+        found = "a folder with files" if os.path.isdir(target) else "a file"
+        raise CollectionExistsError(target, "give a new or empty folder", found=found)
     whole = os.path.abspath(target)
     with (
         unwritable(target),
@@ -146,7 +147,7 @@ def _put(database: Database, path: str, aside: str) -> str:
             # brought up to date it would take the lock that is held
             with closing(Database(path, as_it_is=True)) as former:
                 if Meta(former).read()["id"] != Meta(database).read()["id"]:
-                    remedy = "give another index folder, or move that one away"
+                    remedy = "use another index folder, or move that one away"
                     raise CollectionExistsError(os.path.dirname(path), remedy)
                 _use_up_ids(database, former)
                 former.copy_to(copy, journal="DELETE")

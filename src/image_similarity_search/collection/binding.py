@@ -86,8 +86,8 @@ class Binding:
         if not found:
             if self._catalog.counts().indexed:
                 _log.warning(
-                    "no file of this collection is as it was when it was taken over: that its"
-                    " embeddings are those of %s can't be checked, and is believed",
+                    "every file of this collection changed since it was imported: that its"
+                    " embeddings were made by %s can't be verified; assuming they were",
                     name,
                 )
             return
@@ -111,10 +111,10 @@ class Binding:
                     with self._catalog.transaction():
                         self._catalog.set_identity(known)
         except (CollectionLockedError, CollectionUnwritableError) as error:
-            _log.info("which encoder it is can't be recorded now: %s", error)
+            _log.info("the encoder can't be recorded now: %s", error)
         recorded = self._catalog.identity.fingerprint
         if recorded and recorded != encoder.fingerprint:
-            remedy = "Another process found out just before: open the collection anew."
+            remedy = "Another process recorded it just before: open the collection again."
             raise CollectionMismatchError("model", recorded, encoder.fingerprint, remedy)
 
 
@@ -161,9 +161,10 @@ def _agreement(
 def _other_lengths(stretch: float, name: str) -> CollectionMismatchError:
     return CollectionMismatchError(
         "length of embeddings",
-        "not the model's own: they were normalised, perhaps",
+        "different from the model's: perhaps they were normalised",
         f"{name}, whose embeddings are {stretch:.3g} times as long,",
-        "Take the embeddings over again with --metric cosine (metric=), which compares directions.",
+        "Import the embeddings again with --metric cosine (metric=), which compares"
+        " directions only.",
     )
 
 
@@ -176,6 +177,6 @@ def _other_model(found: list[_Agreement], name: str) -> CollectionMismatchError:
         f" embeddings than the stored ones: cosine {worst.cosine:.3f} for {worst.path}, expected"
         f" {_LEAST_COSINE} or more)",
         name,
-        "Name the model that the embeddings were made with (--model, encoder=), or index the"
-        " pictures anew in another index folder.",
+        "Name the model that made the embeddings (--model, encoder=), or index the pictures"
+        " again in another index folder.",
     )

@@ -33,7 +33,7 @@ class Bounded(Generic[_Answer]):
             try:
                 asking.start()
             except RuntimeError as error:  # as many threads as the system allows
-                _log.warning("a look could not be had: %s", error)
+                _log.warning("could not check (no thread could be started): %s", error)
                 self._answers.put(None)
         try:
             found = self._answers.get(timeout=0 if late else seconds)
@@ -47,6 +47,6 @@ class Bounded(Generic[_Answer]):
         try:
             found = question()
         except Exception as error:
-            _log.warning("a look failed: %r", error)
+            _log.warning("a check failed: %r", error)
         finally:
             self._answers.put(found)

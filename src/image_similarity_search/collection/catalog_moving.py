@@ -38,7 +38,7 @@ def catalog_moved(
     """
     url = catalog_url(to)
     if url == whereabouts.url_of(folder):
-        raise ConfigError("catalog", to, f"another place than where the catalog is ({to})")
+        raise ConfigError("catalog", to, f"a place other than where the catalog is now ({to})")
     source = catalog.database
     total, meta = source.value(indexed(source.sql)), Meta(source).read()
 
@@ -48,7 +48,9 @@ def catalog_moved(
 
     with arrival(folder, url, meta) as target:
         if target.was_there and is_locked(source):  # it is the same, by another name
-            raise CollectionExistsError(target.path, "'iss join' it, in another index folder")
+            raise CollectionExistsError(
+                target.path, "use it with 'iss join' in another index folder"
+            )
         copied(source, target, report)
         last_id = source.value(source.sql.last_id)
         with left(source, meta, folder, url or f"{folder} on {socket.gethostname()}"):

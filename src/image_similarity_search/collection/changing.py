@@ -51,8 +51,8 @@ _WHAT_WAS_DONE_IS_KEPT = (
 
 
 _MOVED = (
-    "%s is gone, and its files seem to be in %s: each is read, to recognise it by its content"
-    " ('iss relocate OLD NEW' takes none of that time)"
+    "%s is gone, and its files seem to be in %s: each file is read to recognise it by its"
+    " content ('iss relocate OLD NEW' avoids that)"
 )
 
 _log = logging.getLogger(__name__)
@@ -289,11 +289,11 @@ class ChangeableCollection(OpenedCollection):
                 tuned(self._catalog, self._searcher, self._keeper, target)
 
     def tune(self, recall: float) -> Tuning:
-        """Let searches look at as much as it takes to find this part of the nearest, and no more.
+        """Tune the search depth to reach this recall at the least cost.
 
-        Tried on up to 200 of the images, against all embeddings. The collection remembers it, and
-        tries again when its store is rebuilt. What can't be reached comes back as the best there
-        is, not ``reached``.
+        Measured on up to 200 of the images, against exact search. The collection remembers the
+        target, and tunes again when its search index is rebuilt. If the target can't be reached,
+        the best depth is used and ``reached`` is False.
 
         Raises:
             ConfigError: ``recall`` is not above 0 and at most 1.
@@ -306,7 +306,7 @@ class ChangeableCollection(OpenedCollection):
             return tuned(self._catalog, self._searcher, self._keeper, recall)
 
     def untune(self) -> None:
-        """Let searches look at as much as is usual: take back what ``tune`` was asked for.
+        """Restore the default search depth, undoing ``tune``.
 
         Raises:
             CollectionLockedError: another process is writing.
@@ -319,11 +319,11 @@ class ChangeableCollection(OpenedCollection):
     def move(
         self, to: str, *, index: str | None = None, progress: ProgressCallback | None = None
     ) -> None:
-        """Keep the embeddings that are searched elsewhere: in an engine, or ``"embedded"``.
+        """Move the searched embeddings to a vector database, or back to a file (``"embedded"``).
 
-        ``to`` is a URL as for ``open``; ``index`` the kind of index there, if it is to be
-        another one. They come from the catalog, which stays where it is, and are compared with
-        it. Run again, a move goes on where it was ended.
+        ``to`` is a URL as for ``open``; ``index`` is the kind of index there, if it is to change.
+        The embeddings are copied from the catalog, which stays where it is, and compared with it.
+        Run again after an interruption, the move continues.
 
         Raises:
             ConfigError: no such place, they are there already, or no such kind of index there.
@@ -342,13 +342,13 @@ class ChangeableCollection(OpenedCollection):
             weigh_once(self._catalog, self._keeper)
 
     def move_catalog(self, to: str, *, progress: ProgressCallback | None = None) -> None:
-        """Keep the catalog elsewhere: in a database that computers share, or in a file again.
+        """Move the catalog to a database that computers share, or back to a file.
 
-        ``to`` is a URL as for ``open(catalog=)``, or ``"file"``: the one in the index folder. Ids,
-        tags, embeddings and scores stay. Every row is compared before it is the catalog there;
-        until then it is where it was, however this ends. Where the server is lost at the very end,
-        the collection is opened where it is. No other thread may use this object meanwhile; other
-        processes open the collection again.
+        ``to`` is a URL as for ``open(catalog=)``, or ``"file"``: a file in the index folder. Ids,
+        tags, embeddings and scores stay the same. Every row is compared before the collection
+        switches; until then the catalog stays where it was, whatever happens. If the server is lost
+        at the very end, the collection is opened where it then is. No other thread may use this
+        object meanwhile; other processes must open the collection again.
 
         Raises:
             ConfigError: no such place, or the catalog is there already.
@@ -372,14 +372,14 @@ class ChangeableCollection(OpenedCollection):
     def relocate(
         self, old: str | os.PathLike[str], new: str | os.PathLike[str], *, force: bool = False
     ) -> int:
-        """Know what lies at and below the folder ``old`` as lying at ``new``, where it is now.
+        """Change the recorded location of a folder from ``old`` to ``new``.
 
-        For a drive that is mounted elsewhere, or another one with the same files. Nothing is
-        read or encoded. Returns how many images (and bad files) have another path now.
+        For a drive that is mounted elsewhere, or another drive with the same files. Nothing is read
+        or encoded. Returns how many images (and skipped files) have a new path.
 
         Raises:
-            FolderNotFoundError: ``old`` was not indexed; or most files that are looked for are
-                not there, which ``force`` allows. Nothing was changed.
+            FolderNotFoundError: ``old`` was not indexed; or most of the checked files are missing
+                at ``new``, which ``force`` allows. Nothing was changed.
             ConfigError: ``new`` overlaps with another indexed folder.
             CollectionLockedError: another process is writing.
         """

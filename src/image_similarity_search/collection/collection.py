@@ -74,37 +74,44 @@ class Collection(
         create: bool = False,
         wait: float = 0.0,
     ) -> Self:
-        """Open the collection kept in ``index_dir``; with ``create``, make it when there is none.
+        """Open the collection in ``index_dir``; with ``create``, make it if there is none.
 
-        ``encoder``, ``metric`` and ``index`` (the kind of store: ``auto``, ``exact``, ``hnsw``,
-        ``ivf``, ``ivf-pq``, ``ivf-rabitq`` or a FAISS factory string) say what a new collection is
-        made with; one that exists remembers, and may be opened without them. Kinds that must be
-        trained are exact until there are enough images. ``store`` is the URL of an engine that
-        holds the embeddings, ``milvus://HOST:PORT/NAME``; without one, a file does. ``catalog`` is
-        the URL of a catalog that several computers share, ``postgresql://USER@HOST/DATABASE``: the
-        folder remembers it, and keeps what this computer needs besides. What changes
-        the collection waits ``wait`` seconds for another process, or thread, that is writing
-        (``math.inf``: for ever).
+        ``encoder``, ``metric``, ``index``, ``store`` and ``thumbnails`` are settings of a new
+        collection. An existing one remembers its own, and can be opened without them.
 
-        An encoder is given by name, as the path of an ``.onnx`` file, as ``timm:NAME``, as an
-        ``EncoderSpec`` (which can name weights and another preprocessing) or as an object.
-        ``device`` says where it runs: ``auto`` (a GPU where one can be used), ``cpu``, ``cuda``;
-        ``openvino`` is for a new collection, which will always be encoded by it.
-        ``thumbnails`` says whether a new collection keeps them; it does by default.
+        Args:
+            index_dir: folder of the collection.
+            encoder: the model: a name of ``iss models``, the path of an ``.onnx`` file,
+                ``timm:NAME``, an ``EncoderSpec`` (with weights and preprocessing) or an encoder
+                object.
+            metric: distance measure: ``cosine`` (default), ``l2``, ``l1`` or ``ip``.
+            index: kind of search index: ``auto`` (default), ``exact``, ``hnsw``, ``ivf``,
+                ``ivf-pq``, ``ivf-rabitq`` or a FAISS factory string. Kinds that need training
+                search exactly until there are enough images.
+            store: URL of a vector database for the embeddings, ``milvus://HOST:PORT/NAME``; by
+                default they are in a file.
+            catalog: URL of a catalog that several computers share,
+                ``postgresql://USER@HOST/DATABASE``; by default it is a file. The folder remembers
+                the URL.
+            device: where the encoder runs: ``auto`` (a GPU if one can be used), ``cpu`` or
+                ``cuda``; ``openvino`` is a setting of a new collection, which always uses it.
+            thumbnails: whether the collection stores thumbnails (default: True).
+            create: make the collection if there is none.
+            wait: seconds that changes wait for another process or thread that is writing;
+                ``math.inf`` waits without limit.
 
         Raises:
-            CollectionNotFoundError: there is none, and ``create`` was not said.
-            CollectionMismatchError: it was made with another encoder, metric, index or store, or
-                does otherwise with thumbnails; or the folder is of another catalog.
-            CollectionUnavailableError: the database that it is in can't be reached, or read.
-            StoreMismatchError: a new one is to be put where in the engine another is.
-            StoreUnavailableError: a new one is to be put into an engine that can't be reached.
-            LegacyIndexError: there is none, but an index that another program made.
+            CollectionNotFoundError: there is none, and ``create`` is False.
+            CollectionMismatchError: it was made with another encoder, metric, index, store or
+                thumbnails setting, or the folder belongs to another catalog.
+            CollectionUnavailableError: its database can't be reached or read.
+            StoreMismatchError: the vector database has another collection under this name.
+            StoreUnavailableError: the vector database can't be reached.
+            LegacyIndexError: the folder has no collection, but an index of another program.
             CollectionNewerError: it was made by a newer version.
             CollectionCorruptError: it is damaged.
-            ConfigError: no such metric, index, store, catalog or device, ``encoder`` is none,
-                ``index_dir`` no path, or ``wait`` no time.
-            UnknownEncoderError: no such encoder.
+            ConfigError: an argument is not valid.
+            UnknownEncoderError: there is no such encoder.
             EncoderUnavailableError: something that a new encoder needs is missing.
         """
         check_metric(metric)
@@ -145,14 +152,14 @@ class Collection(
         return opened
 
     def backup(self, folder: str | os.PathLike[str]) -> int:
-        """Copy all that can't be made anew into ``folder``, which is not there yet, or empty.
+        """Back up what can't be rebuilt into ``folder``, which must be new or empty.
 
-        Every row is checked. It is a collection itself. Returns the generation it is of.
+        Every row is checked. The backup is a collection itself. Returns its generation.
 
         Raises:
             CollectionUnavailableError: the catalog is shared: its database has backups of its own.
             CollectionCorruptError: it is damaged.
-            CollectionExistsError: something is at ``folder``.
+            CollectionExistsError: ``folder`` is a file, or a folder that is not empty.
             CollectionLockedError: another process is making it.
             CollectionUnwritableError: it can't be written there.
             ConfigError: that is no path.
@@ -169,10 +176,10 @@ class Collection(
         *,
         wait: float = 0.0,
     ) -> str:
-        """Have the collection in ``index_dir`` be as when ``backup`` was made of it.
+        """Restore the collection in ``index_dir`` from ``backup``.
 
-        Who has it open finds that from then on. Returns the path that the former catalog is kept
-        as; empty where there was none.
+        Processes that have it open see the restored state from then on. Returns the path under
+        which the former catalog is kept; empty if there was none.
 
         Raises:
             CollectionNotFoundError: ``backup`` is none.
@@ -213,4 +220,6 @@ class Collection(
 
 def _check_wait(wait: float) -> None:
     if not number(wait) >= 0:
-        raise ConfigError("wait", wait, "a number of seconds, 0 or more, or inf to wait for ever")
+        raise ConfigError(
+            "wait", wait, "a number of seconds, 0 or more, or inf to wait without limit"
+        )

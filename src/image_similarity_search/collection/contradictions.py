@@ -55,7 +55,7 @@ def contradictions(held: Held, catalog: Catalog, checked: dict[str, int]) -> Ite
     then = np.union1d(np.setdiff1d(ids, removed), changed)
     indexed = catalog.indexed_ids()
     for id_ in np.setdiff1d(then, indexed)[:3]:
-        yield f"{held.path} holds image {id_}, and the catalog does not"
+        yield f"{held.path} holds image {id_}, which is not in the catalog"
     for id_ in np.setdiff1d(indexed, then)[:3]:
         yield f"{held.path} lacks image {id_}"
     same = np.setdiff1d(np.intersect1d(ids, indexed), np.union1d(removed, changed))

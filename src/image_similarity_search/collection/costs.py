@@ -94,24 +94,24 @@ def why(catalog: Catalog, store: KeptStore) -> str:
     costs = catalog.measured.costs()
     if store.is_exact:
         if not store.may_outgrow:
-            return f"exact, since one bit tells too little of {store.metric}"
+            return f"exact search, since 1-bit codes are too coarse for {store.metric}"
         if len(store) <= FLAT_LIMIT:
-            return f"exact, since to compare with each of up to {FLAT_LIMIT:,} images is quick"
+            return f"exact search, fast enough up to {FLAT_LIMIT:,} images"
         return (
-            f"exact, since up to {flat_limit(catalog):,} images that is as quick as a {ONE_BIT}"
+            f"exact search, as fast as a {ONE_BIT} up to {flat_limit(catalog):,} images"
             " (measured here)"
         )
     if not costs:
         return f"{ONE_BIT}, since there are more than {FLAT_LIMIT:,} images"
     if costs["full_ms"] < costs["search_ms"]:
-        return f"{ONE_BIT}, since more than {_most(catalog):,} images in full take too much memory"
+        return f"{ONE_BIT}, since more than {_most(catalog):,} full embeddings take too much memory"
     text = (
-        f"{ONE_BIT}, since {costs['images']:,} images take {costs['full_ms']:.1f} ms in full and"
-        f" {costs['search_ms']:.1f} ms so (measured here)"
+        f"{ONE_BIT}, since {costs['images']:,} images take {costs['full_ms']:.1f} ms in full"
+        f" and {costs['search_ms']:.1f} ms so (measured here)"
     )
     if len(store) < _QUICKER_FROM:
         return text
-    return f"{text}; 'iss rebuild --index ivf-rabitq' is quicker, and finds a little less"
+    return f"{text}; 'iss rebuild --index ivf-rabitq' is faster, with slightly lower recall"
 
 
 def _most(catalog: Catalog) -> int:

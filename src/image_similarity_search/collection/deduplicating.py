@@ -179,9 +179,9 @@ class DeduplicatedCollection(ChangeableCollection):
         try:
             self._index([entry.path for entry in entries if os.path.isfile(entry.path)])
         except ImageSearchError as error:
-            _log.warning("not all files that are back could be indexed: %s", error)
+            _log.warning("some restored files could not be indexed: %s", error)
         for entry in entries:
             if not gave_back(self._catalog, entry, theirs.get(entry.kept, set())):
                 tags = ", ".join(entry.tags)
-                _log.warning("%s is back, but not its tags: %s", shown(entry.path), tags)
+                _log.warning("%s was restored, but not its tags: %s", shown(entry.path), tags)
         self._keeper.refresh()

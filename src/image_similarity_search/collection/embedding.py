@@ -78,7 +78,7 @@ class Embedder:
         noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
         if not np.isfinite(self.embed([noise])).all():
             problem = (
-                "no numbers (NaN or infinite) for any picture: see that its weights, mean and std"
-                " are right, or have it run on another device; no picture is skipped for that"
+                "NaN or infinite values for every picture: check its weights, mean and std,"
+                " or run it on another device; no picture is skipped for that"
             )
             raise EncoderOutputError(self.encoder.name, problem)

@@ -185,23 +185,25 @@ class EngineKeeper:
                 if self._store is not None or count in (None, len(store)):
                     return store
                 self._distrusted = f"it holds {len(store):,} embeddings, not {count:,}"
-        raise StoreUnavailableError(f"{self.path} loses what is put into it: {self._distrusted}")
+        raise StoreUnavailableError(
+            f"{self.path} loses data that is written to it: {self._distrusted}"
+        )
 
     def _trusted(self) -> EngineStore | None:
         """The store in the engine, if it can be caught up; the store's lock is held."""
         found, why = self._found(), self._distrusted
         if found is None:
             if self._catalog.counts().indexed and not self._is_new:
-                _log.warning("nothing is at %s: it is made anew from the catalog", self.path)
+                _log.warning("nothing at %s: rebuilding it from the catalog", self.path)
             return None
         if found.label != label_of(self._catalog):
             why = why or "it is of another kind"
         elif not found.moment.generation and self._catalog.generation:
-            why = why or "it is of no generation"
+            why = why or "it has no generation"
         else:
             why = why or self._catalog.history.why_not(found.moment)
         if why:
-            _log.warning("%s is made anew: %s", self.path, why)
+            _log.warning("rebuilding %s: %s", self.path, why)
             return None
         return found
 

@@ -71,10 +71,14 @@ def check_examples(examples: Sequence[Example], k: int, ways: int) -> None:
             raise ConfigError("region", example.region, "none, of a text")
         if rows is not None and (len(rows) != ways or example.region):
             what = "region" if example.region else "embeddings"
-            expected = "none, of an embedding" if example.region else f"one for each of {ways} ways"
+            expected = (
+                "none, of an embedding"
+                if example.region
+                else (f"one for each of {ways} orientations")
+            )
             raise ConfigError(what, example.region or len(rows), expected)
     if not any(example.weight > 0 for example in examples):
-        raise ConfigError("examples", len(examples), "at least one with a weight more than 0")
+        raise ConfigError("examples", len(examples), "at least one with a weight above 0")
 
 
 def combined(rows: NDArray[np.float32], weights: Sequence[float], metric: Metric) -> FloatArray:
@@ -101,7 +105,7 @@ def combined(rows: NDArray[np.float32], weights: Sequence[float], metric: Metric
             len(rows),
             "examples that do not cancel each other out",
             f"the {len(rows)} examples cancel each other out: nothing is left to search by;"
-            " take one away, or give one another weight",
+            " remove one or change its weight",
         )
     liked = scale > 0
     norm = float(np.average(norms[liked], weights=scale[liked]))

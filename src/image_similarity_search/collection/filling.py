@@ -81,7 +81,7 @@ def caught_up(store: EngineStore, catalog: Catalog, since: Moment) -> int | None
             now, indexed = catalog.moment, catalog.counts().indexed
             why = catalog.history.why_not(since)
         if why:
-            raise StoreUnavailableError(f"what is in the engine can't be brought up to date: {why}")
+            raise StoreUnavailableError(f"the engine can't be updated: {why}")
         if now == since:
             count = indexed
             break

@@ -89,7 +89,7 @@ class Filtering:
             paths.add(os.path.realpath(where.folder))
         ids = {id_ for path in paths for id_ in self._catalog.places.folder_ids_below(path)}
         if not ids:
-            raise FolderNotFoundError(where.folder, "no image of this collection lies in it")
+            raise FolderNotFoundError(where.folder, "no indexed images in this folder")
         return sorted(ids)
 
 
@@ -99,6 +99,6 @@ def _extensions(where: Filter) -> list[str]:
         extensions = extensions_of(name)
         if not extensions:
             known = ", ".join(one.name for one in FORMATS if one.extensions)
-            raise ConfigError("formats", name, f"one of {known}, or an extension of theirs")
+            raise ConfigError("formats", name, f"one of {known}, or one of their extensions")
         found += extensions
     return found

@@ -30,7 +30,7 @@ def check_watcher() -> None:
         importlib.import_module("watchfiles")
     except ImportError as error:
         install = "pip install 'image-similarity-search[watch]'"
-        said = f"nothing tells of changes here: say --poll (poll=True), or {install}"
+        said = f"change events are not available: use --poll (poll=True), or {install}"
         raise ConfigError("poll", False, "True", said) from error
 
 
@@ -86,7 +86,7 @@ class FolderEvents:
             self.close()
             self.work = False
             names = ", ".join(map(shown, folders))
-            _log.warning("%s: changes are not told of, and looked for instead: %s", names, error)
+            _log.warning("%s: no change events, polling instead: %s", names, error)
         else:
             self._folders = tuple(folders)
 
@@ -100,7 +100,7 @@ class FolderEvents:
         try:
             changes = next(self._changes, None)
         except (OSError, RuntimeError) as error:  # such as a name that is no text
-            _log.info("something changed, and can't be told: %s", error)
+            _log.info("a change event could not be read: %s", error)
             self.close()
             return set()
         return {folder for _, path in changes or () if (folder := self._folder_of(path))}

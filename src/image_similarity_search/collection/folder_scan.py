@@ -25,8 +25,8 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
     unvisited = places.folders_below(root_id, start)
     if unvisited and _is_empty(folder):
         scan.report.unreadable_folders.append(
-            f"{folder}: it is empty, as where a disk is not mounted; what is known of it is kept"
-            " ('iss remove' forgets it)"
+            f"{folder}: it is empty, as if a disk is not mounted; its images are kept ('iss"
+            " remove' drops them)"
         )
         return
     disks, gone = Disks(scan.catalog, folder), dict[str, list[Known]]()
@@ -71,7 +71,10 @@ def _are_there(files: dict[str, list[Known]]) -> bool:
 def _refuse_to_empty(options: WalkOptions) -> None:
     """Refuse patterns that let no picture through, which are a slip more often than a wish."""
     name = "include" if options.include else "exclude"
-    expected = "patterns that let through a picture of the folder; 'iss remove' forgets all of them"
+    expected = (
+        "patterns that match at least one indexed picture of the folder; to drop them all use"
+        " 'iss remove'"
+    )
     raise ConfigError(name, ", ".join(options.include or options.exclude), expected)
 
 
@@ -79,7 +82,7 @@ def _kept(scan: Scan, unreadable: str, unvisited: dict[str, int], inner: str) ->
     """Tell of a folder that can't be read; the ``unvisited`` ones that are not at or below it."""
     others = _without(unvisited, inner)
     if len(others) < len(unvisited):
-        unreadable += "; what is known of it is kept"
+        unreadable += "; its images are kept"
     scan.report.unreadable_folders.append(unreadable)
     _log.info("%s", shown(unreadable))
     return others
@@ -99,7 +102,7 @@ def _compare(
         there += old is not None
         scan.compare(found.path, file.name, os.path.join(path, file.name), stat, old)
     for link in found.passed_over:
-        _log.debug("%s: passed over: %s", shown(os.path.join(path, link.name)), link.why)
+        _log.debug("%s: ignored: %s", shown(os.path.join(path, link.name)), link.why)
         if link.counted_as and link.name in known:
             counted_as = os.path.join(root, *link.counted_as.split("/"))
             scan.missing_files.add_alias(known[link.name].id, counted_as)
@@ -122,7 +125,7 @@ def _vanish(scan: Scan, disks: Disks, gone: dict[str, list[Known]]) -> None:
     for place in sorted(away):
         if not is_on(os.path.dirname(place), away):
             scan.report.unreadable_folders.append(
-                f"{place}: {why[place]}; what is known of it is kept ('iss remove' forgets it)"
+                f"{place}: {why[place]}; its images are kept ('iss remove' drops them)"
             )
 
 

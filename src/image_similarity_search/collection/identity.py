@@ -34,7 +34,10 @@ from image_similarity_search.stores.index_file import is_ours
 from image_similarity_search.stores.kinds import check_kind
 from image_similarity_search.types import METRICS, UNKNOWN_ENCODER, Metric
 
-_ELSEWHERE = "Give another index folder to index with it, or leave it out to use what is stored."
+_ELSEWHERE = (
+    "Use another index folder (--index-dir) to index with other settings, or omit the option to"
+    " use the stored ones."
+)
 
 _CREATION_SECONDS = 10.0  # how long another process may take to make the same collection
 _BETWEEN_TRIES = 0.05
@@ -133,12 +136,12 @@ def refuse_lost(folder: str, *, create: bool) -> None:
         return
     lost = CollectionCorruptError(
         url_of(folder) or os.path.join(folder, FILE_NAME),
-        "it is missing or empty, though its store is there",
-        "put a copy of it back if there is one, or index again",
+        "it is missing or empty, although its search index exists",
+        "restore a copy of it if you have one, or index again",
     )
     if not create:
         raise lost
-    _log.warning("%s: a new one is made", lost)
+    _log.warning("%s: creating a new one", lost)
 
 
 def refuse_other_thumbnails(catalog: Catalog, thumbnails: bool | None) -> None:
@@ -147,7 +150,7 @@ def refuse_other_thumbnails(catalog: Catalog, thumbnails: bool | None) -> None:
         words = {True: "on", False: "off"}
         asked = words[thumbnails]
         remedy = f"Change it with 'iss thumbnails --{asked}'."
-        _refuse("switch of thumbnails", words[catalog.switches.thumbnails], asked, remedy)
+        _refuse("thumbnails setting", words[catalog.switches.thumbnails], asked, remedy)
 
 
 def refuse_taken(identity: Identity) -> None:
@@ -171,7 +174,7 @@ def check_encoder(name: str, encoder: object) -> None:
     if encoder is None or isinstance(encoder, str | EncoderSpec):
         return
     if flaw := flaw_of(encoder):
-        expected = "the name of an encoder, an EncoderSpec, or an object that is an encoder"
+        expected = "the name of an encoder, an EncoderSpec, or an encoder object"
         said = f"{name} is {encoder!r}; expected {expected}: {flaw}"
         raise ConfigError(name, encoder, expected, said)
 
@@ -230,7 +233,7 @@ def matching_encoder(
     if stored.fingerprint:  # otherwise any may be tried: see ``binding``
         for what in ("resize", "crop", "interpolation", "fit"):
             if (value := getattr(given, what)) is not None:
-                _refuse(what, getattr(known, what) or "the encoder's own", value, _ELSEWHERE)
+                _refuse(what, getattr(known, what) or "the encoder's default", value, _ELSEWHERE)
         if not same_model:
             _refuse("model", known.model, given.model, _ELSEWHERE)
     encoder = registry.create(given, device)
@@ -250,7 +253,9 @@ def checked_encoder(stored: Identity, device: Device) -> Encoder:
         encoder = registry.create(stored_spec(stored), device)
     except UnknownEncoderError as error:
         raise _not_made_here(stored.encoder) from error
-    _refuse_encoder(stored, encoder, "The model changed since: index again, in another folder.")
+    _refuse_encoder(
+        stored, encoder, "The model has changed since: index again in another index folder."
+    )
     return encoder
 
 
@@ -259,11 +264,11 @@ def _not_made_here(name: str) -> EncoderNotHereError:
     if name == UNKNOWN_ENCODER:
         return EncoderNotHereError(
             name,
-            "the embeddings were imported, and nobody said what made them",
-            f"Name the model (--model NAME), or hand over the encoder in Python: {hand_over}. A"
-            " search by an image of the collection needs neither: --id N.",
+            "the embeddings were imported without naming the model that made them",
+            f"Name the model (--model NAME), or give the encoder in Python: {hand_over}."
+            " Searching by an image of the collection needs neither: --id N.",
         )
-    problem = "it is of no name that is known here: somebody's own"
+    problem = "it is not a built-in model"
     return EncoderNotHereError(name, problem, f"Open the collection from Python: {hand_over}.")
 
 

@@ -80,7 +80,7 @@ class Indexer:
             while underway:
                 yield self._keep(underway.popleft())
             if self._gone:
-                _log.warning("files that vanished while this ran: %d", self._gone)
+                _log.warning("files that disappeared during the run: %d", self._gone)
         finally:
             loaded.close()
             pool.shutdown(cancel_futures=True)
@@ -95,7 +95,7 @@ class Indexer:
             self._move(job.known_id, job)
             self._missing.keep(job.known_id)
             self._report.unchanged += 1
-            _log.debug("%s: touched, the content is the same", shown(job.path))
+            _log.debug("%s: same content, only its time changed", shown(job.path))
             return True
         twins = self._catalog.indexed_with_content(content_hash, _TWINS_LOOKED_AT)
         if not twins:
@@ -214,7 +214,7 @@ class Indexer:
         )
         if same:
             self._report.skipped += 1
-            _log.info("%s: skipped as before: %s", shown(item.job.path), item.reason)
+            _log.info("%s: still skipped: %s", shown(item.job.path), item.reason)
         return bool(same)
 
     def _put_new(self, item: Loaded, pictures: dict[str, Picture | None]) -> None:

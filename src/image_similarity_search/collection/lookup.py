@@ -40,7 +40,7 @@ def record_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> ImageRec
     if is_id(image):
         record = required(catalog.record(int(image)), f"id {image}")
         if is_displaced(record.path):
-            reason = "its file moved while an 'iss index' was stopped: run it again"
+            reason = "its file was moved during an interrupted 'iss index': run that again"
             raise ImageNotFoundError(f"id {image}", reason)
         return record
     path = path_of(catalog, image)
@@ -90,7 +90,7 @@ def refuse_bad(catalog: Catalog, named: Mapping[ImageName, Sequence[int]]) -> No
         if record is None or record.state == "indexed":
             continue
         if is_id(image) or path_of(catalog, image) == record.path:
-            reason = f"a bad file ({record.reason}), which gets no tags; nothing was changed"
+            reason = f"a skipped file ({record.reason}), which can't have tags; nothing was changed"
             raise ImageUnreadableError(record.path, reason)
 
 

@@ -49,7 +49,7 @@ def moved(
     """
     url, former = store_url(to), catalog.identity.store
     if url == former:
-        raise ConfigError("to", to, f"another place than where the embeddings are ({to})")
+        raise ConfigError("to", to, f"a place other than where the embeddings are now ({to})")
     kind = _kind_there(catalog, url, index)
     with catalog.turns.store(float("inf")):
         if url:
@@ -73,7 +73,7 @@ def _kind_there(catalog: Catalog, url: str, index: str | None) -> str:
         check_index(there.index, there)
     except ConfigError:
         check_index("auto", there)
-        _log.warning("there is no index of kind %s there: it is auto now", there.index)
+        _log.warning("indexes of kind %s are not supported there: using auto", there.index)
         return "auto"
     return there.index
 
@@ -125,4 +125,4 @@ def _leave(url: str, identity: str) -> None:
         with closing(open_engine(Address.parse(url))) as engine:
             engine.drop(identity)
     except StoreError as error:
-        _log.warning("the embeddings stay in the engine: %s", error)
+        _log.warning("the embeddings were left in the engine: %s", error)

@@ -54,8 +54,7 @@ def scan_objects(scan: Scan, root_id: int, start: str) -> None:
         scan.progress(Progress("scanning", count, None))
     if empty and known:
         scan.report.unreadable_folders.append(
-            f"{folder}: nothing is there any more; what is known of it is kept"
-            " ('iss remove' forgets it)"
+            f"{folder}: it is empty now; its images are kept ('iss remove' drops them)"
         )
         return
     for folder_id in known.values():
@@ -78,7 +77,7 @@ def _pictures(scan: Scan, root: str, start: str, page: list[Stored]) -> list[_Fo
             continue
         folder, _, name = inner.rpartition("/")
         if is_odd(bucket_of(stored.address)[1]):
-            scan.pass_over(name, stored.address, "its key can't be told as folder and name")
+            scan.pass_over(name, stored.address, "its key can't be split into folder and name")
             continue
         if rules.leaves_out(inner, start) or not rules.includes(name, inner):
             continue

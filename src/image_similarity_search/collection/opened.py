@@ -193,7 +193,7 @@ class OpenedCollection:
 
     @contextmanager
     def _writing(self, turn: AbstractContextManager[None] | None = None) -> Iterator[None]:
-        """Have a turn at changing the collection that is open, and no other; ``beside`` others."""
+        """Hold the write lock (by default the shared one), and check that nothing was replaced."""
         with turn or self._catalog.turns.beside(self._wait):
             self._catalog.check_in_place()
             self._keeper.check_place()

@@ -180,8 +180,8 @@ def _check_file(path: str) -> None:
     except OSError as error:
         raise ImageUnreadableError(path, f"{_refused(error)}; nothing was added") from error
     if not S_ISREG(mode):
-        reason = "no regular file" if mode else "no such file"
-        reason = "a folder: 'iss index' takes it, and Collection.sync" if S_ISDIR(mode) else reason
+        reason = "not a regular file" if mode else "no such file"
+        reason = "a folder: use 'iss index' or Collection.sync" if S_ISDIR(mode) else reason
         raise ImageNotFoundError(path, f"{reason}; nothing was added")
 
 
@@ -198,7 +198,7 @@ def _mode(path: str) -> int:
 
 
 def _refused(error: OSError) -> str:
-    return f"it can't be looked at: {reason_of(error)}"
+    return f"it can't be checked: {reason_of(error)}"
 
 
 @contextmanager
@@ -268,8 +268,8 @@ def problem_of_copy(
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return CollectionUnwritableError(
             tempfile.gettempdir(),
-            "objects are copied there while they are read, and it has no room",
-            "make room there, or set TMPDIR to another folder",
+            "objects are copied there while they are read, but it is full",
+            "free disk space there, or set TMPDIR to another folder",
         )
     problem = problem_with(address, error)
     if isinstance(problem, ImageUnreadableError) and isinstance(error, TimeoutError):

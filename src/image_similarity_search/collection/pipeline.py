@@ -203,7 +203,7 @@ class Decoders:
         if failure.kind == "memory":
             return f"{doing} takes more memory than {self._memory >> 20:,} MiB"
         if failure.status == -_SIGKILL:
-            return "the decoder was killed (signal 9), as where memory runs out"
+            return "the decoder was killed (signal 9), probably out of memory"
         how = f"signal {-failure.status}" if failure.status < 0 else f"status {failure.status:#x}"
         return f"the decoder crashed ({how})"
 

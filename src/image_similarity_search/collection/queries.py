@@ -37,7 +37,7 @@ def listed_pictures(name: str, pictures: object) -> list[Any]:
     Raises:
         ConfigError: it is one, whose letters, bytes or rows would be taken for some.
     """
-    expected = "a list, also of one"
+    expected = "a list"
     if isinstance(pictures, np.ndarray) and pictures.ndim in (2, 3):
         if pictures.ndim == 2 and pictures.dtype.kind == "f":
             return list(pictures)  # embeddings
@@ -136,7 +136,7 @@ def image_of(picture: Picture, side: int) -> Image.Image:
         "query",
         type(picture).__name__,
         "the path or the bytes of a picture file, a file opened in binary mode, a PIL image, a"
-        " uint8 array (h, w, 3), the id of an image of this collection, an embedding (a float"
+        " RGB uint8 array (h, w, 3), the id of an image of this collection, an embedding (a float"
         " array (dim,)), or a Text",
     )
 

@@ -31,7 +31,7 @@ class ReadableCollection(OpenedCollection):
         try:
             found = f"{len(self):,} images"
         except ImageSearchError:
-            found = "closed, or not to be read"
+            found = "closed, or unreadable"
         return f"<{type(self).__name__} {self._folder!r}: {found}>"
 
     def __iter__(self) -> Iterator[ImageRecord]:

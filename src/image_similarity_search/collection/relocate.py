@@ -23,7 +23,10 @@ def relocated(catalog: Catalog, old: str, new: str, *, force: bool) -> int:
     """
     for name, path in (("old folder", old), ("new folder", new)):
         if is_address(path):
-            expected = "a folder of this machine: 'iss index' recognises what is in object storage"
+            expected = (
+                "a folder on this computer: for object storage, 'iss index' recognises moved"
+                " pictures"
+            )
             raise ConfigError(name, path, expected)
     new = os.path.realpath(new)
     roots = catalog.places.roots()
@@ -86,8 +89,8 @@ def _unknown(old: str, names: dict[str, None], roots: dict[int, str]) -> FolderN
         if any(relative(name, root) for name in names):
             return FolderNotFoundError(
                 old,
-                f"a part of the indexed folder {root}: 'iss index' of that recognises what was"
-                " moved; nothing was changed",
+                f"a part of the indexed folder {root}: run 'iss index' on that to recognise"
+                " moved pictures; nothing was changed",
             )
     known = ", ".join(sorted(roots.values())) or "none"
     return FolderNotFoundError(
@@ -108,7 +111,7 @@ def _refuse_overlap(new: str, roots: list[str], loose: list[str]) -> None:
 
 
 def _overlap(new: str, path: str) -> ConfigError:
-    expected = f"one that does not overlap with what is indexed already, as it does at {path}"
+    expected = f"a folder that does not overlap with indexed folders, as it does at {path}"
     return ConfigError("new folder", new, expected)
 
 
@@ -120,8 +123,8 @@ def _look_there(catalog: Catalog, new: str, folders: dict[int, str]) -> None:
         example = f", such as {missing[0]}" if missing else ""
         raise FolderNotFoundError(
             new,
-            f"{len(missing)} of {len(paths)} files that were looked for are not there{example};"
-            " nothing was changed (--force does it all the same)",
+            f"{len(missing)} of {len(paths)} checked files are missing{example}; nothing was"
+            " changed (use --force to change the paths anyway)",
         )
 
 

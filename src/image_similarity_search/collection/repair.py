@@ -95,7 +95,9 @@ def _shared_repaired(folder: str, url: str, report: RepairReport, *, wait: float
     found = verified(folder)
     if found.counts["catalog"]:
         raise CollectionCorruptError(
-            url, "only its database can mend it", "restore it from a backup of the database"
+            url,
+            "only its database can be used to repair it",
+            "restore it from a backup of the database",
         )
     if found.damaged:
         with (
@@ -135,12 +137,12 @@ def _save_catalog(path: str, new: str, work: str, report: RepairReport) -> str:
         report.lost = _lost(folder, salvaged, new)
         problems = list(inspect(new, {}))
         if problems:
-            raise CollectionCorruptError(path, f"what was saved is not whole: {problems[0]}")
+            raise CollectionCorruptError(path, f"the repaired catalog is not intact: {problems[0]}")
         if os.name == "nt":
             file.close()  # Windows replaces no open file, and refuses if another process has it
         _replace(new, path)
     report.kept_as = aside
-    _log.info("%s was made anew of what could be read; it was kept as %s", path, aside)
+    _log.info("%s was rebuilt from what could be read; the damaged one was kept as %s", path, aside)
     return salvaged.meta.get("id", "")
 
 
@@ -235,7 +237,7 @@ def _kept(aside: str, path: str) -> Iterator[None]:
         sqlite_files.remove(aside)
         if isinstance(error, NothingSavedError):
             raise CollectionCorruptError(
-                path, f"{error}, so nothing can be saved", "move it away, and index again"
+                path, f"{error}, so nothing can be saved", "move it away and index again"
             ) from error
         raise
 

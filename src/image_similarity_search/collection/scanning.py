@@ -75,16 +75,16 @@ class Scan:
             self.report.skipped += 1
             if _log.isEnabledFor(logging.INFO):
                 record = self.catalog.record(old.id)
-                _log.info("%s: skipped as before: %s", shown(path), record and record.reason)
+                _log.info("%s: still skipped: %s", shown(path), record and record.reason)
         else:
             self.report.unchanged += 1
             _log.debug("%s: unchanged", shown(path))
 
-    def pass_over(self, name: str, path: str, why: str = "no picture that is read here") -> None:
+    def pass_over(self, name: str, path: str, why: str = "not a supported picture format") -> None:
         """Note a file that does not count."""
         self.report.others += 1
         self.others.add(name)
-        _log.debug("%s: passed over: %s", shown(path), why)
+        _log.debug("%s: ignored: %s", shown(path), why)
 
     def vanish(self, files: Iterable[Known], *, forget: bool = True) -> None:
         """Note that these files are not there any more; ``forget`` them if they don't turn up."""
@@ -101,10 +101,10 @@ class Scan:
         if old is None:
             return "new"
         if not old.stat.agrees_with(stat):
-            return "another size or time than before"
+            return "size or time changed"
         # a bad file that could not even be read may be readable now, with nothing else changed
         if old.skipped and (old.content_hash is None or self.options.retry_skipped):
-            return "tried again"
+            return "retried"
         if self.options.checksum and content_hash(path) != old.content_hash:
-            return "other content than before, though of the same size and time"
+            return "content changed, with the same size and time"
         return None

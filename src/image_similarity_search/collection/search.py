@@ -142,7 +142,7 @@ class Searcher:
                 raise
             raise MovedOn(str(error)) from error
         if not hasty and self._catalog.moment != moment:
-            raise MovedOn(f"generation {moment.generation} is over")
+            raise MovedOn(f"generation {moment.generation} is no longer current")
 
     def _hits(self, ranked: Sequence[Ranked], k: int) -> list[list[Hit]]:
         """The first ``k`` of each answer, with their records."""

@@ -133,7 +133,7 @@ class SearchableCollection(OpenedCollection):
                 can't be followed.
             ImageError: as ``search`` does.
         """
-        examples = listed("examples", examples, "a list of Example, also of one")
+        examples = listed("examples", examples, "a list of Example")
         leave_out = listed("leave_out", leave_out, "the ids of images")
         least = score_of(self._catalog.identity, threshold)
         hits = self._asker.hits(examples, k, least, where, leave_out, options)
@@ -206,7 +206,7 @@ class SearchableCollection(OpenedCollection):
             EncoderUnavailableError: the model has no text tower, or something it needs is missing.
             ConfigError: a text is empty, or ``texts`` is one, and not a list of some.
         """
-        return self._texts(listed("texts", texts, "a list, also of one"))
+        return self._texts(listed("texts", texts, "a list"))
 
     @property
     def understands_text(self) -> bool:

@@ -8,7 +8,7 @@ from image_similarity_search.catalog.postgresql.address import Address
 from image_similarity_search.catalog.whereabouts import FILE_NAME, remember, url_of
 from image_similarity_search.errors import CollectionMismatchError, unwritable
 
-_ELSEWHERE = "Give another index folder to use that one."
+_ELSEWHERE = "Use another index folder for that one."
 _MOVE = f"Move it there with 'iss move --catalog URL'. {_ELSEWHERE}"
 
 

@@ -105,7 +105,7 @@ class StoreKeeper:
     def made_anew(self, why: str) -> FaissStore:
         """Another store instead of the current one, which contradicts the catalog."""
         with self._lock:
-            _log.warning("%s contradicts the catalog (%s): it is made anew", self.path, why)
+            _log.warning("%s contradicts the catalog (%s): rebuilding it", self.path, why)
             store = self._rebuilt()
             self._hold(store)
             self._save(store)
@@ -238,8 +238,8 @@ class StoreKeeper:
                 # it is written at the end; a computer may use a shared one for the first time
                 first = missing and (self._catalog.is_shared or another_writes(self._folder))
                 level = logging.INFO if first else logging.WARNING
-                problem = f"{self.path} is not there" if missing else error
-                _log.log(level, "%s; it is made anew from the catalog", problem)
+                problem = f"{self.path} is missing" if missing else error
+                _log.log(level, "%s; rebuilding it from the catalog", problem)
             return new_store(self._catalog)
 
     def _checked(self, store: FaissStore) -> FaissStore:
@@ -252,7 +252,7 @@ class StoreKeeper:
                 return self._checked(self._load())  # another process made the file anew
             if why and store.moment.generation:  # a new one takes all that there is
                 level = logging.INFO if why == TOO_OLD else logging.WARNING
-                _log.log(level, "%s: %s; it is made anew", self.path, why)
+                _log.log(level, "%s: %s; rebuilding it", self.path, why)
                 return self._rebuilt()
             if is_held and self._few_changes(store):
                 count = self._follow(store)
@@ -339,14 +339,14 @@ class StoreKeeper:
         lacking = catch_up(store, self._catalog)
         self._hold(store)
         self._changes = lacking if saved else len(store)
-        _log.info("%s was made anew, of generation %d", self.path, store.moment.generation)
+        _log.info("%s was rebuilt, of generation %d", self.path, store.moment.generation)
 
     def _saved(self, store: FaissStore, about_to_be: Mapping[str, str] | None = None) -> bool:
         """Write the file, if that can be done; for who is alone at it."""
         try:
             self._write(store, about_to_be)
         except (CollectionError, StoreError) as error:
-            _log.info("the store's file is not written now: %s", error)
+            _log.info("the search index can't be written now: %s", error)
             return False
         return True
 
@@ -361,7 +361,7 @@ class StoreKeeper:
                     self._write(store)
                     self._changes = 0
         except (CollectionError, StoreError) as error:
-            _log.info("the store's file is not written now: %s", error)
+            _log.info("the search index file is not written now: %s", error)
 
     def _write(self, store: FaissStore, about_to_be: Mapping[str, str] | None = None) -> None:
         """Write the file; ``about_to_be`` is what the catalog does not say yet."""

@@ -174,7 +174,7 @@ class Sync:
             self._report.vanished, gone = len(gone), set()
         if _log.isEnabledFor(logging.DEBUG):
             for record in self._catalog.records(gone - self._missing.aliases.keys()).values():
-                _log.debug("%s: forgotten, its file is gone", shown(record.path))
+                _log.debug("%s: removed, its file is gone", shown(record.path))
         moved = self._report.moved > 0 or self._missing.bad_turned_up
         if gone or moved or not self._catalog.places.folders_below(self._root_id, ""):
             with self._catalog.transaction():
@@ -193,7 +193,7 @@ class Sync:
         for id_ in gone & self._missing.aliases.keys():
             path, link = self._missing.aliases[id_], self._catalog.record(id_)
             if link and hand_on_tags(self._catalog, link, path):
-                told = "%s: forgotten, a link to %s, which has its tags now"
+                told = "%s: removed, a link to %s, which has its tags now"
                 _log.info(told, shown(link.path), shown(path))
             else:
                 without.add(id_)

@@ -53,7 +53,8 @@ def _measured(identity: Identity, word: str) -> float:
         raise ConfigError(
             "threshold",
             word,
-            f"a score: what is alike by {identity.encoder} and {identity.metric}, made as this"
-            " collection is, was not measured ('iss evaluate' helps to find out)",
+            f"a number: the words are not calibrated for {identity.encoder} with"
+            f" {identity.metric} and the preprocessing of this collection ('iss evaluate'"
+            " helps to find a score)",
         )
     return known[word]

@@ -123,7 +123,7 @@ class Thumbnails:
             ConfigError: they are switched off.
         """
         if not self.wanted:
-            raise ConfigError("thumbnails", "off", "on: 'iss thumbnails --on' keeps them")
+            raise ConfigError("thumbnails", "off", "on: turn them on with 'iss thumbnails --on'")
         started, report = time.perf_counter(), ThumbnailReport()
         if rebuild:
             self._file.delete()

@@ -153,7 +153,7 @@ class Uploads:
         if failure and failure.kind == "memory":
             raise ImageUnreadableError("picture", "decoding it takes too much memory")
         if failure:
-            raise ImageUnreadableError("picture", "the decoder crashed at it")
+            raise ImageUnreadableError("picture", "the decoder crashed on it")
         return result(answer.parts[-1])
 
 

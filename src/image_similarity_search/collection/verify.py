@@ -126,7 +126,7 @@ def _file_problems(catalog: Catalog, checked: dict[str, int]) -> Iterator[str]:
     checked["files"] = 0
     away = [root for root in catalog.places.roots().values() if originals.is_away(root)]
     for root in away:  # told once, and not for each file
-        yield f"{root}: not on this computer, or empty; its files were not looked at"
+        yield f"{root}: not on this computer, or empty; its files were not checked"
     unreadable: set[str] = set()  # Parquet files: the same
     with (
         originals.reading(),
@@ -166,5 +166,5 @@ def _file_problem(record: ImageRecord) -> str | SourceUnavailableError | None:
     if content_hash == record.content_hash:
         return None
     if stat_of(record).agrees_with(stat):
-        return f"{record.path}: other content, though of the same size and time"
+        return f"{record.path}: content changed, with the same size and time"
     return f"{record.path}: changed since it was indexed"

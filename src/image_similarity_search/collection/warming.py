@@ -57,7 +57,7 @@ class Warmer:
                         break
                     self._go_on(store)
         except ImageSearchError as error:
-            _log.info("searches get no quicker: %s", error)  # and go on as before
+            _log.info("searches were not warmed up: %s", error)  # and go on as before
 
     def _go_on(self, store: FaissStore) -> None:
         try:
@@ -65,7 +65,7 @@ class Warmer:
         except (ImageSearchError, MemoryError) as error:
             self._over.set()
             store.forget_half_bytes()
-            _log.info("searches get no quicker: %s", error or "there is too little memory")
+            _log.info("searches were not warmed up: %s", error or "not enough memory")
 
     def _vectors(self, ids: IdArray) -> FloatArray:
         """The comparable vectors ``(n, dim)`` of these ids."""

@@ -169,7 +169,7 @@ class Watch:
         watched.vanished = None  # where it can't be synced, the next time tells it again
         try:
             if watched.hangs:
-                reason = "does not answer, as where its server is away; nothing was changed"
+                reason = "no answer, perhaps its server is down; nothing was changed"
                 raise FolderNotFoundError(watched.path, reason)
             disks = _mounted(self._disks(watched.path))
             report = self._sync(watched.path, may_forget)
@@ -199,7 +199,7 @@ class Watch:
         finally:
             watched.next_sync = time.monotonic() + self._seconds_between(watched)
         if self._waits_for_lock:
-            _log.warning("%s: no other process writes any more; going on", watched.path)
+            _log.warning("%s: no other process is writing any more; continuing", watched.path)
         self._waits_for_lock, watched.available, watched.report = False, True, report
         watched.visited = self._visits
         if report.vanished:

@@ -67,7 +67,7 @@ class WatchingCollection(ChangeableCollection):
 
         paths = [checked_source(folder) for folder in folders]
         if not paths:
-            raise ConfigError("folders", (), "a folder or more")
+            raise ConfigError("folders", (), "at least one folder")
         WalkOptions(include, exclude)  # which says of a pattern that it is none
         every = None if every is None else checked_seconds("every", every, limit=False)
         local = [path for path in paths if not is_address(path)]

@@ -73,6 +73,6 @@ def _translated() -> Iterator[None]:
     except OSError as error:
         raise CollectionUnwritableError(
             tempfile.gettempdir(),
-            f"the list of new files, which is kept there, has no room ({reason_of(error)})",
-            "make room there, or set TMPDIR to another folder",
+            f"no room for the list of new files, which is kept there ({reason_of(error)})",
+            "free disk space there, or set TMPDIR to another folder",
         ) from error

@@ -55,7 +55,7 @@ class Encoder(Protocol):
 def flaw_of(encoder: object) -> str:
     """What keeps an object from being an encoder at first sight, in words; empty for nothing."""
     if isinstance(encoder, type):
-        return "it is a class, and no object of one"
+        return "it is a class, not an instance"
     for name in ("name", "fingerprint"):
         value = getattr(encoder, name, None)
         if not isinstance(value, str) or not value:
@@ -64,5 +64,5 @@ def flaw_of(encoder: object) -> str:
     if not isinstance(dim, Integral) or dim < 1:
         return f"dim is {dim!r}, not a whole number above 0"
     if not isinstance(getattr(getattr(encoder, "preprocessing", None), "crop", None), int):
-        return "preprocessing is no Preprocessing"
+        return "preprocessing is not a Preprocessing"
     return "" if callable(getattr(encoder, "encode", None)) else "there is no method encode"

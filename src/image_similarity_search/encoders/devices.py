@@ -19,11 +19,11 @@ Device = Literal["auto", "cpu", "cuda", "openvino"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 
 _CUDA = "CUDAExecutionProvider"
-_NO_CUDA_BUILD = "the ONNX Runtime that is installed can't use CUDA"
+_NO_CUDA_BUILD = "the installed ONNX Runtime has no CUDA support"
 _REMEDY = (
-    "It needs an NVIDIA GPU with its driver, pip install 'image-similarity-search[gpu]' and then"
-    " pip install --force-reinstall --no-deps onnxruntime-gpu;"
-    " or say --device cpu (device='cpu')."
+    "It needs an NVIDIA GPU with its driver, pip install 'image-similarity-search[gpu]' and"
+    " then pip install --force-reinstall --no-deps onnxruntime-gpu; or use --device cpu"
+    " (device='cpu')."
 )
 
 _WARNING, _FATAL = 2, 4  # ONNX Runtime's levels of logging
@@ -72,7 +72,7 @@ def onnx_session(
         if session:
             return session, "cuda"
         if device == "cuda":
-            raise EncoderUnavailableError(name, f"there is no CUDA for it here: {problem}", _REMEDY)
+            raise EncoderUnavailableError(name, f"CUDA is not available: {problem}", _REMEDY)
         # who installed no build for CUDA expects none
         level = logging.DEBUG if problem == _NO_CUDA_BUILD else logging.WARNING
         _log.log(level, "CUDA can't be used (%s): %s runs on the processor", problem, name)

@@ -117,6 +117,6 @@ def _checked(path: str, expected: str | None, name: str, remedy: str) -> str:
             name,
             f"its weights in {path} are damaged: their SHA-256 is {found}, expected {expected}."
             " They were removed",
-            f"Try again, and they are fetched anew. {remedy}",
+            f"Try again to download them. {remedy}",
         )
     return found

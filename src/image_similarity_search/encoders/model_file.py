@@ -53,7 +53,7 @@ def encoder_of_file(path: str, spec: EncoderSpec, device: Device) -> OnnxEncoder
         raise EncoderUnavailableError(
             name,
             f"{path} can't be read ({reason_of(error)})",
-            "Say where it is now: --model FILE (encoder=FILE in Python).",
+            "Give its new location with --model FILE (encoder=FILE in Python).",
         ) from error
     described = _described(name, os.path.splitext(path)[0] + ".toml")
     return OnnxEncoder(
@@ -82,7 +82,7 @@ def text_tower_of_file(path: str) -> TextTower | None:
         return None
     for key, value in zip(("text", "tokenizer"), given, strict=True):
         if not isinstance(value, str) or not value:
-            raise ConfigError(f"{key} in {stem}.toml", value, "the name of a file beside it")
+            raise ConfigError(f"{key} in {stem}.toml", value, "the name of a file next to it")
     tokens = described.get("tokens", 77)
     if type(tokens) is not int or tokens < 2:
         raise ConfigError(f"tokens in {stem}.toml", tokens, "a whole number, at least 2")
@@ -97,21 +97,23 @@ def _described(name: str, path: str) -> dict[str, Any]:
             described = tomllib.load(file)
     except FileNotFoundError as error:
         raise EncoderUnavailableError(
-            name, f"{path} is missing, which says what it wants to see", f"Write it: {_EXAMPLE}."
+            name, f"{path} is missing, which describes its input", f"Write it: {_EXAMPLE}."
         ) from error
     except (OSError, ValueError) as error:
         raise EncoderUnavailableError(
-            name, f"{path} can't be read ({error})", f"Expected is: {_EXAMPLE}."
+            name, f"{path} can't be read ({error})", f"Expected: {_EXAMPLE}."
         ) from error
     for key in described:
         if key not in _NEEDED + _OPTIONAL:
-            raise ConfigError(f"{key} in {path}", described[key], f"no such key. {_EXAMPLE}")
+            raise ConfigError(
+                f"{key} in {path}", described[key], f"no such key; expected {_EXAMPLE}"
+            )
     name = described.get("name", name)
     if not isinstance(name, str) or not name:
         raise ConfigError(f"name in {path}", name, "a text")
     for key in _NEEDED:
         if key not in described:
-            raise ConfigError(f"{key} in {path}", None, f"a value for it. {_EXAMPLE}")
+            raise ConfigError(f"{key} in {path}", None, f"a value; expected {_EXAMPLE}")
     return described
 
 
@@ -123,7 +125,7 @@ def _preprocessing(described: dict[str, Any]) -> Preprocessing:
         values = described[key]
         numbers = isinstance(values, list) and all(type(v) in (int, float) for v in values)
         if not numbers or len(values) != 3:
-            raise ConfigError(key, values, "three numbers, for red, green and blue in 0..1")
+            raise ConfigError(key, values, "three numbers, for red, green and blue, from 0 to 1")
     mean, std = (tuple(map(number, described[key])) for key in ("mean", "std"))
     return Preprocessing(
         described["resize"],

@@ -146,7 +146,8 @@ class OnnxEncoder:
             runtime, crop = _RUNTIMES[self.device], self.preprocessing.crop
             raise EncoderOutputError(
                 self.name,
-                f"an error of {runtime} (does it take pictures of {crop} pixels?): {error}",
+                f"an error of {runtime} (does the model accept pictures of {crop} pixels?):"
+                f" {error}",
             ) from error
         return np.concatenate(outputs)
 
@@ -168,8 +169,8 @@ class OnnxEncoder:
         if output.ndim != 2:
             raise EncoderOutputError(
                 self.name,
-                f"shape {output.shape} with pooling {self.pooling!r}, expected (n, dim): choose"
-                " another output, or say pooling = 'mean' or 'cls'",
+                f"shape {output.shape} with pooling {self.pooling!r}, expected (n, dim):"
+                " choose another output, or set pooling = 'mean' or 'cls'",
             )
         return np.asarray(output, dtype=np.float32)
 
@@ -183,7 +184,7 @@ class OnnxEncoder:
         raise EncoderUnavailableError(
             self.name,
             f"it takes {shown}",
-            "Expected is one input of pixels, (n, 3, h, w) or (n, h, w, 3), of any n or of n = 1.",
+            "Expected: one input of pixels, (n, 3, h, w) or (n, h, w, 3), of any n or of n = 1.",
         )
 
     def _channels_first(self) -> bool:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 _REMEDY = (
-    "Install it: pip install 'image-similarity-search[openvino]'; or, for a new collection, leave"
-    " --device openvino (device='openvino') out."
+    "Install it: pip install 'image-similarity-search[openvino]'; or, for a new collection,"
+    " omit --device openvino (device='openvino')."
 )
 
 _PLAIN_WAY = "stem.plain"  # through the first convolution of the bundled model

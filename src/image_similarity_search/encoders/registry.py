@@ -23,8 +23,8 @@ from image_similarity_search.errors import (
 
 _TIMM = "timm:"
 _MODEL_TOO = (
-    "the model that they are of with it, such as --model resnet50 (EncoderSpec(model=) in Python);"
-    " an .onnx file of your own is a model by itself: --model FILE"
+    "the model that they belong to as well, such as --model resnet50 (EncoderSpec(model=)"
+    " in Python); your own .onnx file is a model: --model FILE"
 )
 _OTHERS = ("an .onnx file", "timm:NAME")
 
@@ -53,7 +53,7 @@ def create(encoder: str | EncoderSpec | None = None, device: Device = "auto") ->
     if model in ENCODERS:
         return _of_row(ENCODERS[model], spec, device)
     if spec.weights is not None:
-        raise ConfigError("weights", spec.weights, f"a model of the table with it, not {model}")
+        raise ConfigError("weights", spec.weights, f"a built-in model with it, not {model}")
     if model.startswith(_TIMM):
         from image_similarity_search.encoders.torch_module import timm_encoder
 
@@ -163,8 +163,8 @@ def create_text(encoder: str | EncoderSpec | None, dim: int) -> TextEncoder:
         able = ", ".join(row.name for row in ENCODERS.values() if row.text)
         raise EncoderUnavailableError(
             name,
-            "it has no text tower, so its pictures can't be searched by text",
-            f"Index them with a model that has one: {able}, or an .onnx file with its own.",
+            "it has no text encoder, so its pictures can't be searched by text",
+            f"Index them with a model that has one: {able}, or an .onnx file with a text encoder.",
         )
     model, tokenizer = (
         hub.fetched(file, name, _TEXT_REMEDY)[0] if isinstance(file, hub.HubFile) else file
@@ -173,7 +173,7 @@ def create_text(encoder: str | EncoderSpec | None, dim: int) -> TextEncoder:
     return TextEncoder(name, model, tokenizer, dim, tower.tokens)
 
 
-_TEXT_REMEDY = "Connect to the network once, then it is kept."
+_TEXT_REMEDY = "Connect to the internet once to download it."
 
 
 def _tower(spec: EncoderSpec) -> TextTower | None:
@@ -233,9 +233,11 @@ def _device_for(spec: EncoderSpec, device: Device) -> Device:
     if spec.runtime is None:
         return device
     if spec.runtime != "openvino":
-        raise ConfigError("runtime", spec.runtime, "openvino, or none for ONNX Runtime")
+        raise ConfigError("runtime", spec.runtime, "openvino, or nothing for ONNX Runtime")
     if device == "cuda":
-        raise ConfigError("device", device, "none, or openvino: what was made by OpenVINO needs it")
+        raise ConfigError(
+            "device", device, "nothing, or openvino: collections made with OpenVINO need it"
+        )
     return "openvino"
 
 
@@ -243,11 +245,11 @@ def _without_weights(row: EncoderRow, spec: EncoderSpec, device: Device) -> Enco
     from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 
     if device == "openvino":
-        raise ConfigError("device", device, f"another: {row.name} is no model that it can run")
+        raise ConfigError("device", device, f"another device: it can't run {row.name}")
     if spec.weights is not None:
-        raise ConfigError("weights", spec.weights, f"none: {row.name} has no weights")
+        raise ConfigError("weights", spec.weights, f"nothing: {row.name} has no weights")
     if spec.applied_to(row.preprocessing) != row.preprocessing:
-        raise ConfigError("crop", spec, f"nothing else than usual: {row.name} is made for it")
+        raise ConfigError("crop", spec, f"nothing other than the default: {row.name} needs it")
     return ColourTextureEncoder()
 
 
@@ -287,7 +289,7 @@ def _network(row: EncoderRow, path: str) -> tuple[bytes, str]:
         model, digest = resnet_model(ARCHITECTURES[str(row.architecture)], tensors)
     except ValueError as error:
         raise EncoderUnavailableError(
-            row.name, f"{path} has not its weights ({error})", _remedy(row)
+            row.name, f"{path} does not have its weights ({error})", _remedy(row)
         ) from error
     return model, f"{row.name};weights={digest[:16]}"
 
@@ -296,6 +298,6 @@ def _remedy(row: EncoderRow) -> str:
     kinds = "an ONNX, safetensors or torch .pth file" if row.architecture else "an ONNX file"
     where = f" such as {row.elsewhere}" if row.elsewhere else ""
     return (
-        "Connect to the network once, then it is kept; or give a local file, --weights FILE"
+        "Connect to the internet once to download it; or give a local file, --weights FILE"
         f" (EncoderSpec(weights=FILE) in Python), {kinds}{where}."
     )

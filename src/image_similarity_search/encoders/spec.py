@@ -63,5 +63,5 @@ class EncoderSpec:
         """
         values = json.loads(text)
         if not isinstance(values, dict):
-            raise ValueError(f"no spec of an encoder: {text}")
+            raise ValueError(f"not a spec of an encoder: {text}")
         return cls(**{key: values[key] for key in cls.__slots__ if key in values})

@@ -68,7 +68,7 @@ _ROWS = (
         dim=1280,
         preprocessing=Preprocessing(224, 224, "hamming-bicubic", fit="stretch"),
         licence="Apache-2.0",
-        summary="the same, which sees the whole picture: objects, scenes, and altered copies",
+        summary="default: sees the whole picture; objects, scenes, altered copies",
         weights=_LITE0,
         former=(Preprocessing(224, 224, "bicubic", fit="stretch"),),
         # of the file as it was before its first convolution was made quicker; on a processor what
@@ -83,7 +83,7 @@ _ROWS = (
         dim=1280,
         preprocessing=Preprocessing(),
         licence="Apache-2.0",
-        summary="EfficientNet-Lite0 trained on ImageNet, 8-bit: sees the middle of a picture",
+        summary="EfficientNet-Lite0 trained on ImageNet, 8-bit: sees the centre of a picture",
         weights=_LITE0,
         # of the file as it was before it had a second output; the first is the same, to the bit
         fingerprint="efficientnet-lite0;sha256=ba6d35254fe32a67",
@@ -94,14 +94,14 @@ _ROWS = (
         dim=1152,
         preprocessing=Preprocessing(64, 64, "box"),
         licence="Apache-2.0",
-        summary="no weights: where which colours and edges are",
+        summary="no network: layout of colours and edges",
     ),
     EncoderRow(
         name="resnet50",
         dim=2048,
         preprocessing=_IMAGENET,
         licence="BSD-3-Clause",
-        summary="ResNet-50 trained on ImageNet, torchvision's first weights: the usual recipe",
+        summary="ResNet-50 trained on ImageNet, torchvision V1 weights: the usual tutorial",
         weights=HubFile(
             "timm/resnet50.tv_in1k",
             "model.safetensors",
@@ -117,7 +117,7 @@ _ROWS = (
         dim=512,
         preprocessing=_IMAGENET,
         licence="BSD-3-Clause",
-        summary="ResNet-18 trained on ImageNet: the same recipe, more than twice as quick",
+        summary="ResNet-18 trained on ImageNet: like resnet50, more than twice as fast",
         weights=HubFile(
             "timm/resnet18.tv_in1k",
             "model.safetensors",
@@ -133,7 +133,7 @@ _ROWS = (
         dim=2048,
         preprocessing=_IMAGENET,
         licence="BSD-3-Clause",
-        summary="ResNet-101 trained on ImageNet: the same recipe, deeper and slower",
+        summary="ResNet-101 trained on ImageNet: like resnet50, deeper and slower",
         weights=HubFile("timm/resnet101.tv_in1k", "model.safetensors", 178_700_000),  # about
         architecture="resnet101",
         elsewhere="https://download.pytorch.org/models/resnet101-63fe2227.pth",
@@ -149,7 +149,7 @@ _ROWS = (
             (0.26862954, 0.26130258, 0.27577711),
         ),
         licence="MIT",
-        summary="CLIP ViT-B/32: what a picture is about more than how it looks; by text, too",
+        summary="CLIP ViT-B/32: meaning rather than appearance; supports text search",
         weights=HubFile(
             "Qdrant/clip-ViT-B-32-vision",
             "model.onnx",
@@ -179,7 +179,7 @@ _ROWS = (
         dim=384,
         preprocessing=Preprocessing(256, 224, "bicubic", IMAGENET_MEAN, IMAGENET_STD),
         licence="Apache-2.0",
-        summary="DINOv2 ViT-S/14: trained without labels, good at the same object or place",
+        summary="DINOv2 ViT-S/14: trained without labels; the same object or place",
         weights=HubFile(
             "Xenova/dinov2-small",
             "onnx/model.onnx",

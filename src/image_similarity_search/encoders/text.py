@@ -64,8 +64,8 @@ class TextEncoder:
         fits = "input_ids" in self._inputs and set(self._inputs) <= _INPUTS
         if not fits or any(item.type not in _TYPES for item in self._inputs.values()):
             shown = ", ".join(f"{item.name}: {item.type}" for item in self._inputs.values())
-            remedy = "Expected are input_ids and perhaps attention_mask, of int64 or int32."
-            raise EncoderUnavailableError(name, f"its text tower takes {shown}", remedy)
+            remedy = "Expected: input_ids and optionally attention_mask, of int64 or int32."
+            raise EncoderUnavailableError(name, f"its text encoder takes {shown}", remedy)
         names = [item.name for item in self._session.get_outputs()]
         self._output = _OUTPUT if _OUTPUT in names else names[0]
 
@@ -95,7 +95,7 @@ class TextEncoder:
             given = {name: feeds[name] for name in self._inputs}
             output = np.asarray(self._session.run([self._output], given)[0])
         except Exception as error:  # of the tokenizer and of ONNX Runtime: no public base class
-            problem = f"an error of its text tower: {type(error).__name__}: {error}"
+            problem = f"an error of its text encoder: {type(error).__name__}: {error}"
             raise EncoderOutputError(self.name, problem) from error
         if output.shape != (1, self.dim):
             problem = f"shape {output.shape} of a text, expected {(1, self.dim)}"
@@ -120,14 +120,14 @@ def _opened(name: str, path: str, tokens: int) -> Any:
     except ImportError as error:
         raise EncoderUnavailableError(
             name,
-            "to search by text takes the package tokenizers, which is not installed",
+            "searching by text needs the package tokenizers, which is not installed",
             "Install it: pip install 'image-similarity-search[text]'.",
         ) from error
     try:
         tokenizer = Tokenizer.from_file(path)
     except Exception as error:  # that is the class that it raises
-        problem = f"{path} is no tokenizer that can be read ({error})"
-        raise EncoderUnavailableError(name, problem, "Expected is a tokenizer.json.") from error
+        problem = f"{path} is not a readable tokenizer ({error})"
+        raise EncoderUnavailableError(name, problem, "Expected: a tokenizer.json.") from error
     tokenizer.enable_truncation(tokens)
     tokenizer.no_padding()
     return tokenizer

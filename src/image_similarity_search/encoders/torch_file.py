@@ -91,18 +91,18 @@ class _Reading:
     def storage(self, reference: Any) -> _Storage:
         """The storage that a pickle refers to."""
         if not (isinstance(reference, tuple) and len(reference) >= 5):
-            raise ValueError("it refers to something that is no tensor")
+            raise ValueError("it refers to something that is not a tensor")
         kind, storage_type, key, _, length = reference[:5]
         known = isinstance(storage_type, _StorageType) and isinstance(key, str)
         if kind != "storage" or not known or not isinstance(length, int) or length < 0:
-            raise ValueError("it refers to something that is no tensor")
+            raise ValueError("it refers to something that is not a tensor")
         if len(reference) > 5 and reference[5] is not None:
             raise ValueError("a storage is a part of another")
         if key not in self.storages:
             dtype = np.dtype(_DTYPES[storage_type.name])
             self.room -= length * dtype.itemsize
             if self.room < 0:
-                raise ValueError("it tells of more numbers than it has: it is damaged")
+                raise ValueError("it has fewer numbers than it declares: it is damaged")
             values = self.load(key, dtype, length) if self.load else None
             self.storages[key] = _Storage(dtype, length, values)
         return self.storages[key]
@@ -122,7 +122,7 @@ def read_torch_file(path: str) -> dict[str, NDArray[Any]]:
         raise
     except Exception as error:  # of zipfile, which raises many kinds
         raise ValueError(
-            f"no file of torch, or damaged ({type(error).__name__}: {error})"
+            f"not a torch file, or damaged ({type(error).__name__}: {error})"
         ) from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
@@ -141,10 +141,10 @@ def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
 def _rebuilt_tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _View:
     sides = isinstance(shape, tuple) and isinstance(strides, tuple)
     if not (isinstance(storage, _Storage) and sides and len(shape) == len(strides) <= _AXES):
-        raise ValueError("a tensor makes no sense")
+        raise ValueError("a tensor is invalid")
     for value in (offset, *shape, *strides):
         if not (isinstance(value, int) and 0 <= value < 1 << 62):
-            raise ValueError("a tensor makes no sense")
+            raise ValueError("a tensor is invalid")
     return _View(storage, offset, shape, strides)
 
 
@@ -165,7 +165,7 @@ def _from_zip(file: IO[bytes]) -> Any:
     with zipfile.ZipFile(file) as archive:
         names = [item for item in archive.namelist() if item.endswith("/data.pkl")]
         if len(names) != 1:
-            raise ValueError(f"no file of torch: {len(names)} of its parts are called data.pkl")
+            raise ValueError(f"not a torch file: {len(names)} of its parts are called data.pkl")
         folder = names[0].removesuffix("data.pkl")
         order = folder + "byteorder"
         if order in archive.namelist() and _stored(archive, order, 16) != b"little":
@@ -200,7 +200,7 @@ def _from_stream(file: IO[bytes]) -> Any:
     except ValueError:
         known = False
     if not known:
-        raise ValueError("no file of torch, or one that ends early")
+        raise ValueError("not a torch file, or a truncated one")
     system = reading.pickled(file)
     if not (isinstance(system, dict) and system.get("little_endian") is True):
         raise ValueError("its numbers are big-endian")
@@ -209,7 +209,7 @@ def _from_stream(file: IO[bytes]) -> Any:
     for key in keys if isinstance(keys, list) else ():
         storage = reading.storages.get(key) if isinstance(key, str) else None
         if storage is None:
-            raise ValueError("it has numbers of no tensor: it is damaged")
+            raise ValueError("it has numbers without a tensor: it is damaged")
         size = storage.length * storage.dtype.itemsize
         if file.read(8) != struct.pack("<q", storage.length) or len(data := file.read(size)) < size:
             raise ValueError("it ends early")

@@ -124,15 +124,15 @@ def timm_encoder(name: str, spec: EncoderSpec, device: Device) -> TorchEncoder:
         known = timm.get_pretrained_cfg(name)
         if known is not None and known.hf_hub_id:
             weights = HubFile(known.hf_hub_id, "model.safetensors", 0)
-            require_answer(weights, shown, "Connect to the network once, then they are kept.")
+            require_answer(weights, shown, "Connect to the internet once to download them.")
         module = timm.create_model(name, pretrained=True, num_classes=0)
         config = timm.data.resolve_model_data_config(module)
     except EncoderUnavailableError:
         raise
     except Exception as error:  # of timm, of the hub's client, of torch
-        problem = f"timm can't make it: {str(error).rstrip('.')}"
+        problem = f"timm can't create it: {str(error).rstrip('.')}"
         raise EncoderUnavailableError(
-            shown, problem, "timm.list_models(pretrained=True) has the names."
+            shown, problem, "timm.list_models(pretrained=True) lists the names."
         ) from error
     preprocessing = spec.applied_to(preprocessing_of(config))
     return TorchEncoder(module, preprocessing, name=shown, spec=spec, device=device)
@@ -165,7 +165,7 @@ def _chosen_device(name: str, device: Device) -> Literal["cpu", "cuda"]:
         raise EncoderUnavailableError(
             name,
             "CUDA can't be used: torch finds no GPU, or was built without CUDA",
-            "Say --device cpu (device='cpu').",
+            "Use --device cpu (device='cpu').",
         )
     return "cuda"
 

@@ -38,7 +38,7 @@ def read_weights(name: str, path: str) -> dict[str, NDArray[Any]]:
             name, f"its weights can't be read from {path}: {reason}", f"Give {_KINDS}."
         ) from error
     raise EncoderUnavailableError(
-        name, f"its weights are no file of a known kind: {path}", f"Give {_KINDS}."
+        name, f"its weights are not in a known file format: {path}", f"Give {_KINDS}."
     )
 
 
@@ -52,7 +52,7 @@ def _from_safetensors(path: str) -> dict[str, NDArray[Any]]:
         ):  # open says what is wrong
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, TypeError) as error:  # TypeError: a type that NumPy has not
-        raise ValueError(f"no safetensors file, or damaged ({error})") from error
+        raise ValueError(f"not a safetensors file, or damaged ({error})") from error
 
 
 def _check_promised_hash(path: str) -> None:
@@ -63,6 +63,6 @@ def _check_promised_hash(path: str) -> None:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not digest.startswith(promised[1]):
         raise ValueError(
-            f"its SHA-256 begins with {digest[: len(promised[1])]}, not as its name says:"
-            " it is damaged, or was renamed"
+            f"its SHA-256 begins with {digest[: len(promised[1])]}, unlike its name says: it"
+            " is damaged or was renamed"
         )

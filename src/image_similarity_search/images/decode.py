@@ -146,7 +146,7 @@ def decode(
     _check_limits(min_side, max_pixels)
     picture_format = format_of(data[:SNIFF_BYTES])
     if picture_format is None:
-        reason = "not a picture in a format that is read here" if data else "the file is empty"
+        reason = "not a supported image format" if data else "the file is empty"
         raise ImageUnreadableError(name, reason)
     try:
         return _decode_as(picture_format, data, name, min_side, max_pixels)
@@ -154,7 +154,7 @@ def decode(
         raise
     except Exception as error:  # the codecs raise anything
         if not isinstance(error, MemoryError) and holds_raw(picture_format, data):
-            reason = "a RAW file in which no picture can be read: RAW data is not developed here"
+            reason = "a RAW file without a readable preview: RAW data itself is not decoded"
         else:
             reason = _reason(error, picture_format.name)
         raise ImageUnreadableError(name, reason) from error
@@ -277,11 +277,11 @@ def _reason(error: Exception, format_name: str) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"damaged {format_name} file: it holds a picture of far too many pixels"
+        return f"damaged {format_name} file: its picture has far too many pixels"
     message = (str(error).strip() or type(error).__name__).splitlines()[0]
     if isinstance(error, EOFError | IndexError | struct.error) or _ENDS_EARLY.search(message):
         return f"truncated {format_name} file"
     if message == "not identified by this driver":
-        message = "its header makes no sense"
+        message = "its header is invalid"
     message = re.sub(r"\s*<[^>]* at 0x[^>]*>", "", message)
     return f"damaged {format_name} file: {message[:_REASON_LENGTH]}"

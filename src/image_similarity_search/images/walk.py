@@ -258,21 +258,25 @@ class _Walk:
         if stat.S_ISDIR(status.st_mode):
             return self._linked_folder(entry.name, _Folder(path, real), by_itself)
         if not stat.S_ISREG(status.st_mode):
-            return PassedOver(entry.name, "a link to what is no file")
+            return PassedOver(entry.name, "a link to something that is not a file")
         name = os.path.basename(real)
         if (
             by_itself is not None
             and self._rules.includes(name, by_itself)
             and self._is_picture(name, real)
         ):
-            return PassedOver(entry.name, f"a link to {by_itself}, which counts itself", by_itself)
+            return PassedOver(
+                entry.name, f"a link to {by_itself}, which is indexed itself", by_itself
+            )
         return status
 
     def _linked_folder(
         self, name: str, linked: _Folder, by_itself: str | None
     ) -> _Folder | PassedOver:
         if by_itself is not None:
-            return PassedOver(name, f"a link to the folder {by_itself or '.'}, which counts itself")
+            return PassedOver(
+                name, f"a link to the folder {by_itself or '.'}, which is indexed itself"
+            )
         if not self._follow:
             return PassedOver(name, "a link to a folder, and these are not followed")
         if not self._rules.enters(linked.real):

@@ -37,12 +37,12 @@ def file_system(scheme: str) -> Any:
     except ImportError as error:
         raise SourceUnavailableError(
             f"{scheme}://",
-            f"it is read by the package {package}, which is not installed:"
-            f" pip install 'image-similarity-search[{extra}]'",
+            f"reading it needs the package {package}, which is not installed: pip install"
+            f" 'image-similarity-search[{extra}]'",
         ) from error
     except Exception as error:  # each package has its own; its text may hold a secret
         raise SourceUnavailableError(
-            f"{scheme}://", f"{package} can't be used as it is set up ({type(error).__name__})"
+            f"{scheme}://", f"{package} is not configured correctly ({type(error).__name__})"
         ) from None
 
 

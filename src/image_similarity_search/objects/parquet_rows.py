@@ -37,8 +37,8 @@ _LONGEST_NAME = 120  # characters of a name behind the number
 
 _PACKAGE = "pip install 'image-similarity-search[parquet]'"
 _COLUMNS = (
-    "none of its columns has the bytes of pictures; the files whose paths it has are added by"
-    " 'iss add --files-from'"
+    "none of its columns has the bytes of pictures; to add files by their paths use 'iss"
+    " add --files-from'"
 )
 
 
@@ -109,7 +109,7 @@ class _File:
         try:
             from pyarrow import parquet
         except ImportError:
-            reason = f"Parquet is read by pyarrow, which is not installed: {_PACKAGE}"
+            reason = f"reading Parquet needs pyarrow, which is not installed: {_PACKAGE}"
             raise SourceUnavailableError(self._address, reason) from None
         try:
             self._file = parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
@@ -234,7 +234,9 @@ def _row(address: str) -> _Row:
     file, _, name = address.rpartition("/")
     number = name.partition("-")[0]
     if not file.endswith(SUFFIX) or not number.isdecimal():
-        raise ImageNotFoundError(address, "no row of a Parquet file; 'iss index' takes all")
+        raise ImageNotFoundError(
+            address, "not a row of a Parquet file; 'iss index' indexes all rows"
+        )
     row = _kept.row(file_of(file), int(number))
     if row is None:
         raise ImageNotFoundError(address, "the file has no such row")
@@ -303,5 +305,5 @@ def _problem(file: str, error: Exception) -> SourceUnavailableError:
     if isinstance(error, OSError) and error.strerror:
         return SourceUnavailableError(file, f"can't be read: {reason_of(error)}")
     if type(error).__name__ in ("ArrowInvalid", "OSError"):
-        return SourceUnavailableError(file, "a damaged Parquet file, or none at all")
+        return SourceUnavailableError(file, "not a Parquet file, or a damaged one")
     return SourceUnavailableError(file, f"can't be read as Parquet ({type(error).__name__})")

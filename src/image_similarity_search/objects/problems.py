@@ -41,7 +41,7 @@ def problem_of(address: str, error: BaseException) -> ImageError:
     if code in _ACCESS:
         return SourceUnavailableError(address, f"access is refused ({code})")
     if code == _ARCHIVED:
-        return ImageUnreadableError(address, "archived: it has to be restored before it is read")
+        return ImageUnreadableError(address, "archived: restore it before indexing")
     if code == "NoSuchBucket":
         return SourceUnavailableError(address, "there is no such bucket")
     if isinstance(error, FileNotFoundError):

@@ -39,11 +39,11 @@ from image_similarity_search.service.service import Service
 from image_similarity_search.service.settings import Settings
 from image_similarity_search.service.supervising import end_with_parent
 
-_ABOUT = """Find pictures that look like a picture.
+_ABOUT = """Find the pictures that look like a given one.
 
-Images are reached by their ids, and only inside the folders that were indexed. No path of the
-machine is ever told: an image has the name of its root, and a path within it. Errors are problem
-details (RFC 9457). Where API keys are on, send one as `Authorization: Bearer KEY`.
+Images are addressed by their ids, and only files inside indexed folders are served. Absolute paths
+are never disclosed: an image has the name of its root, and a path within it. Errors are problem
+details (RFC 9457). If API keys are required, send one as `Authorization: Bearer KEY`.
 """
 
 
@@ -73,6 +73,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # search_by_image, list_jobs ...
         lifespan=service.running,
     )
     app.state.service = service
@@ -87,7 +88,7 @@ def create_app(settings: Settings, metrics: Metrics) -> FastAPI:
 
 
 def _document(app: FastAPI, *, keys: bool) -> dict[str, Any]:
-    """The OpenAPI document, with shapes that FastAPI does not see, or not as they are."""
+    """The OpenAPI document, with schemas and summaries that FastAPI does not derive."""
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(
@@ -108,6 +109,7 @@ def _document(app: FastAPI, *, keys: bool) -> dict[str, Any]:
                 operation["security"] = []
     for path in document["paths"].values():
         for operation in path.values():
+            operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
             for status, answer in operation["responses"].items():
                 if int(status) >= 400:
                     answer["content"].pop("application/json", None)

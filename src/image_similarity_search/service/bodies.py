@@ -13,9 +13,9 @@ from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.settings import Limits
 
-TOO_LARGE = Kind(413, "body-too-large", "The request is too large")
-_TOO_SLOW = Kind(408, "body-too-slow", "The request took too long to arrive")
-_NO_ROOM = Kind(503, "busy", "The service is busy", 2)
+TOO_LARGE = Kind(413, "body-too-large", "Request too large")
+_TOO_SLOW = Kind(408, "body-too-slow", "Request timeout")
+_NO_ROOM = Kind(503, "busy", "Service busy", 2)
 
 JSON_BYTES = 256 * 1024
 """What JSON may take, and all else that is no picture: it is read at once."""
@@ -71,7 +71,7 @@ class Bodies:
             return _Room(most, beside=OVERHEAD)
         if kind in _RAW or kind.startswith("image/"):
             return _Room(most)
-        return _Room(min(JSON_BYTES, most), remedy=f" of this type; a picture is sent {AS_PICTURE}")
+        return _Room(min(JSON_BYTES, most), remedy=f" of this type; send a picture {AS_PICTURE}")
 
     def take(self, size: int) -> None:
         """Hold so many bytes more.

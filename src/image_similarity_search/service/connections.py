@@ -19,8 +19,8 @@ COUNT = "iss.connections"
 
 _NO_REQUEST = Kind(400, *problems.TITLES[400])
 _EXPECTED = (
-    "what came is no HTTP/1.1 request: a path is written in ASCII, all else in it as %C3%BC is;"
-    " heads have at most 64 KiB"
+    "not a valid HTTP/1.1 request: percent-encode non-ASCII characters of the path, such as"
+    " %C3%BC; headers have at most 64 KiB"
 )
 
 

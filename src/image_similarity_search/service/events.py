@@ -12,7 +12,7 @@ from image_similarity_search.service.schemas import Job
 
 _LOOK_SECONDS = 0.25
 _COMMENT_SECONDS = 15.0  # so that nothing between takes the stream for dead
-_BUSY = Kind(503, "busy", "The service is busy", 5)
+_BUSY = Kind(503, "busy", "Service busy", 5)
 
 
 class Streams:

@@ -32,7 +32,7 @@ def faults(request: Request, found: Sequence[Any]) -> list[dict[str, str]]:
             break
         place = tuple(fault["loc"][:2])
         if fault["type"] == UNKNOWN:
-            told.setdefault(_cut(".".join(place)), f"there is no such parameter; {fault['msg']}")
+            told.setdefault(_cut(".".join(place)), f"unknown parameter; {fault['msg']}")
         elif place in parameters:
             told.setdefault(".".join(place), _parameter_fault(fault, parameters[place]))
         else:
@@ -43,7 +43,7 @@ def faults(request: Request, found: Sequence[Any]) -> list[dict[str, str]]:
 
 def _parameter_fault(fault: Any, schema: _Schema) -> str:
     if fault["type"] == "missing":
-        return f"it is missing; expected {expected(schema)}"
+        return f"missing; expected {expected(schema)}"
     return f"{_cut(repr(fault['input']))} is not allowed; expected {expected(schema)}"
 
 
@@ -56,13 +56,13 @@ def _json_fault(fault: Any, whole: _Schema) -> tuple[str, str]:
         case "json_invalid":
             at = f", at character {steps[0] + 1:,}" if steps else ""
             error = f"{fault['ctx']['error']}{at}"
-            return "body", f"it is no JSON ({error}); expected {expected(whole)}"
+            return "body", f"not valid JSON ({error}); expected {expected(whole)}"
         case "extra_forbidden":
-            return f"{where}.{_cut(str(steps[-1]))}", f"there is no such field; {_fields(schema)}"
+            return f"{where}.{_cut(str(steps[-1]))}", f"unknown field; {_fields(schema)}"
         case "missing":
-            return where, f"it is missing; expected {expected(schema)}"
+            return where, f"missing; expected {expected(schema)}"
         case "too_many_fields":
-            return where, f"these are too many fields; {_fields(schema)}"
+            return where, f"too many fields; {_fields(schema)}"
     value = "this value" if schema.get("writeOnly") else _shown(fault["input"])
     return where, f"{value} is not allowed; expected {expected(schema)}"
 

@@ -98,7 +98,7 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
             file = originals.opened(path, _OBJECT_SECONDS) if stored else _opened(root, real)
     except OSError as error:
         if isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise ImageNotFoundError(path, "its file is not there") from None
+            raise ImageNotFoundError(path, "its file does not exist") from None
         raise ImageUnreadableError(path, "its file can't be read") from error
     try:
         status = os.fstat(file.fileno())
@@ -106,7 +106,7 @@ def open_inside(path: str, roots: Roots) -> OpenFile:
         head = file.read(SNIFF_BYTES)
         picture_format = format_of(head)
         if picture_format is None:
-            raise ImageUnreadableError(path, "its file is no picture")
+            raise ImageUnreadableError(path, "its file is not a picture")
         file.seek(0)
     except BaseException:
         file.close()
@@ -198,7 +198,7 @@ def check_name(path: str) -> None:
         ImageUnreadableError: it does.
     """
     if not is_picture_name(os.path.basename(path)):
-        raise ImageUnreadableError(path, "the name of a picture file ends with .jpg, .png …")
+        raise ImageUnreadableError(path, "the name of a picture file, which ends in .jpg, .png …")
 
 
 @contextmanager
@@ -215,12 +215,12 @@ def new_file(root: str, target: str, data: bytes) -> Iterator[None]:
         CollectionUnwritableError: the drive is full, read-only, or out of order.
     """
     if is_address(target):
-        raise ConfigError("root", target, "a folder of this machine: no object is written")
+        raise ConfigError("root", target, "a folder on this computer: objects are never written")
     folder = os.path.dirname(target)
     if os.path.realpath(folder) != folder:
         raise ImageUnreadableError(target, "a part of its path is a link")
     if not os.path.isdir(root):
-        raise FolderNotFoundError(root, "this folder is not there now")
+        raise FolderNotFoundError(root, "this folder does not exist now")
     made = _lacking(folder)
     try:
         _write(target, data)
@@ -277,10 +277,12 @@ def _unwritten(target: str, error: OSError) -> ImageSearchError:
     """Why a file can't be written: its path is at fault, or the drive."""
     reason = reason_of(error)
     if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
-        return ConfigError("path", target, f"a name that the drive takes ({reason})")
+        return ConfigError("path", target, f"a name that the file system accepts ({reason})")
     if error.errno in (errno.ENOTDIR, errno.ELOOP):
         return ImageUnreadableError(target, f"it can't be written: {reason}")
-    return CollectionUnwritableError(os.path.dirname(target), reason, "make room or change rights")
+    return CollectionUnwritableError(
+        os.path.dirname(target), reason, "free disk space or change its permissions"
+    )
 
 
 def _appear(aside: str, target: str) -> None:

@@ -25,10 +25,10 @@ from image_similarity_search.service.wrong_keys import RATE, WrongKeyLimit
 
 _log = logging.getLogger(__name__)
 
-_HOST = Kind(421, "host", "The service is not called by this name")
-_ORIGIN = Kind(403, "origin", "Pages of other sites may not ask for this")
-_KEY = Kind(401, "key", "An API key is needed")
-_BUSY = Kind(503, "busy", "The service is busy", 2)
+_HOST = Kind(421, "host", "Host name not accepted")
+_ORIGIN = Kind(403, "origin", "Cross-site request refused")
+_KEY = Kind(401, "key", "API key required")
+_BUSY = Kind(503, "busy", "Service busy", 2)
 _GONE = 499  # nobody waits for an answer: what proxies count such requests as
 
 MOST_CONNECTIONS = 1_000
@@ -97,9 +97,9 @@ class Gate:
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         if scope.get(COUNT, 0) > MOST_CONNECTIONS:
-            raise Refusal(_BUSY, "there are too many connections", {"Connection": "close"})
+            raise Refusal(_BUSY, "too many connections", {"Connection": "close"})
         if self._origins.refused_host(headers.get("host", "")):
-            raise Refusal(_HOST, "allow the name with --allow-host")
+            raise Refusal(_HOST, "allow the host name with --allow-host")
         if self._origins.refused_origin(scope["method"], headers):
             raise Refusal(_ORIGIN, "the request comes from a page of another site")
         client = scope["client"][0] if scope.get("client") else "unknown"
@@ -127,5 +127,5 @@ class Gate:
     def _slow_down(self, client: str) -> None:
         seconds = self._rates.take(client)
         if seconds:
-            self._told.warning("too many requests of %r: some are refused", client)
+            self._told.warning("too many requests from %r: refusing some", client)
             raise Refusal(RATE, f"try again in {seconds} s", {"Retry-After": str(seconds)})

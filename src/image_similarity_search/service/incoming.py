@@ -20,7 +20,7 @@ from image_similarity_search.types import Region
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-_MEDIA = Kind(415, "media-type", "A body of this type is not understood")
+_MEDIA = Kind(415, "media-type", "Unsupported media type")
 
 _TAKEN = (
     "send a picture's bytes as image/* or application/octet-stream, a form, or JSON; pictures are "

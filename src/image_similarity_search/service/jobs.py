@@ -26,11 +26,11 @@ from image_similarity_search.service.schemas import Job, JobKind, Problem
 _KEPT = 100
 _CLAIM_TRIES, _CLAIM_SECONDS = 25, 0.02
 _ID = re.compile(r"[0-9a-f]{16}")
-_NOT_FOUND = Kind(404, "job-not-found", "There is no such job")
-_RUNNING = Kind(409, "job-running", "A job of this kind runs for the collection already")
+_NOT_FOUND = Kind(404, "job-not-found", "Job not found")
+_RUNNING = Kind(409, "job-running", "A job of this kind is already running for the collection")
 _NO_GROUPS = Kind(404, "no-groups", "The job has no groups of duplicates")
-_LOST = Kind(500, "job-lost", "The process of the job is gone")
-_UNWRITABLE = Kind(507, "unwritable", "The state of the job can't be written")
+_LOST = Kind(500, "job-lost", "The process of the job has ended")
+_UNWRITABLE = Kind(507, "unwritable", "The state of the job can't be saved")
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Jobs:
                 claim.release()
                 raise
         except OSError as error:
-            raise Refusal(_UNWRITABLE, "nothing was begun") from error
+            raise Refusal(_UNWRITABLE, "nothing was started") from error
         return job
 
     def groups(self, id_: str) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ class Jobs:
         if job is None and _ID.fullmatch(id_):
             job = self._read(id_)
         if job is None:
-            raise Refusal(_NOT_FOUND, "GET /v1/jobs lists those that there are")
+            raise Refusal(_NOT_FOUND, "GET /v1/jobs lists all jobs")
         return job
 
     def all(self) -> list[Job]:
@@ -140,7 +140,7 @@ class Jobs:
                 with open(self._path(id_, ".stop"), "w", encoding="utf-8"):
                     pass
             except OSError as error:
-                raise Refusal(_UNWRITABLE, "it goes on") from error
+                raise Refusal(_UNWRITABLE, "it is continued") from error
         return job
 
     def close(self) -> None:
@@ -203,8 +203,8 @@ class Jobs:
             try:
                 self._put(self._path(job.id, ".groups"), groups)
             except OSError:
-                _log.exception("job %s: its groups can't be written", job.id)
-                end = {"state": "failed", "error": problem(_UNWRITABLE, "nor what it found")}
+                _log.exception("job %s: its groups can't be saved", job.id)
+                end = {"state": "failed", "error": problem(_UNWRITABLE, "nor its result")}
         fields = job.model_dump() | end | {"finished": datetime.now(UTC), "phase": None}
         return Job.model_validate(fields)
 
@@ -290,7 +290,7 @@ def _claimed(job: Job) -> str:
 
 
 def _lost() -> Problem:
-    return Problem.model_validate(problem(_LOST, "start it again: what it did is kept"))
+    return Problem.model_validate(problem(_LOST, "start it again: finished work is kept"))
 
 
 def _is_alive(pid: int) -> bool:

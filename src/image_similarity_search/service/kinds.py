@@ -27,37 +27,39 @@ class Kind:
 
 # the first class that fits counts
 KINDS: dict[type[ImageSearchError], Kind] = {
-    errors.ImageNotFoundError: Kind(404, "image-not-found", "There is no such image"),
-    errors.FolderNotFoundError: Kind(404, "folder-not-found", "There is no such folder"),
+    errors.ImageNotFoundError: Kind(404, "image-not-found", "Image not found"),
+    errors.FolderNotFoundError: Kind(404, "folder-not-found", "Folder not found"),
     errors.ImageTooLargeError: Kind(413, "image-too-large", "The picture has too many pixels"),
-    errors.ImageTooSlowError: Kind(422, "image-too-slow", "The picture takes too long to decode"),
-    errors.SourceUnavailableError: Kind(503, "no-source", "Where it lies can't be reached", 60),
-    ImageError: Kind(422, "image-unreadable", "This is no picture that can be read"),
-    errors.EncoderNotHereError: Kind(
-        422, "no-encoder", "Nothing here encodes pictures for this collection"
+    errors.ImageTooSlowError: Kind(422, "image-too-slow", "Decoding the picture took too long"),
+    errors.SourceUnavailableError: Kind(
+        503, "no-source", "The picture's storage can't be reached", 60
     ),
+    ImageError: Kind(422, "image-unreadable", "Not a readable picture"),
+    errors.EncoderNotHereError: Kind(422, "no-encoder", "No encoder for this collection"),
     errors.EncoderUnavailableError: Kind(503, "encoder-unavailable", "The model can't be used", 60),
     errors.EncoderError: Kind(500, "encoder", "The model failed"),
     errors.CollectionLockedError: Kind(423, "locked", "The collection is being changed", 5),
-    errors.CollectionUnwritableError: Kind(507, "unwritable", "The collection can't be changed"),
-    errors.CollectionNotFoundError: Kind(503, "collection-gone", "The collection is gone", 60),
+    errors.CollectionUnwritableError: Kind(507, "unwritable", "The collection is not writable"),
+    errors.CollectionNotFoundError: Kind(
+        503, "collection-gone", "The collection no longer exists", 60
+    ),
     errors.CollectionUnavailableError: Kind(
         503, "no-catalog", "The collection can't be reached", 60
     ),
     errors.CollectionCorruptError: Kind(500, "corrupt", "The collection is damaged"),
-    errors.CollectionError: Kind(500, "collection", "The collection can't be used as asked"),
+    errors.CollectionError: Kind(500, "collection", "The collection does not allow this"),
     errors.StoreUnavailableError: Kind(503, "no-store", "The engine can't be reached", 60),
-    errors.StoreError: Kind(500, "store", "The index of embeddings can't be used"),
-    errors.WorkerUnavailableError: Kind(503, "no-worker", "No picture can be decoded now", 5),
+    errors.StoreError: Kind(500, "store", "The search index can't be used"),
+    errors.WorkerUnavailableError: Kind(503, "no-worker", "Pictures can't be decoded now", 5),
     errors.ClusterUnavailableError: Kind(503, "no-cluster", "The cluster can't be used", 60),
-    ConfigError: Kind(422, "invalid", "The request has a value that is not allowed"),
-    ImageSearchError: Kind(500, "failed", "That failed"),
+    ConfigError: Kind(422, "invalid", "Invalid value"),
+    ImageSearchError: Kind(500, "failed", "The request failed"),
 }
 
-INTERNAL = Kind(500, "internal", "That failed")
+INTERNAL = Kind(500, "internal", "The request failed")
 """What no error of ours is to a client."""
 
-LOGGED = "The service's log says why."
+LOGGED = "See the log of the service."
 
 
 def kind_of(error: ImageSearchError) -> Kind:

@@ -53,48 +53,48 @@ class Metrics:
             values.ValueClass = values.MutexValue
         self._requests = Counter(
             "iss_http_requests",
-            "Requests answered.",
+            "Number of requests answered.",
             ["method", "route", "status"],
             registry=self._registry,
         )
         self._seconds = Histogram(
             "iss_http_request_seconds",
-            "From the head of a request to the end of its answer.",
+            "Seconds from the request's headers to the end of the response.",
             ["route"],
             buckets=_BUCKETS,
             registry=self._registry,
         )
         self._images = Gauge(
             "iss_images",
-            "Images that can be found.",
+            "Number of indexed images.",
             ["collection"],
             registry=self._registry,
             multiprocess_mode="mostrecent",
         )
         self._available = Gauge(
             "iss_collection_available",
-            "Whether a collection can be used: 1, or 0.",
+            "Whether the collection can be used: 1 or 0.",
             ["collection"],
             registry=self._registry,
             multiprocess_mode="mostrecent",
         )
         self._jobs = Gauge(
             "iss_jobs",
-            "The last jobs, by how they are.",
+            "Number of recent jobs by state.",
             ["collection", "kind", "state"],
             registry=self._registry,
             multiprocess_mode="mostrecent",
         )
         self._synced = Gauge(
             "iss_synced_timestamp_seconds",
-            "When the last sync ended that was done; 0 where none is known.",
+            "Time the last successful sync ended (Unix time); 0 if there was none.",
             ["collection"],
             registry=self._registry,
             multiprocess_mode="mostrecent",
         )
         self._waiting = Gauge(
             "iss_requests_at_work",
-            "Requests at work, or waiting for it.",
+            "Number of requests in progress or waiting.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )
@@ -163,7 +163,7 @@ def _has_room(folder: str, size: int) -> bool:
                 made.append(path)
                 file.write(bytes(size))
     except OSError as error:
-        _log.warning("what this process measures is told by itself alone: %s", error)
+        _log.warning("the metrics of this process are not shared with the others: %s", error)
         for path in made:
             with suppress(OSError):
                 os.remove(path)

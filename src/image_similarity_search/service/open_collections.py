@@ -30,8 +30,8 @@ OPEN_SECONDS = 5.0
 _LOOK_SECONDS = 2.0  # in which that says whether it is there
 _GONE, _NO_CATALOG = KINDS[CollectionNotFoundError], KINDS[CollectionUnavailableError]
 _OPENING = Kind(503, "collection-opening", "The collection is being opened", 5)
-_UNTIL_OPEN = "that takes long, or what it is kept on does not answer"
-_UNTIL_ANSWERED = "what it is kept on does not answer: it is used again when that does"
+_UNTIL_OPEN = "opening it takes long, or its storage does not answer"
+_UNTIL_ANSWERED = "its storage does not answer; it is used again when that does"
 
 _T = TypeVar("_T")
 
@@ -81,8 +81,8 @@ class OpenCollections:
             ImageSearchError: another one is there now, which can't be opened.
         """
         if name not in self._places:
-            kind = Kind(404, "collection-not-found", "There is no such collection")
-            raise Refusal(kind, "GET /v1/collections lists those that there are")
+            kind = Kind(404, "collection-not-found", "Collection not found")
+            raise Refusal(kind, "GET /v1/collections lists all collections")
         async with self._places[name].used() as served:
             yield served
 
@@ -141,14 +141,14 @@ class _Place:
             self._disk.submit(_reach, self._folder).result(OPEN_SECONDS)
             self._served, self._gone = self._opened(), False
         except CollectionNotFoundError:
-            _log.warning("%s is not there: it is opened when it is", self._folder)
+            _log.warning("%s does not exist: it will be opened when it appears", self._folder)
         except TimeoutError:
             self._coming = self._disk.submit(self._opened)
             self._note_late(_UNTIL_OPEN)
         except ImageSearchError as error:
             if isinstance(error, CollectionUnavailableError):
                 self._away = _NO_CATALOG
-            _log.warning("%s (it is opened when it can be)", error)
+            _log.warning("%s (it will be opened when possible)", error)
 
     async def _still_open(self) -> Served | None:
         # once it was gone it is opened anew, even if it looks the same: its disk may be another
@@ -157,7 +157,7 @@ class _Place:
             return None
         if not await self._is_there(served) and served is self._served:
             self._gone = True
-            _log.warning("%s is gone, or another is there: it is opened anew", self._folder)
+            _log.warning("%s was removed or replaced: reopening it", self._folder)
         return None if self._gone else self._served
 
     async def _is_there(self, served: Served) -> bool:
@@ -194,7 +194,7 @@ class _Place:
         try:
             opened = await self._in_time(coming, seconds, Refusal(late, _UNTIL_OPEN))
         except CollectionNotFoundError:
-            detail = "its index folder is not there; it is opened when that is back"
+            detail = "its index folder is missing; it will be opened when that is back"
             raise Refusal(_GONE, detail) from None
         if coming is self._coming:  # nobody heard of it before
             before, self._served = self._served, opened

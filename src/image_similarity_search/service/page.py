@@ -42,7 +42,7 @@ def add_page(app: FastAPI) -> None:
     @app.get("/static/{name:path}", include_in_schema=False)
     async def static(request: Request, name: str) -> Response:
         if name not in files:
-            raise HTTPException(404, "the page has no such file")
+            raise HTTPException(404, "no such file")
         return _answer(request, files[name])
 
 

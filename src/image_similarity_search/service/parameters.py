@@ -23,7 +23,9 @@ async def only_known(request: Request) -> None:
     known = _names(request)
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
-        which = f"there are {', '.join(sorted(known))}" if known else "none is taken here"
+        which = (
+            f"known are {', '.join(sorted(known))}" if known else ("this path takes no parameters")
+        )
         raise RequestValidationError(
             [{"type": UNKNOWN, "loc": ("query", name), "msg": which} for name in unknown]
         )

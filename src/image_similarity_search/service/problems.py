@@ -31,9 +31,9 @@ _log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 TITLES = {
-    400: ("bad-request", "The request can't be understood"),
-    404: ("not-found", "There is nothing here"),
-    405: ("method", "This can't be done here"),
+    400: ("bad-request", "Bad request"),
+    404: ("not-found", "Not found"),
+    405: ("method", "Method not allowed"),
 }
 
 
@@ -84,10 +84,10 @@ def add_handlers(app: FastAPI) -> None:
         if error.status_code == 405:
             allowed = ", ".join(sorted(_methods(request)))
             error.headers = {"Allow": allowed}
-            others = f"; {allowed} is" if allowed else ""
-            error.detail = f"{request.method} is not taken here{others}"
+            others = f"; use {allowed}" if allowed else ""
+            error.detail = f"{request.method} is not allowed for this path{others}"
         elif error.detail == HTTPStatus.NOT_FOUND.phrase:
-            error.detail = "no such path; /openapi.json has all that there are"
+            error.detail = "no such path; /openapi.json lists all paths"
         slug, title = TITLES.get(error.status_code, ("http", str(error.detail)))
         return response(Kind(error.status_code, slug, title), str(error.detail), error.headers)
 

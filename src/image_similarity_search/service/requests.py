@@ -32,7 +32,10 @@ _LARGEST_ID = 2**63 - 1
 _MOST_JUDGED = 100  # images that are liked, and that are not
 _MOST_UNKNOWN = 10  # fields, of each of which the client is told
 
-THRESHOLD = "Leave out hits with a lower score. A word where the collection's thresholds have it."
+THRESHOLD = (
+    "Leave out hits with a lower score: a number, or a word that the collection's `thresholds`"
+    " have."
+)
 
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -55,7 +58,7 @@ class In(BaseModel):
     def _few(cls, given: Any) -> Any:
         """Refuse many unknown fields at once: each would cost an error of its own."""
         if isinstance(given, dict) and len(given) > len(cls.model_fields) + _MOST_UNKNOWN:
-            raise PydanticCustomError("too_many_fields", "there are too many fields")
+            raise PydanticCustomError("too_many_fields", "too many fields")
         return given
 
 
@@ -83,14 +86,14 @@ class FilterIn(In):
         default=None,
         min_length=1,
         max_length=4_000,
-        description="A root's name, and perhaps folders below it: `photos/holiday`.",
+        description="A root's name, optionally with folders below it: `photos/holiday`.",
         examples=["photos/holiday"],
     )
     name: str | None = Field(
         default=None,
         min_length=1,
         max_length=1_000,
-        description="A pattern of the file's name, in any case: `*.jpg`.",
+        description="A file name pattern, case-insensitive: `*.jpg`.",
         examples=["*.jpg"],
     )
     formats: list[str] = Field(
@@ -106,7 +109,7 @@ class FilterIn(In):
     aspect: str | None = Field(
         default=None,
         max_length=50,
-        description="landscape, portrait, square, or a ratio to 2 percent: `3:2`, `1.5`.",
+        description="landscape, portrait, square, or a ratio such as `3:2` or `1.5` (within 2 %).",
     )
     min_size: int | None = Field(default=None, ge=0, le=MOST, description="Bytes.")
     max_size: int | None = Field(default=None, ge=0, le=MOST)
@@ -116,13 +119,17 @@ class FilterIn(In):
         description="ISO 8601: 2024, 2024-05, 2024-05-17, 2024-05-17T18:30Z.",
         examples=["2024-05"],
     )
-    modified_before: str | None = Field(default=None, max_length=64, description="The same.")
-    tags: list[str] = Field(default=[], max_length=50, description="All wanted, in any case.")
+    modified_before: str | None = Field(
+        default=None, max_length=64, description="Before this time; as `modified_after`."
+    )
+    tags: list[str] = Field(
+        default=[], max_length=50, description="Images must have all of them; case-insensitive."
+    )
     camera: str | None = Field(
         default=None,
         min_length=1,
         max_length=200,
-        description="A part of its name, in any case.",
+        description="Part of the camera's name, case-insensitive.",
         examples=["canon"],
     )
     taken_after: str | None = Field(
@@ -130,7 +137,9 @@ class FilterIn(In):
         max_length=64,
         description="ISO 8601, by the camera's clock: without a time zone.",
     )
-    taken_before: str | None = Field(default=None, max_length=64, description="The same.")
+    taken_before: str | None = Field(
+        default=None, max_length=64, description="Before this time; as `taken_after`."
+    )
     gps_box: list[Finite] | None = Field(
         default=None,
         min_length=4,
@@ -163,7 +172,7 @@ class FilterIn(In):
 
 def _not_zero(weight: float) -> float:
     if not weight:
-        raise PydanticCustomError("zero", "it is 0")
+        raise PydanticCustomError("zero", "must not be 0")
     return weight
 
 
@@ -176,13 +185,13 @@ class ExampleIn(In):
         default=None,
         min_length=1,
         max_length=1_000,
-        description="Where the collection's model understands text.",
+        description="Only if the collection's model supports text.",
     )
     weight: Annotated[float, AfterValidator(_not_zero)] = Field(
         default=1.0,
         ge=-1e6,
         le=1e6,
-        description="More than 0: more like it. Less than 0: less like it.",
+        description="Above 0: more like it. Below 0: less like it.",
         json_schema_extra={"not": {"const": 0}},
     )
     region: RegionIn | None = None
@@ -208,21 +217,27 @@ Share = Annotated[
 class OptionsIn(In):
     """What else a search is to do."""
 
-    mirrored: bool = Field(default=False, description="Find mirrored versions, too.")
-    turned: bool = Field(default=False, description="Find versions turned by quarters, too.")
+    mirrored: bool = Field(default=False, description="Also find mirrored versions.")
+    turned: bool = Field(
+        default=False, description="Also find versions rotated by 90, 180 or 270 degrees."
+    )
     exclude_same_folder: bool = Field(
-        default=False, description="No hits from the folders of the images to be like."
+        default=False, description="Leave out hits from the folders of the query images."
     )
     diverse: Share = Field(
         default=0.0,
-        description="How much being unlike other hits counts: 0 is off, true is 0.5.",
+        description="Weight of the difference from other hits, 0 to 1: 0 is off, true is 0.5.",
     )
-    fold: bool = Field(default=False, description="Put copies of a hit to it, not beside it.")
+    fold: bool = Field(
+        default=False, description="Group copies under the best hit instead of listing each."
+    )
     liked: list[Id] = Field(
-        default=[], max_length=_MOST_JUDGED, description="Images that are what is meant."
+        default=[], max_length=_MOST_JUDGED, description="Ids of relevant images."
     )
     disliked: list[Id] = Field(
-        default=[], max_length=_MOST_JUDGED, description="Images that are not; left out."
+        default=[],
+        max_length=_MOST_JUDGED,
+        description="Ids of images that are not relevant; left out of the hits.",
     )
 
     def options(self) -> SearchOptions:
@@ -246,7 +261,7 @@ class SearchIn(OptionsIn):
     examples: list[ExampleIn] = Field(min_length=1, max_length=MOST_EXAMPLES)
     k: K = 10
     threshold: Least | None = Field(default=None, description=THRESHOLD)
-    filter: FilterIn | None = Field(default=None, description="The images to search among.")
+    filter: FilterIn | None = Field(default=None, description="Only images that match this filter.")
 
 
 class AddIn(In):
@@ -266,9 +281,14 @@ class SyncIn(In):
 class DuplicatesIn(In):
     """Which duplicates to look for."""
 
-    level: DuplicateLevel = Field(default="near", description="The least alike that counts.")
-    thorough: bool = Field(default=False, description="Read all files, which takes long.")
-    filter: FilterIn | None = Field(default=None, description="The images to compare.")
+    level: DuplicateLevel = Field(
+        default="near", description="Lowest level of similarity to report."
+    )
+    thorough: bool = Field(
+        default=False,
+        description="Read every file, to find rotated, tiny and blurred copies too; slow.",
+    )
+    filter: FilterIn | None = Field(default=None, description="Only images that match this filter.")
 
 
 class DismissIn(In):
@@ -294,5 +314,5 @@ class SessionIn(In):
 def _folder(shown: str, roots: Roots) -> str:
     name, *below = shown.rstrip("/").split("/")
     if "\0" in shown or {"", ".", ".."} & set(below):
-        raise ConfigError("folder", shown, "a root's name, and perhaps folders below it")
+        raise ConfigError("folder", shown, "a root's name, optionally with folders below it")
     return os.path.join(roots.folder(name), *below)

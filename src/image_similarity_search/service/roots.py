@@ -48,7 +48,7 @@ class Roots:
         """
         if name not in self.by_name:
             known = ", ".join(self.by_name) or "none"
-            raise FolderNotFoundError(name, f"no indexed folder is called so; there are: {known}")
+            raise FolderNotFoundError(name, f"no indexed folder has this name; known are: {known}")
         return self.by_name[name]
 
     def without_folders(self, text: str) -> str:
@@ -74,7 +74,7 @@ def inside(root: str, path: str) -> str:
     try:
         os.fsencode(path)
     except UnicodeEncodeError:
-        raise ConfigError("path", path, "text that can be a file's name") from None
+        raise ConfigError("path", path, "a valid file name") from None
     return "/".join([root, *parts]) if is_address(root) else os.path.join(root, *parts)
 
 

@@ -44,7 +44,9 @@ class Image(BaseModel):
     name: str = Field(examples=["beach.jpg"])
     size: int = Field(description="Bytes of the file.", examples=[123_456])
     modified: datetime | None
-    width: int | None = Field(description="Pixels, as a person sees the picture.", examples=[4000])
+    width: int | None = Field(
+        description="Pixels, after EXIF rotation is applied.", examples=[4000]
+    )
     height: int | None = Field(examples=[3000])
     state: State
     reason: str | None = Field(description="Why it was skipped.")
@@ -62,12 +64,12 @@ class TraitsOut(BaseModel):
 
     camera: str | None = Field(examples=["Canon EOS R5"])
     taken: str | None = Field(
-        description="By the camera's clock, which knows no time zone.",
+        description="By the camera's clock, without a time zone.",
         examples=["2023-06-01T12:05:00"],
     )
     latitude: float | None
     longitude: float | None
-    colours: list[str] = Field(description="A quarter or more of the picture is of each.")
+    colours: list[str] = Field(description="Each covers a quarter of the picture or more.")
 
     @classmethod
     def of(cls, traits: Traits) -> TraitsOut:
@@ -112,10 +114,10 @@ class HitOut(BaseModel):
     """An answer to a search."""
 
     rank: int = Field(examples=[1])
-    score: float = Field(description="1.0 for the same picture.", examples=[0.87])
+    score: float = Field(description="1.0 means identical.", examples=[0.87])
     distance: float = Field(examples=[0.15])
     image: Image
-    folded: list[Image] = Field(description="Copies of the image, where they were to be folded.")
+    folded: list[Image] = Field(description="Copies of the image, if `fold` was requested.")
 
 
 class SearchOut(BaseModel):
@@ -124,7 +126,7 @@ class SearchOut(BaseModel):
     hits: list[HitOut]
     k: int
     metric: Metric
-    seconds: float = Field(description="What the search took, without the way here.")
+    seconds: float = Field(description="Duration of the search, without the transfer.")
 
     @staticmethod
     def json_of(
@@ -186,7 +188,9 @@ class ExplanationOut(BaseModel):
     distance: float = Field(examples=[0.3])
     query: PlacesOut
     hit: PlacesOut
-    matches: list[MatchOut] = Field(description="Those first that add most; by places only.")
+    matches: list[MatchOut] = Field(
+        description="The strongest first; only for the method `places`."
+    )
 
     @classmethod
     def of(cls, compared: Compared, query: Region, hit: Region) -> ExplanationOut:
@@ -227,12 +231,12 @@ class CollectionOut(BaseModel):
     catalog_bytes: int
     store_bytes: int
     memory_bytes: int
-    text: bool = Field(description="Whether words can be searched by.")
+    text: bool = Field(description="Whether searching by text is possible.")
     thresholds: dict[ScoreWord, float] | None = Field(
-        description="From which score on images are the same; null where that is not known."
+        description="Lowest score of images that are the same; null if not calibrated."
     )
     read_only: bool
-    version: str = Field(description="Of this program.", examples=[__version__])
+    version: str = Field(description="Version of this program.", examples=[__version__])
 
     @classmethod
     def of(
@@ -271,8 +275,10 @@ class Collections(BaseModel):
     """All collections."""
 
     collections: list[CollectionOut]
-    unavailable: list[str] = Field(description="Names of those that can't be used now: gone …")
-    max_upload: int = Field(description="Bytes that a request may have.", examples=[33_554_432])
+    unavailable: list[str] = Field(description="Names of collections that can't be used now.")
+    max_upload: int = Field(
+        description="Maximum size of a request in bytes.", examples=[33_554_432]
+    )
 
 
 class SyncReportOut(BaseModel):
@@ -288,7 +294,7 @@ class SyncReportOut(BaseModel):
     other_files: int
     other_kinds: dict[str, int] = Field(
         default_factory=dict,
-        description="How many of them have each extension; the ten most.",
+        description="Number per file extension; the ten most frequent.",
         examples=[{".cr3": 16, ".mov": 2}],
     )
     unreadable_folders: list[str]
@@ -299,14 +305,22 @@ class DuplicateReportOut(BaseModel):
     """What a search for duplicates found, in numbers."""
 
     groups: int
-    duplicates: int = Field(description="Copies beside those that stay.")
-    staying: int = Field(default=0, description="Copies told in groups of which nothing is to go.")
-    similar: int = Field(default=0, description="That only look like one that stays, and stay too.")
-    images: int = Field(description="That were compared.")
-    unreadable: int = Field(description="Files that could not be compared.")
-    dismissed: int = Field(description="Pairs left out, for they were dismissed before.")
-    linked: int = Field(default=0, description="Hard links of files that stay: in no group.")
-    unmeasured: int = Field(default=0, description="Whose sharpness would have taken too long.")
+    duplicates: int = Field(description="Number of removable copies.")
+    staying: int = Field(
+        default=0, description="Number of copies in groups of which nothing is removable now."
+    )
+    similar: int = Field(
+        default=0, description="Number of images that are only similar to a kept one, and kept."
+    )
+    images: int = Field(description="Number of images compared.")
+    unreadable: int = Field(description="Number of files that could not be compared.")
+    dismissed: int = Field(description="Number of pairs left out because they were dismissed.")
+    linked: int = Field(
+        default=0, description="Number of hard links to kept files; they are in no group."
+    )
+    unmeasured: int = Field(
+        default=0, description="Number of images whose sharpness was not measured, to save time."
+    )
     seconds: float
 
 
@@ -316,10 +330,12 @@ class DuplicateOut(BaseModel):
     image: Image
     level: DuplicateLevel
     score: float
-    likeness: float | None = Field(description="Of the pixels; null where these were not compared.")
+    likeness: float | None = Field(
+        description="Pixel similarity; null if pixels were not compared."
+    )
     change: str = Field(description="`mirrored`, `turned`, `cut` …, or empty.")
     sharpness: float | None = Field(
-        default=None, description="Beside other copies; null where nothing depends on it."
+        default=None, description="Relative to the other copies; null if not measured."
     )
 
 
@@ -327,12 +343,12 @@ class GroupOut(BaseModel):
     """Images that are alike, of which one stays."""
 
     keep: Image
-    why: str = Field(description="What makes it the one to keep.")
+    why: str = Field(description="Why it is the image to keep.")
     level: DuplicateLevel
-    goes: bool = Field(description="Whether the others could go for its sake.")
-    sharpness: float | None = Field(default=None, description="Of the one to keep.")
+    goes: bool = Field(description="Whether the others can be removed in its favour.")
+    sharpness: float | None = Field(default=None, description="Of the image to keep.")
     others: list[DuplicateOut]
-    more: int = Field(description="How many others are left out, as `others` of the request says.")
+    more: int = Field(description="Number of others left out, because of the parameter `others`.")
 
 
 class Groups(BaseModel):
@@ -347,7 +363,7 @@ class Problem(BaseModel):
     """What is wrong, as RFC 9457 has it."""
 
     type: str = Field(examples=["urn:iss:problem:image-not-found"])
-    title: str = Field(examples=["There is no such image"])
+    title: str = Field(examples=["Image not found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=["id 99: no indexed image has this id"])
     errors: list[dict[str, str]] | None = None
@@ -360,7 +376,7 @@ class Job(BaseModel):
     collection: str
     kind: JobKind
     state: JobState
-    root: str | None = Field(description="The folder that is being worked on.")
+    root: str | None = Field(description="The folder in progress.")
     phase: str | None = Field(default=None, examples=["indexing"])
     done: int = 0
     total: int | None = None
@@ -386,7 +402,7 @@ class Readiness(Status):
     """Which collections can't be searched, though others can."""
 
     problems: dict[str, str] = Field(
-        description="By name, what would be answered; empty where keys are needed.",
+        description="State of each collection by name; empty if API keys are required.",
         examples=[{"scans": "collection-gone"}],
     )
 

@@ -32,7 +32,7 @@ from image_similarity_search.types import FloatArray, ImageRecord, Region
 
 _log = logging.getLogger(__name__)
 
-_FETCHING = Kind(503, "text-loading", "What understands words is being fetched", 10)
+_FETCHING = Kind(503, "text-loading", "The text model is being downloaded", 10)
 _AWAY = "what it is kept on, or its engine, does not answer"
 _TELL_SECONDS = 3.0  # that who asks what a collection is waits for it
 _WORDS_SECONDS = 5.0  # that a request waits for what understands words
@@ -87,7 +87,7 @@ class Served:
         try:
             _ = self.collection.encoder  # made now, not while the first picture waits
         except EncoderNotHereError as error:
-            _log.warning("%s: no picture can be searched by, for %s", self.folder, error)
+            _log.warning("%s: searching by new pictures is not possible: %s", self.folder, error)
 
     def kept_thumbnail(self, id_: int) -> bytes | None:
         """The small picture of an image, if one is kept; its file is not read."""
@@ -242,7 +242,7 @@ class WorkQueue:
                 served.understood = True
                 return rows
             except TimeoutError:
-                detail = "that takes minutes, the first time; all else goes on"
+                detail = "the first download takes minutes; other requests work"
                 raise Refusal(_FETCHING, detail) from None
             finally:
                 work.cancel()  # where it has not begun

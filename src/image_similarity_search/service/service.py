@@ -21,7 +21,7 @@ from image_similarity_search.service.served import Served, WorkQueue
 from image_similarity_search.service.settings import Settings
 from image_similarity_search.service.wrong_keys import WrongKeyLimit
 
-_READ_ONLY = Kind(403, "read-only", "The service changes nothing")
+_READ_ONLY = Kind(403, "read-only", "The service is read-only")
 
 
 class Service:

@@ -115,7 +115,7 @@ class Settings:
                 expected = "its address, such as 127.0.0.1, or its network, such as 10.0.0.0/8"
                 raise ConfigError("trusted proxy", proxy, expected)
         if not self.keys and not is_loopback(self.host):
-            expected = "a loopback address, such as 127.0.0.1, or API keys beside it"
+            expected = "a loopback address, such as 127.0.0.1, or API keys (--api-key-file) with it"
             raise ConfigError("host", self.host, expected)
 
 

@@ -24,7 +24,7 @@ def end_with_parent() -> None:
 
     def end() -> None:
         parent.join()
-        _log.warning("the process that started this one is gone: it ends, too")
+        _log.warning("the parent process is gone: this process ends")
         os.kill(os.getpid(), signal.SIGTERM)
 
     Thread(target=end, name="end with parent", daemon=True).start()
@@ -55,7 +55,7 @@ class Workers(Multiprocess):
         for process in before:
             if process not in self.processes:
                 _log.warning(
-                    "process %s, which answered requests, has ended (status %s): another is there",
+                    "worker process %s ended (status %s): it was replaced",
                     process.pid,
                     process.exitcode,
                 )

@@ -36,7 +36,7 @@ class Threads:
         self._count = count
         self._most = most
         self._seconds = seconds
-        self._busy = Kind(503, "busy", "The service is busy", retry)
+        self._busy = Kind(503, "busy", "Service busy", retry)
         self._threads = Background(name, count)
         self._since: dict[object, float] = {}  # of what is under way, when it began
         self._waiting = 0
@@ -71,7 +71,7 @@ class Threads:
         try:
             await asyncio.wait([answer], timeout=self._seconds)
             if not answer.done() and coming.cancel() and not self._are_hung(self._seconds / 2):
-                detail = f"its turn to {self._name} did not come in time: it is not done"
+                detail = f"timed out waiting to {self._name}; nothing was done"
                 raise Refusal(self._busy, detail)
             if since := self._since.get(begun):  # what began late has as long
                 left = since + self._seconds - time.monotonic()

@@ -17,7 +17,7 @@ SEARCH_SECONDS = 60.0
 _SUSPECT_SECONDS = 5.0  # after which a search says that the engine does not answer
 _TOLD_SECONDS = 60.0  # for which one that failed does, unless another is answered
 
-_BUSY = Kind(503, "busy", "The service is busy", 1)
+_BUSY = Kind(503, "busy", "Service busy", 1)
 _NO_STORE = KINDS[StoreUnavailableError]
 
 

@@ -43,7 +43,7 @@ class WrongKeyLimit:
         """
         seconds = 0 if _digest(shown) in self._wrong else self._rates.wait(_network(address))
         if seconds:
-            self._told.warning("%r shows too many wrong keys: it is refused for a while", address)
+            self._told.warning("too many wrong keys from %r: refusing it for a while", address)
             detail = f"too many wrong keys: try again in {seconds} s"
             raise Refusal(RATE, detail, {"Retry-After": str(seconds)})
 
@@ -52,7 +52,7 @@ class WrongKeyLimit:
         digest = _digest(shown)
         if digest in self._wrong:
             return
-        self._told.warning("a wrong key from %r", address)
+        self._told.warning("wrong key from %r", address)
         self._rates.take(_network(address))
         self._wrong[digest] = None
         if len(self._wrong) > _REMEMBERED:

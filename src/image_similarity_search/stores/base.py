@@ -72,7 +72,7 @@ class Store(Protocol):
 
 
 class KeptStore(Store, Protocol):
-    """A store that can say what it is, and be told how much to look at."""
+    """A store that describes itself and has an adjustable search depth."""
 
     @property
     def is_exact(self) -> bool:
@@ -81,17 +81,17 @@ class KeptStore(Store, Protocol):
 
     @property
     def lists(self) -> int:
-        """How many lists its vectors are in, of which a search looks at a share; 0 for none."""
+        """Number of inverted lists, of which a search probes a share; 0 if there are none."""
         ...
 
     def look_at(self, probed: float | None, depth: float) -> None:
-        """Look at this share of the lists, or the usual; at ``depth`` times the candidates."""
+        """Set the share of lists to probe (None: default) and the multiplier of candidates."""
         ...
 
     def describe(self) -> str:
-        """What it is, in a few words for people."""
+        """A short description for people."""
         ...
 
     def memory_bytes(self) -> int:
-        """About how much of this process's memory it takes."""
+        """Approximate memory use in this process, in bytes."""
         ...

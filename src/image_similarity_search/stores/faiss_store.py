@@ -199,14 +199,14 @@ class FaissStore:
         """
         faiss = faiss_library()
         if not isinstance(index, faiss.IndexIDMap):
-            raise StoreUnavailableError(f"a {type(index).__name__} keeps no ids")
+            raise StoreUnavailableError(f"a {type(index).__name__} does not store ids")
         vectors = faiss.downcast_index(index.index)
         if _names(vectors) not in self._possible(trained_for):
             raise StoreUnavailableError(f"a {_names(vectors)[1]} is not of kind {self.kind}")
         if index.d != self._dim or vectors.d != self._dim:
             raise StoreUnavailableError(f"the index has dimension {index.d}, not {self._dim}")
         if vectors.metric_type != faiss_metric(self.metric):
-            raise StoreUnavailableError(f"the index does not compare by {self.metric}")
+            raise StoreUnavailableError(f"the index does not use the metric {self.metric}")
         count = index.id_map.size()
         if not count == index.ntotal == vectors.ntotal:
             raise StoreUnavailableError(f"{count} ids for {vectors.ntotal} vectors")

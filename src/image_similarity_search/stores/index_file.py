@@ -159,7 +159,7 @@ def _read_trailer(file: BinaryIO) -> dict[str, Any]:
     file.seek(size - _FOOTER.size)
     length, crc, magic = _FOOTER.unpack(file.read(_FOOTER.size))
     if magic != _MAGIC:
-        raise StoreUnavailableError("it does not end as an index file does")
+        raise StoreUnavailableError("its end is not that of an index file")
     begin = size - _FOOTER.size - length
     if begin < 0:
         raise StoreUnavailableError("the trailer is damaged")

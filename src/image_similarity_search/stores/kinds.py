@@ -49,7 +49,7 @@ def check_kind(kind: str, dim: int, metric: Metric) -> None:
     if kind in ("auto", "exact"):
         return
     if kind in ("ivf-pq", "ivf-rabitq") and metric == "l1":
-        raise ConfigError("index", kind, f"a kind that compares by l1; {EXPECTED}")
+        raise ConfigError("index", kind, f"a kind that supports l1; {EXPECTED}")
     if kind not in NAMED:
         new_index(kind, dim, metric)
 
@@ -75,9 +75,9 @@ def new_index(kind: str, dim: int, metric: Metric, count: int = 0) -> Any:
     lists = faiss.downcast_index(inner.quantizer) if hasattr(inner, "nlist") else None
     plain = name in _FLAT and inner is index and class_name(lists) in ("IndexFlat", "NoneType")
     if metric == "l1" and not plain:
-        raise ConfigError("index", kind, f"a kind that compares by l1: {name} can't; {EXPECTED}")
+        raise ConfigError("index", kind, f"a kind that supports l1, unlike {name}; {EXPECTED}")
     if inner.metric_type != faiss_metric(metric):
-        raise ConfigError("index", kind, f"a kind that compares by {metric}: {name} can't")
+        raise ConfigError("index", kind, f"a kind that supports {metric}, unlike {name}")
     _tune(inner)
     return index
 

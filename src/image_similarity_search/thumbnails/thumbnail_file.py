@@ -114,7 +114,7 @@ class ThumbnailFile:
             except sqlite3.DatabaseError as error:
                 self._disconnect()
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
-                    _log.warning("%s is damaged (%s): a new one is made", self.path, error)
+                    _log.warning("%s is damaged (%s): creating a new one", self.path, error)
                     self._delete()
             except OSError:
                 self._disconnect()
@@ -145,7 +145,7 @@ class ThumbnailFile:
                     self._disconnect()
                 if not self._has_complained:
                     self._has_complained = True
-                    _log.warning("%s: thumbnails are not kept, or not found: %s", self.path, error)
+                    _log.warning("%s: thumbnails can't be stored or read: %s", self.path, error)
                 return None
 
     def _connected(self, *, making: bool) -> sqlite3.Connection | None:

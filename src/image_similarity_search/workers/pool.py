@@ -150,7 +150,7 @@ class _Desk:
                 worker, answer = self._ask(task, worker)
         if answer.failure and answer.failure.kind == "start":
             status = answer.failure.status
-            raise WorkerUnavailableError(f"it ended with status {status} before it did anything")
+            raise WorkerUnavailableError(f"it ended with status {status} before doing anything")
         return worker, answer
 
     def _ask(self, task: _Task, worker: Worker | None) -> tuple[Worker | None, Answer]:

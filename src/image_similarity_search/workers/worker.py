@@ -131,7 +131,7 @@ class Worker:
 def _started(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     if getattr(sys, "frozen", False) or not sys.executable:
         # to run it would run the program once more, which would come here again
-        raise WorkerUnavailableError("the program that runs is no Python interpreter")
+        raise WorkerUnavailableError("the running program is not a Python interpreter")
     windows = sys.platform == "win32"
     try:
         return subprocess.Popen(  # noqa: S603 - this interpreter

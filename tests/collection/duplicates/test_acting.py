@@ -113,7 +113,7 @@ def test_one_of_each_group_stays_and_the_rest_is_gone(
     undone = collection.undo_duplicates()
     if action == "delete":
         assert len(undone.left) == 3
-        assert "for good" in undone.left[0].problem
+        assert "permanently" in undone.left[0].problem
         assert sorted(_state(pictures)) == ["a.png", "other.png"]
     else:
         assert not undone.left
@@ -208,7 +208,7 @@ def test_without_the_one_to_keep_nothing_is_done(
     before = _state(pictures)
     report = collection.resolve_duplicates(groups, "delete", dry_run=False)
     assert len(report.left) == 3
-    assert all("would stay" in deed.problem for deed in report.left)
+    assert all("the file to keep" in deed.problem for deed in report.left)
     assert _state(pictures) == before
 
 
@@ -427,7 +427,7 @@ def test_similar_images_are_never_touched(collection: Collection, pictures: Path
     groups = collection.duplicates("similar", score=0.5).groups
     report = collection.resolve_duplicates(groups, "delete", dry_run=False)
     (deed,) = report.left
-    assert deed.problem.startswith("it is no copy")
+    assert deed.problem.startswith("it is not a copy")
     assert _state(pictures) == {name: before[name] for name in ("a.png", "other.png")}
 
 
@@ -446,7 +446,7 @@ def test_undo_goes_back_run_by_run_and_never_over_a_file(
     assert sorted(_state(pictures)) == ["a.png", "other.png", "small.jpg"]
     (pictures / "copy.png").write_bytes(b"something new")
     (problem,) = collection.undo_duplicates().left
-    assert problem.problem == f"there is a file; what was moved is {problem.to}"
+    assert problem.problem == f"there is a file; the moved file is {problem.to}"
     assert (pictures / "copy.png").read_bytes() == b"something new"
     assert (pictures / "below" / "copy.png").exists()
     assert len(os.listdir(tmp_path / "to")) == 1
@@ -558,7 +558,7 @@ def test_what_can_not_be_a_folder_to_move_to_is_refused_before_it_is_promised(
     collection: Collection, pictures: Path, *, below: bool
 ) -> None:
     file = pictures / "other.png"
-    with pytest.raises(ConfigError, match=r"other\.png is none"):
+    with pytest.raises(ConfigError, match=r"other\.png is not a folder"):
         _resolve(collection, "move", file / "folder" if below else file, dry=True)
 
 
@@ -618,7 +618,7 @@ def test_what_can_not_have_its_tags_again_keeps_no_other_from_them(
         assert _tags(collection, small) == [["small"]]
         assert not caplog.records
     else:
-        assert "small.jpg is back, but not its tags: small" in caplog.text
+        assert "small.jpg was restored, but not its tags: small" in caplog.text
         assert _tags(collection, pictures / "a.png") == [["small"]]  # the word is not lost
 
 

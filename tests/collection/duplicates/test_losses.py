@@ -86,7 +86,7 @@ def test_only_what_holds_no_more_goes(collection: Collection, folder: _Folder) -
     assert gone == {"saved as.png", "sent.jpg", "smaller.jpg"}
     assert {os.path.basename(deed.path): deed.problem.split(": ")[1] for deed in report.left} == {
         "dated.jpg": "the time taken, the camera",
-        "live.jpg": "a .mov beside it",
+        "live.jpg": "a .mov file next to it",
         "sharp.jpg": "finer detail",
     }
     near = collection.duplicates("near")
@@ -98,7 +98,7 @@ def test_only_what_holds_no_more_goes(collection: Collection, folder: _Folder) -
     } == {
         "scan.tif": ("other frames", ("more frames",)),
         "moving.webp": ("other frames", ("more frames",)),
-        "motion.jpg": ("other film", ("a film",)),
+        "motion.jpg": ("other film", ("a video",)),
         "blinked.jpg": ("other time", ()),
         "a.dng": ("RAW", ("RAW data",)),
     }
@@ -115,14 +115,14 @@ def test_of_the_same_bytes_the_one_with_sidecars_stays(
     (folder.path / "second live.jpg.supplemental-metadata.json").write_text("{}")
     collection.sync(folder.path)
     (group,) = collection.duplicates("exact").groups
-    assert (group.keep.path, group.why) == (str(live), "with files beside it")
+    assert (group.keep.path, group.why) == (str(live), "has accompanying files")
     assert group.others[0].lost == ()
 
     first.with_suffix(".MOV").write_bytes(_FILM)
     first.with_suffix(".xmp").write_text("five stars")
     groups = collection.duplicates("exact").groups
     assert groups[0].keep.path == str(first)
-    assert groups[0].others[0].lost == ("a .json beside it",)
+    assert groups[0].others[0].lost == ("a .json file next to it",)
     left = collection.resolve_duplicates(groups, "delete", dry_run=True).left
     assert [deed.path for deed in left] == [str(live)]
     assert not collection.resolve_duplicates(groups, "hardlink", dry_run=True).left

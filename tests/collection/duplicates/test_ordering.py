@@ -81,7 +81,7 @@ def test_of_as_many_pixels_the_one_that_says_when_it_was_taken_is_better_than_a_
 ):
     images = [_image(1, 1000), _image(2, 98), _image(3, 100)]
     copies = _Copies(images, {2: 1.0, 3: 9.0}, holdings={2: Holdings(taken="2022-01-01 10:00:00")})
-    assert copies.best_first() == ([1, 2, 3], ["most pixels", "with more of the camera's notes"])
+    assert copies.best_first() == ([1, 2, 3], ["most pixels", "more camera metadata"])
 
 
 def test_an_image_in_a_reference_folder_is_the_best_however_blurred() -> None:
@@ -106,7 +106,7 @@ def test_of_few_colours_the_fewer_do_not_count() -> None:
 
 def test_what_can_not_be_read_comes_after_what_can() -> None:
     copies = _Copies([_image(1, 100, 9000), _image(2, 100), _image(3, 50)], {2: 1.0})
-    assert copies.best_first() == ([2, 1, 3], ["can be read in full", "most pixels"])
+    assert copies.best_first() == ([2, 1, 3], ["readable in full", "most pixels"])
 
 
 def test_only_that_is_measured_on_which_something_depends() -> None:

@@ -214,23 +214,23 @@ def test_a_mapping_has_paths_or_ids(compared: Collection, pictures: Path) -> Non
     for wrong in ({(1, 2): "x"}, {True: "x"}):
         with pytest.raises(ConfigError, match="expected paths or ids of images"):
             compared.evaluate(wrong)
-    with pytest.raises(ConfigError, match=r"relative_to is .*; expected a truth of paths"):
+    with pytest.raises(ConfigError, match=r"relative_to is .*; expected a truth with paths"):
         compared.evaluate("folders", relative_to=pictures)
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a.png,x\na.png,y\n", "row 2.*one group for an image, not 'x' too"),
+        ("a.png,x\na.png,y\n", "row 2.*one group per image, not also 'x'"),
         ("path,group\na.png\n", "row 2: a.png'; expected 2 values"),
         ("split;path;label\ntrain;;x\n", "row 2: train, , x'; expected 3 values, with a path"),
         ("a.png,x,y\n", "which columns of .* It begins with: a.png, x, y; expected two .*header"),
         ("a.png\n", "which columns of .* It begins with: a.png; expected two .*header"),
-        ('a.png\tx\nx\t"b.png\n' + "c.png\tx\n" * 20_000, r"row 2.*second quotation mark"),
-        ("a.png,x\nb.png,gr\udcfcn\n", "row 2.*expected groups as UTF-8"),
+        ('a.png\tx\nx\t"b.png\n' + "c.png\tx\n" * 20_000, r"row 2.*closing quotation mark"),
+        ("a.png,x\nb.png,gr\udcfcn\n", "row 2.*expected groups in UTF-8"),
         ("PAR1 and no more", "a damaged Parquet file"),
-        ("a.png,x\n", "no path of .* is that of an image"),
-        ("", "no group of .* has two of the images"),
+        ("a.png,x\n", "no path in .* is an image of the collection"),
+        ("", "no group in .* has two images of the collection"),
     ],
 )
 def test_a_file_that_makes_no_sense_says_where(
@@ -269,7 +269,7 @@ def test_a_file_that_is_not_there(compared: Collection, tmp_path: Path) -> None:
 
 def test_two_names_of_one_image_are_in_one_group(compared: Collection, pictures: Path) -> None:
     one, same = pictures / "00.png", f"{pictures}/a/../00.png"
-    with pytest.raises(ConfigError, match="one group for an image, not 'x' too"):
+    with pytest.raises(ConfigError, match="one group per image, not also 'x'"):
         compared.evaluate({os.fspath(one): "x", same: "y"})
 
 
@@ -400,7 +400,7 @@ def test_what_has_nothing_in_common_is_not_compared(compared: Collection, pictur
     only = compared.evaluate(
         {os.fspath(pictures / "00.png"): "x", os.fspath(pictures / "04.png"): "x"}
     )
-    with pytest.raises(ConfigError, match="no search in common"):
+    with pytest.raises(ConfigError, match="no query in common"):
         compare_evaluations(report, only)
     paths = [query.image.path for query in report.queries]
     other = compared.evaluate(dict.fromkeys(paths, "all"))

@@ -89,7 +89,7 @@ def test_it_is_searched_by_its_images_without_an_encoder(photos: Path) -> None:
             lambda: collection.sync(photos),
             lambda: collection.add(names()[0]),
         ):
-            with pytest.raises(EncoderNotHereError, match=r"nobody said .*--model NAME.*--id"):
+            with pytest.raises(EncoderNotHereError, match=r"without naming .*--model NAME.*--id"):
                 refused()
         assert len(collection) == 12
 
@@ -270,7 +270,7 @@ _WRONG: dict[str, tuple[Callable[[], object], str]] = {
         _list(lambda paths: [*paths[:-1], "../photos/../" + paths[2][3:]]),
         "rows 2 and 11 are both of ",
     ),
-    "an empty line": (_list(lambda paths: ["", *paths[1:]]), "item 0 is no path: ''"),
+    "an empty line": (_list(lambda paths: ["", *paths[1:]]), "item 0 is not a path: ''"),
     "no list": (lambda: os.remove("out/paths.txt"), "paths.txt: no such file"),
     "no array": (lambda: os.remove("out/e.npy"), "e.npy: no such file"),
     "whole numbers": (_array(np.ones((12, 4), dtype=np.int64)), r"int64 of shape \(12, 4\)"),
@@ -314,15 +314,18 @@ def test_what_goes_wrong_in_the_middle_leaves_nothing(name: str) -> None:
 
 _TABLES: dict[str, tuple[Callable[[FloatArray], dict[str, Any]], str]] = {
     "no embeddings": (lambda _: {"path": names()}, "has no such lists"),
-    "two": (lambda a: {"path": names(), "a": list(a), "b": list(a)}, "lists of numbers are: a, b"),
+    "two": (
+        lambda a: {"path": names(), "a": list(a), "b": list(a)},
+        "columns of number lists: a, b",
+    ),
     "no path": (lambda a: {"embedding": list(a)}, "which column has the paths"),
     "of many lengths": (
         lambda a: {"path": names(), "embedding": [*a[:7], a[7][:4], *a[8:]]},
-        "row 7 has not 1,152",
+        "row 7 does not have 1,152",
     ),
     "with a gap": (
         lambda a: {"path": names(), "embedding": [*a[:7], None, *a[8:]]},
-        "row 7 has not 1,152",
+        "row 7 does not have 1,152",
     ),
     "nothing": (
         lambda _: {"path": names(), "embedding": pa.array([[]] * 12, pa.list_(pa.float32()))},
@@ -345,12 +348,12 @@ def test_a_table_of_another_form_is_refused(
     ("name", "data", "reason"),
     [
         ("list.json", b"{}", "expected a list of paths"),
-        ("list.json", b"[1]", "item 0 is no path: 1"),
-        ("list.json", b"[", "no JSON"),
+        ("list.json", b"[1]", "item 0 is not a path: 1"),
+        ("list.json", b"[", "not JSON"),
         ("list.csv", b"", "which column has the paths"),
-        ("list.csv", b"a,b\n1,2\n", "of text are: a, b"),
+        ("list.csv", b"a,b\n1,2\n", "columns of text: a, b"),
         ("list.csv", b"path,b\n1\n", "row 0 has 1 values, not 2"),
-        ("list.txt", b"a\0b", "item 0 is no path"),
+        ("list.txt", b"a\0b", "item 0 is not a path"),
         ("list.parquet", b"PAR1", "a damaged Parquet file"),
     ],
 )

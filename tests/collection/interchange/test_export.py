@@ -334,7 +334,7 @@ def test_where_it_can_not_be_written_that_is_said() -> None:
     os.mkdir("x.parquet")
     with pytest.raises(ExportError, match="is a directory"):
         export_collection("index_data", "x.parquet", force=True)
-    with pytest.raises(ConfigError, match=r"ends in .parquet, or in .npy"):
+    with pytest.raises(ConfigError, match=r"ends in .parquet or .npy"):
         export_collection("index_data", "x.csv")
     with pytest.raises(CollectionNotFoundError):
         export_collection("nowhere", "x.npy")
@@ -435,9 +435,9 @@ def _flip(data: bytearray) -> None:
 
 _DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
     "no array": (lambda: os.remove("x.npy"), "no such file"),
-    "no text": (lambda: os.remove("x.json"), "there is no x.json, .* --paths FILE"),
+    "no text": (lambda: os.remove("x.json"), "x.json is missing, .* --paths FILE"),
     "empty array": (lambda: Path("x.npy").write_bytes(b""), "array can't be read"),
-    "empty text": (lambda: Path("x.json").write_bytes(b""), "no JSON, or damaged"),
+    "empty text": (lambda: Path("x.json").write_bytes(b""), "not JSON, or damaged"),
     "cut array": (changed("x.npy", _cut), "bytes, expected"),
     "cut text": (changed("x.json", _cut), "."),
     "text cut in an image": (
@@ -445,10 +445,10 @@ _DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
         ".",
     ),
     "text without its last line": (changed("x.json", _last_line_off), "it ends early"),
-    "damaged array": (changed("x.npy", _flip), "wrong checksum|does not fit its norm"),
+    "damaged array": (changed("x.npy", _flip), "wrong checksum|does not match its norm"),
     "another array": (
         lambda: np.save("x.npy", np.zeros((13, 1152), dtype=np.float32)),
-        "wrong checksum|does not fit its norm",
+        "wrong checksum|does not match its norm",
     ),
     "an array of another shape": (
         lambda: np.save("x.npy", np.zeros((13, 5), dtype=np.float32)),
@@ -458,9 +458,9 @@ _DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
         lambda: np.save("x.npy", np.full((13, 1152), None), allow_pickle=True),
         "its array is object",
     ),
-    "no export": (lambda: Path("x.json").write_text('{"a": 1}'), "no export"),
-    "a list": (lambda: Path("x.json").write_text("[1]"), "no export"),
-    "deep": (lambda: Path("x.json").write_text("[" * 100_000), "no JSON, or damaged"),
+    "no export": (lambda: Path("x.json").write_text('{"a": 1}'), "not an export"),
+    "a list": (lambda: Path("x.json").write_text("[1]"), "not an export"),
+    "deep": (lambda: Path("x.json").write_text("[" * 100_000), "not JSON, or damaged"),
     "newer": (edited(version=2), "version 2, this program reads 1"),
     "count": (edited(count=12), "expected"),
     "fewer": (edited(images=[]), "it has 0 images, expected 13"),
@@ -471,10 +471,10 @@ _DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
         edited(collection={"encoder": "e", "dim": 1152, "metric": "hamming"}),
         "names no collection",
     ),
-    "roots": (edited(roots=["photos"]), "no absolute path"),
+    "roots": (edited(roots=["photos"]), "not an absolute path"),
     "no roots": (edited(roots=7), "header is damaged"),
-    "relative path": (edited(path="photos/a.jpg"), "no absolute path"),
-    "no path": (edited(path=7), "no absolute path"),
+    "relative path": (edited(path="photos/a.jpg"), "not an absolute path"),
+    "no path": (edited(path=7), "not an absolute path"),
     "a folder": (edited(path="/photos/"), "not the path of a file"),
     "a NUL": (edited(path="/pho\0tos/a"), "not the path of a file"),
     "id": (edited(id=-1), "the id -1"),
@@ -488,7 +488,7 @@ _DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
     "metadata": (edited(metadata=[]), r"its metadata is \[\]"),
     "norm": (edited(norm=1e300), "the norm 1e"),
     "no number": (edited(norm=None), "the norm None"),
-    "another norm": (edited(norm=3.0), "does not fit its norm"),
+    "another norm": (edited(norm=3.0), "does not match its norm"),
     "no hash": (without("content_hash"), "has no content_hash"),
     "nothing but an id": (edited(images=[{"id": 1}] * 13), "image 1 has"),
     "images that are none": (edited(images=[1] * 13), "."),
@@ -548,11 +548,11 @@ _PARQUET_DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
     "damaged": (changed("x.parquet", _flip), "."),
     "foreign": (
         lambda: parquet.write_table(pa.table({"a": [1]}), "x.parquet"),
-        "no export of a collection",
+        "not an export of a collection",
     ),
     "without its header": (
         _rewritten(lambda table: table.replace_schema_metadata(None)),
-        "no export of a collection",
+        "not an export of a collection",
     ),
     "header that is no JSON": (
         _rewritten(lambda t: t.replace_schema_metadata({b"image_similarity_search": b"{"})),
@@ -574,15 +574,15 @@ _PARQUET_DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "no norm": (
         _rewritten(_as("norm", lambda t: pa.array([None] * 13, pa.float32()))),
-        "or no norm",
+        "has no norm",
     ),
     "another norm": (
         _rewritten(_as("norm", lambda t: pa.array([3.0] * 13, pa.float32()))),
-        "does not fit its norm",
+        "does not match its norm",
     ),
     "a norm that is no number": (
         _rewritten(_as("norm", lambda t: pa.array([float("nan")] * 13, pa.float32()))),
-        "does not fit its norm",
+        "does not match its norm",
     ),
     "metadata": (
         _rewritten(_as("metadata", lambda t: pa.array(["{"] * 13))),
@@ -627,7 +627,7 @@ def test_a_norm_that_no_embedding_has_is_refused() -> None:
     build("zero", Identity("e", "f", 4, "l2", "auto"), [record], np.zeros((1, 4), dtype="f2"), [0])
     export_collection("zero", "x.parquet")
     _rewritten(_as("norm", lambda t: pa.array([-1.0], pa.float32())))()
-    with pytest.raises(ImportSourceError, match="does not fit its norm"):
+    with pytest.raises(ImportSourceError, match="does not match its norm"):
         import_collection("x.parquet", "new")
 
 

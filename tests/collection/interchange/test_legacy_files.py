@@ -198,9 +198,9 @@ _NO_LISTS: dict[str, tuple[bytes, str]] = {
     "a text": (pickle.dumps("a"), "a str; expected a list of text"),
     "lists": (pickle.dumps([["a"]]), "item 0 is a list; expected a list of text"),
     "bytes": (pickle.dumps([b"a"]), "item 0 is a bytes"),
-    "an empty path": (pickle.dumps(["a", ""]), "item 1 is no path"),
-    "a NUL": (pickle.dumps(["a\0b"]), "item 0 is no path"),
-    "two": (pickle.dumps(["a"]) * 2, "something follows"),
+    "an empty path": (pickle.dumps(["a", ""]), "item 1 is not a path"),
+    "a NUL": (pickle.dumps(["a\0b"]), "item 0 is not a path"),
+    "two": (pickle.dumps(["a"]) * 2, "more data after the list"),
     "text": (b"images/a.jpg\nimages/b.jpg\n", "expected a list of text"),
     "nothing": (b"", "damaged"),
 }

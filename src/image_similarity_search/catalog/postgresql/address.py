@@ -46,20 +46,23 @@ class Address:
             parts = urlsplit(url)
             options = dict(parse_qsl(parts.query, keep_blank_values=True))
         except ValueError:
-            raise ConfigError("catalog", "a URL that can't be read", EXPECTED) from None
+            raise ConfigError("catalog", "not a valid URL", EXPECTED) from None
         user, _, hosts = parts.netloc.rpartition("@")
         if ":" in user or any(secret in options for secret in _SECRETS):
             raise ConfigError(
                 "catalog",
                 f"{parts.scheme}://***@{hosts}{parts.path}",
-                "no password in it: put it into the environment, as PGPASSWORD, or into ~/.pgpass",
+                "a URL without a password: put it into the environment variable PGPASSWORD"
+                " or into ~/.pgpass",
             )
         database, schema = parts.path.removeprefix("/"), options.pop("schema", DEFAULT_SCHEMA)
         if parts.scheme not in _SCHEMES or not database or "/" in database or parts.fragment:
             shown = url.partition("?")[0].partition("#")[0]  # a secret might stand behind these
             raise ConfigError("catalog", shown.rpartition("@")[2], EXPECTED)
         if not _SCHEMA.fullmatch(schema):
-            raise ConfigError("schema", schema, "small letters, digits and '_', no digit first")
+            raise ConfigError(
+                "schema", schema, "lower-case letters, digits and '_', not starting with a digit"
+            )
         return cls(parts.netloc, database, schema, tuple(sorted(options.items())))
 
     def __str__(self) -> str:

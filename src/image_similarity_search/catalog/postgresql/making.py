@@ -69,8 +69,10 @@ def bring_up_to_date(connection: Connection, address: Address) -> None:
         if found and found[0] < FORMAT_VERSION:
             connection.execute("UPDATE format SET version = %s", (FORMAT_VERSION,))
     except errors.InsufficientPrivilege as error:
-        reason = "its tables are of an older version, and this user may not bring them up to date"
-        remedy = "open it once (iss info) as who made it; the rights of others stay as they are"
+        reason = "its tables are of an older version, and this user has no right to upgrade them"
+        remedy = (
+            "open it once (iss info) as the user who created it; the rights of others stay the same"
+        )
         raise CollectionUnavailableError(str(address), reason, remedy) from error
 
 

@@ -36,10 +36,10 @@ def translated(path: str) -> Iterator[None]:
 def _translation(path: str, error: psycopg.Error) -> CollectionError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if isinstance(error, _REFUSED):
-        remedy = "ask whoever keeps the database for the right to change the catalog"
+        remedy = "ask the database's administrator for the right to change the catalog"
         return CollectionUnwritableError(path, reason, remedy)
     if isinstance(error, errors.DiskFull):
-        return CollectionUnwritableError(path, reason, "make room on the database's server")
+        return CollectionUnwritableError(path, reason, "free disk space on the database server")
     if isinstance(error, _BUSY):
         return CollectionLockedError(path)
     if isinstance(error, errors.UniqueViolation):  # ids and places are looked up before

@@ -126,6 +126,6 @@ def refuse_foreign(path: str, found: Row | None) -> None:
     """
     if found is None or not (found[0] == APPLICATION or found[0].startswith(MOVED)):
         remedy = "give another schema: ?schema=NAME"
-        raise CollectionCorruptError(path, "it is another program's", remedy)
+        raise CollectionCorruptError(path, "it belongs to another program", remedy)
     if found[1] > FORMAT_VERSION:
         raise CollectionNewerError(path, found[1], FORMAT_VERSION)

@@ -275,7 +275,9 @@ class SharedDatabase(AnyDatabase):
         missing, is_copy = row or (True, False)
         if is_copy:
             raise CollectionUnavailableError(
-                self.path, "that server follows another one", "give the address of that one"
+                self.path,
+                "that server is a read-only replica",
+                "give the address of the primary server",
             )
         if missing:
             raise CollectionNotFoundError(self.path)

@@ -48,7 +48,7 @@ def command(
 ) -> int:
     """Add single picture files, or update them.
 
-    They may lie anywhere.
+    They need not be in an indexed folder.
     """
     from image_similarity_search.collection import Collection
     from image_similarity_search.collection.originals import check_files
@@ -56,7 +56,7 @@ def command(
 
     paths = options.all_paths(images, files_from, null)
     if not paths:
-        raise click.UsageError("say which: paths or --files-from FILE")
+        raise click.UsageError("no images given: name paths or --files-from FILE")
     check_files(map(checked_source, paths))  # or a misspelt one would leave an empty collection
     with (
         Collection.open(

@@ -21,10 +21,11 @@ Examples:
 @options.index_dir
 @options.as_json
 def command(folder: str, index_dir: str, as_json: bool) -> None:
-    """Copy what can't be made anew into a new FOLDER.
+    """Back up the collection into a new FOLDER.
 
-    That is the catalog, every row of which is checked, and what you did with duplicates. Others may
-    search and write meanwhile. FOLDER is a collection itself; 'iss restore' brings it back.
+    The backup holds what can't be rebuilt: the catalog, of which every row is checked, and the
+    record of your actions on duplicates. Other processes can search and write meanwhile. FOLDER
+    is a collection itself; 'iss restore' restores it.
     """
     from image_similarity_search.collection import Collection
 

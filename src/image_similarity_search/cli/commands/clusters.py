@@ -27,7 +27,7 @@ Examples:
 """,
 )
 @click.option(
-    "--count", type=int, metavar="N", help="So many clusters [default: as many as fit best]."
+    "--count", type=int, metavar="N", help="Number of clusters [default: chosen by silhouette]."
 )
 @click.option(
     "--shown",
@@ -35,7 +35,7 @@ Examples:
     default=12,
     show_default=True,
     metavar="N",
-    help="Name so many images of each in JSON and on the page, the most typical first.",
+    help="Images listed per cluster in JSON and on the page, the most typical first.",
 )
 @filtered
 @options.index_dir
@@ -51,9 +51,10 @@ def command(
     html: str | None,
     force: bool,
 ) -> None:
-    """Group the images that are alike, the largest cluster first.
+    """Group similar images into clusters, the largest first.
 
-    Each line is a cluster: how many images, how close they are (1 is the same), the most typical.
+    Each line is a cluster: the number of images, how similar they are (1: identical), and the
+    most typical image.
     """
     from image_similarity_search.collection import Collection
 
@@ -78,8 +79,8 @@ def _why_so_many(report: ClusterReport) -> str:
     if len(report.tried) < 2:  # the number was said, or there are too few images
         return ""
     if len(report.clusters) < 2:
-        return ", as they can't be told apart"
-    return f", as the silhouette is best there, {report.silhouette:.2f}"
+        return ", as they can't be separated"
+    return f", chosen by silhouette ({report.silhouette:.2f})"
 
 
 def _counted(report: ClusterReport) -> str:
@@ -130,9 +131,9 @@ def _write_page(file: str, report: ClusterReport) -> None:
                 path,
                 note,
                 label=f"Cluster {number:,}",
-                heading="Others of it, the most typical first",
-                none="It is alone.",
+                heading="Other images, the most typical first",
+                none="No other images.",
             )
         )
     write_page(file, sections, title="Clusters", summary=_counted(report))
-    output.say(f"the page is in {file}")
+    output.say(f"page written to {file}")

@@ -20,7 +20,7 @@ Examples:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    """Print what makes SHELL complete iss's commands and options."""
+    """Print the completion script for SHELL."""
     completion = get_completion_class(shell)
     assert completion is not None  # noqa: S101 - click has all three
     script = completion(context.find_root().command, {}, "iss", "_ISS_COMPLETE").source()

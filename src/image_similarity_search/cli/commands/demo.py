@@ -50,12 +50,13 @@ Examples:
     show_default=True,
     metavar="DIR",
     type=click.Path(file_okay=False),
-    help="Where the index, the page and the demo's own pictures go.",
+    help="Folder for the index, the page and the demo's own pictures.",
 )
 def command(pictures: str | None, folder: str) -> None:
-    """Index PICTURES, search them, and show what is found.
+    """Index PICTURES, run a few searches and show the results.
 
-    The answers are shown here, and as a page. Without PICTURES the demo uses pictures of its own.
+    The results are printed and written to an HTML page. Without PICTURES the demo makes its own
+    pictures.
     """
     from image_similarity_search.collection import Collection
 
@@ -90,8 +91,8 @@ def command(pictures: str | None, folder: str) -> None:
             _print_answer(collection, query, hits)
         _write_page(page, collection, answers, source)
     output.write("")
-    output.write(f"The same as a page: {Path(page).as_uri()}")
-    output.write(f"Search on with:     {_iss()} search IMAGE --index-dir {shlex.quote(index_dir)}")
+    output.write(f"As a page:          {Path(page).as_uri()}")
+    output.write(f"Try it yourself:    {_iss()} search IMAGE --index-dir {shlex.quote(index_dir)}")
 
 
 def _iss() -> str:

@@ -60,29 +60,41 @@ Examples:
 @click.option(
     "--level",
     type=click.Choice(DUPLICATE_LEVELS),
-    help="The least alike that counts [default: near; same with an --action].",
+    help="Lowest level of similarity to report [default: near; with --action: same].",
 )
-@click.option("--likeness", type=float, metavar="N", help="Of pixels, for near [default: 0.93].")
 @click.option(
-    "--score", type=float, metavar="N", help="Of embeddings, for similar [default: 0.75]."
+    "--likeness",
+    type=float,
+    metavar="N",
+    help="Lowest pixel similarity for level near [default: 0.93].",
 )
-@click.option("--thorough", is_flag=True, help="Read all files: finds turned, tiny, blurred ones.")
+@click.option(
+    "--score",
+    type=float,
+    metavar="N",
+    help="Lowest embedding score for level similar [default: 0.75].",
+)
+@click.option(
+    "--thorough",
+    is_flag=True,
+    help="Read every file, to find rotated, tiny and blurred copies too.",
+)
 @click.option(
     "--reference",
     "references",
     multiple=True,
     metavar="FOLDER",
     type=click.Path(),
-    help="Images in FOLDER stay, and are not compared with one another.",
+    help="Always keep images in FOLDER, and don't compare them with each other; repeatable.",
 )
 @click.option(
     "--between",
     nargs=2,
     multiple=True,
-    callback=options.once("compare two folders at a time"),
+    callback=options.once("to compare more than two folders, run the command once for each pair"),
     metavar="FOLDER FOLDER",
     type=click.Path(),
-    help="Compare one folder with another, and neither with itself.",
+    help="Only compare images of one folder with images of the other.",
 )
 @filtered
 @click.option(
@@ -91,30 +103,34 @@ Examples:
     multiple=True,
     metavar="IMAGE",
     type=click.Path(),
-    help="Remember that these are no duplicates, given twice or more, and do nothing else.",
+    help="Mark these images as not duplicates (give two or more) and exit.",
 )
 @click.option(
     "--action",
     type=click.Choice(["report", *DUPLICATE_ACTIONS]),
     default="report",
     show_default=True,
-    help="What to do with files that could go; without --yes, say what would be done."
-    " trash takes the extra [trash].",
+    help="What to do with removable files; without --yes this is a dry run. trash needs the"
+    " extra [trash].",
 )
-@click.option("--to", metavar="FOLDER", type=click.Path(), help="Where --action move moves them.")
-@click.option("--yes", is_flag=True, help="Do it.")
-@click.option("--undo", is_flag=True, help="Undo the last --action, and do nothing else.")
+@click.option(
+    "--to", metavar="FOLDER", type=click.Path(), help="Folder that --action move moves files to."
+)
+@click.option("--yes", is_flag=True, help="Carry out the --action.")
+@click.option("--undo", is_flag=True, help="Undo the last --action and exit.")
 @options.index_dir
 @options.time_limit
 @options.wait
 @options.as_json
-@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the groups, too.")
+@click.option(
+    "--html", metavar="FILE", type=click.Path(), help="Also write an HTML page of the groups."
+)
 @click.option(
     "--pairs",
     "table",
     metavar="FILE",
     type=click.Path(),
-    help="Write a row for each pair that is told to FILE.csv or FILE.parquet, too.",
+    help="Also write a table with a row for each pair to FILE, a .csv or .parquet.",
 )
 @options.force
 @options.exit_code
@@ -142,27 +158,29 @@ def command(
     exit_code: bool,
     preview: bool,
 ) -> int:
-    """Find images that are the same, or nearly, and one to keep.
+    """Find duplicates, and suggest which to keep.
 
-    Without --yes nothing is changed. The first line of each group is the image to keep.
+    Nothing is changed unless you give --action and --yes. The first line of each group is the
+    image to keep.
 
-    Changed copies (near) go only with --level near: which of two was changed can't be told.
+    An --action leaves altered copies alone unless you give --level near: it cannot know which of
+    two is the original.
     """
     if undo:
         _check_alone("--undo")
     if dismissed:
         _check_alone("--dismiss")
     if len(dismissed) == 1:
-        raise click.UsageError("--dismiss takes two images or more, each after a --dismiss")
+        raise click.UsageError("--dismiss needs two or more images: --dismiss A --dismiss B")
     if action != "report" and exit_code:
-        raise click.UsageError(f"--exit-code is for what is found, and not for --action {action}")
+        raise click.UsageError(f"--exit-code does not go with --action {action}")
     if action == "report" and (yes or to):
         choices = f"{', '.join(DUPLICATE_ACTIONS[:-1])} or {DUPLICATE_ACTIONS[-1]}"
-        raise click.UsageError(f"say with --action what to do: {choices}")
+        raise click.UsageError(f"--yes and --to need --action: {choices}")
     if action == "move" and not to:
         raise click.UsageError("--action move needs --to FOLDER")
     if action != "move" and to:
-        raise click.UsageError(f"--to goes with --action move, and not with {action}")
+        raise click.UsageError(f"--to is for --action move only, not {action}")
     only_same = level is None and action != "report"
     level = level or ("same" if only_same else "near")
     from image_similarity_search.collection import Collection
@@ -173,13 +191,13 @@ def command(
             count = collection.dismiss_duplicates(*dismissed)
             if as_json:
                 output.write_json({"remembered": count})
-            output.say(f"{output.count(count, 'pair')} more remembered as no duplicates")
+            output.say(f"{output.count(count, 'more pair')} marked as not duplicates")
             return exits.OK
         if undo:
             undone = collection.undo_duplicates()
             status = _tell_of_deeds(undone, as_json=as_json)
             if undone.done:
-                output.say("'iss index' makes what is back searchable again")
+                output.say("run 'iss index' to make the restored files searchable again")
             return status
         check_target(html, collection, index_dir, force=force)
         check_table(table, collection, index_dir, force=force)
@@ -210,14 +228,14 @@ def command(
         as_said = report_as_json(report, asked) if as_json else {}
         if table:
             write_table(table, PAIRS, pairs_of(report))
-            output.say(f"the table is in {table}")
+            output.say(f"table written to {table}")
         if as_json and action == "report":
             output.write_json(as_said)
         elif not as_json:
             tell(collection, report.groups, preview=preview)
         sum_up(report)
         if only_same:
-            output.say("changed copies are left out: --level near is for these")
+            output.say("altered copies are not included; use --level near for them")
         if html:
             try:
                 write_groups(html, report)
@@ -243,16 +261,15 @@ def _check_alone(option: str) -> None:
     context = click.get_current_context()
     for parameter in context.command.params:
         typed = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-        if typed and parameter.opts[-1] not in (option, *_WITH_ALL):
-            raise click.UsageError(
-                f"{option} does nothing else, so {parameter.opts[-1]} does not go with it"
-            )
+        name = max(parameter.opts, key=len)
+        if typed and name not in (option, *_WITH_ALL):
+            raise click.UsageError(f"{option} can't be combined with {name}")
 
 
 def _in_words(deed: Deed, to: str | None) -> str:
     """What is to be done with a file."""
     words = {
-        "trash": f"put {deed.path} into the trash",
+        "trash": f"move {deed.path} to the trash",
         "move": f"move {deed.path} to {to}",
         "delete": f"delete {deed.path}",
     }
@@ -266,10 +283,10 @@ def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:
     for line in left_in_words(report.left):
         output.say(line)
     size = sum(deed.size for deed in report.done)
-    words = "would be done" if report.dry_run else "done"
+    words = "dry run" if report.dry_run else "done"
     output.say(f"{words}: {output.count(len(report.done), 'file')} ({output.size_in_words(size)})")
     if report.dry_run:
-        output.say("say --yes to do it")
+        output.say("nothing was changed; add --yes to apply")
     return exits.OK if report.dry_run or not report.left else exits.BAD_IMAGE
 
 

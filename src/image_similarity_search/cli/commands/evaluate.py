@@ -50,15 +50,15 @@ Examples:
     "--truth",
     required=True,
     metavar="FILE",
-    help="What belongs together: a CSV or Parquet file of paths and groups; 'folders';"
-    " 'folder-names', where train/cat and test/cat are one; or 'column:NAME', of images in Parquet"
-    " files.",
+    help="Which images belong together: a CSV or Parquet file of paths and groups; 'folders';"
+    " 'folder-names', which takes train/cat and test/cat as one group; or 'column:NAME' for"
+    " images in Parquet files.",
 )
 @click.option(
     "--relative-to",
     metavar="DIR",
     type=click.Path(),
-    help="The folder that relative paths in FILE start from [default: that of FILE].",
+    help="Base folder of relative paths in FILE [default: the folder of FILE].",
 )
 @click.option(
     "-k",
@@ -67,21 +67,25 @@ Examples:
     multiple=True,
     default=(1, 5, 10),
     show_default=True,
-    help="Precision and recall among the first so many; may be given more than once.",
+    metavar="K",
+    help="Cut-off for precision and recall; repeatable.",
 )
 @click.option(
     "--against",
     metavar="DIR",
     type=click.Path(file_okay=False),
-    help="Compare with the collection that is kept there.",
+    help="Index folder of a collection to compare with.",
 )
 @click.option(
     "--depth",
     type=int,
     metavar="N",
-    help="Look at so many hits of real searches; without it all images are ranked exactly.",
+    help="Evaluate the top N hits of searches in the index; without it, all images are ranked"
+    " exactly.",
 )
-@click.option("--sample", type=int, metavar="N", help="Search by so many of the images at most.")
+@click.option(
+    "--sample", type=int, metavar="N", help="Use a random sample of at most N images as queries."
+)
 @filtered
 @click.option(
     "--worst",
@@ -89,18 +93,25 @@ Examples:
     default=10,
     show_default=True,
     metavar="N",
-    help="Name so many groups, and so many searches.",
+    help="List the N worst groups and the N worst queries.",
 )
 @options.index_dir
 @options.as_json
-@click.option("--paths", is_flag=True, help="Print the paths of mislabelled images, no more.")
+@click.option(
+    "--paths", is_flag=True, help="Print only the paths of images that may be mislabelled."
+)
 @options.null
-@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the worst, too.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(),
+    help="Also write an HTML page of the worst queries.",
+)
 @click.option(
     "--table",
     metavar="FILE",
     type=click.Path(),
-    help="Write a row for each image to FILE.csv or FILE.parquet, too.",
+    help="Also write a table with a row for each image to FILE, a .csv or .parquet.",
 )
 @options.force
 @options.exit_code
@@ -122,10 +133,10 @@ def command(
     force: bool,
     exit_code: bool,
 ) -> int:
-    """Measure how well images that belong together are found.
+    """Measure search quality on images that belong together.
 
-    Each of them is searched by. With --against, how much better or worse the other collection, of
-    the same images, does it.
+    Each of them is used as a query. With --against, also show how much better or worse another
+    collection of the same images does.
     """
     from image_similarity_search.collection import Collection
 
@@ -164,7 +175,7 @@ def command(
             write_worst(html, collection, report, worst, where)
         if table:
             write_table(table, TABLE, table_rows(report))
-            output.say(f"the table is in {table}")
+            output.say(f"table written to {table}")
     if not compared:
         say_of_all(report)
     return exits.FOUND if exit_code and report.mislabelled() else exits.OK

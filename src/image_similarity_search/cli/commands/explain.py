@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _IN_WORDS = {
-    "places": "what each place adds to it",
-    "occlusion": "by how much it falls when a place is covered",
+    "places": "what each place adds to the similarity",
+    "occlusion": "how much the similarity falls when a place is covered",
 }
 
 
@@ -48,11 +48,16 @@ Examples:
 @click.option(
     "--method",
     type=click.Choice(["places", "occlusion"]),
-    help="What each place adds to the similarity, or by how much it falls without the place"
-    " [default: places, where the model averages over places].",
+    help="places: what each place adds to the similarity; occlusion: how much it falls when the"
+    " place is covered [default: places, if the model allows it].",
 )
-@click.option("--to", metavar="FILE", type=click.Path(), help="Draw it: .png, .jpg or .webp.")
-@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of it, too.")
+@click.option(
+    "--to",
+    metavar="FILE",
+    type=click.Path(),
+    help="Also draw the explanation to FILE, a .png, .jpg or .webp.",
+)
+@click.option("--html", metavar="FILE", type=click.Path(), help="Also write an HTML page.")
 @options.force
 @options.index_dir
 @options.encoder_again
@@ -71,13 +76,13 @@ def command(
     device: Device | None,
     as_json: bool,
 ) -> None:
-    """Show which places of two pictures make them alike.
+    """Show which parts of two pictures make them similar.
 
-    QUERY and HIT are files, or images of the collection as id:N; '-' reads QUERY from standard
-    input. Neither must be in the collection.
+    QUERY and HIT are files, or id:N for images of the collection; '-' reads QUERY from standard
+    input. Files need not be in the collection.
     """
     if to and os.path.splitext(to)[1].lower() not in _FORMATS:
-        raise ConfigError("to", to, f"the name of a file that ends in {', '.join(_FORMATS)}")
+        raise ConfigError("to", to, f"a file name that ends in {', '.join(_FORMATS)}")
     given = sys.stdin.buffer.read() if query == "-" else file_or_id(query)
     found = file_or_id(hit)
     from image_similarity_search.collection import Collection
@@ -97,7 +102,7 @@ def command(
     if to:
         with written(to) as out:
             out.write(_encoded(explanation, _FORMATS[os.path.splitext(to)[1].lower()]))
-        output.say(f"it is drawn in {to}")
+        output.say(f"drawing written to {to}")
     if html:
         _write_page(html, explanation, paths)
 
@@ -152,7 +157,7 @@ def _write_page(file: str, explanation: Explanation, paths: tuple[str, str]) -> 
     compared, (query, hit) = explanation.compared, paths
     record = ImageRecord(0, os.path.abspath(hit), 0, 0, None, None, None, "indexed")
     name = "Standard input" if query == "-" else query
-    note = f"Bright: {_IN_WORDS[compared.method]}. Equal numbers: places that are alike."
+    note = f"Brightness: {_IN_WORDS[compared.method]}. Equal numbers: similar places."
     section = GalleryQuery(
         name,
         [Hit(record, compared.distance, compared.score)],
@@ -162,8 +167,8 @@ def _write_page(file: str, explanation: Explanation, paths: tuple[str, str]) -> 
         label="Why",
         heading="The hit",
     )
-    write_page(file, [section], title="Why they are alike", summary=f"score {compared.score:.4f}")
-    output.say(f"the page is in {file}")
+    write_page(file, [section], title="Why they are similar", summary=f"score {compared.score:.4f}")
+    output.say(f"page written to {file}")
 
 
 def _encoded(explanation: Explanation, kind: str) -> bytes:

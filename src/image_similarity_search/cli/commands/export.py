@@ -18,13 +18,13 @@ Examples:
 )
 @click.argument("target", type=click.Path())
 @options.index_dir
-@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 @options.as_json
 def command(target: str, index_dir: str, force: bool, as_json: bool) -> int:
-    """Write images, paths and embeddings to TARGET.
+    """Export images, paths and embeddings to TARGET.
 
-    TARGET is X.parquet, or X.npy with X.json beside it. Skipped files are not in it. 'iss import'
-    makes a collection of it again.
+    TARGET is X.parquet, or X.npy with X.json next to it. Skipped files are left out. 'iss import'
+    makes a collection from it again.
     """
     from image_similarity_search.collection.interchange.exporting import export_collection
 

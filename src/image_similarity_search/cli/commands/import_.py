@@ -33,24 +33,25 @@ Examples:
     "--paths",
     metavar="FILE",
     type=click.Path(),
-    help="Of embeddings of your own: the pictures that the rows are of. Text with one path a line,"
+    help="Paths of the pictures, in the order of the embeddings: text with one path per line,"
     " .json, .csv or .parquet.",
 )
 @click.option(
     "--relative-to",
     metavar="DIR",
     type=click.Path(),
-    help="The folder that relative paths start from [default: that of the file with the paths].",
+    help="Base folder of relative paths [default: the folder of the file with the paths].",
 )
 @options.encoder_of_embeddings
 @options.metric
 @options.as_json
 def command(file: str, index_dir: str, catalog: str | None, as_json: bool, **own: Any) -> int:
-    """Make a collection of FILE, without encoding a picture.
+    """Make a collection from exported or existing embeddings.
 
-    There must be none yet. FILE is what 'iss export' wrote: the collection has the same ids and
-    embeddings, and the model need not be there. Or it has embeddings of your own: X.npy, an array
-    of shape (n, dim), with --paths; or X.parquet with the columns path and embedding.
+    FILE was written by 'iss export': the new collection has the same ids and embeddings. Or FILE
+    has embeddings of your own: X.npy, an array of shape (n, dim), with --paths; or X.parquet with
+    the columns path and embedding. No picture is encoded, and the model is not needed. The index
+    folder must not have a collection yet.
     """
     from image_similarity_search.collection.interchange.embedding_files import is_plain_table
 
@@ -60,7 +61,7 @@ def command(file: str, index_dir: str, catalog: str | None, as_json: bool, **own
         _refuse_what_an_export_says(own)
         return _import_export(file, index_dir, catalog, as_json)
     except KeyboardInterrupt:
-        output.say("interrupted; nothing was made, run it again")
+        output.say("interrupted; nothing was imported, run the command again")
         return exits.INTERRUPTED
 
 
@@ -120,29 +121,29 @@ def report_as_json(report: ImportReport) -> dict[str, Any]:
 def _explain(report: ImportReport, encoder: EncoderSpec | None) -> None:
     if report.missing:
         output.say(
-            "of the missing no picture is where it was looked for: mount the disk, or import again"
+            "missing: the picture files were not found; mount the disk, or import again"
             " with another --relative-to"
         )
     if report.to_encode:
-        output.say("those to encode have an embedding of zeros, or lie in object storage")
+        output.say("to encode: the embedding is zero, or the picture is in object storage")
     if encoder:
-        output.say(f"whether {encoder.model} made them is found out when it is first used")
+        output.say(f"{encoder.model} is checked against the embeddings when it is first used")
     else:
         output.say(
-            "what made them is not known: search by --id N; --model NAME, or encoder= in Python,"
-            " lets new pictures be searched by, too"
+            "the model is unknown: you can search by --id N; give --model NAME, or encoder="
+            " in Python, to search by new pictures"
         )
 
 
 def _refuse_what_an_export_says(own: dict[str, Any]) -> None:
     given = {
-        "--model (with all that says what made them)": own["encoder"],
+        "--model (and the other options of the model)": own["encoder"],
         "--metric": own["metric"],
         "--relative-to": own["relative_to"],
     }
     for option, value in given.items():
         if value is not None:
             raise click.UsageError(
-                f"{option} is for embeddings of your own, which need --paths FILE; an export says"
-                " what it was made with"
+                f"{option} is for embeddings of your own, which need --paths FILE; an export"
+                " names its own model"
             )

@@ -33,7 +33,7 @@ Examples:
     default=".",
     metavar="DIR",
     type=click.Path(),
-    help="The folder that relative paths start from [default: the current one].",
+    help="Base folder of relative paths [default: the current folder].",
 )
 @click.option(
     "--faiss",
@@ -49,11 +49,11 @@ Examples:
     type=click.Path(),
     help="The list of its paths [default: image_paths.pkl, or the only list in OLD_DIR].",
 )
-@options.encoder
+@options.encoder_of_legacy
 @click.option(
     "--metric",
     type=click.Choice(METRICS),
-    help="How distance is measured [default: as the old index does].",
+    help="Distance measure [default: that of the old index].",
 )
 @options.as_json
 def command(
@@ -66,11 +66,11 @@ def command(
     metric: Metric | None,
     as_json: bool,
 ) -> int:
-    """Take over an index of the well-known recipe.
+    """Import an index made by the ResNet-50 + FAISS tutorial.
 
-    OLD_DIR has faiss.index and image_paths.pkl, or one index and one list by other names.
-    No picture is encoded, and the model need not be there: it is resnet50 unless another is named.
-    In the index folder itself the old files are kept under other names.
+    OLD_DIR holds faiss.index and image_paths.pkl, or one index and one list with other names. No
+    picture is encoded, and the model is not needed. If OLD_DIR is the index folder, the old files
+    are kept under other names.
     """
     from image_similarity_search.collection.interchange.legacy import RECIPE_MODEL, import_legacy
 
@@ -87,7 +87,7 @@ def command(
                 progress=progress,
             )
     except KeyboardInterrupt:
-        output.say("interrupted; nothing was made, run it again")
+        output.say("interrupted; nothing was imported, run the command again")
         return exits.INTERRUPTED
     if as_json:
         output.write_json(asdict(report))
@@ -95,11 +95,11 @@ def command(
         _tell(report)
     if os.path.realpath(old_dir) == os.path.realpath(index_dir):
         output.say(
-            "the old files are kept, those in the way as faiss.index.legacy and"
+            "the old files were kept, those in the way as faiss.index.legacy and"
             " image_paths.pkl.legacy"
         )
     model = (encoder and encoder.model) or RECIPE_MODEL
-    output.say(f"whether {model} made it is found out when the model is first used")
+    output.say(f"{model} is checked against the embeddings when it is first used")
     return exits.OK
 
 
@@ -108,9 +108,9 @@ def _tell(report: LegacyImportReport) -> None:
     line = ", ".join(f"{name.replace('_', ' ')} {getattr(report, name):,}" for name in counts)
     output.write(f"{line} in {report.seconds:.1f} s (metric {report.metric})")
     if report.missing:
-        output.say("of the missing no picture is where it was; 'iss index FOLDER' forgets them")
+        output.say("missing: the picture files are gone; 'iss index FOLDER' drops them")
     if report.to_encode:
         output.say(
-            "those to encode changed since, or the recipe does not see them upright and opaque;"
-            " 'iss index FOLDER' encodes them"
+            "to encode: changed since, or rotated or transparent, which the tutorial"
+            " ignores; 'iss index FOLDER' encodes them"
         )

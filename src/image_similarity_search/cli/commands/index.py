@@ -28,7 +28,7 @@ Examples:
   iss index ~/Pictures --exclude 'thumbs' --exclude '*.gif'
   iss index products/ --index-dir products.index --model resnet50 --metric l2
   iss index s3://bucket/photos
-  iss index scans/ --resize 512 --crop 448 --interpolation bicubic
+  iss index scans/ --resize 448 --crop 448
 """,
 )
 @click.argument("folder", type=click.Path(readable=False))
@@ -37,22 +37,30 @@ Examples:
 @options.metric
 @options.device
 @click.option(
-    "--index", "kind", metavar="KIND", help=f"The kind of store [default: auto]: {options.KINDS}."
+    "--index",
+    "kind",
+    metavar="KIND",
+    help=f"Kind of search index [default: auto]: {options.KINDS}.",
 )
 @options.store
 @options.catalog
 @options.recall
 @options.which_files
-@click.option("--retry-skipped", is_flag=True, help="Try unchanged bad files again.")
+@click.option("--retry-skipped", is_flag=True, help="Retry files that failed before.")
 @options.time_limit
 @click.option(
     "--thumbnails/--no-thumbnails",
     default=None,
-    help="Whether a new collection keeps small pictures of its images [default: it does].",
+    help="Whether a new collection stores thumbnails [default: --thumbnails].",
 )
-@click.option("--checksum", is_flag=True, help="Compare the content of files that seem unchanged.")
 @click.option(
-    "--on", metavar="CLUSTER", help="Encode on a Ray cluster: ray://HOST:PORT, or ray for this one."
+    "--checksum", is_flag=True, help="Detect changes by content, not only by size and time."
+)
+@click.option(
+    "--on",
+    metavar="CLUSTER",
+    help="Encode on a Ray cluster: ray://HOST:PORT, or ray for the cluster this computer belongs"
+    " to.",
 )
 @options.on_change
 @options.wait
@@ -80,14 +88,14 @@ def command(
     wait: float,
     as_json: bool,
 ) -> int:
-    """Make the pictures in FOLDER searchable.
+    """Index the pictures in FOLDER, to make them searchable.
 
-    Run it again to bring the collection up to date.
+    Run it again to update the collection: only new and changed pictures are encoded, moved ones
+    are recognised, deleted ones dropped. You can interrupt it at any time; the next run
+    continues.
 
-    FOLDER is on this machine, a Parquet file with pictures, or in object storage:
-    s3://bucket/folder (docs/object-storage.md).
-    New and changed pictures are encoded, moved ones recognised, vanished ones forgotten. It may
-    be interrupted at any time and goes on from there when it is run again.
+    FOLDER is a folder on this computer, a Parquet file with pictures, or in object storage:
+    s3://bucket/folder (see docs/object-storage.md).
     """
     from image_similarity_search.collection import Collection
     from image_similarity_search.collection.originals import check_folder
@@ -128,7 +136,7 @@ def command(
                     progress=progress,
                 )
         except SyncInterrupted as interrupt:
-            output.say("interrupted; what was done is kept, run it again to go on")
+            output.say("interrupted; finished work is kept, run the command again to continue")
             report, status = interrupt.report, exits.INTERRUPTED
         tuning = _tuned(collection, recall) if status == exits.OK else None
         found = bool(len(collection))
@@ -136,7 +144,7 @@ def command(
         output.say(output.tuning_in_words(tuning, tuning.images))
     _tell(report, as_json, interrupted=status != exits.OK)
     if not found and not report.skipped and status == exits.OK:
-        output.say(f"no picture was found in {folder}")
+        output.say(f"no pictures found in {folder}")
     return _told_on(on_change, folder, report, status)
 
 
@@ -165,6 +173,6 @@ def _tell(report: SyncReport, as_json: bool, *, interrupted: bool) -> None:
         return
     output.write(output.report_in_words(report))
     if report.others:
-        output.say(f"not read here: {output.others_in_words(report)}")
+        output.say(f"unsupported files ignored: {output.others_in_words(report)}")
     if report.skipped:
-        output.say("'iss info --skipped' lists the skipped files, each with its reason")
+        output.say("'iss info --skipped' lists the skipped files and why")

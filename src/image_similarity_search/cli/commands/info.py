@@ -29,11 +29,22 @@ Examples:
   iss info --json
 """,
 )
-@click.option("--skipped", is_flag=True, help="List the bad files, each with its reason.")
+@click.option("--skipped", is_flag=True, help="List the skipped files and why they were skipped.")
 @click.option(
-    "--measure-recall", "recall", is_flag=True, help="Search for 200 of the images, and compare."
+    "--measure-recall",
+    "recall",
+    is_flag=True,
+    help="Measure recall against exact search, with 200 images as queries.",
 )
-@click.option("-k", "k", type=int, default=10, show_default=True, help="Hits for that.")
+@click.option(
+    "-k",
+    "k",
+    type=int,
+    default=10,
+    show_default=True,
+    metavar="K",
+    help="Number of hits per query that --measure-recall compares.",
+)
 @options.index_dir
 @options.as_json
 @options.paths
@@ -49,17 +60,17 @@ def command(
     null: bool,
     exit_code: bool,
 ) -> int:
-    """Say what the collection holds and how it was made.
+    """Show what the collection holds and how it was made.
 
-    --paths, -0 and --exit-code are about the files that --skipped lists.
+    --paths, -0 and --exit-code apply to the files that --skipped lists.
     """
     from image_similarity_search.collection import Collection
 
     if (paths or null or exit_code) and not skipped:
-        raise click.UsageError("--paths, -0 and --exit-code are about bad files: say --skipped too")
+        raise click.UsageError("--paths, -0 and --exit-code need --skipped")
     k_given = click.get_current_context().get_parameter_source("k") is ParameterSource.COMMANDLINE
     if k_given and not recall:
-        raise click.UsageError("-k is about --measure-recall: say it too")
+        raise click.UsageError("-k needs --measure-recall")
     with Collection.open(index_dir) as collection:
         if skipped:
             bad = list(collection.skipped())
@@ -94,21 +105,22 @@ def _list_skipped(bad: list[ImageRecord], *, as_json: bool, paths: bool, null: b
 
 def _recall_in_words(measured: RecallReport) -> str:
     return (
-        f"{measured.recall:.3f} of the {measured.k} nearest, of {measured.queries} images;"
-        f" {measured.seconds * 1e3:.2f} ms a search, exact {measured.exact_seconds * 1e3:.2f} ms"
+        f"{measured.recall:.3f} ({measured.queries} queries, k {measured.k});"
+        f" {measured.seconds * 1e3:.2f} ms per search, exact"
+        f" {measured.exact_seconds * 1e3:.2f} ms"
     )
 
 
 def _scores_in_words(info: CollectionInfo) -> str:
     if info.thresholds is None:
-        return "what they mean is not known for this model, metric and preprocessing"
+        return "not calibrated for this model, metric and preprocessing"
     return ", ".join(f"{word} from {score:g}" for word, score in info.thresholds.items())
 
 
 def _in_words(info: CollectionInfo) -> dict[str, str]:
-    taken_over = "" if info.fingerprint else " (to be compared when it is first used)"
+    taken_over = "" if info.fingerprint else " (to be checked when it is first used)"
     if info.encoder == UNKNOWN_ENCODER:
-        taken_over = " (--model NAME, or encoder= in Python, says what made them)"
+        taken_over = " (give --model NAME, or encoder= in Python, to search by new pictures)"
     sizes = {"catalog": info.catalog_bytes, "store": info.store_bytes}
     sizes |= {"thumbnails": info.thumbnail_bytes} if info.thumbnail_bytes else {}
     return {

@@ -19,10 +19,10 @@ Examples:
 @options.index_dir
 @options.as_json
 def command(url: str, index_dir: str, as_json: bool) -> None:
-    """Use the collection whose catalog is at URL from here, too.
+    """Use a shared collection from this computer.
 
-    Other computers share it. The index folder remembers URL, and keeps what this computer needs
-    besides.
+    URL is the address of its catalog. The index folder stores URL and this computer's own files,
+    such as its search index.
     """
     from image_similarity_search.collection import Collection
 

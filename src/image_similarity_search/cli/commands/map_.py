@@ -40,14 +40,16 @@ Examples:
     type=click.Path(),
     default="map.html",
     show_default=True,
-    help="The page that is written.",
+    help="File to write the page to.",
 )
 @options.force
-@click.option("--json", "as_json", is_flag=True, help="Print the positions, and write no page.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the positions as JSON instead of writing a page."
+)
 def command(where: Filter | None, index_dir: str, html: str, force: bool, as_json: bool) -> None:
-    """Lay the images out on a page to look around in.
+    """Write an HTML map of the collection.
 
-    Those that are alike lie together. The page needs nothing else, and works offline. It takes the
+    Similar images are close together. The page is a single file that works offline. Needs the
     extra [map].
     """
     from image_similarity_search.collection import Collection
@@ -65,7 +67,7 @@ def command(where: Filter | None, index_dir: str, html: str, force: bool, as_jso
     if not paths:
         output.say(f"no map: {output.no_images(where)}")
         return
-    page = "" if as_json else f"; the page is in {html}"
+    page = "" if as_json else f"; page written to {html}"
     output.say(output.count(len(paths), "image") + page)
 
 

@@ -23,14 +23,15 @@ Examples:
     multiple=True,
     metavar="FOLDER",
     type=click.Path(),
-    help="Pictures to search by may lie in FOLDER, too; may be given several times.",
+    help="Also allow searches by pictures in FOLDER; repeatable.",
 )
-@click.option("--allow-changes", is_flag=True, help="Offer tools that change the collection, too.")
+@click.option("--allow-changes", is_flag=True, help="Also offer tools that change the collection.")
 def command(index_dir: str, folders: tuple[str, ...], allow_changes: bool) -> None:
-    """Offer the collection to an agent, as tools over MCP.
+    """Let an AI agent search the collection, over MCP.
 
-    MCP is the Model Context Protocol. For the configuration of a program that has agents: it starts
-    this, and talks to it over standard input and output. No picture file is ever changed.
+    Put this command into the configuration of a program that speaks the Model Context Protocol
+    (MCP): it starts the command and talks to it over standard input and output. No picture file
+    is ever changed.
     """
     with extra("mcp", "iss mcp"):
         from image_similarity_search.agents.server import serve

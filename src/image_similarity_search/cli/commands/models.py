@@ -26,14 +26,16 @@ Examples:
     "names",
     multiple=True,
     metavar="NAME",
-    help="Fetch the weights of this model now, so that it works offline.",
+    help="Download the weights of this model now, so that it works offline.",
 )
-@click.option("--text", is_flag=True, help="With --fetch: what is needed to search by text, too.")
+@click.option(
+    "--text", is_flag=True, help="With --fetch: also download what searching by text needs."
+)
 @options.as_json
 def command(names: tuple[str, ...], text: bool, as_json: bool) -> None:
-    """List the models that have a name, and which are here.
+    """List the built-in models; download their weights.
 
-    Others are given by an .onnx file, or as timm:NAME.
+    Other models are given as an .onnx file, or as timm:NAME.
     """
     from image_similarity_search.encoders import registry
     from image_similarity_search.encoders.table import ENCODERS
@@ -70,7 +72,7 @@ def row_as_json(row: EncoderRow) -> dict[str, Any]:
         "dim": row.dim,
         "bytes": registry.size_of(row),
         "licence": row.licence,
-        "source": f"huggingface.co/{on_hub.repo}" if on_hub else "inside this package",
+        "source": f"huggingface.co/{on_hub.repo}" if on_hub else "included",
         "file": on_hub.path if on_hub else None,
         "revision": on_hub.revision if on_hub else None,
         "sha256": on_hub.sha256 if on_hub else None,

@@ -22,15 +22,15 @@ Examples:
 @click.option(
     "--to",
     metavar="URL",
-    help="Where the embeddings are searched: an engine, milvus://HOST:PORT/NAME, or embedded: the"
-    " file beside the catalog.",
+    help="Where to keep the embeddings: a vector database, milvus://HOST:PORT/NAME, or embedded,"
+    " a file in the index folder.",
 )
-@click.option("--index", "kind", metavar="KIND", help="The kind of index there.")
+@click.option("--index", "kind", metavar="KIND", help="Kind of search index there.")
 @click.option(
     "--catalog",
     metavar="URL",
-    help="Where the catalog is kept: postgresql://USER@HOST/DATABASE, which other computers can"
-    " join, or file: the one in the index folder.",
+    help="Where to keep the catalog: postgresql://USER@HOST/DATABASE, which other computers can"
+    " join, or file, a file in the index folder.",
 )
 @options.index_dir
 @options.wait
@@ -43,10 +43,11 @@ def command(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Move the searched embeddings, or the catalog, elsewhere.
+    """Move the embeddings or the catalog to a database, or back.
 
-    No picture is decoded. What was moved is compared before anything else is changed. Moving
-    embeddings goes on where it was ended when it is run again, moving the catalog begins anew.
+    Embeddings can be moved to a vector database, the catalog to PostgreSQL. No picture is
+    decoded. The copy is verified before the collection switches to it. If interrupted, run the
+    command again: moving embeddings continues, moving the catalog starts over.
     """
     from image_similarity_search.collection import Collection
 

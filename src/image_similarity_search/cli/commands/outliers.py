@@ -26,14 +26,21 @@ Examples:
   iss outliers -k 3 --in ~/Pictures/2024 --json
 """,
 )
-@click.option("--count", type=int, default=20, show_default=True, metavar="N", help="So many.")
+@click.option(
+    "--count",
+    type=int,
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Number of outliers to list.",
+)
 @click.option(
     "-k",
     type=int,
     default=10,
     show_default=True,
-    metavar="N",
-    help="By the distance to the N nearest images.",
+    metavar="K",
+    help="Number of nearest images to measure the distance to.",
 )
 @filtered
 @options.index_dir
@@ -53,9 +60,10 @@ def command(
     html: str | None,
     force: bool,
 ) -> None:
-    """Find the images that are least like any other.
+    """Find the images that are least similar to any other.
 
-    Each line is an image: how far it is from those nearest to it, and how many times the median.
+    Each line is an image: its mean distance to its nearest images, and that distance as a
+    multiple of the median.
     """
     from image_similarity_search.collection import Collection
 
@@ -72,12 +80,12 @@ def command(
     if html and report.outliers:
         _write_page(html, report)
     if report.images < 2:  # which a single image has none to be compared with
-        nothing = "there is one image only" if report.images else output.no_images(where)
+        nothing = "there is only one image" if report.images else output.no_images(where)
         output.say(f"no outliers: {nothing}")
         return
     output.say(
-        f"{len(report.outliers):,} of {report.images:,} images, by the {report.k} nearest;"
-        f" the median is {report.median:.4f}; {report.seconds:.1f} s"
+        f"{len(report.outliers):,} of {report.images:,} images, by distance to the"
+        f" {report.k} nearest; median {report.median:.4f}; {report.seconds:.1f} s"
     )
 
 
@@ -119,10 +127,10 @@ def _write_page(file: str, report: OutlierReport) -> None:
             one.image.path,
             f"distance {one.distance:.2f}, {one.times:.1f} times the median",
             label="Outlier",
-            heading="Nearest to it",
+            heading="Nearest images",
         )
         for one in report.outliers
     ]
     summary = f"{len(sections):,} of {report.images:,} images"
     write_page(file, sections, title="Outliers", summary=summary)
-    output.say(f"the page is in {file}")
+    output.say(f"page written to {file}")

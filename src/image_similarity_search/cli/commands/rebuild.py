@@ -22,7 +22,12 @@ Examples:
   iss rebuild --recall default
 """,
 )
-@click.option("--index", "kind", metavar="KIND", help=f"Change the kind of store: {options.KINDS}.")
+@click.option(
+    "--index",
+    "kind",
+    metavar="KIND",
+    help=f"New kind of search index [default: unchanged]: {options.KINDS}.",
+)
 @options.recall
 @options.index_dir
 @options.wait
@@ -34,7 +39,7 @@ def command(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Make the store anew from the catalog. No picture is decoded."""
+    """Rebuild the search index from the catalog. No picture is decoded."""
     from image_similarity_search.collection import Collection
 
     with Collection.open(index_dir, wait=wait) as collection:

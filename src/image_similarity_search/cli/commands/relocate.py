@@ -18,15 +18,17 @@ Examples:
 )
 @click.argument("old", type=click.Path(readable=False))
 @click.argument("new", type=click.Path(readable=False))
-@click.option("--force", is_flag=True, help="Do it though the files are not there.")
+@click.option(
+    "--force", is_flag=True, help="Change the paths even if the files are missing at NEW."
+)
 @options.index_dir
 @options.wait
 @options.as_json
 def command(old: str, new: str, force: bool, index_dir: str, wait: float, as_json: bool) -> None:
-    """Tell the collection that the folder OLD is at NEW now.
+    """Record that the indexed folder OLD is now at NEW.
 
-    OLD is an indexed folder. Nothing is read or encoded, only paths change. Indexed folders below
-    OLD move along.
+    Only paths in the collection change; no picture is read or encoded. Indexed folders below OLD
+    are included.
     """
     from image_similarity_search.collection import Collection
 

@@ -22,14 +22,14 @@ Examples:
 @options.wait
 @options.as_json
 def command(images: list[str | int], index_dir: str, wait: float, as_json: bool) -> None:
-    """Forget images, or all images of a folder. The files themselves are not touched.
+    """Remove images or folders from the collection. No file is deleted.
 
-    Indexing their folder again finds them again; 'iss index --exclude' keeps them out.
+    Indexing their folder again adds them again; use 'iss index --exclude' to keep them out.
     """
     from image_similarity_search.collection import Collection
 
     if not images:
-        raise click.UsageError("say which: paths, --id N or --files-from FILE")
+        raise click.UsageError("no images given: name paths, --id N or --files-from FILE")
     with Collection.open(index_dir, wait=wait) as collection:
         count = collection.remove(*images)
     if as_json:

@@ -21,10 +21,11 @@ Examples:
 @options.wait
 @options.as_json
 def command(backup: str, index_dir: str, wait: float, as_json: bool) -> None:
-    """Bring the collection back to what it was in BACKUP.
+    """Restore the collection from BACKUP.
 
-    That is what 'iss backup' made, or a copy of catalog.sqlite. The catalog that is there is kept
-    beside it. Who searches meanwhile, as a service, need not be ended; who writes is waited for.
+    BACKUP is a folder that 'iss backup' made, or a copy of catalog.sqlite. The present catalog is
+    kept under another name. Processes that search, such as a service, can keep running; the
+    command waits for writers as --wait allows.
     """
     from image_similarity_search.collection import Collection
 
@@ -37,5 +38,5 @@ def command(backup: str, index_dir: str, wait: float, as_json: bool) -> None:
     images = output.count(info.indexed, "image")
     output.write(f"restored: {images}, generation {info.generation:,}")
     if kept:
-        output.say(f"the former catalog is kept as {kept}")
-    output.say("'iss index' of each folder brings it up to date with the files there")
+        output.say(f"the former catalog was kept as {kept}")
+    output.say("run 'iss index' on each folder to update the collection")

@@ -42,7 +42,7 @@ Examples:
 """,
 )
 @pictures
-@click.option("-k", default=10, show_default=True, metavar="N", help="How many hits, at most.")
+@click.option("-k", default=10, show_default=True, metavar="K", help="Maximum number of hits.")
 @options.threshold
 @search_options
 @filtered
@@ -52,7 +52,9 @@ Examples:
 @options.as_json
 @options.paths
 @options.null
-@click.option("--html", metavar="FILE", type=click.Path(), help="Write a page of the hits, too.")
+@click.option(
+    "--html", metavar="FILE", type=click.Path(), help="Also write an HTML page of the hits."
+)
 @options.force
 @options.preview
 def command(
@@ -71,10 +73,11 @@ def command(
     force: bool,
     preview: bool,
 ) -> None:
-    """Find the pictures most like IMAGE.
+    """Find the pictures most similar to IMAGE.
 
-    '-' reads it from standard input, id:N is an image of the collection. A score of 1 is the
-    same picture; the most alike come first. Several pictures are searched by together.
+    IMAGE is a file, '-' for standard input, or id:N for an image of the collection. The most
+    similar pictures come first; a score of 1 means identical. Several queries are combined into
+    one search.
     """
     from image_similarity_search.collection import Collection
 
@@ -102,7 +105,7 @@ def command(
         if html:
             _write_page(html, collection, given, hits)
     if not hits:
-        for line in ("nothing found", *hints):
+        for line in ("no hits", *hints):
             output.say(line)
 
 
@@ -134,7 +137,7 @@ def _away(collection: Collection, paths: list[str]) -> dict[str, list[str]]:
 
 
 def _folded_in_words(hit: Hit) -> str:
-    return f"  (and {len(hit.folded):,} like it)" if hit.folded else ""
+    return f"  (and {output.count(len(hit.folded), 'copy', 'copies')})" if hit.folded else ""
 
 
 def _write_page(
@@ -143,7 +146,7 @@ def _write_page(
     from image_similarity_search.cli.page import write_page
 
     write_page(file, [_section(collection, given, hits)], title="Similar pictures")
-    output.say(f"the page is in {file}")
+    output.say(f"page written to {file}")
 
 
 def _section(collection: Collection, given: list[GivenPicture], hits: list[Hit]) -> GalleryQuery:

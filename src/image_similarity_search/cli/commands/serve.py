@@ -22,9 +22,20 @@ Examples:
   iss serve --host 0.0.0.0 --api-key-file keys.txt --read-only
 """,
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option(
-    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="The port."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    default=8765,
+    show_default=True,
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
     "--index-dir",
@@ -33,21 +44,22 @@ Examples:
     default=["index_data"],
     show_default=True,
     metavar="[NAME=]DIR",
-    help="Where a collection is kept, and its name here; may be given several times.",
+    help="Folder of a collection, and optionally its name in the service; repeatable.",
 )
 @click.option(
     "--workers",
     default=1,
     show_default=True,
+    metavar="N",
     type=click.IntRange(1, 64),
-    help="Processes that answer requests.",
+    help="Number of processes that answer requests.",
 )
 @click.option(
     "--api-key-file",
     type=click.File("r", encoding="utf-8-sig", errors="replace"),
     metavar="FILE",
-    help="API keys, one a line; ISS_API_KEY in the environment is one, too. Needed where other"
-    " machines can reach the service.",
+    help="File with API keys, one per line; the environment variable ISS_API_KEY may hold one"
+    " more. Needed if other computers can reach the service.",
 )
 @click.option(
     "--allow-folder",
@@ -55,24 +67,23 @@ Examples:
     multiple=True,
     metavar="FOLDER",
     type=click.Path(),
-    help="Pictures in FOLDER are handed out too, beside those of the indexed folders; may be given"
-    " several times.",
+    help="Also serve picture files from FOLDER, not only from indexed folders; repeatable.",
 )
-@click.option("--read-only", is_flag=True, help="Refuse all that changes a collection.")
+@click.option("--read-only", is_flag=True, help="Reject all changes.")
 @click.option(
     "--allow-host",
     "hosts",
     multiple=True,
     metavar="NAME",
-    help="A name by which the service may be called, beside localhost and addresses.",
+    help="Additional host name to accept, besides localhost and IP addresses; repeatable.",
 )
 @click.option(
     "--trusted-proxy",
     "proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="Address or network of a proxy before the service, which is believed who asks, and whether"
-    " by HTTPS.",
+    help="Address or network of a trusted reverse proxy, whose X-Forwarded headers are believed;"
+    " repeatable.",
 )
 @click.option(
     "--rate-limit",
@@ -80,7 +91,7 @@ Examples:
     default=0.0,
     metavar="N",
     type=click.FloatRange(min=0),
-    help="Requests a second that a client may make [default: any number].",
+    help="Maximum requests per second and client [default: unlimited].",
 )
 @click.option(
     "--max-upload",
@@ -89,7 +100,7 @@ Examples:
     show_default=True,
     metavar="MIB",
     type=click.IntRange(1, 1024),
-    help="Size of an upload.",
+    help="Largest request body, in MiB.",
 )
 @click.option(
     "--max-pixels",
@@ -98,7 +109,7 @@ Examples:
     show_default=True,
     metavar="MEGAPIXELS",
     type=click.IntRange(1, 1024),
-    help="Millions of pixels that a picture may have that the service decodes.",
+    help="Largest picture to decode, in megapixels.",
 )
 def command(
     host: str,
@@ -114,9 +125,9 @@ def command(
     mebibytes: int,
     megapixels: int,
 ) -> None:
-    """Answer searches over HTTP: an API, and a page for people.
+    """Serve the collection over HTTP: a web page and an API.
 
-    Ends at Ctrl-C, or SIGTERM, when what is under way is done.
+    Ctrl-C or SIGTERM stops the service after the requests in progress.
     """
     # systemd's RuntimeDirectory= is left alone by what cleans /tmp
     runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or None

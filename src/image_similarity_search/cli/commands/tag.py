@@ -39,21 +39,21 @@ def command(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Put a TAG to images, take it away, or list all tags.
+    """Add a TAG to images, remove it, or list all tags.
 
-    A folder stands for all images in it. Tags stay with an image when its file is moved, renamed or
-    edited, and come back with it when it was away or removed.
+    A folder stands for all images in it. An image keeps its tags when its file is moved, renamed
+    or edited, and gets them back when it is indexed again after it was removed.
     """
     from image_similarity_search.collection import Collection
 
     if action == "list":
         if tag is not None or images:
-            raise click.UsageError("'list' takes nothing: it lists all tags")
+            raise click.UsageError("'list' takes no arguments: it lists all tags")
         with Collection.open(index_dir) as collection:
             _list(collection, as_json=as_json)
         return
     if tag is None or not images:
-        raise click.UsageError("say which tag, and to what: paths, --id N or --files-from FILE")
+        raise click.UsageError("give a tag, and images: paths, --id N or --files-from FILE")
     with Collection.open(index_dir, wait=wait) as collection:
         change = collection.add_tags if action == "add" else collection.remove_tags
         count = change(images, tag)

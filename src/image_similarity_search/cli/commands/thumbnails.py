@@ -27,19 +27,19 @@ Examples:
   iss thumbnails --off
 """,
 )
-@click.option("--rebuild", is_flag=True, help="Make all of them anew.")
-@click.option("--prune", is_flag=True, help="Only forget those of images gone.")
-@click.option("--on", is_flag=True, help="Keep thumbnails, and make them.")
-@click.option("--off", is_flag=True, help="Delete them, and keep none.")
+@click.option("--rebuild", is_flag=True, help="Recreate all thumbnails.")
+@click.option("--prune", is_flag=True, help="Only remove thumbnails of images that are gone.")
+@click.option("--on", is_flag=True, help="Turn thumbnails on and create them.")
+@click.option("--off", is_flag=True, help="Delete all thumbnails and turn them off.")
 @options.time_limit
 @options.index_dir
 @options.wait
 @options.as_json
 def command(time_limit: float, index_dir: str, wait: float, as_json: bool, **tasks: bool) -> None:
-    """Make the thumbnails that are missing.
+    """Create missing thumbnails.
 
-    Those of images that are gone are forgotten. Thumbnails are made while indexing; a collection
-    taken over from elsewhere has none at first.
+    Thumbnails of images that are gone are removed. Indexing creates thumbnails; an imported
+    collection has none at first.
     """
     task = _only_one(tasks)
     from image_similarity_search.collection import Collection
@@ -69,7 +69,7 @@ def _only_one(tasks: Mapping[str, bool]) -> str | None:
     """The task that was asked for, if any."""
     asked = [task for task, is_asked in tasks.items() if is_asked]
     if len(asked) > 1:
-        raise click.UsageError(f"say one of {' and '.join(f'--{task}' for task in asked)}")
+        raise click.UsageError(f"give only one of {' and '.join(f'--{task}' for task in asked)}")
     return asked[0] if asked else None
 
 

@@ -23,16 +23,18 @@ Examples:
   iss verify --repair
 """,
 )
-@click.option("--files", is_flag=True, help="Compare the image files with what was indexed, too.")
-@click.option("--repair", is_flag=True, help="Save what can be saved of what is damaged.")
+@click.option(
+    "--files", is_flag=True, help="Also check that the image files are still as they were indexed."
+)
+@click.option("--repair", is_flag=True, help="Repair what can be repaired.")
 @options.index_dir
 @options.wait
 @options.as_json
 def command(files: bool, repair: bool, index_dir: str, wait: float, as_json: bool) -> int:
-    """Check that the collection is whole.
+    """Check the collection for damage.
 
-    The exit status is 0 when it is, or was repaired, 4 when it is damaged, and 3 when it is whole
-    but image files are missing or were changed.
+    The exit status is 0 if the collection is intact or was repaired, 4 if it is damaged, and 3 if
+    it is intact but image files are missing or changed.
     """
     from image_similarity_search.collection import Collection
     from image_similarity_search.collection.verify import verified
@@ -55,9 +57,9 @@ def _tell(report: VerifyReport, saved: RepairReport | None) -> None:
         looked_at = _looked_at(part, report.checked)
         count = report.counts[part]
         if looked_at or count:
-            verdict = f"{count:,} problem{'s' if count > 1 else ''}" if count else "whole"
+            verdict = f"{count:,} problem{'s' if count > 1 else ''}" if count else "no problems"
             if part == "store" and not count and _lacks_store(report.checked):
-                verdict = "its file is not there and will be made anew"
+                verdict = "the index file is missing and will be rebuilt"
             output.write(f"{part + ':':<9}{', '.join([*looked_at, verdict])}")
         problems = [problem.text for problem in report.problems if problem.part == part]
         for text in problems[:_SHOWN]:
@@ -67,9 +69,9 @@ def _tell(report: VerifyReport, saved: RepairReport | None) -> None:
     if saved:
         _tell_of_repair(saved)
     elif report.damaged:
-        output.say("'iss verify --repair' saves what can be saved")
+        output.say("run 'iss verify --repair' to save what can be saved")
     elif report.counts["files"]:
-        output.say("'iss index FOLDER' brings the collection up to date with the files there")
+        output.say("run 'iss index FOLDER' to update the collection")
 
 
 def _lacks_store(checked: dict[str, int]) -> bool:
@@ -99,10 +101,10 @@ def _tell_of_repair(saved: RepairReport) -> None:
         )
         if saved.misplaced:
             output.write(
-                f"  of {output.count(saved.misplaced, 'image')} the folder was lost: they are in"
-                " lost+found until 'iss index' meets their files"
+                f"  {output.count(saved.misplaced, 'image')} whose folder is unknown: in"
+                " lost+found until 'iss index' finds the files"
             )
-        output.say(f"the damaged catalog is kept as {saved.kept_as}")
-        output.say("'iss index' of each folder does the rest")
+        output.say(f"the damaged catalog was kept as {saved.kept_as}")
+        output.say("run 'iss index' on each folder to finish")
     else:
-        output.write("repaired: the store was made anew")
+        output.write("repaired: the search index was rebuilt")

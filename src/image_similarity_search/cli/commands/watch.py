@@ -42,16 +42,18 @@ Examples:
 @options.which_files
 @options.time_limit
 @click.option(
-    "--poll", is_flag=True, help="Look for changes, as of a network drive, which tells of none."
+    "--poll",
+    is_flag=True,
+    help="Poll instead of waiting for change events (network drives send none).",
 )
 @click.option(
     "--every",
     type=options.Seconds(limit=False),
     metavar="SECONDS",
-    help="Look for changes so often in any case [default: 3600; where none are told of: 60].",
+    help="Check all files at least every SECONDS [default: 3600; when polling: 60].",
 )
 @options.on_change
-@click.option("--json", "as_json", is_flag=True, help="Print each event as a line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as one line of JSON.")
 def command(
     folders: tuple[str, ...],
     index_dir: str,
@@ -68,11 +70,12 @@ def command(
     on_change: str | None,
     as_json: bool,
 ) -> int:
-    """Keep the collection up to date with what is in FOLDERS.
+    """Keep the collection up to date while FOLDERS change.
 
-    At once, then whenever something changes in them. It runs until it is interrupted. A folder that
-    is gone, such as a disk that was unplugged, keeps its images, and is brought up to date when it
-    is back. Other programs may search all the time, and change the collection in between.
+    It indexes FOLDERS once, then again whenever something changes in them, until it is
+    interrupted. If a folder disappears, such as on an unplugged disk, its images are kept, and it
+    is updated when it is back. Other programs can search at any time, and change the collection
+    between two updates.
     """
     with (
         _opened(folders, index_dir, encoder, metric, device or "auto") as collection,
@@ -96,7 +99,7 @@ def command(
                 _tell(event, as_json)
                 ran_well(on_change, event)
         except KeyboardInterrupt:
-            output.say("interrupted; what was done is kept")
+            output.say("interrupted; finished work is kept")
     return exits.INTERRUPTED
 
 
@@ -106,7 +109,7 @@ def _tell(event: WatchEvent, as_json: bool) -> None:
             output.say(f"can't be read: {folder}")
         output.say(f"{event.folder}: {output.report_in_words(event.report)}")
     else:
-        output.say(f"{event.reason}; its images are kept, and it is waited for")
+        output.say(f"{event.reason}; its images are kept; waiting for it to come back")
     if as_json:
         output.write_text(json.dumps(output.event_as_json(event)))
         sys.stdout.flush()

@@ -57,7 +57,7 @@ def write_map(
     out.write(
         Template(_text_of("page.html")).substitute(
             title=escape(title),
-            summary=f"{len(ids):,} pictures; alike ones lie together",
+            summary=f"{len(ids):,} pictures; similar ones are close together",
             style=style,
             style_hash=_sha256(style),
             script=script,

@@ -17,8 +17,8 @@ def checked_cluster(on: str) -> str:
     """
     if not isinstance(on, str) or not _ADDRESS.fullmatch(on):
         expected = (
-            "ray://HOST:PORT of a cluster's client server, or ray: the cluster that this machine"
-            " is a node of, or else one of this machine alone"
+            "ray://HOST:PORT of a cluster's client server, or ray for the cluster that this"
+            " computer is a node of, or else a cluster of this computer alone"
         )
         raise ConfigError("on", on, expected)
     return on

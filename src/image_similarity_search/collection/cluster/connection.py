@@ -37,7 +37,7 @@ class Cluster:
         resources = ray.cluster_resources()
         processors, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
         if not processors:
-            raise ClusterUnavailableError(address, "no node of it has a processor to spare")
+            raise ClusterUnavailableError(address, "no node of it has a free processor")
         self.actors = gpus or max(1, processors)
         self.processes = max(1, processors // self.actors)
         self.device = "auto" if gpus else "cpu"
@@ -80,7 +80,7 @@ class Cluster:
             raise
         except Exception as error:  # of Ray, which has many
             raise ClusterUnavailableError(
-                self.address, f"it does not answer ({type(error).__name__})"
+                self.address, f"no answer ({type(error).__name__})"
             ) from error
 
 

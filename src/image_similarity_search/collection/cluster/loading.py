@@ -47,7 +47,7 @@ def task_for(
     spec = stored_spec(identity)
     model = spec.model or ""
     if model not in ENCODERS and not model.startswith("timm:") and not is_onnx_file(model):
-        expected = "a collection whose model goes by a name, so that nodes can make it"
+        expected = "a collection whose model has a name, so that nodes can create it"
         raise ConfigError("on", cluster.address, expected)
     return Task(
         encoder=spec.to_json(),
@@ -105,8 +105,8 @@ def _encoded(
         elif not is_address(job.path) and os.path.lexists(job.path):
             raise ClusterUnavailableError(
                 cluster.address,
-                f"{job.path} is not there on the node {answer.node}: every node must have the"
-                " folder under the same path",
+                f"{job.path} does not exist on the node {answer.node}: every node must have"
+                " the folder under the same path",
             )
         else:
             yield Gone(job)

@@ -72,7 +72,7 @@ class Actor:
         if self.level not in DUPLICATE_LEVELS:
             raise ConfigError("level", self.level, f"one of {', '.join(DUPLICATE_LEVELS)}")
         if (self.action == "move") != bool(self.to):
-            raise ConfigError("to", self.to, "a folder, for the action move and no other")
+            raise ConfigError("to", self.to, "a folder, with the action move only")
         if self.to is not None:
             _check_folder(self.to)
         if self.action == "trash":
@@ -104,26 +104,26 @@ class Actor:
         """Why nothing is to be done with an image."""
         keep = group.keep
         if other.level == "similar":
-            return "it is no copy: it looks alike"
+            return "it is not a copy, only similar"
         if not group.goes:
-            return "more alike ones come first: ask again when these are gone"
+            return "closer copies are handled first: run again afterwards"
         if DUPLICATE_LEVELS.index(other.level) > DUPLICATE_LEVELS.index(self.level):
-            return f"it is {other.level}: that goes only where this level is asked for"
+            return f"its level is {other.level}: it is removed only if you ask for this level"
         if package := package_in(os.path.dirname(other.image.path)):
-            return f"it lies in {package}, whose application keeps account of its files"
+            return f"it is in {package}, whose application manages its files"
         if NO_COLOURS in other.change and _is_larger(other.image, keep):
-            return "it has more pixels, and the one that stays has the colours"
+            return "it has more pixels, but the kept file is the one in colour"
         if other.lost and self.action not in _LINKS:  # a link has what the file has, and its name
-            return f"it has what the one that stays has not: {', '.join(other.lost)}"
+            return f"removing it would lose: {', '.join(other.lost)}"
         if problem := problem_with(keep):
-            return f"{keep.path}, which would stay: {problem}"
+            return f"{keep.path}, the file to keep: {problem}"
         if problem := problem_with(other.image):
             return problem
         try:
             if same_file(keep.path, other.image.path):
-                return "it is the same file as the one that stays"
+                return "it is the same file as the kept one"
             if self.action in _LINKS and not same_bytes(keep.path, other.image.path):
-                return "a link would change it: it has not the same bytes as the one that stays"
+                return "a link would change it: its bytes differ from the kept file's"
         except OSError as error:
             return reason_of(error)
         return ""
@@ -203,10 +203,10 @@ def _check_folder(to: str) -> None:
     while not os.path.lexists(place):
         place = os.path.dirname(place)
     if not os.path.isdir(place):
-        raise _no_folder(to, f"{place} is none")
+        raise _no_folder(to, f"{place} is not a folder")
     if not os.access(place, os.W_OK | os.X_OK):
         raise _no_folder(to, f"nothing can be written to {place}")
 
 
 def _no_folder(to: str, reason: str) -> ConfigError:
-    return ConfigError("to", to, f"a folder, which is made if need be; {reason}")
+    return ConfigError("to", to, f"a folder, which is created if needed; {reason}")

@@ -67,7 +67,7 @@ def found_duplicates(
 def dismissed_pairs(catalog: Catalog, folder: str, images: Sequence[Folder | int]) -> int:
     """As ``Collection.dismiss_duplicates``; the caller holds the writer lock."""
     if len(images) < 2:
-        expected = "two or more, that are no duplicates of one another"
+        expected = "two or more images that are not duplicates of each other"
         raise ConfigError("images", [str(image) for image in images], expected)
     records = [record_of(catalog, image) for image in images]
     return Dismissals(folder).add(one.content_hash for one in records if one.content_hash)
@@ -115,11 +115,11 @@ def _scope(
 
     if between is not None:
         if references:
-            raise ConfigError("between", between, "no references beside it: it says both sides")
+            raise ConfigError("between", between, "no references with it: it names both sides")
         if len(several("between", between, (str, os.PathLike), "two folders")) != 2:
             raise ConfigError("between", between, "two folders")
         if len({os.path.realpath(folder) for folder in between}) < 2:
-            raise ConfigError("between", between, "two folders, not one of them twice")
+            raise ConfigError("between", between, "two different folders")
         left, right = (frozenset(within(folder).tolist()) for folder in between)
         # of two folders one of which lies in the other, that one is apart
         sides = (left - right, right) if right <= left else (left, right - left)

@@ -23,18 +23,18 @@ def problem_with(image: ImageRecord) -> str:
     """
     path = image.path
     if is_address(path):
-        return "it is in object storage or a Parquet file, where nothing is changed"
+        return "it is in object storage or a Parquet file, which are never changed"
     try:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):
-            return "a link, or no file"
+            return "a link, or not a file"
         folder = os.path.dirname(path)
         if os.path.realpath(folder) != folder:
-            return "it lies in a linked folder"
+            return "it is in a linked folder"
         if not image.content_hash:
             return "its content was never read"
         if decode.content_hash(decode.read_file(path)) != image.content_hash:
-            return "it was changed since it was indexed"
+            return "it changed since it was indexed"
     except ImageError as error:
         return error.reason
     except OSError as error:
@@ -53,8 +53,9 @@ def check_not_indexed(folder: str, roots: Iterable[str]) -> None:
         inner = relative(real, root)
         if inner is not None and not rules.leaves_out(inner):
             expected = (
-                f"a folder outside of {root}: that is indexed, so 'iss index' would find again what"
-                " was moved there. In it, only folders whose names begin with a dot are passed over"
+                f"a folder outside of {root}: that folder is indexed, so 'iss index' would"
+                " add the moved files again (only folders whose names begin with a dot are"
+                " skipped)"
             )
             raise ConfigError("to", folder, expected)
 

@@ -209,7 +209,7 @@ class Describer:
             if of_one_size and is_sharper(self._sharpness(other.node), self._sharpness(node)):
                 yield "finer detail"
         for path in self.sidecars.only_beside(other.image.path, keep.path):
-            yield f"a {os.path.splitext(path)[1].lower()} beside it"
+            yield f"a {os.path.splitext(path)[1].lower()} file next to it"
 
     def _holdings(self, node: int) -> Holdings:
         return self.holdings.get(self.nodes.content[node], NO_HOLDINGS)

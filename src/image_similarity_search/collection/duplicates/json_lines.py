@@ -11,7 +11,7 @@ from typing import Any
 
 from image_similarity_search.errors import CollectionUnavailableError, reason_of, unwritable
 
-_UNREAD = "let yourself read it, or put it aside: the collection can be searched without it"
+_UNREAD = "change its permissions, or move it away: the collection can be searched without it"
 _DECODER = json.JSONDecoder()
 _CHECKSUM = 8  # digits
 

@@ -30,9 +30,9 @@ def lost_with(gone: Holdings, kept: Holdings) -> Iterator[str]:
     if gone.frames > kept.frames:
         yield "more frames"
     if gone.film not in (0, kept.film):
-        yield "a film"
+        yield "a video"
     if gone.more and not kept.more:
-        yield "pictures behind the first"
+        yield "pictures after the first"
     if gone.taken and not kept.taken:
         yield "the time taken"
     if gone.camera and not kept.camera:
@@ -40,7 +40,7 @@ def lost_with(gone: Holdings, kept: Holdings) -> Iterator[str]:
     if gone.place and not kept.place:
         yield "the place"
     if gone.deep and not kept.deep:
-        yield "more than 8 bits a colour"
+        yield "more than 8 bits per colour"
 
 
 def notes_lacking(file: Holdings) -> int:

@@ -75,7 +75,7 @@ def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: floa
     holdings: dict[int, Holdings] = {}
     for id_, answer in looked_at(_WORK, records, time_limit):
         if answer.failure:
-            unreadable[id_] = "decoding it ends the process, or takes too long"
+            unreadable[id_] = "decoding it crashes the process or takes too long"
         elif len(answer.parts[-1]) >= SIGNATURE_BYTES:
             signature = np.frombuffer(answer.parts[-1], dtype=np.uint8)
             data[len(rows)] = signature[:SIGNATURE_BYTES]

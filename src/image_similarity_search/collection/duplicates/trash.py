@@ -13,7 +13,7 @@ from image_similarity_search.collection.duplicates.files import put_back
 from image_similarity_search.errors import ConfigError
 from image_similarity_search.images import decode
 
-_INSTALL = "an action without the trash, or: pip install 'image-similarity-search[trash]'"
+_INSTALL = "another action, or: pip install 'image-similarity-search[trash]'"
 
 
 def check_trash() -> None:

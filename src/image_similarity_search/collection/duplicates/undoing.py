@@ -31,7 +31,7 @@ def undone(log: UndoLog) -> Iterator[Deed]:
     """
     entries = log.last_run()
     if not entries:
-        expected = "something that was done, and not undone since"
+        expected = "an action that was not undone yet"
         raise ConfigError("undo", log.path, expected, f"there is nothing to undo in {log.path}")
     drop_leavings([entry for entry in log.not_undone() if not entry.to])
     ended: list[Entry] = []
@@ -69,20 +69,20 @@ def _undo(entry: Entry) -> str:
     there = os.path.lexists(entry.path)
     if entry.action in ("hardlink", "symlink"):
         if not there:
-            raise _LeftError("there is nothing any more")
+            raise _LeftError("it no longer exists")
         _unlink(entry)
         return ""
     if entry.action == "delete":
-        return "it was deleted for good"
+        return "it was deleted permanently"
     if there and entry.to and not os.path.lexists(entry.to):
         return "it was never moved"
     if there:
-        where = f"; what was moved is {entry.to}" if entry.to else ""
+        where = f"; the moved file is {entry.to}" if entry.to else ""
         raise _LeftError(f"there is a file{where}")
     if entry.action == "trash":
         place = out_of_trash(entry.path, entry.content_hash)
         if not place:
-            raise _LeftError("it is not found in the trash: look there")
+            raise _LeftError("it was not found in the trash: look there yourself")
     elif _is(entry.to, entry.content_hash):
         place = put_back(entry.to, entry.path)
     else:
@@ -94,11 +94,11 @@ def _unlink(entry: Entry) -> None:
     """Make a file of its own of a link again."""
     is_link = os.path.islink(entry.path)
     if not is_link and not os.path.samefile(entry.path, entry.kept):
-        raise _LeftError("it is no link")
+        raise _LeftError("it is not a link")
     if is_link and os.readlink(entry.path) != entry.kept:
-        raise _LeftError("it leads elsewhere by now")
+        raise _LeftError("it now leads elsewhere")
     if not _is(entry.kept, entry.content_hash):
-        raise _LeftError(f"{entry.kept} was changed since")
+        raise _LeftError(f"{entry.kept} changed since")
     put_in_place(entry.path, copy_to(entry.kept, entry.mtime_ns, entry.mode))
 
 

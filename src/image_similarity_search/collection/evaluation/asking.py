@@ -71,7 +71,7 @@ def evaluated(
     )
     queries = _queries(catalog, labels, sizes, ranking, depth is None, len(asked), ks, progress)
     if not queries:
-        expected = "images that are there until they were searched by"
+        expected = "images that are in the collection while the evaluation runs"
         said = "nothing to evaluate: the images were removed meanwhile"
         raise ConfigError("truth", truth, expected, said)
     if set(sizes[sizes > 1].tolist()) != {GROUP_OF_N_S}:

@@ -28,8 +28,8 @@ def compare_evaluations(first: EvaluationReport, second: EvaluationReport) -> Ev
     by_path = {query.image.path: query for query in second.queries}
     pairs = [(one, by_path[one.image.path]) for one in first.queries if one.image.path in by_path]
     if not pairs:
-        expected = "one of the same images, by their paths"
-        said = "the two evaluations have no search in common: images are the same by their paths"
+        expected = "an evaluation of the same images (same paths)"
+        said = "the two evaluations have no query in common (queries are matched by path)"
         raise ConfigError("second", "an evaluation", expected, said)
     for one, other in pairs:
         if one.group != other.group:

@@ -22,9 +22,7 @@ def by_column(records: Iterable[ImageRecord], column: str) -> dict[int, str]:
             address, _, name = record.path.rpartition("/")
             rows.setdefault(file_of(address), {})[int(name.partition("-")[0])] = record.id
     if not rows:
-        expected = (
-            "images that are rows of Parquet files, for a column of these to say their groups"
-        )
+        expected = "images from Parquet files, whose column names their groups"
         raise ConfigError("truth", f"column:{column}", expected)
     found = {}
     for file, ids in rows.items():
@@ -39,7 +37,7 @@ def _values(file: str, column: str) -> list[object]:
     truth = f"column:{column}"
 
     def refusal(reason: str) -> ConfigError:
-        return ConfigError("truth", truth, f"a Parquet file that can be read at {file} ({reason})")
+        return ConfigError("truth", truth, f"a readable Parquet file at {file} ({reason})")
 
     with opened_table(file, refusal) as table:
         names = table.schema_arrow.names

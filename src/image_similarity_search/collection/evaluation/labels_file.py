@@ -59,7 +59,7 @@ def _in_text(file: str) -> _Rows:
             raise ConfigError("truth", found, f"{len(first[1])} values, with a path among them")
         if _is_escaped(row[group]):
             found = f"{file}, row {number}: {row[group]!r}"
-            raise ConfigError("truth", found, "groups as UTF-8; save the file so")
+            raise ConfigError("truth", found, "groups in UTF-8; save the file as UTF-8")
         yield number, row[path], row[group]
 
 
@@ -76,7 +76,7 @@ def _refuse_wide(file: str) -> None:
     """Raise ConfigError for two bytes or more for each character, as some programs write them."""
     with _opened(file) as text:
         if "\0" in text.read(1_000):
-            expected = "a CSV file of paths and groups as UTF-8; save it so"
+            expected = "a CSV file of paths and groups in UTF-8; save it as UTF-8"
             raise ConfigError("truth", file, expected)
 
 
@@ -89,7 +89,7 @@ def _numbered(file: str, delimiter: str) -> Generator[tuple[int, list[str]]]:
                 if row:
                     yield number, row
         except csv.Error as error:
-            expected = f"a second quotation mark where a value begins with one ({error})"
+            expected = f"a closing quotation mark ({error})"
             raise ConfigError("truth", f"{file}, row {number + 1}", expected) from error
 
 

@@ -62,7 +62,7 @@ def labels_of(
     missing: list[str] = []
     word = truth if isinstance(truth, str) and _is_word(truth) else None
     if word and relative_to is not None:
-        raise ConfigError("relative_to", relative_to, f"a truth of paths, which {word!r} is not")
+        raise ConfigError("relative_to", relative_to, f"a truth with paths, unlike {word!r}")
     if word and word.startswith(COLUMN):
         group_of = by_column(records, word.removeprefix(COLUMN))
     elif word:
@@ -100,23 +100,23 @@ def _no_group(
     """Why there is nothing to evaluate."""
     name = "the truth" if isinstance(truth, Mapping) else os.fspath(truth)
     if not catalog.counts().indexed:
-        why = "the collection has no images: index some first"
+        why = "the collection is empty: index images first"
     elif not records:
-        why = "the filter lets no image of the collection through"
+        why = "no image of the collection matches the filter"
     elif truth in (FOLDERS, FOLDER_NAMES) and not group_of:
         why = (
-            "all images lie in the indexed folder itself, so that folders don't tell what belongs"
-            " together: say so in a CSV file of paths and groups; of images in Parquet files"
-            " column:NAME does"
+            "all images are directly in the indexed folder, so folders don't show what"
+            " belongs together: give a CSV file of paths and groups, or column:NAME for"
+            " images in Parquet files"
         )
     elif missing and not group_of:
         why = (
-            f"no path of {name} is that of an image, such as {missing[0]}"
-            f" (relative paths start where the file is, or --relative-to (relative_to=) says"
-            f"{_and_no_utf8(missing[0])})"
+            f"no path in {name} is an image of the collection, such as {missing[0]}"
+            " (relative paths start from the folder of the file, or from --relative-to"
+            f" (relative_to=){_and_no_utf8(missing[0])})"
         )
     else:
-        why = f"no group of {name} has two of the images"
+        why = f"no group in {name} has two images of the collection"
     expected = "a group of two images of the collection, or more"
     return ConfigError("truth", truth, expected, f"nothing to evaluate: {why}")
 
@@ -125,7 +125,7 @@ def _and_no_utf8(path: str) -> str:
     try:
         path.encode()
     except UnicodeEncodeError:
-        return ", and it is no UTF-8, which is expected"
+        return ", and it is not UTF-8, which is expected"
     return ""
 
 
@@ -157,7 +157,7 @@ def _by_name(
     for where, image, group in said:
         name = image if isinstance(image, int) else _id_at(image, ids) or image
         if groups.setdefault(name, group) != group:
-            raise ConfigError("truth", where, f"one group for an image, not {groups[name]!r} too")
+            raise ConfigError("truth", where, f"one group per image, not also {groups[name]!r}")
     found = {name: group for name, group in groups.items() if name in known}
     missing = [str(name) for name in groups if name not in found]
     return {int(name): group for name, group in found.items() if group}, missing

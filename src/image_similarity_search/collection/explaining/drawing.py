@@ -39,7 +39,11 @@ def drawn(explanation: Explanation) -> Image.Image:
             _mark(pen, _centre(place, grids[number], side, panel), (left, top), rank)
         pen.text((left, height + 2 * _GAP), words[number], _INK, _font(18))
         left += panel.width + _GAP
-    note = "bright: what adds to it" if compared.method == "places" else "bright: what it hangs on"
+    note = (
+        "bright: adds to the similarity"
+        if compared.method == "places"
+        else ("bright: the similarity depends on it")
+    )
     pen.text((out.width - _GAP, height + 2 * _GAP), note, _QUIET, _font(16), anchor="ra")
     return out
 

@@ -71,8 +71,9 @@ class Explainer:
             maps = self._maps(encoder, np.stack([query, hit]), embeddings)
         if maps is None and method == "places":
             expected = (
-                "occlusion, or none: places need the metric cosine or ip, and a network that"
-                f" averages its last features, which {encoder.name} by {self._metric} is not"
+                "occlusion, or None: places needs the metric cosine or ip and a network"
+                f" that averages its last features, which {encoder.name} with {self._metric}"
+                " is not"
             )
             raise ConfigError("method", method, expected)
         distance = vectors.distances(rows[0], rows[1:], self._metric)

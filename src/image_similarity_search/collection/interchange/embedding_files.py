@@ -81,7 +81,7 @@ class NpyEmbeddings:
             ) from error
         self.count, self.dim = _shape(mapped, path)
         if not mapped.flags.c_contiguous:
-            reason = "its array is kept by columns; numpy.ascontiguousarray makes one by rows"
+            reason = "its array is in column order; numpy.ascontiguousarray makes it row order"
             raise ImportSourceError(path, reason)
         self._path, self._dtype, self._start = path, mapped.dtype, mapped.offset
 
@@ -124,7 +124,7 @@ class ParquetEmbeddings:
                 lengths = column.value_lengths().to_numpy(zero_copy_only=False)
                 if not (lengths == self.dim).all():
                     row = first + int(np.argmin(lengths == self.dim))
-                    reason = f"the embedding of row {row} has not {self.dim:,} values, as others"
+                    reason = f"the embedding in row {row} does not have {self.dim:,} values"
                     raise ImportSourceError(self._path, reason)
                 values = column.flatten().to_numpy(zero_copy_only=False)
                 first += len(batch)
@@ -173,7 +173,7 @@ def _column_of_embeddings(schema: Any, path: str) -> str:
     if "embedding" in lists:
         return "embedding"
     if len(lists) != 1:
-        found = f"of lists of numbers are: {', '.join(lists)}" if lists else "it has no such lists"
+        found = f"columns of number lists: {', '.join(lists)}" if lists else "it has no such lists"
         raise ImportSourceError(
             path,
             f"which column has the embeddings, a list of floats each? Call it embedding; {found}",

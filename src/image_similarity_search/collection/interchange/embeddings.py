@@ -36,7 +36,7 @@ from image_similarity_search.errors import ConfigError, ImportSourceError
 from image_similarity_search.reports import ImportReport
 from image_similarity_search.types import Metric, Progress, ProgressCallback
 
-_OTHERWISE = "leave it out, if it has no name here"
+_OTHERWISE = "omit it if the model has no name here"
 
 
 def import_embeddings(
@@ -120,7 +120,7 @@ def _checked_model(model: str | EncoderSpec | Encoder | None) -> EncoderSpec | E
         model = EncoderSpec(model)
     if isinstance(model, EncoderSpec):
         if model.model is None:
-            said = "a part of the model is told, and not which it is: --model NAME (model=)"
+            said = "details of the model are given, but not the model: add --model NAME (model=)"
             raise ConfigError("model", model.model, "its name", said)
         registry.refuse_unknown(model.model)
     return model
@@ -133,7 +133,7 @@ def _opened(embeddings: object, source: str) -> EmbeddingFile:
         return ParquetEmbeddings(source)
     if source.endswith(".npy"):
         return NpyEmbeddings(source)
-    expected = "a name that ends in .npy, or in .parquet; numpy.save writes the first of an array"
+    expected = "a name that ends in .npy (written by numpy.save) or .parquet"
     raise ConfigError("file", source, expected)
 
 

@@ -18,7 +18,7 @@ from image_similarity_search.replacing import replaced
 from image_similarity_search.types import ProgressCallback, counted
 
 PARQUET = ".parquet"
-EXPECTED = "a name that ends in .parquet, or in .npy (a .json beside it is written as well)"
+EXPECTED = "a name that ends in .parquet or .npy (which also writes a .json next to it)"
 
 
 def export_collection(
@@ -83,7 +83,7 @@ def _files_of(path: str) -> tuple[str, ...]:
 def _refuse_existing(paths: Sequence[str]) -> None:
     for path in paths:
         if os.path.lexists(path):
-            raise ExportError(path, "it is there already; --force (force=True) overwrites it")
+            raise ExportError(path, "it exists already; --force (force=True) overwrites it")
 
 
 def _parts(catalog: Catalog, step: Callable[[int], None]) -> Iterator[Part]:

@@ -147,8 +147,8 @@ def _units(part: Part) -> HalfArray:
     if not same.all():
         row = int(np.argmin(same))
         raise ValueError(
-            f"the embedding of image {part.records[row].id} is none that was exported: it does not"
-            " fit its norm"
+            f"the embedding of image {part.records[row].id} was not exported by iss: it does"
+            " not match its norm"
         )
     return units
 

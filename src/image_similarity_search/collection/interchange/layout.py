@@ -16,10 +16,8 @@ FORMAT = "image-similarity-search export"
 VERSION = 1
 ROWS_AT_ONCE = 4096
 
-OF_YOUR_OWN = (
-    "of embeddings of your own, say what they are of: --paths FILE (import_embeddings in Python)"
-)
-NO_EXPORT = f"it is no export of a collection; {OF_YOUR_OWN}"
+OF_YOUR_OWN = "for embeddings of your own add --paths FILE (import_embeddings in Python)"
+NO_EXPORT = f"it is not an export of a collection; {OF_YOUR_OWN}"
 
 _LARGEST_INTEGER = 2**63 - 1
 
@@ -98,7 +96,7 @@ def header_from(values: object) -> Header:
         raise ValueError("its header is damaged")
     for root in roots:
         if not isinstance(root, str) or not _is_whole(root) or "\0" in root:
-            raise ValueError(f"its folder {root!r} is no absolute path on this system")
+            raise ValueError(f"its folder {root!r} is not an absolute path on this system")
     forgotten = values.get("forgotten", [])  # which older versions did not write
     if not isinstance(forgotten, list):
         raise ValueError("its header is damaged")
@@ -108,12 +106,12 @@ def header_from(values: object) -> Header:
 
 def _forgotten(values: object) -> Forgotten:
     if not isinstance(values, dict):
-        raise ValueError("its header is damaged: an image that is gone is no object")
+        raise ValueError("its header is damaged: a removed image is not an object")
     tags, name = values.get("tags"), values.get("name")
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise ValueError(f"its header is damaged: an image that is gone has the tags {tags!r}")
+        raise ValueError(f"its header is damaged: a removed image has the tags {tags!r}")
     if not isinstance(name, str):
-        raise ValueError(f"its header is damaged: an image that is gone has the name {name!r}")
+        raise ValueError(f"its header is damaged: a removed image has the name {name!r}")
     id_ = _integer({"id": values.get("id")}, "id", 1)
     return Forgotten(id_, _digest(values.get("content_hash")), name, tags)
 
@@ -181,7 +179,7 @@ def _is_count(value: object) -> bool:
 
 def _path(path: object) -> str:
     if not isinstance(path, str) or not _is_whole(path):
-        raise ValueError(f"{path!r} is no absolute path on this system")
+        raise ValueError(f"{path!r} is not an absolute path on this system")
     folder, name = os.path.split(path)
     # a name that begins with a NUL is that of an image which a sync is moving
     if not name or "\0" in folder or "\0" in name[1:]:

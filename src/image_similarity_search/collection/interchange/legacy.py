@@ -29,9 +29,7 @@ from image_similarity_search.types import Metric, Progress, ProgressCallback
 
 RECIPE_MODEL = "resnet50"
 
-_OTHERWISE = (
-    f"{RECIPE_MODEL} is taken where none is named, and any name will do for a model of your own"
-)
+_OTHERWISE = f"{RECIPE_MODEL} is assumed if none is named; for a model of your own any name will do"
 _ROUNDING = 1e-3  # of the length of an embedding that was normalised
 
 

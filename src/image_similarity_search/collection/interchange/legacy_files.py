@@ -122,7 +122,7 @@ def refuse_to_overwrite(folder: str) -> None:
     Call where there is no collection in ``folder``.
     """
     if os.path.exists(os.path.join(folder, PATHS_NAME)):
-        raise LegacyIndexError(folder, f"an index of the recipe ({PATHS_NAME})")
+        raise LegacyIndexError(folder, f"an index of the ResNet-50 + FAISS tutorial ({PATHS_NAME})")
     index_path = os.path.join(folder, INDEX_NAME)
     if os.path.exists(index_path) and not is_ours(index_path):
         raise LegacyIndexError(folder, f"a {INDEX_NAME} of another program")
@@ -227,7 +227,7 @@ def _read_paths(path: str) -> list[str]:
                 raise ImportSourceError(path, f"{size:,} bytes are too many for a list of paths")
             paths = plain_pickle.load(file, {}, largest=size + 1)
             if file.read(1):
-                raise ImportSourceError(path, "something follows after the list of paths")
+                raise ImportSourceError(path, "there is more data after the list of paths")
     except ValueError as error:
         hint = "expected a list of text, as of [str(path) for path in paths]"
         raise ImportSourceError(path, f"{error}; {hint}") from error
@@ -240,7 +240,7 @@ def _read_paths(path: str) -> list[str]:
             reason = f"item {position} is a {type(item).__name__}; expected a list of text"
             raise ImportSourceError(path, reason)
         if not item or "\0" in item:
-            raise ImportSourceError(path, f"item {position} is no path: {item[:100]!r}")
+            raise ImportSourceError(path, f"item {position} is not a path: {item[:100]!r}")
     return paths
 
 

@@ -45,6 +45,6 @@ def identity_made_with(
 def _misfit(name: str, made: int, dim: int) -> str:
     fitting = ", ".join(row.name for row in ENCODERS.values() if row.dim == dim)
     return (
-        f"its embeddings have {dim:,} values, those of {name} {made:,}: name the model that made"
-        f" them, --model NAME (with {dim:,} there is: {fitting or 'none that has a name'})"
+        f"its embeddings have {dim:,} values, those of {name} {made:,}: name the model that"
+        f" made them, --model NAME (with {dim:,} there is: {fitting or 'no built-in model'})"
     )

@@ -149,7 +149,7 @@ def _opened_text(path: str) -> TextIO:
         return open(path, encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError as error:
         raise ValueError(
-            f"there is no {path}, which 'iss export' writes beside it; {OF_YOUR_OWN}"
+            f"{path} is missing, which 'iss export' writes next to it; {OF_YOUR_OWN}"
         ) from error
 
 
@@ -157,7 +157,7 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON, or damaged ({error})") from error
+        raise ValueError(f"it is not JSON, or damaged ({error})") from error
     if not isinstance(values, dict):
         raise ValueError(NO_EXPORT)
     return values

@@ -140,7 +140,7 @@ class ParquetExport:
         values = np.asarray(batch.column("embedding").flatten(), dtype=np.float32)
         norms = batch.column("norm")
         if len(values) != len(batch) * dim or norms.null_count:
-            raise ValueError(f"an embedding has not {dim:,} values, or no norm")
+            raise ValueError(f"an embedding has no norm, or not {dim:,} values")
         rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
         return Part(
             [record_from(_plain(row)) for row in rows],

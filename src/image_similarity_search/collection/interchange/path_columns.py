@@ -53,6 +53,6 @@ def column_of_paths(columns: Sequence[str], name: str) -> str:
     usual = [one for one in USUAL if one in columns]
     if not usual and len(columns) != 1:
         raise ImportSourceError(
-            name, f"which column has the paths? Call it path; of text are: {', '.join(columns)}"
+            name, f"which column has the paths? Name it path; columns of text: {', '.join(columns)}"
         )
     return (usual or columns)[0]

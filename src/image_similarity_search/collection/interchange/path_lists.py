@@ -40,7 +40,7 @@ def checked_paths(paths: list[str], source: str) -> list[str]:
     """
     for row, path in enumerate(paths):
         if not isinstance(path, str) or not path or "\0" in path:
-            raise ImportSourceError(source, f"item {row} is no path: {path!r}"[:200])
+            raise ImportSourceError(source, f"item {row} is not a path: {path!r}"[:200])
     return paths
 
 
@@ -62,7 +62,7 @@ def _in_json(file: str) -> list[str]:
         try:
             paths = json.load(text)
         except (ValueError, RecursionError) as error:
-            raise ImportSourceError(file, f"it is no JSON, or damaged ({error})") from error
+            raise ImportSourceError(file, f"it is not JSON, or damaged ({error})") from error
     if not isinstance(paths, list):
         raise ImportSourceError(file, 'expected a list of paths: ["a.jpg", "b.jpg"]')
     return paths
@@ -77,7 +77,7 @@ def _in_csv(file: str) -> list[str]:
             text.seek(0)
             header, *rows = list(csv.reader(text, delimiter=next(known, ","))) or [[]]
         except csv.Error as error:
-            raise ImportSourceError(file, f"it is no CSV, or damaged ({error})") from error
+            raise ImportSourceError(file, f"it is not CSV, or damaged ({error})") from error
     if len(header) == 1 and header[0] not in USUAL:
         header, rows = ["path"], [header, *rows]
     column = header.index(column_of_paths(header, file))

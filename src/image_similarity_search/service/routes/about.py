@@ -21,18 +21,18 @@ router = APIRouter()
 
 _log = logging.getLogger(__name__)
 
-_NOT_READY = Kind(503, "not-ready", "The service is not ready", 2)
+_NOT_READY = Kind(503, "not-ready", "Not ready", 2)
 
 
 @router.get("/healthz", tags=["service"], responses=problems())
-async def healthz() -> Status:
-    """Whether the process answers."""
+async def check_health() -> Status:
+    """Liveness: the process answers."""
     return Status()
 
 
 @router.get("/readyz", tags=["service"], responses=problems())
-async def readyz(service: ServiceHere) -> Readiness:
-    """Whether a collection can be searched; what is wrong with others."""
+async def check_readiness(service: ServiceHere) -> Readiness:
+    """Readiness: whether a collection can be searched, and the state of each."""
     if not service.collections.ready:
         raise Refusal(_NOT_READY, "it is starting or stopping")
     async with service.collections.all() as (found, wrong):
@@ -47,8 +47,8 @@ async def readyz(service: ServiceHere) -> Readiness:
 
 
 @router.get("/metrics", tags=["service"], response_class=Response, responses=problems())
-async def measured(service: ServiceHere) -> Response:
-    """Measurements, as Prometheus reads them."""
+async def get_metrics(service: ServiceHere) -> Response:
+    """Metrics in the Prometheus text format."""
     counts = {}
     async with service.collections.all() as (found, _):
         for name, served in found.items():
@@ -60,8 +60,8 @@ async def measured(service: ServiceHere) -> Response:
 
 
 @router.get("/v1/collections", tags=["collections"], responses=problems())
-async def collections(service: ServiceHere) -> Collections:
-    """All collections; the page opens the first."""
+async def list_collections(service: ServiceHere) -> Collections:
+    """All collections; the web page opens the first."""
     described = []
     async with service.collections.all() as (found, wrong):
         unavailable = list(wrong)
@@ -83,8 +83,8 @@ async def collections(service: ServiceHere) -> Collections:
 
 
 @router.get("/v1/collections/{collection}", tags=["collections"], responses=problems(404))
-async def collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
-    """What a collection is made of."""
+async def get_collection(served: ServedHere, service: ServiceHere) -> CollectionOut:
+    """Describe a collection: model, metric, counts, folders."""
     return await service.work.tell_of(served, _described, served, service)
 
 

@@ -8,21 +8,21 @@ from image_similarity_search.service.problems import MEDIA_TYPE
 from image_similarity_search.service.schemas import Problem
 
 _WORDS = {
-    400: "The body can't be understood",
-    401: "An API key is needed",
+    400: "Malformed body",
+    401: "API key required",
     403: "Refused",
     404: "Not found",
-    408: "The body took too long to arrive",
-    409: "In conflict with what is there",
-    413: "Too large",
-    415: "A body of a type that is not understood",
-    421: "The service is not called by this name",
-    422: "A value that is not allowed, or no picture",
+    408: "Request timeout",
+    409: "Conflict",
+    413: "Request or picture too large",
+    415: "Unsupported media type",
+    421: "Host name not accepted",
+    422: "Invalid value, or not a picture",
     423: "The collection is being changed",
     429: "Too many requests",
     500: "Failed",
-    503: "Busy, or a part of it can't be used now",
-    507: "The collection can't be changed",
+    503: "Busy, or a component is unavailable",
+    507: "The collection is not writable",
 }
 ALWAYS = (401, 403, 421, 422, 429, 500, 503)
 

@@ -26,10 +26,10 @@ _MOST_IMAGES = 10_000  # of an answer, or one group more
     status_code=202,
     responses=problems(400, 404, 408, 409, 413, 507),
 )
-async def look(
+async def find_duplicates(
     served: ServedHere, service: ServiceHere, response: Response, wanted: DuplicatesIn | None = None
 ) -> Job:
-    """Begin to look for duplicates; nothing is changed. The answer says how to follow."""
+    """Start a job that finds duplicates; nothing is changed. The response is the job."""
     wanted = wanted or DuplicatesIn()
     roots = await service.work.do(served, served.roots)
     where = wanted.filter or None
@@ -47,14 +47,16 @@ async def look(
 
 
 @router.get("/v1/jobs/{job}/duplicates", responses=problems(404))
-async def found(
+async def list_duplicates(
     service: ServiceHere,
     job: JobId,
-    offset: Annotated[int, Query(ge=0, le=MOST, description="Pass over so many groups.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=MOST, description="Number of groups to skip.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    others: Annotated[int, Query(ge=1, le=_MOST_IMAGES, description="Of each group.")] = 100,
+    others: Annotated[
+        int, Query(ge=1, le=_MOST_IMAGES, description="Maximum number of `others` per group.")
+    ] = 100,
 ) -> Groups:
-    """The groups that a job found, the most alike first, without images that are gone by now.
+    """The groups that a job found, the most similar first, without images removed since.
 
     A page of large groups has fewer than `limit`; `next` says where to go on.
     """
@@ -70,8 +72,10 @@ async def found(
     dependencies=[Changing],
     responses=problems(400, 404, 408, 413, 423, 507),
 )
-async def dismiss(served: ServedHere, service: ServiceHere, wanted: DismissIn) -> Response:
-    """Remember for good that no two of these images are duplicates of each other."""
+async def dismiss_duplicates(
+    served: ServedHere, service: ServiceHere, wanted: DismissIn
+) -> Response:
+    """Mark images as not duplicates of each other, permanently."""
     await service.work.change(served, served.collection.dismiss_duplicates, *wanted.ids)
     return Response(status_code=204)
 

@@ -20,7 +20,8 @@ from image_similarity_search.types import Region
 router = APIRouter(prefix="/v1/collections/{collection}/images/{id}/explanation", tags=["search"])
 
 Method = Annotated[
-    ExplainMethod | None, Query(description="By default `places`, where the model allows it.")
+    ExplainMethod | None,
+    Query(description="Default: `places` if the model allows it, otherwise `occlusion`."),
 ]
 
 UPLOAD = {
@@ -34,15 +35,15 @@ UPLOAD = {
 
 
 @router.get("", responses=problems(404, 413))
-async def explained(
+async def explain_hit(
     served: ServedHere,
     service: ServiceHere,
     id: ImageId,  # noqa: A002 - its name in the path
-    query: Annotated[Id, Query(description="The image that was searched by.", examples=[2])],
+    query: Annotated[Id, Query(description="Id of the query image.", examples=[2])],
     region: PartOf = None,
     method: Method = None,
 ) -> ExplanationOut:
-    """Which places of an image, and of the one that was searched by, make them alike."""
+    """Show which parts of an image and of the query image make them similar."""
     part = region_of(region)
     async with served.whole_files:
         picture = await service.work.read(served, served.file_of, query)
@@ -55,7 +56,7 @@ async def explained(
     responses=problems(400, 404, 408, 413, 415),
     openapi_extra=UPLOAD,
 )
-async def explained_by_upload(
+async def explain_hit_of_upload(
     served: ServedHere,
     service: ServiceHere,
     request: Request,
@@ -63,7 +64,7 @@ async def explained_by_upload(
     region: PartOf = None,
     method: Method = None,
 ) -> ExplanationOut:
-    """The same, where an uploaded picture was searched by."""
+    """Show which parts of an image and of an uploaded picture make them similar."""
     part = region_of(region)
     given = await incoming(request, pictures=1)
     if not given.pictures or given.question is not None:

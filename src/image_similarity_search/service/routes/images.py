@@ -24,7 +24,7 @@ from image_similarity_search.types import State
 
 router = APIRouter(prefix="/v1/collections/{collection}/images", tags=["images"])
 
-_EXISTS = Kind(409, "exists", "There is a file of this name already")
+_EXISTS = Kind(409, "exists", "The file exists already")
 _MOST_LISTED = 1_000
 
 _BODY: dict[str, Any] = {
@@ -49,16 +49,16 @@ _BODY: dict[str, Any] = {
 
 
 @router.get("", responses=problems(404))
-async def listed(
+async def list_images(
     served: ServedHere,
     service: ServiceHere,
     where: Where,
-    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Start behind this id.")] = 0,
-    offset: Annotated[int, Query(ge=0, le=MOST, description="Pass over so many.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Start after this id.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=MOST, description="Number of images to skip.")] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
     state: State = "indexed",
 ) -> Images:
-    """The images of a collection in order of id, a page at a time.
+    """List the images of a collection in order of id, page by page.
 
     Conditions are for indexed images; those that were skipped are all listed.
     """
@@ -66,8 +66,8 @@ async def listed(
 
 
 @router.get("/{id}", responses=problems(404))
-async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> ImageDetails:  # noqa: A002 - its name in the path
-    """One image, and what its file says of itself."""
+async def get_image(served: ServedHere, service: ServiceHere, id: ImageId) -> ImageDetails:  # noqa: A002 - its name in the path
+    """One image, with its metadata."""
     return await service.work.do(served, _one, served, id)
 
 
@@ -78,17 +78,17 @@ async def image(served: ServedHere, service: ServiceHere, id: ImageId) -> ImageD
     responses=problems(400, 404, 408, 409, 413, 415, 423, 507),
     openapi_extra=_BODY,
 )
-async def add(
+async def add_image(
     served: ServedHere,
     service: ServiceHere,
     request: Request,
     response: Response,
     root: Annotated[str | None, Query(description="The indexed folder to put it in.")] = None,
     path: Annotated[
-        str | None, Query(description="Its path there.", examples=["new/beach.jpg"])
+        str | None, Query(description="Its path in that folder.", examples=["new/beach.jpg"])
     ] = None,
 ) -> Image:
-    """Add an image: upload it, or say where in an indexed folder it lies already.
+    """Add an image: upload it, or name a file in an indexed folder.
 
     An upload never replaces a file, and is kept only if it is a picture.
     """
@@ -98,7 +98,7 @@ async def add(
         made = await service.work.change(served, _add, served, wanted.root, wanted.path)
     else:
         if root is None or path is None:
-            raise ConfigError("root, path", "", "where to put it, in the query string")
+            raise ConfigError("root, path", "", "both in the query string: where to put it")
         roots = await service.work.do(served, served.roots)
         folder = roots.folder(root)
         target = inside(folder, path)
@@ -110,8 +110,8 @@ async def add(
 
 
 @router.delete("/{id}", status_code=204, dependencies=[Changing], responses=problems(404, 423, 507))
-async def forget(served: ServedHere, service: ServiceHere, id: ImageId) -> Response:  # noqa: A002 - its name in the path
-    """Forget an image. Its file is not touched: the next sync of its folder finds it again."""
+async def remove_image(served: ServedHere, service: ServiceHere, id: ImageId) -> Response:  # noqa: A002 - its name in the path
+    """Remove an image from the collection. Its file is not deleted: the next sync adds it again."""
     await service.work.change(served, served.collection.remove, id)
     return Response(status_code=204)
 
@@ -159,5 +159,5 @@ def _put(served: Served, root: str, target: str, data: bytes) -> Image:
 def _added(served: Served, target: str) -> Image:
     (record,) = served.collection.add(target)
     if record.state == "skipped":
-        raise ImageUnreadableError(target, record.reason or "no picture")
+        raise ImageUnreadableError(target, record.reason or "not a picture")
     return Image.of(record, served.name, served.roots())

@@ -30,7 +30,7 @@ def _answers(words: str, *types: str) -> Responses:
     """What the document says of a picture that comes, or has not changed."""
     return {
         200: {"description": words, "content": dict.fromkeys(types, PICTURE)},
-        304: {"description": "It is as it was."},
+        304: {"description": "Not modified."},
     }
 
 
@@ -40,14 +40,14 @@ def _answers(words: str, *types: str) -> Responses:
     response_class=Response,
     responses=problems(404) | _answers("The file.", *files.SHOWN.values(), files.DATA),
 )
-async def original(
+async def get_picture_file(
     served: ServedHere,
     service: ServiceHere,
     request: Request,
     id: ImageId,  # noqa: A002 - its name in the path
-    download: Annotated[bool, Query(description="To be saved, not shown.")] = False,
+    download: Annotated[bool, Query(description="Send it as a download.")] = False,
 ) -> Response:
-    """The file of an image, as long as it is inside an indexed folder.
+    """The file of an image, if it is inside an indexed folder.
 
     Types that no browser shows, such as HEIC and TIFF, are data to be saved.
     """
@@ -59,15 +59,15 @@ async def original(
 @router.get(
     "/images/{id}/thumbnail",
     response_class=Response,
-    responses=problems(404) | _answers("A small picture.", _JPEG),
+    responses=problems(404) | _answers("A thumbnail, as JPEG or WebP.", _JPEG),
 )
-async def thumbnail(
+async def get_thumbnail(
     served: ServedHere,
     service: ServiceHere,
     request: Request,
     id: ImageId,  # noqa: A002 - its name in the path
 ) -> Response:
-    """A small picture of an image."""
+    """A thumbnail of an image."""
     data, tag = await service.work.read(served, _kept_thumbnail, served, id)
     headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
     if tag in request.headers.get("if-none-match", ""):
@@ -85,16 +85,17 @@ async def thumbnail(
     response_class=Response,
     responses=problems(404, 413) | _answers("A picture.", *files.SHOWN.values()),
 )
-async def preview(
+async def get_preview(
     served: ServedHere,
     service: ServiceHere,
     request: Request,
     id: ImageId,  # noqa: A002 - its name in the path
     original: Annotated[
-        bool, Query(description="The file itself, where browsers show it upright.")
+        bool,
+        Query(description="The original file if browsers show it upright; otherwise a JPEG of it."),
     ] = False,
 ) -> Response:
-    """An upright JPEG of an image, whatever its format: its longer side has 1,440 pixels at most.
+    """An upright JPEG of an image of any format, at most 1,440 pixels on its longer side.
 
     It is made when it is asked for, of the file as it is then.
     """
@@ -116,8 +117,8 @@ async def preview(
     | {200: {"description": "A picture.", "content": {_JPEG: PICTURE}}},
     openapi_extra=UPLOAD,
 )
-async def preview_of_upload(served: ServedHere, service: ServiceHere, request: Request) -> Response:
-    """The same of an uploaded picture, which is not kept."""
+async def preview_upload(served: ServedHere, service: ServiceHere, request: Request) -> Response:
+    """The same for an uploaded picture, which is not stored."""
     given = await incoming(request, pictures=1)
     if not given.pictures or given.question is not None:
         raise ConfigError("body", "", "the bytes of a picture")
@@ -181,7 +182,7 @@ def _shown(
     In one work, so that a file is closed where nobody waits for it any more.
     """
     if served.collection.get(id_).state == "skipped":
-        raise ImageNotFoundError(id_, "there is no picture of it")
+        raise ImageNotFoundError(id_, "it has no picture")
     opened = _open(served, id_)
     if opened.tag in known or (original and opened.shown_upright):
         return opened
@@ -192,7 +193,7 @@ def _kept_thumbnail(served: Served, id_: int) -> tuple[bytes | None, str]:
     """The small picture of an image, None where it is to be made; and what tells it from others."""
     record = served.collection.get(id_)
     if record.state == "skipped" or not files.is_inside(record.path, served.places()):
-        raise ImageNotFoundError(record.path, "there is no small picture of it")
+        raise ImageNotFoundError(record.path, "it has no thumbnail")
     content = record.content_hash or f"{record.mtime_ns:x}-{record.size:x}"
     return served.kept_thumbnail(id_), f'"{content}"'
 

@@ -36,16 +36,17 @@ from image_similarity_search.types import Region, Threshold
 
 router = APIRouter(tags=["search"])
 
-_NO_TEXT = Kind(422, "no-text", "The model of this collection understands no text")
+_NO_TEXT = Kind(422, "no-text", "The collection's model does not support text")
 _ABLE = "clip-vit-b32"
 _AT_ONCE = 2  # pictures of one request that are decoded: others have their turns, too
 
-HowMany = Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits, at most.")]
+HowMany = Annotated[int, Query(ge=1, le=MOST_HITS, description="Maximum number of hits.")]
 LeastScore = Annotated[Least | None, Query(description=THRESHOLD)]
 PartOf = Annotated[
     str | None,
     Query(
-        description="A part of the picture: x,y,w,h as fractions of its upright size.",
+        description="Use only this part of the picture: x,y,w,h as fractions of its upright width"
+        " and height.",
         examples=["0.1,0.2,0.5,0.5"],
         max_length=200,
     ),
@@ -55,7 +56,7 @@ ImageId = Annotated[Id, Path(description="The image's id.", examples=[1])]
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "One picture's bytes, a form of pictures, or images by their ids.",
+        "description": "One picture's bytes, a form with pictures, or JSON with ids of images.",
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/SearchIn"}},
             "multipart/form-data": {
@@ -91,7 +92,7 @@ _BODY: dict[str, Any] = {
     response_model=SearchOut,
     responses=problems(404, 413),
 )
-async def similar(
+async def search_by_image(
     served: ServedHere,
     service: ServiceHere,
     id: ImageId,  # noqa: A002 - its name in the path
@@ -101,7 +102,7 @@ async def similar(
     threshold: LeastScore = None,
     region: PartOf = None,
 ) -> Response:
-    """The images most like an image of the collection, or like a part of it."""
+    """The images most similar to an image of the collection, or to a region of it."""
     part = region_of(region)
     example = ExampleIn(id=id)
     how = _How(k, threshold, where, options.options())
@@ -124,7 +125,7 @@ async def search(
     threshold: LeastScore = None,
     region: PartOf = None,
 ) -> Response:
-    """The images most like one picture, or like several together.
+    """The images most similar to a picture, a text, or several examples combined.
 
     The body is one picture, and the query string says the rest. Or it is a form of pictures with
     the JSON beside them in `query`, or that JSON alone: then the query string is not looked at.
@@ -229,9 +230,9 @@ async def _image(
         raise ConfigError("example", "", "either 'id', 'upload' or 'text'")
     if example.text is not None:
         if region is not None:
-            raise ConfigError("region", str(region), "none, of a text")
+            raise ConfigError("region", str(region), "no region with text")
         if not served.collection.understands_text:
-            raise Refusal(_NO_TEXT, f"index with a model that has a text tower: {_ABLE}")
+            raise Refusal(_NO_TEXT, f"index with a model that has a text encoder: {_ABLE}")
         rows = await service.work.words(served, example.text)
         return rows.repeat(len(ways), axis=0)  # the same, whichever way a picture is seen
     if example.id is not None:

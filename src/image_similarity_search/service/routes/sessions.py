@@ -13,19 +13,19 @@ from image_similarity_search.service.service import ServiceHere
 
 router = APIRouter(tags=["service"])
 
-_WRONG = Kind(401, "key", "An API key is needed")
+_WRONG = Kind(401, "key", "API key required")
 
 
 @router.post("/v1/session", status_code=204, responses=problems(400, 408, 413))
-async def enter(service: ServiceHere, request: Request, given: SessionIn) -> Response:
-    """Get a cookie for an API key; scripts of a page can't read it."""
+async def log_in(service: ServiceHere, request: Request, given: SessionIn) -> Response:
+    """Exchange an API key for a session cookie (HttpOnly)."""
     address = request.client.host if request.client else "unknown"
     if service.keys.needed:
         service.wrong_keys.check(address, given.key)
     value = service.keys.session_for(given.key)
     if service.keys.needed and value is None:
         service.wrong_keys.was_wrong(address, given.key)
-        raise Refusal(_WRONG, "this is none", {"WWW-Authenticate": "Bearer"})
+        raise Refusal(_WRONG, "the API key is not valid", {"WWW-Authenticate": "Bearer"})
     response = Response(status_code=204)
     if value is not None:
         response.set_cookie(
@@ -40,8 +40,8 @@ async def enter(service: ServiceHere, request: Request, given: SessionIn) -> Res
 
 
 @router.delete("/v1/session", status_code=204, responses=problems())
-async def leave() -> Response:
-    """Forget the cookie."""
+async def log_out() -> Response:
+    """Delete the session cookie."""
     response = Response(status_code=204)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return response

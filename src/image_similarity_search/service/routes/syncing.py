@@ -33,17 +33,19 @@ JobId = Annotated[str, Path(description="The job's id.", examples=["3f9c2a7be01d
     dependencies=[Changing],
     responses=problems(400, 404, 408, 409, 413, 507),
 )
-async def sync(
+async def start_sync(
     served: ServedHere, service: ServiceHere, response: Response, wanted: SyncIn | None = None
 ) -> Job:
-    """Begin to bring the collection up to date with its folders; the answer says how to follow."""
+    """Start a job that updates the collection from its folders. The response is the job."""
     wanted = wanted or SyncIn()
     roots = await service.work.do(served, served.roots)
     if wanted.root is not None:
         roots.folder(wanted.root)
     names = list(roots.by_name) if wanted.root is None else [wanted.root]
     if not names:
-        raise ConfigError("root", None, "a collection that has folders: 'iss index' adds them")
+        raise ConfigError(
+            "root", None, "a collection with indexed folders: add them with 'iss index'"
+        )
     task = {
         "index_dir": served.folder,
         "roots": names,
@@ -55,20 +57,20 @@ async def sync(
 
 
 @router.get("/v1/jobs", responses=problems())
-async def jobs(service: ServiceHere) -> Jobs:
-    """The last jobs, the newest first."""
+async def list_jobs(service: ServiceHere) -> Jobs:
+    """The most recent jobs, newest first."""
     return Jobs(jobs=await service.work.tell(service.jobs.all))
 
 
 @router.get("/v1/jobs/{job}", responses=problems(404))
-async def job(service: ServiceHere, job: JobId) -> Job:
-    """How far a job is."""
+async def get_job(service: ServiceHere, job: JobId) -> Job:
+    """State and progress of a job."""
     return await service.work.tell(service.jobs.get, job)
 
 
 @router.post("/v1/jobs/{job}/cancel", status_code=202, responses=problems(404, 507))
-async def cancel(service: ServiceHere, job: JobId) -> Job:
-    """Have a job stop soon. What it did is kept."""
+async def cancel_job(service: ServiceHere, job: JobId) -> Job:
+    """Ask a job to stop. Finished work is kept."""
     if (await service.work.tell(service.jobs.get, job)).kind == "sync":
         service.changing()
     return await service.work.tell(service.jobs.cancel, job)
@@ -85,8 +87,8 @@ async def cancel(service: ServiceHere, job: JobId) -> Job:
         }
     },
 )
-async def events(service: ServiceHere, job: JobId) -> StreamingResponse:
-    """Follow a job, as server-sent events."""
+async def stream_job_events(service: ServiceHere, job: JobId) -> StreamingResponse:
+    """Follow a job with server-sent events."""
     await service.work.tell(service.jobs.get, job)
     service.streams.check()
     headers = {"X-Accel-Buffering": "no"}  # else a proxy would keep them back

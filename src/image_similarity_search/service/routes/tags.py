@@ -14,14 +14,14 @@ router = APIRouter(prefix="/v1/collections/{collection}/tags", tags=["images"])
 
 
 @router.get("", responses=problems(404))
-async def listed(served: ServedHere, service: ServiceHere) -> TagsOut:
-    """All tags, and how many images have each."""
+async def list_tags(served: ServedHere, service: ServiceHere) -> TagsOut:
+    """All tags, with the number of images that have each."""
     return TagsOut(tags=await service.work.do(served, served.collection.tags))
 
 
 @router.post("", dependencies=[Changing], responses=problems(400, 404, 408, 413, 423, 507))
-async def change(served: ServedHere, service: ServiceHere, wanted: TagsIn) -> Changed:
-    """Put tags to images, and take others away."""
+async def change_tags(served: ServedHere, service: ServiceHere, wanted: TagsIn) -> Changed:
+    """Add tags to images, and remove others."""
     return Changed(changed=await service.work.change(served, _changed, served, wanted))
 
 

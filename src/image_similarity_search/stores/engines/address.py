@@ -47,12 +47,12 @@ class Address:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise ConfigError("store", "a URL that can't be read", EXPECTED) from None
+            raise ConfigError("store", "not a valid URL", EXPECTED) from None
         if "@" in parts.netloc:
             raise ConfigError(
                 "store",
                 f"{parts.scheme}://***@{_without_user(parts)}",
-                "no name or password in it: put them into the environment, as"
+                "a URL without name and password: put them into the environment, as"
                 " ISS_MILVUS_TOKEN=NAME:PASSWORD",
             )
         name = parts.path.removeprefix("/")

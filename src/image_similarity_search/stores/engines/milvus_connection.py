@@ -85,7 +85,7 @@ class MilvusConnection:
             retry=tenacity.retry_if_exception(self._may_pass),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE),
             stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
-            before_sleep=lambda state: _log.info("%s: %s is repeated", self.address, method),
+            before_sleep=lambda state: _log.info("%s: retrying %s", self.address, method),
             reraise=True,
         )
         try:

@@ -45,12 +45,12 @@ class MilvusEngine:
         written = milvus_label.read(found.get("properties", {}))
         if written is None or collection == self._alias:
             raise StoreMismatchError(
-                str(self._connection.address), "a collection that this program did not make"
+                str(self._connection.address), "a collection that this program did not create"
             )
         if not _is_as_written(found, written):
             raise StoreMismatchError(
                 str(self._connection.address),
-                f"a collection of another form than its label says ({written.label})",
+                f"a collection whose schema differs from its label ({written.label})",
             )
         self._load(collection)
         return MilvusStore(self._connection, self._alias, collection, written)
@@ -64,7 +64,7 @@ class MilvusEngine:
         for collection, found, written in self._aside(label.identity):
             usable = written.label == label and _is_as_written(found, written)
             if going_on is None and usable and written.filled:
-                _log.info("%s: going on with %s", self._connection.address, collection)
+                _log.info("%s: continuing with %s", self._connection.address, collection)
                 going_on = MilvusStore(self._connection, collection, collection, written)
             else:
                 self._connection.call("drop_collection", collection)

@@ -77,7 +77,7 @@ def check_kind(kind: str, metric: Metric) -> None:
     """
     if metric not in METRIC_TYPES:
         raise ConfigError(
-            "metric", metric, f"one that Milvus compares by: {', '.join(METRIC_TYPES)}"
+            "metric", metric, f"a metric that Milvus supports: {', '.join(METRIC_TYPES)}"
         )
     if kind not in KINDS:
-        raise ConfigError("index", kind, f"a kind that Milvus has: {', '.join(KINDS)}")
+        raise ConfigError("index", kind, f"a kind that Milvus supports: {', '.join(KINDS)}")

@@ -109,7 +109,7 @@ function turnTo(collection) {
 function withoutLost(next) {
   const examples = next.examples.filter(({ upload }) => !upload || uploads.has(upload));
   if (examples.length < next.examples.length) {
-    toast("A picture of this search was only in the page that it was dropped on: drop it again.", { wrong: true });
+    toast("A picture of this search is no longer available: drop it again.", { wrong: true });
   }
   return { ...next, examples };
 }
@@ -126,14 +126,14 @@ function draw() {
   byId("threshold").value = threshold;
   byId("threshold-value").textContent = threshold > 0 ? threshold.toFixed(3).replace(/0$/, "") : "any";
   filters.show(filter, options);
-  const judged = [[state.liked, "meant"], [state.disliked, "not meant"]].filter(([ids]) => ids.length).map(([ids, word]) => `${ids.length} ${word}`);
+  const judged = [[state.liked, "relevant"], [state.disliked, "not relevant"]].filter(([ids]) => ids.length).map(([ids, word]) => `${ids.length} ${word}`);
   byId("judged").hidden = !judged.length;
   byId("judged-text").textContent = judged.join(", ");
   byId("collection").value = collection;
   const shown = collections.find(({ name }) => name === collection);
   byId("words").hidden = !shown?.text;
   byId("sync").hidden = !shown || shown.read_only;
-  document.title = examples.length ? `Like ${describe(examples[0]).name} · Similarity` : "Image Similarity Search";
+  document.title = examples.length ? `Similar to ${describe(examples[0]).name} · Similarity` : "Image Similarity Search";
 }
 
 // Examples
@@ -186,7 +186,7 @@ const setExamples = (examples, options) => go({ ...state, examples, liked: [], d
 
 function addExample(example) {
   const others = state.examples.filter(({ id, upload, text, region }) => !same([id, upload, text, region], [example.id, example.upload, example.text, example.region]));
-  if (others.length >= MOST_EXAMPLES) return toast(`No more than ${MOST_EXAMPLES} pictures at once.`, { wrong: true });
+  if (others.length >= MOST_EXAMPLES) return toast(`At most ${MOST_EXAMPLES} pictures at once.`, { wrong: true });
   viewer.close();
   setExamples([...others, example]);
   const [word, name] = [example.weight > 0 ? "More" : "Less", describe(example).name];
@@ -197,7 +197,7 @@ function addExample(example) {
 function judge(how, id) {
   const without = Object.fromEntries(JUDGED.map((name) => [name, state[name].filter((other) => other !== id)]));
   const judged = state[how].includes(id) ? without : { ...without, [how]: [...without[how], id] };
-  if (judged[how].length > MOST_JUDGED) return toast(`No more than ${MOST_JUDGED} at once.`, { wrong: true });
+  if (judged[how].length > MOST_JUDGED) return toast(`At most ${MOST_JUDGED} at once.`, { wrong: true });
   return go({ ...state, ...judged, view: null }, { replace: true });
 }
 
@@ -241,7 +241,7 @@ function lookAt(place) {
   const { name, url } = describe(example);
   const image = known.get(example.id);
   looking = place;
-  const shown = { name, path: image ? pathOf(image) : "", facts: image ? factsOf(image) : "", place: "Searched by", caption: "", isExample: true };
+  const shown = { name, path: image ? pathOf(image) : "", facts: image ? factsOf(image) : "", place: "Query", caption: "", isExample: true };
   Object.assign(shown, example.upload ? { upload: example.upload, url } : { ...linksOf(example.id), image: image ?? { id: example.id, name, links: { file: linkOf(example.id, "file") } } });
   viewer.show({ ...shown, region: example.region }, null, {});
   if (image) tellMore(image);
@@ -328,7 +328,7 @@ function failed(error) {
 
 function lose(problem) {
   lost = state.collection;
-  pictures.fail(`${problem.title}: ${lost}`, problem.message === problem.title ? "The server's log says why." : sentence(problem.message));
+  pictures.fail(`${problem.title}: ${lost}`, problem.message === problem.title ? "See the log of the server." : sentence(problem.message));
 }
 
 let lookingAgain = false;
@@ -345,7 +345,7 @@ async function lookAgain() {
 }
 
 /** What can't be done: it may be the picture, or a condition beside it. */
-const headingOf = (problem) => (["invalid", "folder-not-found"].includes(problem.kind) ? "This can't be looked for" : "This can't be searched by");
+const headingOf = (problem) => (["invalid", "folder-not-found"].includes(problem.kind) ? "Invalid search" : "Can't search by this");
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 
@@ -401,13 +401,13 @@ function setUp() {
 
 function setUpTheme() {
   const next = { auto: "light", light: "dark", dark: "auto" };
-  const words = { auto: "as the system", light: "light", dark: "dark" };
+  const words = { auto: "system", light: "light", dark: "dark" };
   const root = document.documentElement;
   const show = () => {
     const theme = root.dataset.theme ?? "auto";
     byId("theme").querySelector("use").setAttribute("href", `#i-${theme}`);
-    byId("theme-label").textContent = `Colours: ${words[theme]}`;
-    byId("theme").title = `Colours: ${words[theme]}`;
+    byId("theme-label").textContent = `Theme: ${words[theme]}`;
+    byId("theme").title = `Theme: ${words[theme]}`;
   };
   byId("theme").addEventListener("click", () => {
     const theme = next[root.dataset.theme ?? "auto"];
@@ -438,7 +438,7 @@ async function begin() {
   document.querySelector(".collections").hidden = names.length < 2;
   let first = history.read();
   if (!names.includes(first.collection)) {
-    toast(`There is no collection ${first.collection} here.`, { wrong: true });
+    toast(`There is no collection ${first.collection}.`, { wrong: true });
     first = { ...EMPTY, collection: names[0] }; // ids of another one are other pictures here
   }
   return apply(first, { scroll: history.scroll, anew: true });

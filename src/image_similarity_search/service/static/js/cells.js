@@ -7,11 +7,11 @@ const AGAIN = 3000; // milliseconds
 const TOOLS = [
   ["more", "plus", "More like this"],
   ["less", "minus", "Less like this"],
-  ["view", "expand", "Look at it"],
+  ["view", "expand", "View"],
 ];
 const JUDGING = [
-  ["like", "up", "That is what I mean"],
-  ["dislike", "down", "That is not what I mean"],
+  ["like", "up", "Relevant"],
+  ["dislike", "down", "Not relevant"],
 ];
 
 /** An empty cell. */

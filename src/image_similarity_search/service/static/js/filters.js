@@ -7,7 +7,7 @@ const KINDS = [["", "Any"], ["jpeg", "JPEG"], ["png", "PNG"], ["webp", "WebP"], 
 const SHAPES = [["", "Any"], ["landscape", "Landscape"], ["portrait", "Portrait"], ["square", "Square"]];
 
 const COLOURS = [["", "Any"], ...["red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown", "black", "white", "grey"].map((name) => [name, name])];
-const HOW = [["mirrored", "Mirrored, too"], ["turned", "Turned, too"], ["fold", "Fold copies"], ["diverse", "Diverse"], ["exclude_same_folder", "From other folders"]];
+const HOW = [["mirrored", "Include mirrored"], ["turned", "Include rotated"], ["fold", "Fold copies"], ["diverse", "Diverse"], ["exclude_same_folder", "From other folders"]];
 
 /** The form of filters; `changed(filter, options)` is called when somebody changes it. */
 export class Filters {
@@ -95,7 +95,7 @@ const text = (name, placeholder) => make("input", { type: "text", name, placehol
 
 function place() {
   const box = text("gps_box", "45.8, 5.9, 47.9, 10.5");
-  box.title = "Edges of a box, in degrees: south, west, north, east";
+  box.title = "A box in degrees: south, west, north, east";
   return field("Place (S, W, N, E)", box);
 }
 

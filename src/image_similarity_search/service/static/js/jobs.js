@@ -109,10 +109,10 @@ export class Jobs {
 }
 
 function words({ phase, done, total, started }) {
-  if (phase !== "indexing") return done ? `Looking through the folders: ${count(done, "file")}` : "Looking through the folders";
-  if (!total) return "Looking for what has changed";
+  if (phase !== "indexing") return done ? `Scanning folders: ${count(done, "file")}` : "Scanning folders";
+  if (!total) return "Finding changes";
   const rate = done / Math.max(0.5, (Date.now() - new Date(started)) / 1000);
-  const speed = rate >= 1 && done < total ? `, ${number(Math.round(rate))} a second` : "";
+  const speed = rate >= 1 && done < total ? `, ${number(Math.round(rate))} per second` : "";
   return `Indexing ${number(done)} of ${count(total, "picture")}${speed}`;
 }
 
@@ -121,10 +121,10 @@ function summary({ state, report }) {
   if (report?.indexed) parts.push(`${number(report.indexed)} new`);
   if (report?.updated) parts.push(`${number(report.updated)} changed`);
   if (report?.moved) parts.push(`${number(report.moved)} moved`);
-  if (report?.removed) parts.push(`${number(report.removed)} gone`);
+  if (report?.removed) parts.push(`${number(report.removed)} removed`);
   if (report?.skipped) parts.push(`${number(report.skipped)} unreadable`);
-  if (!report) return "Stopped. What was done is kept"; // it had no time left to say what
+  if (!report) return "Stopped. Finished work is kept"; // it had no time left to say what
   const what = parts.length ? parts.join(", ") : "nothing has changed";
   const away = report.unreadable_folders.map((folder) => `. Not read: ${folder}`).join("");
-  return (state === "cancelled" ? `Stopped. What was done is kept: ${what}` : `Up to date: ${what}`) + away;
+  return (state === "cancelled" ? `Stopped. Finished work is kept: ${what}` : `Up to date: ${what}`) + away;
 }

@@ -25,7 +25,7 @@ function ask() {
         dialog.close();
         resolve(true);
       } catch (error) {
-        wrong.textContent = error.status === 401 ? "That is not the key." : error.message;
+        wrong.textContent = error.status === 401 ? "Wrong key." : error.message;
         key.select();
       }
     };

@@ -118,10 +118,10 @@ export class Pictures {
     this.#before = null;
     if (scored) {
       const time = `${(seconds * 1000).toLocaleString("en", { maximumFractionDigits: seconds < 0.01 ? 1 : 0 })} ms`;
-      say(...(total ? ["Most alike", `${number(total)}${hasMore ? " and more" : ""} · ${metric} · ${time}`] : ["", ""]));
+      say(...(total ? ["Most similar", `${number(total)}${hasMore ? " and more" : ""} · ${metric} · ${time}`] : ["", ""]));
     } else {
       const filtered = total && this.filtered ? "that the filter lets through" : "";
-      say(total ? count(total, "picture") : "", this.lacksLike ? "Add a picture that it should be like" : filtered);
+      say(total ? count(total, "picture") : "", this.lacksLike ? "Add a picture to find more like it" : filtered);
     }
     announce(total ? `${byId("status").textContent}, ${byId("status-note").textContent}` : "No pictures");
     if (total) byId("empty").hidden = true;
@@ -129,9 +129,9 @@ export class Pictures {
   }
 
   #explain(scored) {
-    if (scored && this.source.hits.length) showEmpty("Nothing is that alike", "Lower the least score to see the nearest pictures.");
-    else if (this.filtered) showEmpty("No picture passes the filter", "Take some of its conditions away.");
-    else if (scored) showEmpty("Nothing was found", "The collection has no other pictures yet.");
+    if (scored && this.source.hits.length) showEmpty("No picture is that similar", "Lower the minimum score to see the nearest pictures.");
+    else if (this.filtered) showEmpty("No picture matches the filter", "Remove some conditions.");
+    else if (scored) showEmpty("No hits", "The collection has no other pictures yet.");
     else showEmpty("No pictures yet", "Index a folder, then come back:", "iss index ~/Pictures");
   }
 

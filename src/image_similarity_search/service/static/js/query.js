@@ -15,7 +15,7 @@ export function drawExamples(examples, describe, actions) {
 function drawOne(example, place, { name, url }, actions) {
   const less = example.weight < 0;
   const frame = example.text ? make("p", { className: "frame said" }, name) : drawFrame(example, place, name, url, actions);
-  const sign = part("sign", { className: "sign", title: "Turn around" }, icon(less ? "minus" : "plus"), less ? "Less" : "More", unseen(` like ${name}. Turn around`));
+  const sign = part("sign", { className: "sign", title: "Switch between more and less" }, icon(less ? "minus" : "plus"), less ? "Less" : "More", unseen(` like ${name}. Switch`));
   sign.addEventListener("click", () => actions.turn(place));
   const remove = part("remove", { className: "drop-it", title: "Remove" }, icon("close"), unseen(`Remove ${name}`));
   remove.addEventListener("click", () => actions.remove(place));
@@ -24,7 +24,7 @@ function drawOne(example, place, { name, url }, actions) {
 
 function drawFrame(example, place, name, url, actions) {
   const picture = url ? make("img", { alt: "", src: url }) : gone(name);
-  const frame = part("frame", { className: "frame", title: "Look at it, or choose a region" }, picture, unseen(`Look at ${name}, or choose a region`));
+  const frame = part("frame", { className: "frame", title: "View, or select a region" }, picture, unseen(`View ${name}, or select a region`));
   if (example.region && url) frame.append(drawRegion(example.region, picture));
   picture.addEventListener("load", () => picture.classList.toggle("whole", isLong(picture)));
   picture.addEventListener("error", () => {

@@ -43,7 +43,7 @@ function usable(list) {
   const pictures = given.filter(mayBePicture).filter((file) => file.size <= mostBytes);
   if (given.length && !pictures.length) {
     const tooLarge = given.some((file) => file.size > mostBytes);
-    toast(tooLarge ? `That picture is too large: the server takes ${bytes(mostBytes)}.` : "That is no picture.", { wrong: true });
+    toast(tooLarge ? `That picture is too large: the limit is ${bytes(mostBytes)}.` : "That is not a picture.", { wrong: true });
   }
   return pictures;
 }

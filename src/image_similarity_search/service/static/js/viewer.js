@@ -54,7 +54,7 @@ export class Viewer {
     byId("viewer-caption").textContent = shown.caption;
     setPicture(image, shown, shown.name);
     byId("side-query").hidden = !beside;
-    if (beside) setPicture(byId("query-image"), beside, `Searched by: ${beside.name}`);
+    if (beside) setPicture(byId("query-image"), beside, `Query: ${beside.name}`);
     byId("previous").disabled = !hasPrevious;
     byId("next").disabled = !hasNext;
     this.#offer();
@@ -88,7 +88,7 @@ export class Viewer {
 
   #label() {
     const marking = this.marker.active;
-    dialog.querySelector('[data-act="search"] [data-label]').textContent = marking ? "Search by the region" : "Search by this";
+    dialog.querySelector('[data-act="search"] [data-label]').textContent = marking ? "Search by this region" : "Search by this";
     dialog.querySelector('[data-act="region"]').ariaPressed = String(marking);
   }
 
@@ -116,7 +116,7 @@ export class Viewer {
     if (!why || !this.#why || this.#shown !== shown || !dialog.open) return;
     const sides = ["query", "hit"];
     sides.forEach((side, number) => this.heats[number].show(why[side], why.matches.map((match) => match[side])));
-    const words = why.method === "places" ? "Bright: what makes them alike; equal numbers: alike places" : "Bright: without it they are less alike";
+    const words = why.method === "places" ? "Bright: makes them similar; equal numbers: similar places" : "Bright: without it they are less similar";
     byId("viewer-why").textContent = words;
     announce(words);
   }
@@ -207,7 +207,7 @@ function fit(picture) {
 export function factsOf({ width, height, size, modified, traits }) {
   const day = (time) => new Date(time).toLocaleDateString("en", { dateStyle: "medium" });
   const taken = traits?.taken && `taken ${day(traits.taken)}, ${traits.taken.slice(11, 16)}`;
-  const changed = modified && `file changed ${day(modified)}`;
+  const changed = modified && `file modified ${day(modified)}`;
   return [width && `${number(width)} × ${number(height)} pixels`, bytes(size), taken, traits?.camera, changed].filter(Boolean).join(" · ");
 }
 
