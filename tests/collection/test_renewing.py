@@ -185,3 +185,13 @@ def test_a_collection_that_is_closed_ends_the_making(
     making.may_go_on.set()
     closing.join(_PATIENCE)
     assert not closing.is_alive()
+
+
+def test_who_rebuilds_after_another_changed_the_kind_keeps_that(index: Path) -> None:
+    with reopen(index) as one, reopen(index) as other:
+        one.search(1)
+        other.rebuild("exact")
+        one.rebuild()
+        assert one.info().store.startswith("exact")
+    with reopen(index) as collection:
+        assert collection.info().store.startswith("exact")

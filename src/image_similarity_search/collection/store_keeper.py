@@ -164,6 +164,7 @@ class StoreKeeper:
             ConfigError: it is no kind of store that can be made.
             StoreTrainingError: a FAISS factory string that there are too few images to train.
         """
+        self._catalog.read_identity()  # another process may have changed the kind
         self._refuse_untrained(kind)
         self._renewer.end()
         with self._renewer.alone(self._check_open):
