@@ -19,6 +19,7 @@ from PIL import Image
 from synthetic import build
 from upkeep import TinyEncoder, rescan
 
+from image_similarity_search import Filter
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.decoder import answer
@@ -161,6 +162,35 @@ def test_an_image_is_added_to_many_as_to_few(
         if count > 5000:
             assert file.stat().st_mtime_ns == written
     assert taken[6000] < 1.5 * taken[1500]
+
+
+def test_what_few_images_have_is_found_without_a_look_at_all(many: dict[int, Collection]) -> None:
+    taken = {}
+    for count, collection in many.items():
+        collection.add_tags([7, 8], "few")
+        taken[count] = [
+            steps(collection, collection._catalog.displaced),
+            steps(collection, collection.tags),
+            steps(collection, lambda c=collection: c.count(Filter(tags="few"))),  # type: ignore[misc]
+        ]
+        assert (collection.tags(), collection.count(Filter(tags="few"))) == ({"few": 2}, 2)
+    assert max(taken[6000]) <= max(taken[1500]) + 1 < 10
+
+
+def test_an_index_that_an_older_version_did_not_make_is_made_by_the_next_change(
+    tmp_path: Path, collection: Collection, make_picture: MakePicture
+) -> None:
+    make_picture(tmp_path / "a.png", 1)
+    (image,) = collection.add(tmp_path / "a.png")
+    collection.add_tags(image.id, "red")
+    newer = ("images_displaced", "images_tagged")
+    for name in newer:
+        connection_of(collection).execute(f"DROP INDEX {name}")
+    with Collection.open(collection.info().index_dir, encoder=CountingEncoder()) as again:
+        assert (again.tags(), again.count(Filter(tags="red")), len(again)) == ({"red": 1}, 1, 1)
+        again.add_tags(image.id, "blue")
+    there = connection_of(collection).execute("SELECT name FROM sqlite_schema").fetchall()
+    assert {(name,) for name in newer} <= set(there)
 
 
 def test_a_large_jpeg_is_not_decoded_in_full(tmp_path: Path) -> None:

@@ -38,7 +38,6 @@ from image_similarity_search.catalog.switches import Switches
 from image_similarity_search.catalog.tags import Tags
 from image_similarity_search.catalog.traits import TraitTable
 from image_similarity_search.catalog.values import (
-    DISPLACED_NAMES,
     Counts,
     Embeddings,
     Identity,
@@ -78,6 +77,7 @@ class Catalog:
         self._database = database
         self._index_dir = folder
         self._durable_at = time.monotonic()
+        self._has_indexes = False  # as far as is known
         self._meta = Meta(self._database)
         try:
             self.read_identity()
@@ -178,8 +178,12 @@ class Catalog:
         """
         try:
             with self._database.transaction():
+                if not self._has_indexes:
+                    for statement in self._database.sql.newer_indexes:
+                        self._database.write(statement)
                 self.changes.generation = self.history.advance()
                 yield
+            self._has_indexes = True
         finally:
             self._rows.look_no_further()
         if time.monotonic() - self._durable_at > DURABLE_SECONDS:
@@ -226,12 +230,8 @@ class Catalog:
 
     def displaced(self) -> IdArray:
         """The ids of images that have no place now: see ``values.displaced_name``."""
-        rows = self._database.rows(
-            # folders first, and a look into the index of each: SQLite takes them as they stand
-            "SELECT images.id FROM folders CROSS JOIN images WHERE images.folder_id = folders.id"
-            " AND images.name >= ? AND images.name < ? AND images.state = 'indexed'",
-            DISPLACED_NAMES,
-        )
+        displaced = self._database.sql.displaced
+        rows = self._database.rows(f"SELECT id FROM images WHERE {displaced} AND state = 'indexed'")  # noqa: S608 - constants
         return np.array([row[0] for row in rows], dtype=np.int64)
 
     def count_found(self) -> int:

@@ -1,9 +1,10 @@
 """The ids of the images that meet conditions, found by the database.
 
 One pass over the table ``images``, which is small beside the embeddings: a million rows take a
-tenth of a second, so no column has an index of its own. A folder is looked up by the index that
-keeps names unique. Rows are not checked by their checksums here, as little as where ids are
-counted: an image that is shown is, when its record is read.
+tenth of a second, so few columns have an index of their own. A folder is looked up by the index
+that keeps names unique, a tag among the images that have some. Rows are not checked by their
+checksums here, as little as where ids are counted: an image that is shown is, when its record is
+read.
 """
 
 from __future__ import annotations
@@ -64,10 +65,13 @@ class Selection:
         """
         sql = self._database.sql
         terms, values = _conditions(sql, where, extensions)
-        if folder_ids is None:
-            among, folders = f"images {sql.as_table} WHERE state = 'indexed'", []
-        else:
-            among = f"images WHERE state = 'indexed' AND folder_id {sql.in_ids}"
+        folders: list[str] = []
+        is_whole = folder_ids is None and not where.tags  # else an index says which rows to read
+        among = f"images {sql.as_table if is_whole else ''} WHERE state = 'indexed'"
+        if where.tags:
+            among += f" AND {sql.maybe_tagged}"
+        if folder_ids is not None:
+            among += f" AND folder_id {sql.in_ids}"
             folders = [json.dumps(list(folder_ids))]
         if where.name is not None:
             rows = self._database.rows(
@@ -79,7 +83,7 @@ class Selection:
             f"SELECT count(*), {sql.joined_ids} FILTER (WHERE {terms}) FROM {among}",  # noqa: S608 - constants
             (*values, *folders),
         ) or (0, None)
-        if folder_ids is None:  # the whole table was read: was all of it there?
+        if is_whole:  # was all of it there?
             expected = self._database.value(indexed(sql))
             if count != expected:
                 reason = f"{count:,} of {expected:,} images can be read"

@@ -132,10 +132,6 @@ class Counts:
     skipped: int
 
 
-DISPLACED_NAMES = (b"\0", b"\1")
-"""Between these are the names of displaced images; the second is none."""
-
-
 def displaced_name(id_: int) -> bytes:
     """A name that no file has, for an image whose place another has taken."""
     return b"\0displaced-%d" % id_
