@@ -193,6 +193,18 @@ def test_an_index_that_an_older_version_did_not_make_is_made_by_the_next_change(
     assert {(name,) for name in newer} <= set(there)
 
 
+def test_a_change_costs_a_filter_no_look_at_all_images(many: dict[int, Collection]) -> None:
+    taken, filters = {}, (Filter(max_size=10**9), Filter(name="*1*"), Filter())
+    for count, collection in many.items():
+        found = [collection.count(where) for where in (*filters, None)]
+        collection.add_tags(9, "nine")
+        collection.remove(10)
+        taken[count] = steps(collection, lambda c=collection: [c.count(one) for one in filters])  # type: ignore[misc]
+        assert collection.count(filters[0]) == collection.count() == found[0] - 1
+        assert steps(collection, collection.count) <= 2  # which looks at the moment
+    assert taken[6000] <= taken[1500] + 2 < 30
+
+
 def test_a_large_jpeg_is_not_decoded_in_full(tmp_path: Path) -> None:
     draw(1, (3600, 2400)).save(tmp_path / "large.jpg")
     data = (tmp_path / "large.jpg").read_bytes()

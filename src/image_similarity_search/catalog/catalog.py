@@ -21,6 +21,7 @@ from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.contents import Contents
 from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.disks import Disks
+from image_similarity_search.catalog.edits import Edits
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.files import Files
 from image_similarity_search.catalog.forgotten import ForgottenTags
@@ -93,6 +94,7 @@ class Catalog:
             self.traits = TraitTable(self._database, checksums)
             self.history = History(self._database, self._meta)
             self.removals = Removals(self._database, self._meta)
+            self.edits = Edits(self._database, self._meta, self.history, self.removals)
             self.changes = Changes(
                 self._database,
                 self._rows,
@@ -181,8 +183,10 @@ class Catalog:
                 if not self._has_indexes:
                     for statement in self._database.sql.newer_indexes:
                         self._database.write(statement)
-                self.changes.generation = self.history.advance()
+                generation = self.changes.generation = self.history.advance()
+                self._rows.begin(generation)
                 yield
+                self.edits.note(self._rows.edited, generation)
             self._has_indexes = True
         finally:
             self._rows.look_no_further()

@@ -15,7 +15,7 @@ from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.dialect import Dialect
 from image_similarity_search.catalog.etags import etag_in
 from image_similarity_search.catalog.parts import Row
-from image_similarity_search.catalog.values import FileStat, Known
+from image_similarity_search.catalog.values import PLACES, FileStat, Known
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.types import ImageRecord
 
@@ -90,6 +90,12 @@ class Rows:
         self._contents: set[bytes] = set()  # these three are not there
         self._unforgotten: set[bytes] = set()
         self._places: set[tuple[int, bytes]] = set()
+        self.begin(0)
+
+    def begin(self, generation: int) -> None:
+        """A transaction of this generation begins."""
+        self._generation = generation
+        self.edited: set[str] = set()  # of images whose generation stays: see ``edits``
 
     # What is not there
 
@@ -186,8 +192,13 @@ class Rows:
         self._database.write(_INSERT, (id_, *image[1:]))
         return id_
 
-    def update_image(self, image: ImageRow) -> None:
-        """Change the image with this row's id; ``crc32`` doesn't count."""
+    def update_image(self, image: ImageRow, edited: str = PLACES) -> None:
+        """Change the image with this row's id; ``crc32`` doesn't count.
+
+        ``edited`` says what of it, where its generation stays.
+        """
+        if image.generation != self._generation:
+            self.edited.add(edited)
         self._is_there(image)
         sealed = image._replace(crc32=self._checksums.of_image(image))
         self._database.write(f"UPDATE images SET {_SET} WHERE id = ?", (*sealed[1:], image.id))  # noqa: S608 - constants

@@ -8,6 +8,7 @@ from typing import Any
 
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.rows import Rows
+from image_similarity_search.catalog.values import NOTES
 
 TAGS = "tags"
 """Under this key the metadata of an image has them, sorted."""
@@ -42,7 +43,7 @@ class Tags:
             if after != before:
                 if after:
                     metadata[TAGS] = after
-                self._rows.update_image(image._replace(metadata=json.dumps(metadata)))
+                self._rows.update_image(image._replace(metadata=json.dumps(metadata)), NOTES)
                 changed += 1
         return changed
 

@@ -132,6 +132,12 @@ class Counts:
     skipped: int
 
 
+PLACES = "places"
+"""What may be edited of an image: where its file lies, its name, size or time of last change."""
+NOTES = "notes"
+"""And its tags, or traits that were read after it was indexed."""
+
+
 def displaced_name(id_: int) -> bytes:
     """A name that no file has, for an image whose place another has taken."""
     return b"\0displaced-%d" % id_
