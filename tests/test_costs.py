@@ -205,6 +205,17 @@ def test_a_change_costs_a_filter_no_look_at_all_images(many: dict[int, Collectio
     assert taken[6000] <= taken[1500] + 2 < 30
 
 
+def test_many_images_are_tagged_and_removed_with_few_questions(many: dict[int, Collection]) -> None:
+    collection = many[1500]
+    collection._thumbnails.keep({"00" * 16: b"a thumbnail"})  # so that some are kept
+    with statements(collection) as run:
+        assert collection.add_tags(range(101, 201), "hundred") == 100
+    assert sum("metadata" in one for one in run if one.startswith("SELECT")) <= 5
+    with statements(collection) as run:
+        assert collection.remove(*range(101, 201)) == 100
+    assert sum("content_hash" in one for one in run if one.startswith("SELECT")) <= 5
+
+
 def test_a_large_jpeg_is_not_decoded_in_full(tmp_path: Path) -> None:
     draw(1, (3600, 2400)).save(tmp_path / "large.jpg")
     data = (tmp_path / "large.jpg").read_bytes()

@@ -250,6 +250,24 @@ class Catalog:
         row = self._database.row(RECORD + " WHERE images.id = ?", (id_,))
         return self._rows.record(row) if row else None
 
+    def in_place_among(self, ids: Iterable[int]) -> set[int]:
+        """Those of the ids that are of images, or bad files, that have their place."""
+        rows = self._database.rows(
+            f"SELECT id FROM images WHERE id {self._database.sql.in_ids}"  # noqa: S608 - constants
+            f" AND {self._database.sql.in_place}",
+            (json.dumps([id_ for id_ in ids if abs(id_) < 2**63]),),
+        )
+        return {id_ for (id_,) in rows}
+
+    def skipped_among(self, ids: Iterable[int]) -> set[int]:
+        """Those of the ids that are bad files."""
+        rows = self._database.rows(
+            f"SELECT id FROM images WHERE id {self._database.sql.in_ids}"  # noqa: S608 - constants
+            " AND state = 'skipped'",
+            (json.dumps(list(ids)),),
+        )
+        return {id_ for (id_,) in rows}
+
     def records(self, ids: Iterable[int]) -> dict[int, ImageRecord]:
         """The images of these ids, those that there are.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from image_similarity_search.addresses import is_address
@@ -19,6 +19,7 @@ from image_similarity_search.catalog.values import PLACES, FileStat, Known
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.types import ImageRecord
 
+_AT_ONCE = 1024  # images that one statement reads
 _MOST_REMEMBERED = 65_536  # folders that were found whole, so that each is checked once
 
 
@@ -182,6 +183,14 @@ class Rows:
         """The image of this id."""
         row = self._database.row(f"SELECT {IMAGE_COLUMNS} FROM images WHERE id = ?", (id_,))  # noqa: S608 - constants
         return self.image(row) if row else None
+
+    def images_of(self, ids: Iterable[int]) -> Iterator[ImageRow]:
+        """The images of these ids, those that there are, in order of id."""
+        sought = sorted({int(id_) for id_ in ids})
+        sql = f"SELECT {IMAGE_COLUMNS} FROM images WHERE id {self._database.sql.in_ids} ORDER BY id"  # noqa: S608 - constants
+        for start in range(0, len(sought), _AT_ONCE):
+            part = json.dumps(sought[start : start + _AT_ONCE])
+            yield from map(self.image, self._database.rows(sql, (part,)))
 
     def insert_image(self, image: ImageRow) -> int:
         """Add an image, with an id of its own if it has 0; returns it. ``update_image`` seals."""

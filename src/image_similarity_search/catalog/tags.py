@@ -32,10 +32,7 @@ class Tags:
         """
         added, removed = set(add), set(remove)
         changed = 0
-        for id_ in ids:
-            image = self._rows.image_of(id_)
-            if image is None:
-                continue
+        for image in self._rows.images_of(ids):
             metadata = json.loads(image.metadata)
             known, before = set(tags_in(metadata)), metadata.pop(TAGS, [])
             new = added if image.state == "indexed" else set()
