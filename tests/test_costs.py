@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -214,6 +215,22 @@ def test_many_images_are_tagged_and_removed_with_few_questions(many: dict[int, C
     with statements(collection) as run:
         assert collection.remove(*range(101, 201)) == 100
     assert sum("content_hash" in one for one in run if one.startswith("SELECT")) <= 5
+
+
+def test_a_late_page_of_bad_files_costs_no_more_than_the_first(
+    tmp_path: Path, collection: Collection
+) -> None:
+    (tmp_path / "p").mkdir()
+    for number in range(1050):
+        (tmp_path / "p" / f"{number}.jpg").write_bytes(b"")
+    collection.sync(tmp_path / "p")
+    ids = [record.id for record in collection.skipped()]
+    for begin in (0, 1000):
+        last = ids[begin - 1] if begin else 0
+        page = islice(collection.skipped(after=last), 50)
+        with statements(collection) as run:
+            assert [record.id for record in page] == ids[begin : begin + 50]
+        assert len([one for one in run if "folders" in one]) == 1
 
 
 def test_a_large_jpeg_is_not_decoded_in_full(tmp_path: Path) -> None:

@@ -290,8 +290,10 @@ class Catalog:
         )
         return self._rows.record(row) if row else None
 
-    def all_records(self, *, skipped: bool = False) -> Iterator[ImageRecord]:
+    def all_records(self, *, skipped: bool = False, after: int = 0) -> Iterator[ImageRecord]:
         """Every indexed image that has its place (or every skipped one) in order of id.
+
+        With ``after``, only those of a greater id.
 
         Raises:
             CollectionCorruptError: one of them is not as it was written, or some are missing.
@@ -299,12 +301,12 @@ class Catalog:
         state, count = "skipped" if skipped else "indexed", 0
         moment = self.moment
         query = f"{RECORD} WHERE images.state = ? AND images.id > ? ORDER BY images.id LIMIT ?"
-        for rows in self._database.parts(query, state):
+        for rows in self._database.parts(query, state, after=after or -1):
             records = map(self._rows.record, rows)
             yield from (record for record in records if not is_displaced(record.path))
             count += len(rows)
         with self.snapshot():
-            if self.moment == moment:
+            if not after and self.moment == moment:
                 self.check_count(count, skipped=skipped)
 
     def check_count(self, found: int, *, skipped: bool = False) -> None:
