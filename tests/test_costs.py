@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from PIL import Image
 from synthetic import build
 from upkeep import TinyEncoder, rescan
 
+from image_similarity_search import Filter
 from image_similarity_search.catalog.database import Database
 from image_similarity_search.collection import Collection
 from image_similarity_search.collection.decoder import answer
@@ -161,6 +163,74 @@ def test_an_image_is_added_to_many_as_to_few(
         if count > 5000:
             assert file.stat().st_mtime_ns == written
     assert taken[6000] < 1.5 * taken[1500]
+
+
+def test_what_few_images_have_is_found_without_a_look_at_all(many: dict[int, Collection]) -> None:
+    taken = {}
+    for count, collection in many.items():
+        collection.add_tags([7, 8], "few")
+        taken[count] = [
+            steps(collection, collection._catalog.displaced),
+            steps(collection, collection.tags),
+            steps(collection, lambda c=collection: c.count(Filter(tags="few"))),  # type: ignore[misc]
+        ]
+        assert (collection.tags(), collection.count(Filter(tags="few"))) == ({"few": 2}, 2)
+    assert max(taken[6000]) <= max(taken[1500]) + 1 < 10
+
+
+def test_an_index_that_an_older_version_did_not_make_is_made_by_the_next_change(
+    tmp_path: Path, collection: Collection, make_picture: MakePicture
+) -> None:
+    make_picture(tmp_path / "a.png", 1)
+    (image,) = collection.add(tmp_path / "a.png")
+    collection.add_tags(image.id, "red")
+    newer = ("images_displaced", "images_tagged")
+    for name in newer:
+        connection_of(collection).execute(f"DROP INDEX {name}")
+    with Collection.open(collection.info().index_dir, encoder=CountingEncoder()) as again:
+        assert (again.tags(), again.count(Filter(tags="red")), len(again)) == ({"red": 1}, 1, 1)
+        again.add_tags(image.id, "blue")
+    there = connection_of(collection).execute("SELECT name FROM sqlite_schema").fetchall()
+    assert {(name,) for name in newer} <= set(there)
+
+
+def test_a_change_costs_a_filter_no_look_at_all_images(many: dict[int, Collection]) -> None:
+    taken, filters = {}, (Filter(max_size=10**9), Filter(name="*1*"), Filter())
+    for count, collection in many.items():
+        found = [collection.count(where) for where in (*filters, None)]
+        collection.add_tags(9, "nine")
+        collection.remove(10)
+        taken[count] = steps(collection, lambda c=collection: [c.count(one) for one in filters])  # type: ignore[misc]
+        assert collection.count(filters[0]) == collection.count() == found[0] - 1
+        assert steps(collection, collection.count) <= 2  # which looks at the moment
+    assert taken[6000] <= taken[1500] + 2 < 30
+
+
+def test_many_images_are_tagged_and_removed_with_few_questions(many: dict[int, Collection]) -> None:
+    collection = many[1500]
+    collection._thumbnails.keep({"00" * 16: b"a thumbnail"})  # so that some are kept
+    with statements(collection) as run:
+        assert collection.add_tags(range(101, 201), "hundred") == 100
+    assert sum("metadata" in one for one in run if one.startswith("SELECT")) <= 5
+    with statements(collection) as run:
+        assert collection.remove(*range(101, 201)) == 100
+    assert sum("content_hash" in one for one in run if one.startswith("SELECT")) <= 5
+
+
+def test_a_late_page_of_bad_files_costs_no_more_than_the_first(
+    tmp_path: Path, collection: Collection
+) -> None:
+    (tmp_path / "p").mkdir()
+    for number in range(1050):
+        (tmp_path / "p" / f"{number}.jpg").write_bytes(b"")
+    collection.sync(tmp_path / "p")
+    ids = [record.id for record in collection.skipped()]
+    for begin in (0, 1000):
+        last = ids[begin - 1] if begin else 0
+        page = islice(collection.skipped(after=last), 50)
+        with statements(collection) as run:
+            assert [record.id for record in page] == ids[begin : begin + 50]
+        assert len([one for one in run if "folders" in one]) == 1
 
 
 def test_a_large_jpeg_is_not_decoded_in_full(tmp_path: Path) -> None:

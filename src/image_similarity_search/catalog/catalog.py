@@ -21,6 +21,7 @@ from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.contents import Contents
 from image_similarity_search.catalog.dialect import POSTGRESQL
 from image_similarity_search.catalog.disks import Disks
+from image_similarity_search.catalog.edits import Edits
 from image_similarity_search.catalog.embeddings import EmbeddingTable
 from image_similarity_search.catalog.files import Files
 from image_similarity_search.catalog.forgotten import ForgottenTags
@@ -34,7 +35,6 @@ from image_similarity_search.catalog.switches import Switches
 from image_similarity_search.catalog.tags import Tags
 from image_similarity_search.catalog.traits import TraitTable
 from image_similarity_search.catalog.values import (
-    DISPLACED_NAMES,
     Counts,
     Identity,
     Picture,
@@ -73,6 +73,7 @@ class Catalog:
         self._database = database
         self._index_dir = folder
         self._durable_at = time.monotonic()
+        self._has_indexes = False  # as far as is known
         self._meta = Meta(self._database)
         try:
             self.read_identity()
@@ -88,6 +89,7 @@ class Catalog:
             self.traits = TraitTable(self._database, checksums)
             self.history = History(self._database, self._meta)
             self.removals = Removals(self._database, self._meta)
+            self.edits = Edits(self._database, self._meta, self.history, self.removals)
             self.changes = Changes(
                 self._database,
                 self._rows,
@@ -173,8 +175,14 @@ class Catalog:
         """
         try:
             with self._database.transaction():
-                self.changes.generation = self.history.advance()
+                if not self._has_indexes:
+                    for statement in self._database.sql.newer_indexes:
+                        self._database.write(statement)
+                generation = self.changes.generation = self.history.advance()
+                self._rows.begin(generation)
                 yield
+                self.edits.note(self._rows.edited, generation)
+            self._has_indexes = True
         finally:
             self._rows.look_no_further()
         if time.monotonic() - self._durable_at > DURABLE_SECONDS:
@@ -221,12 +229,8 @@ class Catalog:
 
     def displaced(self) -> IdArray:
         """The ids of images that have no place now: see ``values.displaced_name``."""
-        rows = self._database.rows(
-            # folders first, and a look into the index of each: SQLite takes them as they stand
-            "SELECT images.id FROM folders CROSS JOIN images WHERE images.folder_id = folders.id"
-            " AND images.name >= ? AND images.name < ? AND images.state = 'indexed'",
-            DISPLACED_NAMES,
-        )
+        displaced = self._database.sql.displaced
+        rows = self._database.rows(f"SELECT id FROM images WHERE {displaced} AND state = 'indexed'")  # noqa: S608 - constants
         return np.array([row[0] for row in rows], dtype=np.int64)
 
     def count_found(self) -> int:
@@ -240,6 +244,24 @@ class Catalog:
             return None
         row = self._database.row(RECORD + " WHERE images.id = ?", (id_,))
         return self._rows.record(row) if row else None
+
+    def in_place_among(self, ids: Iterable[int]) -> set[int]:
+        """Those of the ids that are of images, or bad files, that have their place."""
+        rows = self._database.rows(
+            f"SELECT id FROM images WHERE id {self._database.sql.in_ids}"  # noqa: S608 - constants
+            f" AND {self._database.sql.in_place}",
+            (json.dumps([id_ for id_ in ids if abs(id_) < 2**63]),),
+        )
+        return {id_ for (id_,) in rows}
+
+    def skipped_among(self, ids: Iterable[int]) -> set[int]:
+        """Those of the ids that are bad files."""
+        rows = self._database.rows(
+            f"SELECT id FROM images WHERE id {self._database.sql.in_ids}"  # noqa: S608 - constants
+            " AND state = 'skipped'",
+            (json.dumps(list(ids)),),
+        )
+        return {id_ for (id_,) in rows}
 
     def records(self, ids: Iterable[int]) -> dict[int, ImageRecord]:
         """The images of these ids, those that there are.
@@ -263,8 +285,10 @@ class Catalog:
         )
         return self._rows.record(row) if row else None
 
-    def all_records(self, *, skipped: bool = False) -> Iterator[ImageRecord]:
+    def all_records(self, *, skipped: bool = False, after: int = 0) -> Iterator[ImageRecord]:
         """Every indexed image that has its place (or every skipped one) in order of id.
+
+        With ``after``, only those of a greater id.
 
         Raises:
             CollectionCorruptError: one of them is not as it was written, or some are missing.
@@ -272,12 +296,12 @@ class Catalog:
         state, count = "skipped" if skipped else "indexed", 0
         moment = self.moment
         query = f"{RECORD} WHERE images.state = ? AND images.id > ? ORDER BY images.id LIMIT ?"
-        for rows in self._database.parts(query, state):
+        for rows in self._database.parts(query, state, after=after or -1):
             records = map(self._rows.record, rows)
             yield from (record for record in records if not is_displaced(record.path))
             count += len(rows)
         with self.snapshot():
-            if self.moment == moment:
+            if not after and self.moment == moment:
                 self.check_count(count, skipped=skipped)
 
     def check_count(self, found: int, *, skipped: bool = False) -> None:

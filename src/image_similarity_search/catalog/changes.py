@@ -15,7 +15,8 @@ from image_similarity_search.catalog.removals import Removals
 from image_similarity_search.catalog.rows import ImageRow, Rows
 from image_similarity_search.catalog.tags import TAGS
 from image_similarity_search.catalog.traits import TraitTable
-from image_similarity_search.catalog.values import FileStat, Picture, displaced_name
+from image_similarity_search.catalog.values import NOTES, FileStat, Picture, displaced_name
+from image_similarity_search.types import Traits
 
 
 class Changes:
@@ -110,6 +111,11 @@ class Changes:
                 )
             )
         return displaced
+
+    def put_traits(self, id_: int, traits: Traits) -> None:
+        """Record what the file of an image says, which was indexed before without."""
+        self._traits.put(id_, traits)
+        self._rows.edited.add(NOTES)
 
     def remove(self, ids: Iterable[int], *, handed_on: Set[int] = frozenset()) -> None:
         """Forget these images, but not their tags, except where these were ``handed_on``."""

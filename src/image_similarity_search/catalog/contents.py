@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -26,6 +27,16 @@ class Contents:
         while rows := self._database.rows(_ORDERED, (last, _AT_ONCE)):
             yield from (digest.hex() for (digest,) in rows)
             last = rows[-1][0]
+
+    def of(self, ids: Iterable[int]) -> set[str]:
+        """Those of images, by the hashes that were recorded: their rows are not checked."""
+        sought = iter(ids)
+        found: set[str] = set()
+        sql = f"SELECT content_hash FROM images WHERE id {self._database.sql.in_ids}"  # noqa: S608 - constants
+        while part := list(islice(sought, _AT_ONCE)):
+            rows = self._database.rows(sql, (json.dumps(part),))
+            found.update(digest.hex() for (digest,) in rows if digest)
+        return found
 
     def not_among(self, content_hashes: Iterable[str]) -> list[str]:
         """Those of ``content_hashes`` that no indexed image has."""

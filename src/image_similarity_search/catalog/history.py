@@ -7,11 +7,13 @@ the past are known, or a store is of another history.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 
 from image_similarity_search.catalog.any_database import AnyDatabase
-from image_similarity_search.catalog.meta import DROPPED, MARK, UNMARKED, Meta
+from image_similarity_search.catalog.meta import DROPPED, EDITED, MARK, UNMARKED, Meta
+from image_similarity_search.catalog.values import NOTES, PLACES
 from image_similarity_search.types import Moment
 
 AHEAD = "it is newer than the catalog, as after a catalog backup was restored"
@@ -39,6 +41,7 @@ class History:
         meta = self._meta.read()
         generation, mark = int(meta["generation"]) + 1, 1 + secrets.randbelow(_MARKS - 1)
         changed = {"generation": str(generation), MARK: str(mark)}
+        changed[EDITED] = _carried_on(meta.get(EDITED), generation)
         if MARK not in meta and generation > 1:
             changed[UNMARKED] = meta["generation"]
         self._meta.write(changed)
@@ -72,3 +75,11 @@ class History:
 def moment_of(meta: Mapping[str, str]) -> Moment:
     """Where a catalog is that has this ``meta``."""
     return Moment(int(meta.get("generation", 0)), int(meta.get(MARK, 0)))
+
+
+def _carried_on(edited: str | None, generation: int) -> str:
+    """What ``edited`` in ``meta`` says as ``generation`` begins: see ``edits``."""
+    known = json.loads(edited or "{}")
+    if known.get("to") != generation - 1:  # until then something else may have been edited
+        known = {PLACES: generation - 1, NOTES: generation - 1}
+    return json.dumps(known | {"to": generation})

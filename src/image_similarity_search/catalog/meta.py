@@ -19,7 +19,8 @@ DROPPED = "removals_dropped"
 TUNING = "tuning"
 COSTS = "costs"
 DISKS = "disks"
-PROGRESS = ("generation", MARK, UNMARKED, DROPPED, TUNING, COSTS, DISKS)
+EDITED = "edited"
+PROGRESS = ("generation", MARK, UNMARKED, DROPPED, TUNING, COSTS, DISKS, EDITED)
 """The keys that say how far a collection is, not what it was made with."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from image_similarity_search.addresses import is_address
@@ -15,10 +15,11 @@ from image_similarity_search.catalog.checksums import Checksums
 from image_similarity_search.catalog.dialect import Dialect
 from image_similarity_search.catalog.etags import etag_in
 from image_similarity_search.catalog.parts import Row
-from image_similarity_search.catalog.values import FileStat, Known
+from image_similarity_search.catalog.values import PLACES, FileStat, Known
 from image_similarity_search.errors import CollectionCorruptError
 from image_similarity_search.types import ImageRecord
 
+_AT_ONCE = 1024  # images that one statement reads
 _MOST_REMEMBERED = 65_536  # folders that were found whole, so that each is checked once
 
 
@@ -90,6 +91,12 @@ class Rows:
         self._contents: set[bytes] = set()  # these three are not there
         self._unforgotten: set[bytes] = set()
         self._places: set[tuple[int, bytes]] = set()
+        self.begin(0)
+
+    def begin(self, generation: int) -> None:
+        """A transaction of this generation begins."""
+        self._generation = generation
+        self.edited: set[str] = set()  # of images whose generation stays: see ``edits``
 
     # What is not there
 
@@ -180,6 +187,14 @@ class Rows:
         row = self._database.row(f"SELECT {IMAGE_COLUMNS} FROM images WHERE id = ?", (id_,))  # noqa: S608 - constants
         return self.image(row) if row else None
 
+    def images_of(self, ids: Iterable[int]) -> Iterator[ImageRow]:
+        """The images of these ids, those that there are, in order of id."""
+        sought = sorted({int(id_) for id_ in ids})
+        sql = f"SELECT {IMAGE_COLUMNS} FROM images WHERE id {self._database.sql.in_ids} ORDER BY id"  # noqa: S608 - constants
+        for start in range(0, len(sought), _AT_ONCE):
+            part = json.dumps(sought[start : start + _AT_ONCE])
+            yield from map(self.image, self._database.rows(sql, (part,)))
+
     def insert_image(self, image: ImageRow) -> int:
         """Add an image, with an id of its own if it has 0; returns it. ``update_image`` seals."""
         self._is_there(image)
@@ -189,8 +204,13 @@ class Rows:
         self._database.write(_INSERT, (id_, *image[1:]))
         return id_
 
-    def update_image(self, image: ImageRow) -> None:
-        """Change the image with this row's id; ``crc32`` doesn't count."""
+    def update_image(self, image: ImageRow, edited: str = PLACES) -> None:
+        """Change the image with this row's id; ``crc32`` doesn't count.
+
+        ``edited`` says what of it, where its generation stays.
+        """
+        if image.generation != self._generation:
+            self.edited.add(edited)
         self._is_there(image)
         sealed = image._replace(crc32=self._checksums.of_image(image))
         self._database.write(f"UPDATE images SET {_SET} WHERE id = ?", (*sealed[1:], image.id))  # noqa: S608 - constants

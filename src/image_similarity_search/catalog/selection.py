@@ -1,9 +1,10 @@
 """The ids of the images that meet conditions, found by the database.
 
 One pass over the table ``images``, which is small beside the embeddings: a million rows take a
-tenth of a second, so no column has an index of its own. A folder is looked up by the index that
-keeps names unique. Rows are not checked by their checksums here, as little as where ids are
-counted: an image that is shown is, when its record is read.
+tenth of a second, so few columns have an index of their own. A folder is looked up by the index
+that keeps names unique, a tag among the images that have some. Rows are not checked by their
+checksums here, as little as where ids are counted: an image that is shown is, when its record is
+read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import fnmatch
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,11 @@ class Selection:
         self._rows = rows
 
     def ids(
-        self, where: Filter, folder_ids: Sequence[int] | None, extensions: Sequence[str]
+        self,
+        where: Filter,
+        folder_ids: Sequence[int] | None,
+        extensions: Sequence[str],
+        among: IdArray | None = None,
     ) -> IdArray:
         """The ids of the images that ``where`` lets through, in order.
 
@@ -58,33 +63,45 @@ class Selection:
             where: the conditions, but for folder and formats, which these two are:
             folder_ids: the folders that count; None for all.
             extensions: those of file names that count, such as ``.jpg``; none for all.
+            among: only images of these ids, each once; None for all.
 
         Raises:
             CollectionCorruptError: some images can't be read.
         """
         sql = self._database.sql
         terms, values = _conditions(sql, where, extensions)
-        if folder_ids is None:
-            among, folders = f"images {sql.as_table} WHERE state = 'indexed'", []
-        else:
-            among = f"images WHERE state = 'indexed' AND folder_id {sql.in_ids}"
-            folders = [json.dumps(list(folder_ids))]
+        source, read = f"images {sql.as_table} WHERE state = 'indexed'", []
+        if among is not None:
+            source, read = f"images WHERE state = 'indexed' AND id {sql.in_ids}", [_listed(among)]
+            if folder_ids is not None:
+                terms += f" AND folder_id {sql.in_ids}"
+                values.append(_listed(folder_ids))
+        elif folder_ids is not None:
+            source = f"images WHERE state = 'indexed' AND folder_id {sql.in_ids}"
+            read = [_listed(folder_ids)]
+        elif where.tags:
+            source = f"images WHERE state = 'indexed' AND {sql.maybe_tagged}"
         if where.name is not None:
             rows = self._database.rows(
-                f"SELECT id, name FROM {among} AND {terms}",  # noqa: S608 - constants
-                (*folders, *values),
+                f"SELECT id, name FROM {source} AND {terms}",  # noqa: S608 - constants
+                (*read, *values),
             )
             return _matching(rows, where.name)
         count, text = self._database.row(
-            f"SELECT count(*), {sql.joined_ids} FILTER (WHERE {terms}) FROM {among}",  # noqa: S608 - constants
-            (*values, *folders),
+            f"SELECT count(*), {sql.joined_ids} FILTER (WHERE {terms}) FROM {source}",  # noqa: S608 - constants
+            (*values, *read),
         ) or (0, None)
-        if folder_ids is None:  # the whole table was read: was all of it there?
-            expected = self._database.value(indexed(sql))
-            if count != expected:
-                reason = f"{count:,} of {expected:,} images can be read"
-                raise CollectionCorruptError(self._database.path, reason)
+        if among is not None:
+            self._check_count(count, len(among))
+        elif folder_ids is None and not where.tags:  # the whole table was read
+            self._check_count(count, self._database.value(indexed(sql)))
         return _ids(text)
+
+    def _check_count(self, count: int, expected: int) -> None:
+        """Refuse a table of which some rows can't be found."""
+        if count != expected:
+            reason = f"{count:,} of {expected:,} images can be read"
+            raise CollectionCorruptError(self._database.path, reason)
 
     def copies(self) -> list[IdArray]:
         """The ids of images whose files have the same bytes, two or more together, each in order.
@@ -176,6 +193,11 @@ def _matching(rows: list[tuple[int, bytes]], pattern: str) -> IdArray:
     matches = re.compile(fnmatch.translate(pattern), re.IGNORECASE).match
     found = [id_ for id_, name in rows if matches(os.fsdecode(name))]
     return np.array(sorted(found), dtype=np.int64)
+
+
+def _listed(ids: Iterable[int]) -> str:
+    """Ids as a value of a statement."""
+    return json.dumps([int(id_) for id_ in ids])
 
 
 def _ids(text: str | None) -> IdArray:

@@ -8,6 +8,7 @@ from typing import Any
 
 from image_similarity_search.catalog.any_database import AnyDatabase
 from image_similarity_search.catalog.rows import Rows
+from image_similarity_search.catalog.values import NOTES
 
 TAGS = "tags"
 """Under this key the metadata of an image has them, sorted."""
@@ -31,10 +32,7 @@ class Tags:
         """
         added, removed = set(add), set(remove)
         changed = 0
-        for id_ in ids:
-            image = self._rows.image_of(id_)
-            if image is None:
-                continue
+        for image in self._rows.images_of(ids):
             metadata = json.loads(image.metadata)
             known, before = set(tags_in(metadata)), metadata.pop(TAGS, [])
             new = added if image.state == "indexed" else set()
@@ -42,7 +40,7 @@ class Tags:
             if after != before:
                 if after:
                     metadata[TAGS] = after
-                self._rows.update_image(image._replace(metadata=json.dumps(metadata)))
+                self._rows.update_image(image._replace(metadata=json.dumps(metadata)), NOTES)
                 changed += 1
         return changed
 

@@ -132,8 +132,10 @@ class Counts:
     skipped: int
 
 
-DISPLACED_NAMES = (b"\0", b"\1")
-"""Between these are the names of displaced images; the second is none."""
+PLACES = "places"
+"""What may be edited of an image: where its file lies, its name, size or time of last change."""
+NOTES = "notes"
+"""And its tags, or traits that were read after it was indexed."""
 
 
 def displaced_name(id_: int) -> bytes:

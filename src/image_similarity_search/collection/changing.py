@@ -15,7 +15,7 @@ from image_similarity_search.catalog.catalog import Catalog
 from image_similarity_search.collection.costs import weigh, weigh_once
 from image_similarity_search.collection.lookup import (
     ImageName,
-    ids_of,
+    ids_of_each,
     job_for,
     path_of,
     refuse_bad,
@@ -209,7 +209,8 @@ class ChangeableCollection(OpenedCollection):
         from image_similarity_search.collection.disks import forget_emptied
 
         with self._writing():
-            ids = {id_ for image in images for id_ in ids_of(self._catalog, image)}
+            named = ids_of_each(self._catalog, images)
+            ids = {id_ for found in named.values() for id_ in found}
             before = self._thumbnails.contents_of(ids)
             with self._catalog.transaction():
                 self._catalog.changes.remove(ids)
@@ -247,7 +248,7 @@ class ChangeableCollection(OpenedCollection):
         added, removed = normal_tags(add, "add"), normal_tags(remove, "remove")
         images = several("images", images, (str, os.PathLike, Integral), "paths or ids of images")
         with self._writing():
-            named = {image: ids_of(self._catalog, image) for image in images}
+            named = ids_of_each(self._catalog, images)
             if added:
                 refuse_bad(self._catalog, named)
             ids = sorted({id_ for found in named.values() for id_ in found})

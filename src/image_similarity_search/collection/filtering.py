@@ -6,17 +6,28 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 
 from image_similarity_search.addresses import is_address
 from image_similarity_search.catalog.catalog import Catalog
+from image_similarity_search.catalog.values import NOTES, PLACES
 from image_similarity_search.errors import ConfigError, FolderNotFoundError
 from image_similarity_search.filters import Filter
 from image_similarity_search.images.formats import FORMATS, extensions_of
 from image_similarity_search.types import IdArray, ImageRecord, Moment, checked_count
 
 _KEPT = 4  # answers, of 8 bytes an image
+_MOST_CHANGED = 10_000  # images: to look at each of more takes longer than one pass over all
+
+
+class _Answer(NamedTuple):
+    """The ids of a filter, of which moment, and the folders that counted then."""
+
+    moment: Moment
+    folders: list[int] | None
+    ids: IdArray
 
 
 class Filtering:
@@ -24,7 +35,8 @@ class Filtering:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._answers: OrderedDict[Filter, tuple[Moment, IdArray]] = OrderedDict()
+        self._answers: OrderedDict[Filter, _Answer] = OrderedDict()
+        self._count = Moment(-1), 0  # of all images, and when
         self._lock = threading.Lock()
 
     def ids(self, where: Filter) -> IdArray:
@@ -40,15 +52,38 @@ class Filtering:
             moment = self._catalog.moment
             with self._lock:
                 kept = self._answers.get(where)
-            if kept and kept[0] == moment:
-                return kept[1]
-            ids = self._catalog.selection.ids(where, self._folders(where), _extensions(where))
+            if kept and kept.moment == moment:
+                return kept.ids
+            folders, extensions = self._folders(where), _extensions(where)
+            ids = self._brought_up_to_date(kept, where, folders, extensions) if kept else None
+            if ids is None:
+                ids = self._catalog.selection.ids(where, folders, extensions)
         with self._lock:
-            self._answers[where] = moment, ids
+            self._answers[where] = _Answer(moment, folders, ids)
             self._answers.move_to_end(where)
             while len(self._answers) > _KEPT:
                 self._answers.popitem(last=False)
         return ids
+
+    def _brought_up_to_date(
+        self, kept: _Answer, where: Filter, folders: list[int] | None, extensions: list[str]
+    ) -> IdArray | None:
+        """The answer of now, by what changed since; None where that is not known, or too much."""
+        edited = (PLACES, NOTES) if where.tags or where.about_traits else (PLACES,)
+        since = self._catalog.edits.since(kept.moment, edited, _MOST_CHANGED)
+        if since is None:
+            return None
+        select, again = self._catalog.selection.ids, since.came
+        if others := set(folders or ()).symmetric_difference(kept.folders or ()):
+            again = np.union1d(again, select(Filter(), sorted(others), []))
+        if len(again) > _MOST_CHANGED:
+            return None
+        changed = np.union1d(again, since.went)
+        if not len(changed):
+            return kept.ids
+        ids = _without(kept.ids, changed)
+        new = select(where, folders, extensions, again) if len(again) else again
+        return np.insert(ids, ids.searchsorted(new), new)
 
     def ids_outside(self, where: Filter | None, folders: Collection[str]) -> IdArray:
         """The same, without the images that lie in one of these very folders; absolute paths."""
@@ -61,7 +96,13 @@ class Filtering:
 
     def count(self, where: Filter | None) -> int:
         """How many images ``where`` lets through; of all, without one."""
-        return self._catalog.count_found() if where is None else len(self.ids(where))
+        if where is not None:
+            return len(self.ids(where))
+        with self._catalog.snapshot():
+            moment = self._catalog.moment
+            if self._count[0] != moment:
+                self._count = moment, self._catalog.count_found()
+            return self._count[1]
 
     def page(self, where: Filter | None, after: int, offset: int, limit: int) -> list[ImageRecord]:
         """The first ``limit`` images after an id and ``offset`` more, in order of id.
@@ -91,6 +132,13 @@ class Filtering:
         if not ids:
             raise FolderNotFoundError(where.folder, "no indexed images in this folder")
         return sorted(ids)
+
+
+def _without(ids: IdArray, gone: IdArray) -> IdArray:
+    """``ids`` but for those of the few that are ``gone``; both are in order."""
+    places = ids.searchsorted(gone)
+    places = places[places < len(ids)]
+    return np.delete(ids, places[ids[places] == gone[: len(places)]])
 
 
 def _extensions(where: Filter) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from image_similarity_search.addresses import is_address
@@ -79,15 +79,26 @@ def ids_of(catalog: Catalog, image: int | str | os.PathLike[str]) -> Sequence[in
     return ids
 
 
+def ids_of_each(catalog: Catalog, images: Iterable[ImageName]) -> dict[ImageName, Sequence[int]]:
+    """As ``ids_of``, of several; those that are given by id are asked for together."""
+    names = list(images)
+    there = catalog.in_place_among(int(image) for image in names if is_id(image))
+    return {
+        image: [int(image)] if is_id(image) and int(image) in there else ids_of(catalog, image)
+        for image in names
+    }
+
+
 def refuse_bad(catalog: Catalog, named: Mapping[ImageName, Sequence[int]]) -> None:
     """Refuse a bad file among images that are named, with their ids; not those of folders.
 
     Raises:
         ImageUnreadableError: there is one.
     """
+    bad = catalog.skipped_among({ids[0] for ids in named.values() if len(ids) == 1})
     for image, ids in named.items():
-        record = catalog.record(ids[0]) if len(ids) == 1 else None
-        if record is None or record.state == "indexed":
+        record = catalog.record(ids[0]) if len(ids) == 1 and ids[0] in bad else None
+        if record is None:
             continue
         if is_id(image) or path_of(catalog, image) == record.path:
             reason = f"a skipped file ({record.reason}), which can't have tags; nothing was changed"

@@ -126,9 +126,9 @@ class ReadableCollection(OpenedCollection):
         """The folders that were indexed."""
         return sorted(self._catalog.places.roots().values())
 
-    def skipped(self) -> Iterator[ImageRecord]:
-        """The bad files, each with its reason."""
-        return self._catalog.all_records(skipped=True)
+    def skipped(self, *, after: int = 0) -> Iterator[ImageRecord]:
+        """The bad files with an id greater than ``after``, each with its reason, in order of id."""
+        return self._catalog.all_records(skipped=True, after=after)
 
     def info(self) -> CollectionInfo:
         """What the collection is made of."""

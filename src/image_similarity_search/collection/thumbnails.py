@@ -85,9 +85,8 @@ class Thumbnails:
         self._file.discard(self._catalog.contents.not_among(contents))
 
     def contents_of(self, ids: Iterable[int]) -> set[str]:
-        """The contents of images, for ``drop`` when they are gone."""
-        records = map(self._catalog.record, ids)
-        return {record.content_hash for record in records if record and record.content_hash}
+        """The contents of images, for ``drop`` when they are gone; none where nothing is kept."""
+        return self._catalog.contents.of(ids) if self._file.bytes_on_disk() else set()
 
     # Each of these by the one writer
 

@@ -70,7 +70,7 @@ def _keep(
         for record, traits in part:
             if there.get(record.id) == record:  # else another computer changed or removed it
                 colours = _colours(thumbnail(record))
-                catalog.traits.put(record.id, replace(traits, colours=colours))
+                catalog.changes.put_traits(record.id, replace(traits, colours=colours))
 
 
 def _read(catalog: Catalog, ids: Iterable[int]) -> Generator[tuple[ImageRecord, Traits]]:

@@ -125,8 +125,7 @@ def _page(
         records = served.collection.images(where, after=after, offset=offset, limit=limit)
         total = served.collection.count(where)
     else:
-        later = (record for record in served.collection.skipped() if record.id > after)
-        records = list(islice(later, offset, offset + limit))
+        records = list(islice(served.collection.skipped(after=after), offset, offset + limit))
         total = served.collection.info().skipped
     images = [Image.of(record, served.name, roots) for record in records]
     following = images[-1].id if len(images) == limit else None
