@@ -70,3 +70,14 @@ def test_elsewhere_it_is_a_line_now_and_then(
         "indexing: 2,000 of 70,000 images, 100 images/s, 680 s left",
         "thumbnails: 900 of 70,000 images",
     ]
+
+
+def test_a_bar_tells_a_total_that_was_unknown_at_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress.ProgressBar() as bar:
+        bar(Progress("evaluating", 0, None))
+        time.sleep(0.15)  # it is drawn ten times a second
+        bar(Progress("evaluating", 250, 500))
+    assert "250/500" in capsys.readouterr().err

@@ -61,7 +61,7 @@ class ProgressBar:
                 nrows=screen.lines,
                 file=sys.stderr,
             )
-        self._bar.total = progress.total
+        self._bar.total = progress.total  # which may have been unknown at first
         self._bar.update(progress.done - self._bar.n)
         if progress.done == progress.total:
             self.__exit__()

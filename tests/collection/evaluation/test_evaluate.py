@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_similarity_search import Collection, Filter, compare_evaluations, vectors
-from image_similarity_search.collection.evaluation import asking, ranks
+from image_similarity_search.collection.evaluation import ranks
 from image_similarity_search.collection.evaluation.labels_file import rows_of
 from image_similarity_search.encoders.colour_texture import ColourTextureEncoder
 from image_similarity_search.errors import ConfigError
@@ -432,18 +432,63 @@ def test_images_that_are_removed_meanwhile_are_passed_over(
     shutil.copytree(compared.info().index_dir, own)
     monkeypatch.setattr(ranks, "_COMPARED_AT_ONCE", 1)
     monkeypatch.setattr(ranks, "_SEARCHED_AT_ONCE", 1)
-    monkeypatch.setattr(asking, "_STEP", 1)
     with Collection.open(own, encoder=ColourTextureEncoder()) as collection:
         last = max(image.id for image in collection)
 
         def remove(step: Progress) -> None:
-            if step.done == 1:
+            if step.done == 1 and last in collection:
                 collection.remove(last)
 
         before = collection.evaluate("folders")
         assert before.gone == 0
-        report = collection.evaluate("folders", depth=depth, progress=remove)
+        report = collection.evaluate("folders", k=_COUNT - 2, depth=depth, progress=remove)
     assert report.gone == 1
+    mates = [one for one in report.queries[1:] if one.group == before.group_of[last]]
+    assert mates
+    for one in mates:  # the one that is gone is the last of all, or not found
+        assert one.figures[f"R@{_COUNT - 2}"] <= (one.right - 1) / one.right
     assert {one.image.id for one in report.queries} == {
         one.image.id for one in before.queries if one.image.id != last
     }
+
+
+@pytest.mark.parametrize("depth", [None, _COUNT + 1])
+def test_images_that_are_added_meanwhile_are_not_counted(
+    compared: Collection,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    depth: int | None,
+) -> None:
+    own, added = tmp_path / "own", tmp_path / "more" / "again.png"
+    monkeypatch.setattr(ranks, "_COMPARED_AT_ONCE", 1)
+    monkeypatch.setattr(ranks, "_SEARCHED_AT_ONCE", 1)
+    shutil.copytree(compared.info().index_dir, own)
+    added.parent.mkdir()
+    shutil.copy(pictures / "b/02.png", added)
+    with Collection.open(own, encoder=ColourTextureEncoder()) as collection:
+
+        def add(step: Progress) -> None:
+            if step.done == 1:
+                collection.add(added)
+
+        before = collection.evaluate("folders", depth=depth)
+        report = collection.evaluate("folders", depth=depth, progress=add)
+        assert len(collection) == _COUNT + 1
+    assert report.images == _COUNT
+    assert report.queries == before.queries
+
+
+@pytest.mark.parametrize("depth", [None, 5])
+def test_it_says_how_far_it_is_from_the_start(
+    compared: Collection, monkeypatch: pytest.MonkeyPatch, depth: int | None
+) -> None:
+    monkeypatch.setattr(ranks, "_COMPARED_AT_ONCE", 5)
+    monkeypatch.setattr(ranks, "_SEARCHED_AT_ONCE", 5)
+    seen: list[Progress] = []
+    report = compared.evaluate("folders", depth=depth, progress=seen.append)
+    assert seen[0] == Progress("evaluating", 0, None)  # before it has read the labels
+    assert {step.total for step in seen[1:]} == {len(report.queries)} == {12}
+    done = [step.done for step in seen]
+    assert done == sorted(done)
+    assert {5, 10, 12} <= set(done)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from time import perf_counter
 
@@ -18,10 +18,10 @@ from image_similarity_search.collection.evaluation.figures import (
     N_S,
     figures_of,
 )
-from image_similarity_search.collection.evaluation.fitting import fit_of, reach_of
+from image_similarity_search.collection.evaluation.fitting import fit_of
 from image_similarity_search.collection.evaluation.intervals import estimates
 from image_similarity_search.collection.evaluation.ranks import (
-    Ranking,
+    Ranked,
     exact_ranking,
     searched_ranking,
 )
@@ -37,8 +37,6 @@ from image_similarity_search.evaluation import (
 )
 from image_similarity_search.filters import Filter
 from image_similarity_search.types import IdArray, Progress, ProgressCallback, checked_count
-
-_STEP = 100  # queries between two words of progress
 
 
 def evaluated(
@@ -60,16 +58,23 @@ def evaluated(
     ks = sorted({checked_count("k", one) for one in given})
     depth = None if depth is None else checked_count("depth", depth)
     sample = None if sample is None else checked_count("sample", sample)
+    if progress:
+        progress(Progress("evaluating", 0, None))
     allowed = None if where is None else filtering.ids(where)
     labels = labels_of(catalog, truth, relative_to, allowed)
     sizes = np.bincount(labels.groups[labels.groups >= 0], minlength=len(labels.names))
     asked = _asked(labels, sizes, sample)
+
+    def tell(done: int) -> None:
+        if progress:
+            progress(Progress("evaluating", done, len(asked)))
+
     ranking = (
-        exact_ranking(catalog, searcher.stored, asked, labels.ids)
+        exact_ranking(catalog, searcher.stored, asked, labels.ids, tell)
         if depth is None
-        else searched_ranking(catalog, searcher, asked, depth, where)
+        else searched_ranking(catalog, searcher, asked, labels.ids, depth, where, tell)
     )
-    queries = _queries(catalog, labels, sizes, ranking, depth is None, len(asked), ks, progress)
+    queries = _queries(catalog, labels, sizes, ranking, ks)
     if not queries:
         expected = "images that are in the collection while the evaluation runs"
         said = "nothing to evaluate: the images were removed meanwhile"
@@ -101,41 +106,34 @@ def _queries(
     catalog: Catalog,
     labels: Labels,
     sizes: IdArray,
-    ranking: Ranking,
-    exact: bool,
-    count: int,
+    ranking: Iterable[Ranked],
     ks: Sequence[int],
-    progress: ProgressCallback | None,
 ) -> list[QueryQuality]:
-    found = []
-    for done, (id_, order, far) in enumerate(ranking, 1):
-        group = labels.groups[np.searchsorted(labels.ids, id_)]
-        there = np.isin(order, labels.ids)  # others were added since
-        groups = labels.groups[np.searchsorted(labels.ids, order[there])]
+    found: dict[int, tuple[str, int, int | None, dict[str, float], str | None, float]] = {}
+    for id_, places, far, reach in ranking:
+        group = int(labels.groups[np.searchsorted(labels.ids, id_)])
+        groups = labels.groups[places]
         ranks = np.flatnonzero(groups == group) + 1
         right = int(sizes[group]) - 1
         first = int(ranks[0]) if len(ranks) else None
         figures = figures_of(ranks, right, ks)
-        reach = reach_of(far, exact=exact)
-        looks_like, fit = fit_of(far[there], groups, int(group), right, reach)
+        looks_like, fit = fit_of(far, groups, group, right, reach, len(labels.names))
         like = None if looks_like is None else labels.names[looks_like]
-        found.append((id_, labels.names[group], right, first, figures, like, fit))
-        if progress and (done % _STEP == 0 or done == count):
-            progress(Progress("evaluating", done, count))
-    records = catalog.records(id_ for id_, *_ in found)
-    return [QueryQuality(records[id_], *rest) for id_, *rest in found if id_ in records]
+        found[id_] = (labels.names[group], right, first, figures, like, fit)
+    records = catalog.records(found)
+    return [QueryQuality(records[id_], *rest) for id_, rest in found.items() if id_ in records]
 
 
 def _sum_up(report: EvaluationReport) -> None:
     """Fill in the figures and the groups."""
     names = list(report.queries[0].figures)
     values = np.array([[query.figures[name] for name in names] for query in report.queries])
-    of_query = np.array([query.group for query in report.queries])
-    for group in np.unique(of_query).tolist():
-        own = values[of_query == group]
+    groups, numbers = np.unique([query.group for query in report.queries], return_inverse=True)
+    by_group = values[np.argsort(numbers, kind="stable")]
+    ends = np.cumsum(np.bincount(numbers))
+    for group, own in zip(groups.tolist(), np.split(by_group, ends[:-1]), strict=True):
         means = dict(zip(names, own.mean(axis=0).tolist(), strict=True))
         report.groups.append(GroupQuality(group, report.sizes[group], len(own), means))
-    _, numbers = np.unique(of_query, return_inverse=True)
     report.figures = dict(zip(names, estimates(values, numbers), strict=True))
     each = np.array([[group.figures[MAP]] for group in report.groups])
     report.figures[MAP_OF_GROUPS] = estimates(each, np.arange(len(each)))[0]

@@ -13,19 +13,8 @@ _NEAREST = 2  # images of each group that speak for it: one could be in the wron
 Distances = NDArray[np.float64]
 
 
-def reach_of(far: Distances, *, exact: bool) -> float:
-    """How far images are that say nothing of one that has others so ``far``, the nearest first.
-
-    The half of all that is farther than the median says nothing; of the hits of a search, which
-    are near all, it is the last.
-    """
-    if not len(far):
-        return 0.0
-    return float(np.median(far) if exact else far[-1])
-
-
 def fit_of(
-    far: Distances, groups: IdArray, own: int, right: int, reach: float
+    far: Distances, groups: IdArray, own: int, right: int, reach: float, total: int
 ) -> tuple[int | None, float]:
     """The group that an image looks like, None where it is like none, and how it fits its own.
 
@@ -40,19 +29,30 @@ def fit_of(
         own: that of the image itself.
         right: how many others belong to it, at least one.
         reach: the distance of images that say nothing, by any metric.
+        total: how many groups there are.
     """
     count = min((right + 1) // 2, _NEAREST)
-    counts = (groups >= 0) & (far < reach)
-    near, groups = reach - far[counts], groups[counts]
+    within = int(np.searchsorted(far, reach))
+    near, groups = reach - far[:within], groups[:within]
+    grouped = groups >= 0
+    if not grouped.all():
+        near, groups = near[grouped], groups[grouped]
     if not len(groups):
         return None, 0.0
-    order = np.argsort(groups, kind="stable")
-    numbers, starts, sizes = np.unique(groups[order], return_index=True, return_counts=True)
-    within = np.arange(len(order)) - np.repeat(starts, sizes)
-    speaking = np.where(within < count, near[order], 0)
-    sums = np.add.reduceat(speaking, starts)
+    sums = np.zeros(total)
+    for _ in range(count):
+        first = _first_of_each(groups, total)
+        sums[groups[first]] += near[first]
+        near, groups = near[~first], groups[~first]
     best = sums.max()
-    of_own = float(sums[numbers == own].sum())
-    if of_own == best:
+    if sums[own] == best:
         return own, 1.0
-    return int(numbers[sums.argmax()]), of_own / float(best)
+    return int(sums.argmax()), float(sums[own]) / float(best)
+
+
+def _first_of_each(groups: IdArray, total: int) -> NDArray[np.bool_]:
+    """Which of ``groups`` ``(n,)``, numbers less than ``total``, are the first of that number."""
+    places = np.arange(len(groups))
+    firsts = np.empty(total, dtype=np.int64)
+    firsts[groups[::-1]] = places[::-1]  # of several the last counts
+    return np.asarray(firsts[groups] == places)
