@@ -29,7 +29,7 @@ function exampleText({ id, upload, text, region }) {
 function exampleOf(text, weight) {
   if (text.startsWith("words ")) return { text: text.slice("words ".length), weight };
   const [what, rest] = text.split("~");
-  const example = /^u\d+$/.test(what) ? { upload: what, weight } : { id: Number(what), weight };
+  const example = /^u[\da-z]+(-\d+)?$/.test(what) ? { upload: what, weight } : { id: Number(what), weight };
   if (!example.upload && !Number.isSafeInteger(example.id)) return null;
   const [x, y, w, h] = (rest || "").split(",").map(Number);
   if (rest && [x, y, w, h].every((value) => value >= 0 && value <= 1) && w > 0 && h > 0) {

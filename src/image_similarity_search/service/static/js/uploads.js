@@ -4,6 +4,7 @@ import { byId, bytes, toast } from "./dom.js";
 
 let mostBytes = Infinity;
 const files = new Map();
+const load = [...crypto.getRandomValues(new Uint32Array(2))].map((part) => part.toString(36)).join(""); // addresses of the page as it was loaded before name none of these
 
 /** Take no larger files than the server does. */
 export function setMost(size) {
@@ -12,7 +13,7 @@ export function setMost(size) {
 
 /** Keep a file; returns the name by which the state knows it. */
 export function keep(file) {
-  const key = `u${files.size + 1}`;
+  const key = `u${load}-${files.size + 1}`;
   files.set(key, { file, name: file.name || "Pasted picture", url: URL.createObjectURL(file) });
   return key;
 }
