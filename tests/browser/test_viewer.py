@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from camera_files import exif
 from conftest import draw, until
 
-from browser.looks import names, wait_for_search
+from browser.looks import is_on_top, names, wait_for_search
 from image_similarity_search.collection import Collection
 
 if TYPE_CHECKING:
@@ -165,7 +165,9 @@ def test_path_file_and_download(site: Site, visitor: Visitor) -> None:
     path = dialog.locator("#viewer-path").inner_text()
     assert path.startswith("drawings/")
     dialog.get_by_role("button", name="Copy path").click()
-    page.get_by_text("Path copied").wait_for()
+    copied = dialog.get_by_role("status").get_by_text("Path copied")
+    copied.wait_for()
+    assert is_on_top(copied)
     assert page.evaluate("navigator.clipboard.readText()") == path
     with page.expect_download() as download:
         dialog.get_by_role("link", name="Download").click()
@@ -175,6 +177,26 @@ def test_path_file_and_download(site: Site, visitor: Visitor) -> None:
     with page.context.expect_page() as opened:
         dialog.get_by_role("link", name="Open").click()
     assert opened.value.url.endswith("/images/5/file")
+
+
+def test_a_file_is_dragged_over_it(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?view=5")
+    page.get_by_role("dialog").wait_for()
+    given = page.evaluate_handle(
+        """() => { const given = new DataTransfer();
+        given.items.add(new File(["x"], "a.jpg", { type: "image/jpeg" })); return given; }"""
+    )
+    page.locator("#stage").dispatch_event("dragenter", {"dataTransfer": given})
+    assert is_on_top(page.locator("#drop"))
+    page.locator("#stage").dispatch_event("dragleave", {"dataTransfer": given})
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+    page.locator("#file").set_input_files(
+        {"name": "a.txt", "mimeType": "text/plain", "buffer": b"no picture"}
+    )
+    said = page.get_by_text("That is no picture.")
+    said.wait_for()
+    assert is_on_top(said)
 
 
 def test_more_and_less_from_there(site: Site, visitor: Visitor) -> None:

@@ -1,7 +1,7 @@
 // The page: what is done with it becomes a state, a state becomes an address and what is shown.
 
 import * as api from "./api.js";
-import { announce, byId, later, number, toast } from "./dom.js";
+import { announce, byId, later, number, speakWithin, toast } from "./dom.js";
 import { Filters } from "./filters.js";
 import { History } from "./history.js";
 import { Jobs } from "./jobs.js";
@@ -367,6 +367,7 @@ const reachable = () => fetch("/healthz").then((response) => response.ok, () => 
 // The things above the pictures
 
 function setUp() {
+  document.querySelectorAll("dialog").forEach(speakWithin);
   setInterval(lookAgain, AGAIN);
   for (const looked of ["focus", "visibilitychange"]) addEventListener(looked, lookAgain);
   api.onKeyWanted(askForKey);
