@@ -168,6 +168,10 @@ def test_path_file_and_download(site: Site, visitor: Visitor) -> None:
     copied = dialog.get_by_role("status").get_by_text("Path copied")
     copied.wait_for()
     assert is_on_top(copied)
+    assert page.evaluate("navigator.clipboard.readText()") == str(site.place / path)
+    page.route("**/images/5/path", lambda route: route.fulfill(json={"path": None}))  # elsewhere
+    dialog.get_by_role("button", name="Copy path").click()
+    dialog.get_by_text(f"Path copied: {path}", exact=True).wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == path
     with page.expect_download() as download:
         dialog.get_by_role("link", name="Download").click()

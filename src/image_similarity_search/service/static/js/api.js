@@ -69,6 +69,9 @@ export function images(collection, filter, offset, limit, signal) {
 /** One image, with the `traits` that only this says. */
 export const image = (collection, id) => json(`${within(collection)}/images/${id}`);
 
+/** Where its file lies; null for a page that is not on the server's machine. */
+export const pathOf = async (collection, id) => (await json(`${within(collection)}/images/${id}/path`)).path;
+
 /** Search by examples, which are ids or files: `{hits, k, metric, seconds}`. */
 export function search(collection, examples, fileOf, { k, filter, options, liked, disliked, signal }) {
   const files = [];

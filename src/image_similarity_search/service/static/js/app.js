@@ -30,6 +30,7 @@ const viewer = new Viewer({
   more: (shown, region) => addExample(exampleFrom(shown, 1, region)),
   less: (shown, region) => addExample(exampleFrom(shown, -1, region)),
   explain,
+  locate,
   turn,
   closed: () => {
     looking = null;
@@ -258,6 +259,12 @@ async function tellMore({ id, traits }) {
 }
 
 const pathOf = ({ root, path }) => [root, path].filter(Boolean).join("/");
+
+/** The path to copy: what other programs take, where they are on the same machine as the file. */
+async function locate({ image, path }) {
+  const whole = await api.pathOf(state.collection, image.id).catch(() => null);
+  return whole ?? path;
+}
 
 const linksOf = (id) => ({
   url: linkOf(id, "preview?original=true"), fallbacks: [linkOf(id, "preview"), linkOf(id, "thumbnail")], download: linkOf(id, "file?download=true"),

@@ -8,7 +8,7 @@ const dialog = byId("viewer");
 const image = byId("viewer-image");
 const sheet = byId("sheet");
 
-/** The viewer. `actions` are: search, more, less, explain, turn, closed. */
+/** The viewer. `actions` are: search, more, less, explain, locate, turn, closed. */
 export class Viewer {
   #shown = null;
   #beside = null;
@@ -101,7 +101,7 @@ export class Viewer {
       this.#why = !this.#why;
       this.#explain();
     }
-    if (act === "copy") copy(this.#shown.path);
+    if (act === "copy") this.actions.locate(this.#shown).then(copy);
   }
 
   /** Show which places make the two alike, or no longer. */
@@ -222,5 +222,5 @@ async function copy(text) {
     document.execCommand("copy");
     area.remove();
   }
-  toast("Path copied");
+  toast(`Path copied: ${text}`);
 }
