@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from camera_files import exif
 from conftest import draw, until
 
@@ -35,6 +36,24 @@ def test_side_by_side(site: Site, visitor: Visitor) -> None:
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
     page.wait_for_url(lambda url: "view=" not in url)  # by the browser's history, a moment later
+
+
+@pytest.mark.parametrize("size", [(640, 400), (844, 390), (1280, 500)])
+def test_pictures_are_large_where_there_is_little_height(
+    site: Site, visitor: Visitor, size: tuple[int, int]
+) -> None:
+    """A page at 200 %, a phone on its side: what can be done with them is scrolled to."""
+    page = visitor.visit(f"{site.url}/?like=1&view=2", size)
+    dialog = page.get_by_role("dialog")
+    for name in ("#query-image", "#viewer-image"):
+        until(lambda name=name: dialog.locator(name).evaluate("it => it.naturalWidth") > 0)  # type: ignore[misc]
+        box = dialog.locator(name).bounding_box()
+        assert box
+        assert box["height"] > size[1] / 2
+        assert box["y"] + box["height"] < size[1]
+    download = dialog.get_by_role("link", name="Download")
+    download.scroll_into_view_if_needed()
+    assert is_on_top(download)
 
 
 def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
