@@ -102,6 +102,40 @@ def test_a_place_is_four_numbers(site: Site, visitor: Visitor) -> None:
     page.get_by_role("heading", name="No picture passes the filter").wait_for()
 
 
+def test_what_is_no_place_is_said_to_be_none(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Place").fill("berlin")
+    page.keyboard.press("Enter")
+    wrong = page.locator("#filters").get_by_role("alert")
+    wrong.get_by_text("Four numbers: south, west, north, east").wait_for()
+    assert page.get_by_label("Place").get_attribute("aria-invalid") == "true"
+    page.get_by_label("Place").fill("")
+    wrong.wait_for(state="detached")
+
+
+def test_a_folder_is_known_by_its_name(own_site: Site, visitor: Visitor) -> None:
+    visitor.allowed = ["status of 404"]
+    page = visitor.visit(own_site.url)
+    page.get_by_role("button", name="Filter").click()
+    folder = page.get_by_label("Folder", exact=True)
+    for text in ("Fish", "drawings/Fish", str(own_site.pictures / "Fish")):
+        folder.fill(text)
+        page.wait_for_url("**/?folder=drawings%2FFish")
+        page.locator("#status", has_text="8 pictures").wait_for()
+        folder.fill("")
+        page.locator("#status", has_text="16 pictures").wait_for()
+    folder.focus()
+    offered = page.locator("#folders option").evaluate_all("all => all.map(it => it.value)")
+    assert offered[:2] == ["drawings", "drawings/Fish"]
+    page.goto(f"{own_site.url}/?folder=elsewhere")
+    page.get_by_role("heading", name="This can't be looked for").wait_for()
+    page.get_by_text("there are: drawings.").wait_for()
+    page.get_by_role("button", name="Filter").click()
+    page.locator("#filters").get_by_text("There is no such folder").wait_for()
+    assert page.get_by_role("heading", name="No picture passes the filter").count() == 0
+
+
 def test_an_upload_lies_in_no_folder(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?like=1&exclude_same_folder=")
     wait_for_search(page)

@@ -237,5 +237,9 @@ def test_filters(site: Site, visitor: Visitor) -> None:
     page.locator("#file").set_input_files(site.queries / "Fish.jpg")  # searches within the filter
     wait_for_search(page)
     assert {name.split()[0] for name in names(page, 64)} == {"flower"}
+    page.get_by_label("Name").fill("LOWER 1.")  # a part of it will do
+    until(lambda: len(names(page, 64)) == 1)
+    page.get_by_label("Name").fill("flower*")
+    until(lambda: len(names(page, 64)) == 8)
     page.get_by_label("Folder", exact=True).fill("drawings/Fish")
     page.get_by_role("heading", name="No picture passes the filter").wait_for()

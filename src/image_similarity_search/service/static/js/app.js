@@ -8,7 +8,7 @@ import { Jobs } from "./jobs.js";
 import { askForKey } from "./login.js";
 import { Pictures } from "./pictures.js";
 import { drawExamples } from "./query.js";
-import { EMPTY, JUDGED } from "./state.js";
+import { EMPTY, folderOf, JUDGED } from "./state.js";
 import * as uploads from "./uploads.js";
 import { factsOf, Viewer } from "./viewer.js";
 
@@ -24,7 +24,7 @@ let lost = null; // the collection that was to be shown, and can't be used
 
 const history = new History((next, scroll) => apply(next, { scroll }));
 const jobs = new Jobs(() => refresh(), failed);
-const filters = new Filters((filter, options) => go({ ...state, filter, options, view: null }, { replace: true }));
+const filters = new Filters((filter, options) => go({ ...state, filter: withFolder(filter), options, view: null }, { replace: true }), folders);
 const viewer = new Viewer({
   search: (shown, region) => searchBy(shown, region),
   more: (shown, region) => addExample(exampleFrom(shown, 1, region)),
@@ -119,6 +119,17 @@ async function refresh() {
   await pictures.refresh().catch(failed);
   ({ collections } = await api.collections().catch(() => ({ collections })));
 }
+
+/** The indexed folders, and those below them of which pictures were seen. */
+function folders() {
+  const within = ({ root, path }) => path.split("/").slice(0, -1).map((_, at, parts) => [root, ...parts.slice(0, at + 1)].join("/"));
+  const seen = pictures.source.images.filter(({ root }) => root).flatMap(within);
+  return [...new Set([...roots(), ...seen])].sort();
+}
+
+const roots = () => collections.find(({ name }) => name === state.collection)?.roots.map(({ name }) => name) ?? [];
+
+const withFolder = (filter) => (filter.folder ? { ...filter, folder: folderOf(filter.folder, roots(), folders()) } : filter);
 
 function draw() {
   const { examples, threshold, filter, options, collection } = state;
@@ -327,9 +338,10 @@ const UNUSABLE = ["collection-gone", "collection-opening", "no-catalog", "corrup
 
 function failed(error) {
   if (error.name === "AbortError") return;
+  if (error.kind === "folder-not-found") filters.mark("folder", "There is no such folder");
   if (error instanceof api.Unreachable) waitForServer();
   else if (UNUSABLE.includes(error.kind)) lose(error);
-  else if (error instanceof api.Problem && state.examples.length && error.status < 500) pictures.fail(headingOf(error), sentence(error.message));
+  else if (error instanceof api.Problem && (state.examples.length || OF_FILTERS.includes(error.kind)) && error.status < 500) pictures.fail(headingOf(error), sentence(error.message));
   else toast(sentence(error.message), { wrong: true });
 }
 
@@ -351,8 +363,9 @@ async function lookAgain() {
   await apply(state, { anew: true, scroll: scrollY });
 }
 
+const OF_FILTERS = ["invalid", "folder-not-found"];
 /** What can't be done: it may be the picture, or a condition beside it. */
-const headingOf = (problem) => (["invalid", "folder-not-found"].includes(problem.kind) ? "This can't be looked for" : "This can't be searched by");
+const headingOf = (problem) => (OF_FILTERS.includes(problem.kind) ? "This can't be looked for" : "This can't be searched by");
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 

@@ -9,9 +9,11 @@ const SHAPES = [["", "Any"], ["landscape", "Landscape"], ["portrait", "Portrait"
 const COLOURS = [["", "Any"], ...["red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown", "black", "white", "grey"].map((name) => [name, name])];
 const HOW = [["mirrored", "Mirrored, too"], ["turned", "Turned, too"], ["fold", "Fold copies"], ["diverse", "Diverse"], ["exclude_same_folder", "From other folders"]];
 
-/** The form of filters; `changed(filter, options)` is called when somebody changes it. */
+const WRONG_PLACE = "Four numbers: south, west, north, east";
+
+/** The form of filters; `changed(filter, options)` is called when somebody changes it, `folders()` gives those to offer. */
 export class Filters {
-  constructor(changed) {
+  constructor(changed, folders) {
     this.form = byId("filters");
     this.toggle = byId("filters-toggle");
     this.#build();
@@ -20,6 +22,12 @@ export class Filters {
       changed(filterOf(query), optionsOf(query));
     };
     this.form.addEventListener("input", later(tell, 350));
+    this.form.addEventListener("input", ({ target }) => this.mark(target.name, ""));
+    this.form.addEventListener("change", ({ target }) => {
+      const unread = target.name === "gps_box" && target.value.trim() && !filterOf(new FormDataAsQuery(this.form)).gps_box;
+      if (unread) this.mark("gps_box", WRONG_PLACE);
+    });
+    this.form.elements.folder.addEventListener("focus", () => byId("folders").replaceChildren(...folders().map((value) => make("option", { value }))));
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("reset", () => setTimeout(tell));
     this.toggle.addEventListener("click", () => this.open(this.form.hidden));
@@ -34,6 +42,14 @@ export class Filters {
     this.form.hidden = !open;
     this.toggle.ariaExpanded = String(open);
     if (open) this.form.querySelector("input, select").focus();
+  }
+
+  /** Say at a field what is wrong with it; nothing takes that away. */
+  mark(name, words) {
+    const field = this.form.elements[name];
+    field.ariaInvalid = words ? "true" : null;
+    field.parentElement.querySelector(".wrong")?.remove();
+    if (words) field.after(make("span", { className: "wrong", role: "alert" }, words));
   }
 
   /** Show what a state says. */
@@ -56,8 +72,8 @@ export class Filters {
 
   #build() {
     this.form.append(
-      field("Name", text("name", "*.jpg, holiday*")),
-      field("Folder", text("folder", "photos/2024")),
+      field("Name", text("name", "holiday, *.jpg")),
+      folder(),
       field("Tags", text("tags", "beach, family")),
       field("Kind", choice("formats", KINDS)),
       field("Shape", choice("orientation", SHAPES)),
@@ -85,13 +101,19 @@ class FormDataAsQuery {
   }
 }
 
-const field = (label, input) => make("label", {}, label, input);
+const field = (label, ...inputs) => make("label", {}, label, ...inputs);
 
 function pair(label, from, to, className = "") {
   return make("fieldset", { className }, make("legend", { className: "unseen" }, label), make("span", { ariaHidden: "true" }, label), make("div", { className: "pair" }, from, to));
 }
 
 const text = (name, placeholder) => make("input", { type: "text", name, placeholder, className: "field", autocomplete: "off", spellcheck: false });
+
+function folder() {
+  const path = text("folder", "photos/2024");
+  path.setAttribute("list", "folders");
+  return field("Folder", path, make("datalist", { id: "folders" }));
+}
 
 function place() {
   const box = text("gps_box", "45.8, 5.9, 47.9, 10.5");

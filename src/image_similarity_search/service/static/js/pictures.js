@@ -78,7 +78,7 @@ export class Pictures {
   /** Nothing can be shown: `{title, text}` says why. */
   fail(title, text) {
     this.source?.close();
-    this.source = { total: 0, at: () => undefined, want: () => {}, indexOf: () => -1, close: () => {} };
+    this.source = { total: 0, at: () => undefined, want: () => {}, indexOf: () => -1, images: [], close: () => {} };
     this.grid.show(this.source);
     say("", "");
     showEmpty(title, text);

@@ -84,5 +84,19 @@ export function filterOf(query) {
   return filter;
 }
 
+/** A filter as the server takes it: a word that is no pattern is a part of the name. */
+export const patternOf = (filter) => (filter.name && !/[*?[]/.test(filter.name) ? { ...filter, name: `*${filter.name}*` } : filter);
+
+/** The folder that somebody means, of those that are known: by its path on the disk, or by its own name. */
+export function folderOf(text, roots, known) {
+  const path = text.replaceAll("\\", "/").replace(/^\/+|\/+$/g, "");
+  if (roots.includes(path.split("/")[0])) return path;
+  const root = roots.find((name) => `/${path}/`.includes(`/${name}/`));
+  if (root) return path.slice(`/${path}/`.indexOf(`/${root}/`));
+  const ending = known.filter((folder) => folder.endsWith(`/${path}`));
+  if (ending.length === 1) return ending[0];
+  return roots.length === 1 ? `${roots[0]}/${path}` : path;
+}
+
 /** What else a search is to do, in query parameters or a form. */
 export const optionsOf = (query) => Object.fromEntries(OPTIONS.filter((name) => query.getAll(name).length).map((name) => [name, true]));
