@@ -134,6 +134,26 @@ def test_a_picture_that_can_not_be_had_is_said_to_be_so_wherever_it_is_shown(
     assert dialog.locator("#side-hit").get_by_text("Not available").count() == 0
 
 
+def test_of_a_file_that_is_gone_its_small_picture_is_shown_and_that_it_is_gone(
+    own_site: Site, visitor: Visitor
+) -> None:
+    visitor.allowed = ["status of 404"]
+    with Collection.open(own_site.place / "index") as collection:
+        record, other, *_ = collection
+    Path(record.path).unlink()
+    page = visitor.visit(f"{own_site.url}/?view={record.id}")
+    dialog = page.get_by_role("dialog")
+    said = dialog.locator("#viewer-why", has_text="Its file is not there any more")
+    said.wait_for()
+    assert dialog.locator("#viewer-image").is_visible()
+    assert dialog.get_by_role("link", name="Open").is_hidden()
+    assert dialog.get_by_role("link", name="Download").is_hidden()
+    page.keyboard.press("ArrowRight")
+    dialog.get_by_role("heading", name=Path(other.path).name).wait_for()
+    assert said.count() == 0
+    assert dialog.get_by_role("link", name="Open").is_visible()
+
+
 def test_a_file_that_is_gone_has_its_place(own_site: Site, visitor: Visitor) -> None:
     visitor.allowed = ["status of 404"]
     shutil.rmtree(own_site.pictures / "Fish")

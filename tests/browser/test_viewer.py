@@ -36,6 +36,14 @@ def test_side_by_side(site: Site, visitor: Visitor) -> None:
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
     page.wait_for_url(lambda url: "view=" not in url)  # by the browser's history, a moment later
+    length = page.evaluate("history.length")
+    page.locator(".cell a").first.click()
+    page.wait_for_url(lambda url: "like=1" not in url)
+    page.go_back()
+    page.wait_for_url("**/?like=1")
+    page.go_back()
+    assert page.evaluate("location.href") == "about:blank", "a look leaves nothing behind"
+    assert length == page.evaluate("history.length")
 
 
 @pytest.mark.parametrize("size", [(640, 400), (844, 390), (1280, 500)])
@@ -60,7 +68,7 @@ def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?like=1&view=2")
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Why").click()
-    dialog.get_by_text("Bright: without it they are less alike").wait_for()
+    dialog.locator("#viewer-why", has_text="Bright: without it they are less").wait_for()
     for picture in ("#query-image", "#viewer-image"):
         image, heat = (dialog.locator(name) for name in (picture, f"{picture} ~ .heat"))
         assert heat.bounding_box() == image.bounding_box()
@@ -69,7 +77,7 @@ def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
         assert max(shades) > 120, "and dark elsewhere"
     with page.expect_response("**/explanation?query=1"):
         dialog.get_by_role("button", name="Next picture").click()
-    dialog.get_by_text("Bright: without it they are less alike").wait_for()
+    dialog.locator("#viewer-why", has_text="Bright: without it they are less").wait_for()
     dialog.get_by_role("button", name="Why").click()
     assert dialog.locator(".heat:visible").count() == 0
 
@@ -86,7 +94,7 @@ def test_why_an_upload_is_alike(site: Site, visitor: Visitor) -> None:
     page.locator(".cell").first.get_by_role("button", name="Look at it").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Why").click()
-    dialog.get_by_text("Bright: without it they are less alike").wait_for()
+    dialog.locator("#viewer-why", has_text="Bright: without it they are less").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Look at Flower.jpg").click()
     assert dialog.get_by_role("button", name="Why").is_hidden(), "there is nothing beside it"
@@ -138,6 +146,7 @@ def test_a_region_by_the_keys_and_of_an_upload(site: Site, visitor: Visitor) -> 
     page.keyboard.press("Escape")  # gives up the region alone
     assert dialog.is_visible()
     assert dialog.get_by_role("application").is_hidden()
+    assert page.evaluate("document.activeElement.dataset.act") == "region"
     dialog.get_by_role("button", name="Region").click()
     for _ in range(8):
         page.keyboard.press("Shift+ArrowLeft")

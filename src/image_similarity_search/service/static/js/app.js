@@ -34,7 +34,10 @@ const viewer = new Viewer({
   turn,
   closed: () => {
     looking = null;
-    if (state.view !== null) go({ ...state, view: null }, { replace: true });
+    if (state.view === null) return;
+    if (history.looked) history.back();
+    else go({ ...state, view: null }, { replace: true });
+    state = { ...state, view: null }; // at once: who goes back is there a moment later
   },
 });
 const pictures = new Pictures({

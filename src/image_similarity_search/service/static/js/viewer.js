@@ -147,6 +147,7 @@ export class Viewer {
     if (!this.marker.active) return;
     event.preventDefault(); // the first Escape gives up the region, the second closes
     this.#unmark();
+    dialog.querySelector('[data-act="region"]').focus();
   }
 
   #closed() {
@@ -171,10 +172,22 @@ export class Viewer {
     if (!picture.hasAttribute("src")) return;
     const [next, ...others] = fallbacks.get(picture);
     fallbacks.set(picture, others);
+    if (picture === image && !others.length) this.#lookForFile();
     if (next) picture.src = next;
     else setGone(picture, true);
   }
+
+  /** What is left to be shown is but a small picture: perhaps the file is no longer there. */
+  async #lookForFile() {
+    const shown = this.#shown;
+    if (!shown.image || !(await isGone(shown.image.links.file)) || this.#shown !== shown) return;
+    for (const act of ["open", "download"]) dialog.querySelector(`[data-act="${act}"]`).hidden = true;
+    byId("viewer-why").textContent = "Its file is not there any more: an update of the collection forgets it";
+    announce(byId("viewer-why").textContent);
+  }
 }
+
+const isGone = (address) => fetch(address, { method: "HEAD" }).then(({ status }) => status === 404, () => false);
 
 const fallbacks = new WeakMap();
 
