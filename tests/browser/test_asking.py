@@ -92,6 +92,35 @@ def test_no_more_than_eight_examples(site: Site, visitor: Visitor) -> None:
     page.locator(".cell").first.get_by_role("button", name="More like this").click()
     page.get_by_text("No more than 8 pictures at once.").wait_for()
     assert page.url == address
+    page.goto(address.removesuffix("&like=8"))
+    wait_for_search(page)
+    files = [site.queries / "Fish.jpg", site.queries / "Flower.jpg"]
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Add picture").click()
+    chooser.value.set_files(files)
+    page.get_by_text("No more than 8 pictures at once: 1 of these are left out.").wait_for()
+    page.wait_for_url(f"{address.removesuffix('&like=8')}&like=u*")
+
+
+def test_a_choice_that_is_given_up_adds_nothing_later(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1")
+    wait_for_search(page)
+    with page.expect_file_chooser():
+        page.get_by_role("button", name="Add picture").click()
+    page.locator("#file").dispatch_event("cancel")
+    page.locator("#file").set_input_files(site.queries / "Fish.jpg")  # as a drop or a paste comes
+    page.wait_for_url(lambda url: "like=u" in url and "like=1" not in url)
+
+
+def test_a_folder_is_not_taken(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    page.evaluate(
+        """() => { const webkitGetAsEntry = () => ({ isDirectory: true });
+        const dataTransfer = { types: ["Files"], items: [{ kind: "file", webkitGetAsEntry }] };
+        const dropped = new Event("drop", { bubbles: true, cancelable: true });
+        document.body.dispatchEvent(Object.assign(dropped, { dataTransfer })); }"""
+    )
+    page.get_by_text("Drop pictures, not a folder of them.").wait_for()
 
 
 def test_a_place_is_four_numbers(site: Site, visitor: Visitor) -> None:

@@ -107,6 +107,11 @@ def test_no_larger_picture_is_taken_than_the_server_takes(
         page = visitor.visit(site.url)
         page.locator("#file").set_input_files(tmp_path / "large.bmp")
         page.get_by_text("too large: the server takes 21 kB").wait_for()
+        given = [tmp_path / "large.bmp", tmp_path / "small.bmp", Path(__file__)]
+        page.locator("#file").set_input_files(given)
+        page.get_by_text("large.bmp is too large: the server takes 21 kB").wait_for()
+        page.get_by_text("No picture: test_states.py.").wait_for()
+        wait_for_search(page)
         page.locator("#file").set_input_files(tmp_path / "small.bmp")
         wait_for_search(page)
 

@@ -236,11 +236,14 @@ function searchBy(shown, region) {
 }
 
 function take(files) {
-  const examples = files.slice(0, MOST_EXAMPLES).map((file) => ({ upload: uploads.keep(file), weight: 1 }));
   const before = adding ? state.examples : [];
+  const room = MOST_EXAMPLES - before.length;
   adding = false;
+  if (files.length > room) toast(`No more than ${MOST_EXAMPLES} pictures at once: ${files.length - room} of these are left out.`, { wrong: true });
+  if (!room) return;
+  const examples = files.slice(0, room).map((file) => ({ upload: uploads.keep(file), weight: 1 }));
   viewer.close();
-  setExamples([...before, ...examples].slice(-MOST_EXAMPLES));
+  setExamples([...before, ...examples]);
   examples.forEach(showUpright);
 }
 
@@ -395,6 +398,7 @@ function setUp() {
   for (const looked of ["focus", "visibilitychange"]) addEventListener(looked, lookAgain);
   api.onKeyWanted(askForKey);
   uploads.listen(take);
+  for (const ended of ["change", "cancel"]) byId("file").addEventListener(ended, () => (adding = false)); // whatever came of it
   for (const button of document.querySelectorAll("#choose, [data-choose]")) {
     button.addEventListener("click", () => {
       adding = false;

@@ -41,13 +41,16 @@ const mayBePicture = (file) =>
 
 function usable(list) {
   const given = [...list];
-  const pictures = given.filter(mayBePicture).filter((file) => file.size <= mostBytes);
-  if (given.length && !pictures.length) {
-    const tooLarge = given.some((file) => file.size > mostBytes);
-    toast(tooLarge ? `That picture is too large: the server takes ${bytes(mostBytes)}.` : "That is no picture.", { wrong: true });
-  }
-  return pictures;
+  const pictures = given.filter(mayBePicture);
+  const tooLarge = pictures.filter((file) => file.size > mostBytes);
+  const others = given.filter((file) => !mayBePicture(file));
+  const only = given.length === 1;
+  if (tooLarge.length) toast(`${only ? "That picture" : listed(tooLarge)} is too large: the server takes ${bytes(mostBytes)}.`, { wrong: true });
+  if (others.length) toast(only ? "That is no picture." : `No picture: ${listed(others)}.`, { wrong: true });
+  return pictures.filter((file) => file.size <= mostBytes);
 }
+
+const listed = (some) => (some.length > 3 ? `${some.length} of these` : some.map(({ name }) => name).join(", "));
 
 /** Call `take` with the pictures that somebody drops, pastes or chooses. */
 export function listen(take) {
@@ -80,7 +83,9 @@ function listenToDrops(give) {
     event.preventDefault();
     depth = 0;
     show(false);
-    const items = [...event.dataTransfer.items].filter((item) => item.kind === "file" && !item.webkitGetAsEntry?.()?.isDirectory);
+    const dropped = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+    const items = dropped.filter((item) => !item.webkitGetAsEntry?.()?.isDirectory);
+    if (items.length < dropped.length) toast("Drop pictures, not a folder of them.", { wrong: true });
     give(items.map((item) => item.getAsFile()));
   });
 }
