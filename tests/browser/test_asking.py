@@ -102,6 +102,22 @@ def test_no_more_than_eight_examples(site: Site, visitor: Visitor) -> None:
     page.wait_for_url(f"{address.removesuffix('&like=8')}&like=u*")
 
 
+def test_one_bad_picture_of_several_is_named_and_left_out(site: Site, visitor: Visitor) -> None:
+    visitor.allowed = ["status of 415", "status of 422"]
+    page = visitor.visit(site.url)
+    bad = {"name": "bad.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
+    fish = (site.queries / "Fish.jpg").read_bytes()
+    good = {"name": "Fish.jpg", "mimeType": "image/jpeg", "buffer": fish}
+    page.locator("#file").set_input_files([good, bad])  # type: ignore[list-item]
+    page.get_by_text("bad.jpg: ").wait_for()
+    assert page.locator(".example.bad").get_by_text("Look at bad.jpg").count() == 1
+    assert page.locator(".example.bad").count() == 1
+    page.get_by_role("button", name="Search without it").click()
+    wait_for_search(page)
+    assert page.locator(".example:not(.add)").count() == 1
+    assert names(page, 1)[0].startswith("fish")
+
+
 def test_a_choice_that_is_given_up_adds_nothing_later(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?like=1")
     wait_for_search(page)

@@ -204,6 +204,13 @@ def test_an_empty_collection(tmp_path: Path, visitor: Visitor) -> None:
         page = visitor.visit(serve(tmp_path, stack).url)
         page.get_by_role("heading", name="No pictures yet").wait_for()
         assert page.get_by_text("iss index ~/Pictures").is_visible()
+        assert page.get_by_text("pick one below").is_hidden()
+        (tmp_path / "pictures").mkdir()
+        draw(1).save(tmp_path / "pictures" / "new.jpg")
+        with Collection.open(tmp_path / "index") as collection:
+            collection.sync(tmp_path / "pictures")
+        page.locator("#status", has_text="1 picture").wait_for(timeout=10_000)
+        assert page.get_by_text("pick one below").is_visible()
 
 
 def test_the_server_goes_and_comes_back(furnished: Path, visitor: Visitor) -> None:

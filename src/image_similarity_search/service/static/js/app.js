@@ -1,7 +1,7 @@
 // The page: what is done with it becomes a state, a state becomes an address and what is shown.
 
 import * as api from "./api.js";
-import { announce, byId, later, number, speakWithin, toast } from "./dom.js";
+import { announce, byId, later, make, number, speakWithin, toast } from "./dom.js";
 import { Filters } from "./filters.js";
 import { History } from "./history.js";
 import { Jobs } from "./jobs.js";
@@ -14,7 +14,7 @@ import { factsOf, Viewer } from "./viewer.js";
 
 const MOST_EXAMPLES = 8;
 const MOST_JUDGED = 100;
-const AGAIN = 5000; // milliseconds, from one look for a collection that can't be used to the next
+const AGAIN = 5000; // milliseconds, from one look for a collection that can't be used, or is empty, to the next
 const known = new Map(); // images by id, of the collection that is shown
 let state = EMPTY;
 let collections = [];
@@ -347,7 +347,7 @@ function failed(error) {
   if (error.kind === "folder-not-found") filters.mark("folder", "There is no such folder");
   if (error instanceof api.Unreachable) waitForServer();
   else if (UNUSABLE.includes(error.kind)) lose(error);
-  else if (error instanceof api.Problem && (state.examples.length || OF_FILTERS.includes(error.kind)) && error.status < 500) pictures.fail(headingOf(error), sentence(error.message));
+  else if (error instanceof api.Problem && (state.examples.length || OF_FILTERS.includes(error.kind)) && error.status < 500) refused(error);
   else toast(sentence(error.message), { wrong: true });
 }
 
@@ -356,14 +356,32 @@ function lose(problem) {
   pictures.fail(`${problem.title}: ${lost}`, problem.message === problem.title ? "The server's log says why." : sentence(problem.message));
 }
 
+/** Of several pictures, find out by which one can't be searched: the others may be what is wanted. */
+async function refused(error) {
+  const { examples } = state;
+  pictures.fail(headingOf(error), sentence(error.message));
+  if (examples.length < 2 || OF_FILTERS.includes(error.kind)) return;
+  const bad = new Set();
+  for (const example of examples) if (example.upload && (await isUnreadable(example))) bad.add(example);
+  if (!bad.size || bad.size === examples.length || examples !== state.examples) return;
+  for (const { upload } of bad) uploads.uploadOf(upload).bad = true;
+  draw();
+  const without = make("button", { type: "button", className: "button strong" }, bad.size > 1 ? "Search without them" : "Search without it");
+  without.addEventListener("click", () => setExamples(state.examples.filter((example) => !bad.has(example))));
+  pictures.fail(headingOf(error), `${[...bad].map((example) => describe(example).name).join(", ")}: ${sentence(error.message)}`, without);
+}
+
+const isUnreadable = ({ upload }) => api.preview(state.collection, uploads.fileOf(upload)).then(() => false, (error) => error.status < 500);
+
 let lookingAgain = false;
-/** Show the collection that could not be used, if it can be by now. */
+/** Show the collection that could not be used, or had no pictures, if it can be or has by now. */
 async function lookAgain() {
-  if (lost === null || lookingAgain || document.hidden) return;
+  if (!(lost !== null || pictures.isEmpty) || lookingAgain || document.hidden) return;
   lookingAgain = true;
   const served = await api.collections().catch(() => ({ collections: [] }));
   lookingAgain = false;
-  if (!served.collections.some(({ name }) => name === lost)) return;
+  const found = served.collections.find(({ name }) => name === (lost ?? state.collection));
+  if (!found || (lost === null && !found.indexed)) return;
   ({ collections } = served);
   lost = null;
   await apply(state, { anew: true, scroll: scrollY });
