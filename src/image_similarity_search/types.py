@@ -230,6 +230,7 @@ class Progress:
         "thumbnails",
         "comparing",
         "looking",
+        "comparing details",
         "measuring",
         "evaluating",
         "clustering",

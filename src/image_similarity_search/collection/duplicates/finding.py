@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -39,6 +40,7 @@ from image_similarity_search.types import IdArray, ImageRecord, Progress, Progre
 _RECORDS_AT_ONCE = 512
 
 _Edges = dict[int, dict[int, Edge]]
+_Phase = Literal["comparing", "looking", "comparing details", "measuring"]
 
 
 class Finder:
@@ -92,7 +94,7 @@ class Finder:
         pairs = Pairs.joined(contents.that_count(part) for part in close)
         wanted = np.union1d(queries, among) if thorough else np.unique(pairs.ids)
         step = self._steps("looking", len(wanted))
-        seen = read_signatures(self._records(wanted, step), len(wanted), time_limit)
+        seen = read_signatures(self._records(wanted), len(wanted), time_limit, step)
         self._note_unreadable(seen)
         if thorough:
             step = self._steps("comparing", len(queries))
@@ -111,11 +113,8 @@ class Finder:
 
     def _by_details(self, doubtful: list[PairEdge], time_limit: float) -> Iterator[PairEdge]:
         """What is left of pairs that may be two pages, when their details were compared."""
-
-        def records(ids: IdArray) -> Iterator[ImageRecord]:
-            return self._records(ids, self._steps("looking", len(ids)))
-
-        for (one, other, edge), agree in agreeing(doubtful, records, time_limit):
+        steps = partial(self._steps, "comparing details")
+        for (one, other, edge), agree in agreeing(doubtful, self._records, time_limit, steps):
             if left := edge if agree else self._levels.told_apart(edge):
                 yield one, other, left
 
@@ -130,14 +129,10 @@ class Finder:
         ids = [id_ for one in {*contents.copies, *edges} for id_ in contents.members(one)]
         return {one.id: one for one in self._records(np.array(sorted(ids), dtype=np.int64))}
 
-    def _records(
-        self, ids: IdArray, step: Callable[[int], None] | None = None
-    ) -> Iterator[ImageRecord]:
+    def _records(self, ids: IdArray) -> Iterator[ImageRecord]:
         for start in range(0, len(ids), _RECORDS_AT_ONCE):
             part = ids[start : start + _RECORDS_AT_ONCE]
             yield from self._catalog.records(part.tolist()).values()
-            if step:
-                step(len(part))
 
     def _note_unreadable(self, seen: Signatures) -> None:
         ids = np.array(sorted(seen.unreadable), dtype=np.int64)
@@ -149,9 +144,7 @@ class Finder:
         self._colours.update(seen.colourfulness(new))
         self._holdings.update({id_: seen.holdings[id_] for id_ in new if id_ in seen.holdings})
 
-    def _steps(
-        self, phase: Literal["comparing", "looking", "measuring"], total: int
-    ) -> Callable[[int], None]:
+    def _steps(self, phase: _Phase, total: int) -> Callable[[int], None]:
         """What tells of progress: it is called with how many images more are done."""
         done = 0
 
