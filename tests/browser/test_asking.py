@@ -108,7 +108,7 @@ def test_one_bad_picture_of_several_is_named_and_left_out(site: Site, visitor: V
     bad = {"name": "bad.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
     fish = (site.queries / "Fish.jpg").read_bytes()
     good = {"name": "Fish.jpg", "mimeType": "image/jpeg", "buffer": fish}
-    page.locator("#file").set_input_files([good, bad])  # type: ignore[list-item]
+    page.locator("#file").set_input_files([good, bad])
     page.get_by_text("bad.jpg: ").wait_for()
     assert page.locator(".example.bad").get_by_text("Look at bad.jpg").count() == 1
     assert page.locator(".example.bad").count() == 1
@@ -155,6 +155,9 @@ def test_what_is_no_place_is_said_to_be_none(site: Site, visitor: Visitor) -> No
     wrong = page.locator("#filters").get_by_role("alert")
     wrong.get_by_text("Four numbers: south, west, north, east").wait_for()
     assert page.get_by_label("Place").get_attribute("aria-invalid") == "true"
+    page.get_by_label("Name").fill("fish")
+    page.wait_for_url("**/?name=fish")
+    assert page.get_by_label("Place").input_value() == "berlin", "it can be mended"
     page.get_by_label("Place").fill("")
     wrong.wait_for(state="detached")
 

@@ -9,6 +9,7 @@ const SHAPES = [["", "Any"], ["landscape", "Landscape"], ["portrait", "Portrait"
 const COLOURS = [["", "Any"], ...["red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown", "black", "white", "grey"].map((name) => [name, name])];
 const HOW = [["mirrored", "Mirrored, too"], ["turned", "Turned, too"], ["fold", "Fold copies"], ["diverse", "Diverse"], ["exclude_same_folder", "From other folders"]];
 
+const MARKED = ["folder", "gps_box"];
 const WRONG_PLACE = "Four numbers: south, west, north, east";
 
 /** The form of filters; `changed(filter, options)` is called when somebody changes it, `folders()` gives those to offer. */
@@ -29,7 +30,10 @@ export class Filters {
     });
     this.form.elements.folder.addEventListener("focus", () => byId("folders").replaceChildren(...folders().map((value) => make("option", { value }))));
     this.form.addEventListener("submit", (event) => event.preventDefault());
-    this.form.addEventListener("reset", () => setTimeout(tell));
+    this.form.addEventListener("reset", () => {
+      for (const name of MARKED) this.mark(name, "");
+      setTimeout(tell);
+    });
     this.toggle.addEventListener("click", () => this.open(this.form.hidden));
     this.form.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -62,7 +66,10 @@ export class Filters {
       }
       const value = filter[field.name];
       const text = value === undefined ? "" : String(["tags", "gps_box"].includes(field.name) ? value.join(", ") : Array.isArray(value) ? value[0] : value);
-      if (field.value !== text && field !== document.activeElement) field.value = text;
+      const toMend = field.name === "gps_box" && field.ariaInvalid && !text; // what was typed is no part of any state
+      if (field.value === text || field === document.activeElement || toMend) continue;
+      field.value = text;
+      this.mark(field.name, "");
     }
     const active = Object.keys(filter).length + Object.keys(options).length;
     byId("filters-count").textContent = active || "";
