@@ -275,7 +275,7 @@ def write_groups(file: str, report: DuplicateReport) -> None:
     if left_out := _left_out(report, _MOST_SHOWN - left):
         summary += f". {left_out}"
         output.say(f"the page does not show all: {left_out}")
-    write_page(file, sections, title="Duplicates", summary=summary)
+    write_page(file, sections, title="Duplicates", summary=summary, compact=True)
     output.say(f"the page is in {file}")
 
 

@@ -134,5 +134,5 @@ def _write_page(file: str, report: ClusterReport) -> None:
                 none="It is alone.",
             )
         )
-    write_page(file, sections, title="Clusters", summary=_counted(report))
+    write_page(file, sections, title="Clusters", summary=_counted(report), compact=True)
     output.say(f"the page is in {file}")
