@@ -254,6 +254,7 @@ Phase = Literal[
     "thumbnails",
     "comparing",
     "looking",
+    "comparing details",
     "measuring",
     "evaluating",
     "clustering",

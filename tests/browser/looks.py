@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 
 def names(page: Page, count: int = 8) -> list[str]:
@@ -27,6 +27,16 @@ def wait_for_search(page: Page) -> None:
     """Until hits are shown."""
     page.locator("#status", has_text="Most similar").wait_for()
     page.locator("#pictures[aria-busy=false]").wait_for(state="attached")
+
+
+def is_on_top(element: Locator) -> bool:
+    """Whether it is what one sees at its middle, and nothing that lies above it."""
+    on_top: bool = element.evaluate(
+        """element => { const box = element.getBoundingClientRect();
+        const seen = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+        return element.contains(seen); }"""
+    )
+    return on_top
 
 
 def example_count(page: Page) -> int:

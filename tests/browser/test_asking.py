@@ -92,6 +92,51 @@ def test_no_more_than_eight_examples(site: Site, visitor: Visitor) -> None:
     page.locator(".cell").first.get_by_role("button", name="More like this").click()
     page.get_by_text("At most 8 pictures at once.").wait_for()
     assert page.url == address
+    page.goto(address.removesuffix("&like=8"))
+    wait_for_search(page)
+    files = [site.queries / "Fish.jpg", site.queries / "Flower.jpg"]
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Add picture").click()
+    chooser.value.set_files(files)
+    page.get_by_text("No more than 8 pictures at once: 1 of these are left out.").wait_for()
+    page.wait_for_url(f"{address.removesuffix('&like=8')}&like=u*")
+
+
+def test_one_bad_picture_of_several_is_named_and_left_out(site: Site, visitor: Visitor) -> None:
+    visitor.allowed = ["status of 415", "status of 422"]
+    page = visitor.visit(site.url)
+    bad = {"name": "bad.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
+    fish = (site.queries / "Fish.jpg").read_bytes()
+    good = {"name": "Fish.jpg", "mimeType": "image/jpeg", "buffer": fish}
+    page.locator("#file").set_input_files([good, bad])
+    page.get_by_text("bad.jpg: ").wait_for()
+    assert page.locator(".example.bad").get_by_text("Look at bad.jpg").count() == 1
+    assert page.locator(".example.bad").count() == 1
+    page.get_by_role("button", name="Search without it").click()
+    wait_for_search(page)
+    assert page.locator(".example:not(.add)").count() == 1
+    assert names(page, 1)[0].startswith("fish")
+
+
+def test_a_choice_that_is_given_up_adds_nothing_later(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?like=1")
+    wait_for_search(page)
+    with page.expect_file_chooser():
+        page.get_by_role("button", name="Add picture").click()
+    page.locator("#file").dispatch_event("cancel")
+    page.locator("#file").set_input_files(site.queries / "Fish.jpg")  # as a drop or a paste comes
+    page.wait_for_url(lambda url: "like=u" in url and "like=1" not in url)
+
+
+def test_a_folder_is_not_taken(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    page.evaluate(
+        """() => { const webkitGetAsEntry = () => ({ isDirectory: true });
+        const dataTransfer = { types: ["Files"], items: [{ kind: "file", webkitGetAsEntry }] };
+        const dropped = new Event("drop", { bubbles: true, cancelable: true });
+        document.body.dispatchEvent(Object.assign(dropped, { dataTransfer })); }"""
+    )
+    page.get_by_text("Drop pictures, not a folder of them.").wait_for()
 
 
 def test_a_place_is_four_numbers(site: Site, visitor: Visitor) -> None:
@@ -102,11 +147,48 @@ def test_a_place_is_four_numbers(site: Site, visitor: Visitor) -> None:
     page.get_by_role("heading", name="No picture matches the filter").wait_for()
 
 
+def test_what_is_no_place_is_said_to_be_none(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Place").fill("berlin")
+    page.keyboard.press("Enter")
+    wrong = page.locator("#filters").get_by_role("alert")
+    wrong.get_by_text("Four numbers: south, west, north, east").wait_for()
+    assert page.get_by_label("Place").get_attribute("aria-invalid") == "true"
+    page.get_by_label("Name").fill("fish")
+    page.wait_for_url("**/?name=fish")
+    assert page.get_by_label("Place").input_value() == "berlin", "it can be mended"
+    page.get_by_label("Place").fill("")
+    wrong.wait_for(state="detached")
+
+
+def test_a_folder_is_known_by_its_name(own_site: Site, visitor: Visitor) -> None:
+    visitor.allowed = ["status of 404"]
+    page = visitor.visit(own_site.url)
+    page.get_by_role("button", name="Filter").click()
+    folder = page.get_by_label("Folder", exact=True)
+    for text in ("Fish", "drawings/Fish", str(own_site.pictures / "Fish")):
+        folder.fill(text)
+        page.wait_for_url("**/?folder=drawings%2FFish")
+        page.locator("#status", has_text="8 pictures").wait_for()
+        folder.fill("")
+        page.locator("#status", has_text="16 pictures").wait_for()
+    folder.focus()
+    offered = page.locator("#folders option").evaluate_all("all => all.map(it => it.value)")
+    assert offered[:2] == ["drawings", "drawings/Fish"]
+    page.goto(f"{own_site.url}/?folder=elsewhere")
+    page.get_by_role("heading", name="This can't be looked for").wait_for()
+    page.get_by_text("there are: drawings.").wait_for()
+    page.get_by_role("button", name="Filter").click()
+    page.locator("#filters").get_by_text("There is no such folder").wait_for()
+    assert page.get_by_role("heading", name="No picture passes the filter").count() == 0
+
+
 def test_an_upload_lies_in_no_folder(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?like=1&exclude_same_folder=")
     wait_for_search(page)
     page.locator("#file").set_input_files(site.queries / "Fish.jpg")
-    page.wait_for_url(lambda url: "like=u1" in url and "exclude_same_folder" in url)
+    page.wait_for_url(lambda url: "like=u" in url and "exclude_same_folder" in url)
     wait_for_search(page)
     until(lambda: "".join(names(page, 1)).startswith("fish"))
 

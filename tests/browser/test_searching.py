@@ -203,6 +203,22 @@ def test_a_picture_of_the_page_alone_is_missed_after_a_reload(site: Site, visito
     page.locator("#status", has_text="64 pictures").wait_for()
 
 
+def test_an_address_never_names_a_picture_of_another_load(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(site.url)
+    page.locator("#file").set_input_files(site.queries / "Fish.jpg")
+    wait_for_search(page)
+    former = page.url
+    page.reload()
+    page.locator("#status", has_text="64 pictures").wait_for()
+    page.locator("#file").set_input_files(site.queries / "Flower.jpg")
+    page.wait_for_url(lambda url: "like=" in url and url != former)
+    wait_for_search(page)
+    page.go_back()
+    page.wait_for_url(former)
+    page.locator("#status", has_text="64 pictures").wait_for()
+    assert page.locator(".example:not(.add)").count() == 0
+
+
 def test_filters(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(site.url)
     page.get_by_role("button", name="Filter").click()
@@ -221,5 +237,9 @@ def test_filters(site: Site, visitor: Visitor) -> None:
     page.locator("#file").set_input_files(site.queries / "Fish.jpg")  # searches within the filter
     wait_for_search(page)
     assert {name.split()[0] for name in names(page, 64)} == {"flower"}
+    page.get_by_label("Name").fill("LOWER 1.")  # a part of it will do
+    until(lambda: len(names(page, 64)) == 1)
+    page.get_by_label("Name").fill("flower*")
+    until(lambda: len(names(page, 64)) == 8)
     page.get_by_label("Folder", exact=True).fill("drawings/Fish")
     page.get_by_role("heading", name="No picture matches the filter").wait_for()

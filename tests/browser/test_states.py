@@ -107,6 +107,11 @@ def test_no_larger_picture_is_taken_than_the_server_takes(
         page = visitor.visit(site.url)
         page.locator("#file").set_input_files(tmp_path / "large.bmp")
         page.get_by_text("too large: the limit is 21 kB").wait_for()
+        given = [tmp_path / "large.bmp", tmp_path / "small.bmp", Path(__file__)]
+        page.locator("#file").set_input_files(given)
+        page.get_by_text("large.bmp is too large: the limit is 21 kB").wait_for()
+        page.get_by_text("Not a picture: test_states.py.").wait_for()
+        wait_for_search(page)
         page.locator("#file").set_input_files(tmp_path / "small.bmp")
         wait_for_search(page)
 
@@ -132,6 +137,26 @@ def test_a_picture_that_can_not_be_had_is_said_to_be_so_wherever_it_is_shown(
     page.goto(f"{own_site.url}/?like={one.id}&view={two.id + 1}")  # one that is there
     until(lambda: dialog.locator("#viewer-image").evaluate("it => it.naturalWidth") > 0)
     assert dialog.locator("#side-hit").get_by_text("Not available").count() == 0
+
+
+def test_of_a_file_that_is_gone_its_small_picture_is_shown_and_that_it_is_gone(
+    own_site: Site, visitor: Visitor
+) -> None:
+    visitor.allowed = ["status of 404"]
+    with Collection.open(own_site.place / "index") as collection:
+        record, other, *_ = collection
+    Path(record.path).unlink()
+    page = visitor.visit(f"{own_site.url}/?view={record.id}")
+    dialog = page.get_by_role("dialog")
+    said = dialog.locator("#viewer-why", has_text="Its file is not there any more")
+    said.wait_for()
+    assert dialog.locator("#viewer-image").is_visible()
+    assert dialog.get_by_role("link", name="Open").is_hidden()
+    assert dialog.get_by_role("link", name="Download").is_hidden()
+    page.keyboard.press("ArrowRight")
+    dialog.get_by_role("heading", name=Path(other.path).name).wait_for()
+    assert said.count() == 0
+    assert dialog.get_by_role("link", name="Open").is_visible()
 
 
 def test_a_file_that_is_gone_has_its_place(own_site: Site, visitor: Visitor) -> None:
@@ -179,6 +204,13 @@ def test_an_empty_collection(tmp_path: Path, visitor: Visitor) -> None:
         page = visitor.visit(serve(tmp_path, stack).url)
         page.get_by_role("heading", name="No pictures yet").wait_for()
         assert page.get_by_text("iss index ~/Pictures").is_visible()
+        assert page.get_by_text("pick one below").is_hidden()
+        (tmp_path / "pictures").mkdir()
+        draw(1).save(tmp_path / "pictures" / "new.jpg")
+        with Collection.open(tmp_path / "index") as collection:
+            collection.sync(tmp_path / "pictures")
+        page.locator("#status", has_text="1 picture").wait_for(timeout=10_000)
+        assert page.get_by_text("pick one below").is_visible()
 
 
 def test_the_server_goes_and_comes_back(furnished: Path, visitor: Visitor) -> None:

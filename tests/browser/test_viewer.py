@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from camera_files import exif
 from conftest import draw, until
 
-from browser.looks import names, wait_for_search
+from browser.looks import is_on_top, names, wait_for_search
 from image_similarity_search.collection import Collection
 
 if TYPE_CHECKING:
@@ -35,13 +36,39 @@ def test_side_by_side(site: Site, visitor: Visitor) -> None:
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")
     page.wait_for_url(lambda url: "view=" not in url)  # by the browser's history, a moment later
+    length = page.evaluate("history.length")
+    page.locator(".cell a").first.click()
+    page.wait_for_url(lambda url: "like=1" not in url)
+    page.go_back()
+    page.wait_for_url("**/?like=1")
+    page.go_back()
+    assert page.evaluate("location.href") == "about:blank", "a look leaves nothing behind"
+    assert length == page.evaluate("history.length")
+
+
+@pytest.mark.parametrize("size", [(640, 400), (844, 390), (1280, 500)])
+def test_pictures_are_large_where_there_is_little_height(
+    site: Site, visitor: Visitor, size: tuple[int, int]
+) -> None:
+    """A page at 200 %, a phone on its side: what can be done with them is scrolled to."""
+    page = visitor.visit(f"{site.url}/?like=1&view=2", size)
+    dialog = page.get_by_role("dialog")
+    for name in ("#query-image", "#viewer-image"):
+        until(lambda name=name: dialog.locator(name).evaluate("it => it.naturalWidth") > 0)  # type: ignore[misc]
+        box = dialog.locator(name).bounding_box()
+        assert box
+        assert box["height"] > size[1] / 2
+        assert box["y"] + box["height"] < size[1]
+    download = dialog.get_by_role("link", name="Download")
+    download.scroll_into_view_if_needed()
+    assert is_on_top(download)
 
 
 def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
     page = visitor.visit(f"{site.url}/?like=1&view=2")
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Why").click()
-    dialog.get_by_text("Bright: without it they are less similar").wait_for()
+    dialog.locator("#viewer-why", has_text="Bright: without it they are less").wait_for()
     for picture in ("#query-image", "#viewer-image"):
         image, heat = (dialog.locator(name) for name in (picture, f"{picture} ~ .heat"))
         assert heat.bounding_box() == image.bounding_box()
@@ -50,7 +77,7 @@ def test_why_they_are_alike(site: Site, visitor: Visitor) -> None:
         assert max(shades) > 120, "and dark elsewhere"
     with page.expect_response("**/explanation?query=1"):
         dialog.get_by_role("button", name="Next picture").click()
-    dialog.get_by_text("Bright: without it they are less similar").wait_for()
+    dialog.locator("#viewer-why", has_text="Bright: without it they are less").wait_for()
     dialog.get_by_role("button", name="Why").click()
     assert dialog.locator(".heat:visible").count() == 0
 
@@ -67,7 +94,7 @@ def test_why_an_upload_is_alike(site: Site, visitor: Visitor) -> None:
     page.locator(".cell").first.get_by_role("button", name="View").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Why").click()
-    dialog.get_by_text("Bright: without it they are less similar").wait_for()
+    dialog.locator("#viewer-why", has_text="Bright: without it they are less").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="View Flower.jpg").click()
     assert dialog.get_by_role("button", name="Why").is_hidden(), "there is nothing beside it"
@@ -119,6 +146,7 @@ def test_a_region_by_the_keys_and_of_an_upload(site: Site, visitor: Visitor) -> 
     page.keyboard.press("Escape")  # gives up the region alone
     assert dialog.is_visible()
     assert dialog.get_by_role("application").is_hidden()
+    assert page.evaluate("document.activeElement.dataset.act") == "region"
     dialog.get_by_role("button", name="Region").click()
     for _ in range(8):
         page.keyboard.press("Shift+ArrowLeft")
@@ -165,7 +193,13 @@ def test_path_file_and_download(site: Site, visitor: Visitor) -> None:
     path = dialog.locator("#viewer-path").inner_text()
     assert path.startswith("drawings/")
     dialog.get_by_role("button", name="Copy path").click()
-    page.get_by_text("Path copied").wait_for()
+    copied = dialog.get_by_role("status").get_by_text("Path copied")
+    copied.wait_for()
+    assert is_on_top(copied)
+    assert page.evaluate("navigator.clipboard.readText()") == str(site.place / path)
+    page.route("**/images/5/path", lambda route: route.fulfill(json={"path": None}))  # elsewhere
+    dialog.get_by_role("button", name="Copy path").click()
+    dialog.get_by_text(f"Path copied: {path}", exact=True).wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == path
     with page.expect_download() as download:
         dialog.get_by_role("link", name="Download").click()
@@ -175,6 +209,26 @@ def test_path_file_and_download(site: Site, visitor: Visitor) -> None:
     with page.context.expect_page() as opened:
         dialog.get_by_role("link", name="Open").click()
     assert opened.value.url.endswith("/images/5/file")
+
+
+def test_a_file_is_dragged_over_it(site: Site, visitor: Visitor) -> None:
+    page = visitor.visit(f"{site.url}/?view=5")
+    page.get_by_role("dialog").wait_for()
+    given = page.evaluate_handle(
+        """() => { const given = new DataTransfer();
+        given.items.add(new File(["x"], "a.jpg", { type: "image/jpeg" })); return given; }"""
+    )
+    page.locator("#stage").dispatch_event("dragenter", {"dataTransfer": given})
+    assert is_on_top(page.locator("#drop"))
+    page.locator("#stage").dispatch_event("dragleave", {"dataTransfer": given})
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+    page.locator("#file").set_input_files(
+        {"name": "a.txt", "mimeType": "text/plain", "buffer": b"no picture"}
+    )
+    said = page.get_by_text("That is no picture.")
+    said.wait_for()
+    assert is_on_top(said)
 
 
 def test_more_and_less_from_there(site: Site, visitor: Visitor) -> None:

@@ -480,6 +480,28 @@ def test_odd_pictures_cost_their_sender_alone(serve: Starter, here: str, test_da
 # What answers tell
 
 
+def test_where_a_file_lies_is_told_to_this_machine_alone(
+    serve: Starter, place: Path, here: str
+) -> None:
+    client = serve()
+    image = client.get(f"{here}/images/1").json()
+
+    def told(**headers: str) -> object:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.get(f"{here}/images/1/path", headers=sent).json()["path"]
+
+    port = client.base_url.port
+    assert told() == told(host=f"localhost:{port}") == str(place / "photos" / image["path"])
+    assert told(host=f"192.0.2.1:{port}") is None, "it is called from elsewhere"
+    for header in ("forwarded", "via", "x_forwarded_for", "x_real_ip", "x_forwarded_host"):
+        assert told(**{header: "192.0.2.1"}) is None, f"a proxy passed it on: {header}"
+    key = "open sesame, please"
+    with_key = serve(keys=(key,))
+    answer = with_key.get(f"{here}/images/1/path", headers={"authorization": f"Bearer {key}"})
+    assert answer.json() == {"path": None}, "who has keys serves others"
+    assert client.get(f"{here}/images/99/path").status_code == 404
+
+
 def test_no_answer_tells_where_things_are(serve: Starter, place: Path, here: str) -> None:
     client = serve()
     (place / "photos/broken.png").write_bytes(b"broken")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -25,6 +27,24 @@ from image_similarity_search.service.problems import Refusal
 @pytest.fixture
 def sync(place: Path) -> dict[str, Any]:
     return {"index_dir": str(place / "index"), "roots": ["photos"], "retry_skipped": False}
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_process_of_a_job_ends_as_it_should(sync: dict[str, Any], closed: bool) -> None:
+    """Whether its input is open to its end, or closed as soon as it has said how it ended."""
+    program = [sys.executable, "-P", "-m", "image_similarity_search.service.job_process"]
+    task = json.dumps({**sync, "kind": "sync"})
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*program, task], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        last = next(line for line in process.stdout if b'"state"' in line)
+        if closed:
+            process.stdin.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == b""
+    assert json.loads(last)["state"] == "done"
 
 
 def test_reads_wait_for_no_change(serve: Starter, place: Path, here: str) -> None:

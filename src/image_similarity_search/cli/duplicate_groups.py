@@ -278,7 +278,7 @@ def write_groups(file: str, report: DuplicateReport) -> None:
     if left_out := _left_out(report, _MOST_SHOWN - left):
         summary += f". {left_out}"
         output.say(f"the page is incomplete: {left_out}")
-    write_page(file, sections, title="Duplicates", summary=summary)
+    write_page(file, sections, title="Duplicates", summary=summary, compact=True)
     output.say(f"page written to {file}")
 
 

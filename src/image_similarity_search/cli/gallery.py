@@ -110,7 +110,32 @@ body > footer {
   .name { font-size: 0.875rem; }
   ol { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 2rem 1rem; }
 }
-@media print { li { break-inside: avoid; } }
+.compact > header {
+  position: sticky; z-index: 1; top: 0; padding-block: 0.75rem; background: var(--page);
+  border-bottom: 1px solid var(--line);
+}
+.compact section {
+  display: grid; grid-template: auto 1fr / 11rem minmax(0, 1fr); gap: 0.5rem 1.5rem;
+  padding-block: 1.25rem; content-visibility: auto; contain-intrinsic-size: auto 20rem;
+}
+.compact .query { display: block; grid-row: 2; }
+.compact .query img, .compact .query .missing { width: 100%; height: auto; aspect-ratio: 1; }
+.compact .query img { padding: 5%; object-position: center; background: var(--mat); }
+.compact .label { margin-top: 0.75rem; }
+.compact h2 { font-size: 0.9375rem; letter-spacing: 0; margin: 0.25rem 0; }
+.compact :is(.query .path, .note) { font-size: 0.75rem; }
+.compact h3 { grid-column: 2; margin: 0; font-size: 0.8125rem; }
+.compact :is(ol, .empty) { grid-column: 2; }
+.compact ol { gap: 1.25rem; grid-template-columns: repeat(auto-fill, minmax(9rem, 11rem)); }
+@media (max-width: 46rem) {
+  .compact section { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.5rem 1rem; }
+  .compact ol { grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); }
+}
+@media print {
+  li, .compact section { break-inside: avoid; }
+  .compact section { content-visibility: visible; }
+  .compact > header { position: static; }
+}
 """
 
 _PAGE = Template("""<!doctype html>
@@ -123,7 +148,7 @@ style-src 'sha256-$style_hash'; base-uri 'none'; form-action 'none'">
 <title>$title</title>
 <style>$style</style>
 </head>
-<body>
+<body$look>
 <header>
 <h1>$title</h1>
 <p class="summary">$summary</p>
@@ -201,6 +226,7 @@ def render_gallery(
     title: str,
     summary: str = "",
     footer: str = "",
+    compact: bool = False,
 ) -> str:
     """Render search results as one HTML page that makes no request of any kind.
 
@@ -211,6 +237,7 @@ def render_gallery(
         title: what the page is called.
         summary: a line below it; how many pictures were found, if it is empty.
         footer: a closing line, for instance where the pictures come from.
+        compact: show each section as a row of small pictures: for many sections.
 
     Returns:
         HTML that can be written as UTF-8, whatever is in the file names.
@@ -219,6 +246,7 @@ def render_gallery(
     return _PAGE.substitute(
         style=_STYLE,
         style_hash=base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode(),
+        look=' class="compact"' if compact else "",
         title=text(title),
         summary=text(summary) if summary else _summary(queries),
         sections="\n".join(sections),

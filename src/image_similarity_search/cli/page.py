@@ -16,14 +16,20 @@ def write_page(
     title: str,
     summary: str = "",
     footer: str = "",
+    compact: bool = False,
 ) -> None:
-    """Write the page of ``sections`` to ``file``.
+    """Write the page of ``sections`` to ``file``, as ``render_gallery`` makes it.
 
     Raises:
         ImageError: it can't be written.
     """
     page = render_gallery(
-        sections, thumbnail=thumbnail, title=title, summary=summary, footer=footer
+        sections,
+        thumbnail=thumbnail,
+        title=title,
+        summary=summary,
+        footer=footer,
+        compact=compact,
     )
     with written(file) as out:
         out.write(page.encode())

@@ -125,6 +125,7 @@ def main() -> None:
             end = _failed(kinds.kind_of(error), kinds.detail_of(error), str(error))
         except Exception:  # whatever it is, the log of the service is to tell it
             end = _failed(kinds.INTERNAL, kinds.LOGGED, traceback.format_exc())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left to stop
         line.say(**end)
 
 
@@ -195,7 +196,8 @@ def _only_lines() -> Iterator[TextIO]:
 
 
 def _stop_at_end_of_input() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not by a buffer, whose lock would be held when the process ends
+        pass
     _thread.interrupt_main()
 
 

@@ -90,6 +90,12 @@ class ImageDetails(Image):
     traits: TraitsOut | None
 
 
+class PathOut(BaseModel):
+    """Where the file of an image lies; null for those who don't ask from this machine."""
+
+    path: str | None = Field(examples=["/home/ada/photos/holiday/beach.jpg"])
+
+
 class Images(BaseModel):
     """A page of images; ``next`` is the ``after`` of the next page, null at the end."""
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
 from image_similarity_search import Collection
+from image_similarity_search.types import Progress
 
 
 def _invoice(number: int, amounts: list[int]) -> Image.Image:
@@ -69,3 +70,21 @@ def test_a_page_too_small_to_read_is_not_called_a_copy(
     invoice.resize((248, 351)).save(folder / "small.png")
     collection.sync(folder)
     assert collection.duplicates(thorough=True).groups == []
+
+
+def test_each_step_of_a_search_is_told_once_to_its_end(
+    collection: Collection, tmp_path: Path, invoice: Image.Image
+) -> None:
+    """As each file was read, not as it was asked for; the details are a step of their own."""
+    invoice.save(tmp_path / "one.png")
+    invoice.save(tmp_path / "poor.jpg", quality=30)
+    invoice.resize((620, 877)).save(tmp_path / "half.png")
+    collection.sync(tmp_path)
+    told: list[Progress] = []
+    collection.duplicates(progress=told.append)
+    phases = list(dict.fromkeys(one.phase for one in told))
+    assert phases == ["comparing", "looking", "comparing details", "measuring"]
+    for phase in phases[1:]:
+        steps = [(one.done, one.total) for one in told if one.phase == phase]
+        assert [done for done, _ in steps] == list(range(1, len(steps) + 1)), phase
+        assert {total for _, total in steps} == {len(steps)}, phase

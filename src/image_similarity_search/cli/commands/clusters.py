@@ -135,5 +135,5 @@ def _write_page(file: str, report: ClusterReport) -> None:
                 none="No other images.",
             )
         )
-    write_page(file, sections, title="Clusters", summary=_counted(report))
+    write_page(file, sections, title="Clusters", summary=_counted(report), compact=True)
     output.say(f"page written to {file}")

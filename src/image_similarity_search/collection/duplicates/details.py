@@ -73,17 +73,23 @@ def agreeing(
     edges: list[PairEdge],
     records: Callable[[IdArray], Iterable[ImageRecord]],
     time_limit: float,
+    steps: Callable[[int], Callable[[int], None]],
 ) -> Iterator[tuple[PairEdge, bool]]:
     """Each of these pairs, and whether the two agree in detail, or are no pages at all.
+
+    ``steps`` is told how many files are to be read, and gives what is called as each of them was.
 
     Raises:
         WorkerUnavailableError: no process can be started.
         SourceUnavailableError: object storage in which files lie can't be reached.
     """
-    for some in _few_pages(sorted(edges, key=lambda edge: edge[:2])):
-        ids = np.unique(np.array([edge[:2] for edge in some], dtype=np.int64))
+    parts = list(_few_pages(sorted(edges, key=lambda edge: edge[:2])))
+    wanted = [np.unique(np.array([edge[:2] for edge in some], dtype=np.int64)) for some in parts]
+    step = steps(sum(len(ids) for ids in wanted))
+    for some, ids in zip(parts, wanted, strict=True):
         pages: dict[int, _Page | None] = {}
         for id_, answer in looked_at(_WORK, records(ids), time_limit):
+            step(1)
             if answer.failure or answer.parts[-1] != NO_PAGE:
                 pages[id_] = None if answer.failure else _page(answer.parts[-1])
         for edge in some:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class Finder:
         pairs = Pairs.joined(contents.that_count(part) for part in close)
         wanted = np.union1d(queries, among) if thorough else np.unique(pairs.ids)
         step = counted(self._progress, "looking", len(wanted))
-        seen = read_signatures(self._records(wanted, step), len(wanted), time_limit)
+        seen = read_signatures(self._records(wanted), len(wanted), time_limit, step)
         self._note_unreadable(seen)
         if thorough:
             step = counted(self._progress, "comparing", len(queries))
@@ -106,11 +107,8 @@ class Finder:
 
     def _by_details(self, doubtful: list[PairEdge], time_limit: float) -> Iterator[PairEdge]:
         """What is left of pairs that may be two pages, when their details were compared."""
-
-        def records(ids: IdArray) -> Iterator[ImageRecord]:
-            return self._records(ids, counted(self._progress, "looking", len(ids)))
-
-        for (one, other, edge), agree in agreeing(doubtful, records, time_limit):
+        steps = partial(counted, self._progress, "comparing details")
+        for (one, other, edge), agree in agreeing(doubtful, self._records, time_limit, steps):
             if left := edge if agree else self._levels.told_apart(edge):
                 yield one, other, left
 
@@ -125,14 +123,10 @@ class Finder:
         ids = [id_ for one in {*contents.copies, *edges} for id_ in contents.members(one)]
         return {one.id: one for one in self._records(np.array(sorted(ids), dtype=np.int64))}
 
-    def _records(
-        self, ids: IdArray, step: Callable[[int], None] | None = None
-    ) -> Iterator[ImageRecord]:
+    def _records(self, ids: IdArray) -> Iterator[ImageRecord]:
         for start in range(0, len(ids), _RECORDS_AT_ONCE):
             part = ids[start : start + _RECORDS_AT_ONCE]
             yield from self._catalog.records(part.tolist()).values()
-            if step:
-                step(len(part))
 
     def _note_unreadable(self, seen: Signatures) -> None:
         ids = np.array(sorted(seen.unreadable), dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +61,12 @@ def _less(pixels: PixelArray, white: FloatArray) -> PixelArray:
     return np.asarray(np.clip(np.rint(pixels - white), 0, 255), dtype=np.uint8)
 
 
-def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: float) -> Signatures:
+def read_signatures(
+    records: Iterable[ImageRecord], count: int, time_limit: float, step: Callable[[int], None]
+) -> Signatures:
     """The signatures of the files of at most ``count`` images, whatever their state.
+
+    ``step`` is called as each of them was read.
 
     Raises:
         WorkerUnavailableError: no process can be started.
@@ -74,6 +78,7 @@ def read_signatures(records: Iterable[ImageRecord], count: int, time_limit: floa
     alpha: dict[int, PixelArray] = {}
     holdings: dict[int, Holdings] = {}
     for id_, answer in looked_at(_WORK, records, time_limit):
+        step(1)
         if answer.failure:
             unreadable[id_] = "decoding it crashes the process or takes too long"
         elif len(answer.parts[-1]) >= SIGNATURE_BYTES:

@@ -14,12 +14,13 @@ from image_similarity_search.service.incoming import PICTURE, incoming, parsed
 from image_similarity_search.service.kinds import Kind
 from image_similarity_search.service.problems import Refusal
 from image_similarity_search.service.requests import MOST, AddIn, FilterIn
-from image_similarity_search.service.roots import inside
+from image_similarity_search.service.roots import inside, text_of
 from image_similarity_search.service.routes.documented import problems
 from image_similarity_search.service.routes.searching import ImageId
-from image_similarity_search.service.schemas import Image, ImageDetails, Images, TraitsOut
+from image_similarity_search.service.schemas import Image, ImageDetails, Images, PathOut, TraitsOut
 from image_similarity_search.service.served import Served
 from image_similarity_search.service.service import Changing, ServedHere, ServiceHere
+from image_similarity_search.service.whereabouts import asked_from_here
 from image_similarity_search.types import State
 
 router = APIRouter(prefix="/v1/collections/{collection}/images", tags=["images"])
@@ -69,6 +70,19 @@ async def list_images(
 async def get_image(served: ServedHere, service: ServiceHere, id: ImageId) -> ImageDetails:  # noqa: A002 - its name in the path
     """One image, with its metadata."""
     return await service.work.do(served, _one, served, id)
+
+
+@router.get("/{id}/path", responses=problems(404))
+async def get_image_path(
+    served: ServedHere,
+    service: ServiceHere,
+    request: Request,
+    id: ImageId,  # noqa: A002 - its name in the path
+) -> PathOut:
+    """Where the file of an image lies, for who asks from the same machine and needs no key."""
+    record = await service.work.do(served, served.collection.get, id)
+    told = not service.keys.needed and asked_from_here(request)
+    return PathOut(path=text_of(record.path) if told else None)
 
 
 @router.post(

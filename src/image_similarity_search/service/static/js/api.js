@@ -1,5 +1,7 @@
 // The HTTP API: the page can do nothing that curl can't.
 
+import { patternOf } from "./state.js";
+
 const RETRIES = 3;
 const MOST_SECONDS = 10; // that somebody waits before it is said what is wrong
 let keyWanted = async () => false;
@@ -60,7 +62,7 @@ export const collectionInfo = (name) => json(within(name));
 /** A page of images: `{images, next, total}`. */
 export function images(collection, filter, offset, limit, signal) {
   const query = new URLSearchParams({ offset, limit });
-  for (const [name, value] of Object.entries(filter)) {
+  for (const [name, value] of Object.entries(patternOf(filter))) {
     for (const item of Array.isArray(value) ? value : [value]) query.append(name, item);
   }
   return json(`${within(collection)}/images?${query}`, { signal });
@@ -68,6 +70,9 @@ export function images(collection, filter, offset, limit, signal) {
 
 /** One image, with the `traits` that only this says. */
 export const image = (collection, id) => json(`${within(collection)}/images/${id}`);
+
+/** Where its file lies; null for a page that is not on the server's machine. */
+export const pathOf = async (collection, id) => (await json(`${within(collection)}/images/${id}/path`)).path;
 
 /** Search by examples, which are ids or files: `{hits, k, metric, seconds}`. */
 export function search(collection, examples, fileOf, { k, filter, options, liked, disliked, signal }) {
@@ -83,7 +88,7 @@ export function search(collection, examples, fileOf, { k, filter, options, liked
   const body = { examples: asked, k, ...options, liked, disliked };
   if (options.diverse) body.diverse = 0.5;
   if (!asked.some(({ id, weight }) => id && weight > 0)) delete body.exclude_same_folder; // files have no folder here
-  if (Object.keys(filter).length) body.filter = filter;
+  if (Object.keys(filter).length) body.filter = patternOf(filter);
   const path = `${within(collection)}/search`;
   if (!files.length) return json(path, asJson("POST", body, signal));
   const form = new FormData();

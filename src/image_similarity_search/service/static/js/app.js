@@ -1,20 +1,20 @@
 // The page: what is done with it becomes a state, a state becomes an address and what is shown.
 
 import * as api from "./api.js";
-import { announce, byId, later, number, toast } from "./dom.js";
+import { announce, byId, later, make, number, speakWithin, toast } from "./dom.js";
 import { Filters } from "./filters.js";
 import { History } from "./history.js";
 import { Jobs } from "./jobs.js";
 import { askForKey } from "./login.js";
 import { Pictures } from "./pictures.js";
 import { drawExamples } from "./query.js";
-import { EMPTY, JUDGED } from "./state.js";
+import { EMPTY, folderOf, JUDGED } from "./state.js";
 import * as uploads from "./uploads.js";
 import { factsOf, Viewer } from "./viewer.js";
 
 const MOST_EXAMPLES = 8;
 const MOST_JUDGED = 100;
-const AGAIN = 5000; // milliseconds, from one look for a collection that can't be used to the next
+const AGAIN = 5000; // milliseconds, from one look for a collection that can't be used, or is empty, to the next
 const known = new Map(); // images by id, of the collection that is shown
 let state = EMPTY;
 let collections = [];
@@ -24,16 +24,20 @@ let lost = null; // the collection that was to be shown, and can't be used
 
 const history = new History((next, scroll) => apply(next, { scroll }));
 const jobs = new Jobs(() => refresh(), failed);
-const filters = new Filters((filter, options) => go({ ...state, filter, options, view: null }, { replace: true }));
+const filters = new Filters((filter, options) => go({ ...state, filter: withFolder(filter), options, view: null }, { replace: true }), folders);
 const viewer = new Viewer({
   search: (shown, region) => searchBy(shown, region),
   more: (shown, region) => addExample(exampleFrom(shown, 1, region)),
   less: (shown, region) => addExample(exampleFrom(shown, -1, region)),
   explain,
+  locate,
   turn,
   closed: () => {
     looking = null;
-    if (state.view !== null) go({ ...state, view: null }, { replace: true });
+    if (state.view === null) return;
+    if (history.looked) history.back();
+    else go({ ...state, view: null }, { replace: true });
+    state = { ...state, view: null }; // at once: who goes back is there a moment later
   },
 });
 const pictures = new Pictures({
@@ -118,6 +122,17 @@ async function refresh() {
   await pictures.refresh().catch(failed);
   ({ collections } = await api.collections().catch(() => ({ collections })));
 }
+
+/** The indexed folders, and those below them of which pictures were seen. */
+function folders() {
+  const within = ({ root, path }) => path.split("/").slice(0, -1).map((_, at, parts) => [root, ...parts.slice(0, at + 1)].join("/"));
+  const seen = pictures.source.images.filter(({ root }) => root).flatMap(within);
+  return [...new Set([...roots(), ...seen])].sort();
+}
+
+const roots = () => collections.find(({ name }) => name === state.collection)?.roots.map(({ name }) => name) ?? [];
+
+const withFolder = (filter) => (filter.folder ? { ...filter, folder: folderOf(filter.folder, roots(), folders()) } : filter);
 
 function draw() {
   const { examples, threshold, filter, options, collection } = state;
@@ -221,11 +236,14 @@ function searchBy(shown, region) {
 }
 
 function take(files) {
-  const examples = files.slice(0, MOST_EXAMPLES).map((file) => ({ upload: uploads.keep(file), weight: 1 }));
   const before = adding ? state.examples : [];
+  const room = MOST_EXAMPLES - before.length;
   adding = false;
+  if (files.length > room) toast(`No more than ${MOST_EXAMPLES} pictures at once: ${files.length - room} of these are left out.`, { wrong: true });
+  if (!room) return;
+  const examples = files.slice(0, room).map((file) => ({ upload: uploads.keep(file), weight: 1 }));
   viewer.close();
-  setExamples([...before, ...examples].slice(-MOST_EXAMPLES));
+  setExamples([...before, ...examples]);
   examples.forEach(showUpright);
 }
 
@@ -258,6 +276,12 @@ async function tellMore({ id, traits }) {
 }
 
 const pathOf = ({ root, path }) => [root, path].filter(Boolean).join("/");
+
+/** The path to copy: what other programs take, where they are on the same machine as the file. */
+async function locate({ image, path }) {
+  const whole = await api.pathOf(state.collection, image.id).catch(() => null);
+  return whole ?? path;
+}
 
 const linksOf = (id) => ({
   url: linkOf(id, "preview?original=true"), fallbacks: [linkOf(id, "preview"), linkOf(id, "thumbnail")], download: linkOf(id, "file?download=true"),
@@ -320,9 +344,10 @@ const UNUSABLE = ["collection-gone", "collection-opening", "no-catalog", "corrup
 
 function failed(error) {
   if (error.name === "AbortError") return;
+  if (error.kind === "folder-not-found") filters.mark("folder", "There is no such folder");
   if (error instanceof api.Unreachable) waitForServer();
   else if (UNUSABLE.includes(error.kind)) lose(error);
-  else if (error instanceof api.Problem && state.examples.length && error.status < 500) pictures.fail(headingOf(error), sentence(error.message));
+  else if (error instanceof api.Problem && (state.examples.length || OF_FILTERS.includes(error.kind)) && error.status < 500) refused(error);
   else toast(sentence(error.message), { wrong: true });
 }
 
@@ -331,21 +356,40 @@ function lose(problem) {
   pictures.fail(`${problem.title}: ${lost}`, problem.message === problem.title ? "See the log of the server." : sentence(problem.message));
 }
 
+/** Of several pictures, find out by which one can't be searched: the others may be what is wanted. */
+async function refused(error) {
+  const { examples } = state;
+  pictures.fail(headingOf(error), sentence(error.message));
+  if (examples.length < 2 || OF_FILTERS.includes(error.kind)) return;
+  const bad = new Set();
+  for (const example of examples) if (example.upload && (await isUnreadable(example))) bad.add(example);
+  if (!bad.size || bad.size === examples.length || examples !== state.examples) return;
+  for (const { upload } of bad) uploads.uploadOf(upload).bad = true;
+  draw();
+  const without = make("button", { type: "button", className: "button strong" }, bad.size > 1 ? "Search without them" : "Search without it");
+  without.addEventListener("click", () => setExamples(state.examples.filter((example) => !bad.has(example))));
+  pictures.fail(headingOf(error), `${[...bad].map((example) => describe(example).name).join(", ")}: ${sentence(error.message)}`, without);
+}
+
+const isUnreadable = ({ upload }) => api.preview(state.collection, uploads.fileOf(upload)).then(() => false, (error) => error.status < 500);
+
 let lookingAgain = false;
-/** Show the collection that could not be used, if it can be by now. */
+/** Show the collection that could not be used, or had no pictures, if it can be or has by now. */
 async function lookAgain() {
-  if (lost === null || lookingAgain || document.hidden) return;
+  if (!(lost !== null || pictures.isEmpty) || lookingAgain || document.hidden) return;
   lookingAgain = true;
   const served = await api.collections().catch(() => ({ collections: [] }));
   lookingAgain = false;
-  if (!served.collections.some(({ name }) => name === lost)) return;
+  const found = served.collections.find(({ name }) => name === (lost ?? state.collection));
+  if (!found || (lost === null && !found.indexed)) return;
   ({ collections } = served);
   lost = null;
   await apply(state, { anew: true, scroll: scrollY });
 }
 
+const OF_FILTERS = ["invalid", "folder-not-found"];
 /** What can't be done: it may be the picture, or a condition beside it. */
-const headingOf = (problem) => (["invalid", "folder-not-found"].includes(problem.kind) ? "Invalid search" : "Can't search by this");
+const headingOf = (problem) => (OF_FILTERS.includes(problem.kind) ? "Invalid search" : "Can't search by this");
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 
@@ -367,10 +411,12 @@ const reachable = () => fetch("/healthz").then((response) => response.ok, () => 
 // The things above the pictures
 
 function setUp() {
+  document.querySelectorAll("dialog").forEach(speakWithin);
   setInterval(lookAgain, AGAIN);
   for (const looked of ["focus", "visibilitychange"]) addEventListener(looked, lookAgain);
   api.onKeyWanted(askForKey);
   uploads.listen(take);
+  for (const ended of ["change", "cancel"]) byId("file").addEventListener(ended, () => (adding = false)); // whatever came of it
   for (const button of document.querySelectorAll("#choose, [data-choose]")) {
     button.addEventListener("click", () => {
       adding = false;

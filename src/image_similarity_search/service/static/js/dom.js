@@ -36,6 +36,13 @@ export const gone = (words = "Not available") => make("span", { className: "gone
 /** Whether a picture is so long that a square could show but a smear of it: then it is shown whole. */
 export const isLong = ({ naturalWidth: width, naturalHeight: height }) => Math.max(width, height) > 2.5 * Math.min(width, height);
 
+/** Keep what the page says with an open dialog: all outside of it lies below, and is not read out. */
+export function speakWithin(dialog) {
+  const voices = ["toasts", "announce", "drop"].map(byId);
+  const follow = () => ([...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body).append(...voices);
+  new MutationObserver(follow).observe(dialog, { attributeFilter: ["open"] });
+}
+
 /** Have a screen reader say something. */
 export function announce(text) {
   byId("announce").textContent = text;

@@ -9,9 +9,12 @@ const SHAPES = [["", "Any"], ["landscape", "Landscape"], ["portrait", "Portrait"
 const COLOURS = [["", "Any"], ...["red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown", "black", "white", "grey"].map((name) => [name, name])];
 const HOW = [["mirrored", "Include mirrored"], ["turned", "Include rotated"], ["fold", "Fold copies"], ["diverse", "Diverse"], ["exclude_same_folder", "From other folders"]];
 
-/** The form of filters; `changed(filter, options)` is called when somebody changes it. */
+const MARKED = ["folder", "gps_box"];
+const WRONG_PLACE = "Four numbers: south, west, north, east";
+
+/** The form of filters; `changed(filter, options)` is called when somebody changes it, `folders()` gives those to offer. */
 export class Filters {
-  constructor(changed) {
+  constructor(changed, folders) {
     this.form = byId("filters");
     this.toggle = byId("filters-toggle");
     this.#build();
@@ -20,8 +23,17 @@ export class Filters {
       changed(filterOf(query), optionsOf(query));
     };
     this.form.addEventListener("input", later(tell, 350));
+    this.form.addEventListener("input", ({ target }) => this.mark(target.name, ""));
+    this.form.addEventListener("change", ({ target }) => {
+      const unread = target.name === "gps_box" && target.value.trim() && !filterOf(new FormDataAsQuery(this.form)).gps_box;
+      if (unread) this.mark("gps_box", WRONG_PLACE);
+    });
+    this.form.elements.folder.addEventListener("focus", () => byId("folders").replaceChildren(...folders().map((value) => make("option", { value }))));
     this.form.addEventListener("submit", (event) => event.preventDefault());
-    this.form.addEventListener("reset", () => setTimeout(tell));
+    this.form.addEventListener("reset", () => {
+      for (const name of MARKED) this.mark(name, "");
+      setTimeout(tell);
+    });
     this.toggle.addEventListener("click", () => this.open(this.form.hidden));
     this.form.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -36,6 +48,14 @@ export class Filters {
     if (open) this.form.querySelector("input, select").focus();
   }
 
+  /** Say at a field what is wrong with it; nothing takes that away. */
+  mark(name, words) {
+    const field = this.form.elements[name];
+    field.ariaInvalid = words ? "true" : null;
+    field.parentElement.querySelector(".wrong")?.remove();
+    if (words) field.after(make("span", { className: "wrong", role: "alert" }, words));
+  }
+
   /** Show what a state says. */
   show(filter, options) {
     for (const field of this.form.elements) {
@@ -46,7 +66,10 @@ export class Filters {
       }
       const value = filter[field.name];
       const text = value === undefined ? "" : String(["tags", "gps_box"].includes(field.name) ? value.join(", ") : Array.isArray(value) ? value[0] : value);
-      if (field.value !== text && field !== document.activeElement) field.value = text;
+      const toMend = field.name === "gps_box" && field.ariaInvalid && !text; // what was typed is no part of any state
+      if (field.value === text || field === document.activeElement || toMend) continue;
+      field.value = text;
+      this.mark(field.name, "");
     }
     const active = Object.keys(filter).length + Object.keys(options).length;
     byId("filters-count").textContent = active || "";
@@ -56,8 +79,8 @@ export class Filters {
 
   #build() {
     this.form.append(
-      field("Name", text("name", "*.jpg, holiday*")),
-      field("Folder", text("folder", "photos/2024")),
+      field("Name", text("name", "holiday, *.jpg")),
+      folder(),
       field("Tags", text("tags", "beach, family")),
       field("Kind", choice("formats", KINDS)),
       field("Shape", choice("orientation", SHAPES)),
@@ -85,13 +108,19 @@ class FormDataAsQuery {
   }
 }
 
-const field = (label, input) => make("label", {}, label, input);
+const field = (label, ...inputs) => make("label", {}, label, ...inputs);
 
 function pair(label, from, to, className = "") {
   return make("fieldset", { className }, make("legend", { className: "unseen" }, label), make("span", { ariaHidden: "true" }, label), make("div", { className: "pair" }, from, to));
 }
 
 const text = (name, placeholder) => make("input", { type: "text", name, placeholder, className: "field", autocomplete: "off", spellcheck: false });
+
+function folder() {
+  const path = text("folder", "photos/2024");
+  path.setAttribute("list", "folders");
+  return field("Folder", path, make("datalist", { id: "folders" }));
+}
 
 function place() {
   const box = text("gps_box", "45.8, 5.9, 47.9, 10.5");

@@ -28,14 +28,23 @@ export class History {
 
   push(state) {
     this.#remember();
-    window.history.pushState({ scroll: 0 }, "", this.address(state));
+    window.history.pushState({ scroll: 0, looked: state.view !== null }, "", this.address(state));
   }
 
   replace(state) {
-    window.history.replaceState({ scroll: scrollY }, "", this.address(state));
+    window.history.replaceState({ scroll: scrollY, looked: state.view !== null && this.looked }, "", this.address(state));
+  }
+
+  /** Whether one came to a picture that is looked at from what lies below it. */
+  get looked() {
+    return Boolean(window.history.state?.looked);
+  }
+
+  back() {
+    window.history.back();
   }
 
   #remember() {
-    window.history.replaceState({ scroll: scrollY }, "");
+    window.history.replaceState({ scroll: scrollY, looked: this.looked }, "");
   }
 }

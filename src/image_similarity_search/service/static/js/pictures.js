@@ -75,13 +75,19 @@ export class Pictures {
     if (this.source instanceof Library) await this.source.refresh();
   }
 
-  /** Nothing can be shown: `{title, text}` says why. */
-  fail(title, text) {
+  /** Whether the collection is shown, and has no picture. */
+  get isEmpty() {
+    return this.source instanceof Library && !this.source.total && !this.filtered && this.#opening === null;
+  }
+
+  /** Nothing can be shown: `{title, text}` says why; `remedy`, a button, does something about it. */
+  fail(title, text, remedy) {
     this.source?.close();
-    this.source = { total: 0, at: () => undefined, want: () => {}, indexOf: () => -1, close: () => {} };
+    this.source = { total: 0, at: () => undefined, want: () => {}, indexOf: () => -1, images: [], close: () => {} };
     this.grid.show(this.source);
     say("", "");
     showEmpty(title, text);
+    if (remedy) byId("empty-actions").replaceChildren(remedy);
   }
 
   /** Another threshold, for the hits that are there. */
@@ -132,7 +138,7 @@ export class Pictures {
     if (scored && this.source.hits.length) showEmpty("No picture is that similar", "Lower the minimum score to see the nearest pictures.");
     else if (this.filtered) showEmpty("No picture matches the filter", "Remove some conditions.");
     else if (scored) showEmpty("No hits", "The collection has no other pictures yet.");
-    else showEmpty("No pictures yet", "Index a folder, then come back:", "iss index ~/Pictures");
+    else showEmpty("No pictures yet", "Index a folder, and they appear here:", "iss index ~/Pictures");
   }
 
   #click(event, act) {
@@ -155,5 +161,6 @@ function say(status, note) {
 function showEmpty(title, text, command = "") {
   byId("empty").hidden = false;
   byId("empty-title").textContent = title;
+  byId("empty-actions").replaceChildren();
   byId("empty-text").replaceChildren(text, ...(command ? [" ", make("code", {}, command)] : []));
 }

@@ -2,7 +2,7 @@
 
 import { byId, gone, icon, isLong, make, makeSvg, unseen } from "./dom.js";
 
-/** Draw the examples. `describe` gives `{name, url}` of one; `actions` are: turn, remove, look, add, unshown. */
+/** Draw the examples. `describe` gives `{name, url, bad}` of one; `actions` are: turn, remove, look, add, unshown. */
 export function drawExamples(examples, describe, actions) {
   const list = byId("examples");
   byId("query").hidden = !examples.length;
@@ -12,14 +12,14 @@ export function drawExamples(examples, describe, actions) {
   if (focused >= 0) list.children[Math.min(focused, examples.length)]?.querySelector(`[data-part="${what}"], button`)?.focus();
 }
 
-function drawOne(example, place, { name, url }, actions) {
+function drawOne(example, place, { name, url, bad }, actions) {
   const less = example.weight < 0;
   const frame = example.text ? make("p", { className: "frame said" }, name) : drawFrame(example, place, name, url, actions);
   const sign = part("sign", { className: "sign", title: "Switch between more and less" }, icon(less ? "minus" : "plus"), less ? "Less" : "More", unseen(` like ${name}. Switch`));
   sign.addEventListener("click", () => actions.turn(place));
   const remove = part("remove", { className: "drop-it", title: "Remove" }, icon("close"), unseen(`Remove ${name}`));
   remove.addEventListener("click", () => actions.remove(place));
-  return make("li", { className: less ? "example less" : "example" }, frame, make("div", { className: "tools" }, sign, remove));
+  return make("li", { className: ["example", less && "less", bad && "bad"].filter(Boolean).join(" ") }, frame, make("div", { className: "tools" }, sign, remove));
 }
 
 function drawFrame(example, place, name, url, actions) {

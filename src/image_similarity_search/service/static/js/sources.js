@@ -35,6 +35,11 @@ export class Library {
     return image && { image };
   }
 
+  /** Those that are there by now. */
+  get images() {
+    return [...this.parts.values()].flat();
+  }
+
   indexOf(id) {
     for (const [part, images] of this.parts) {
       const place = images.findIndex((image) => image.id === id);
@@ -111,6 +116,10 @@ export class Results {
 
   at(index) {
     return this.hits[index];
+  }
+
+  get images() {
+    return this.hits.map(({ image }) => image);
   }
 
   indexOf(id) {

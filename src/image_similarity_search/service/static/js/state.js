@@ -29,7 +29,7 @@ function exampleText({ id, upload, text, region }) {
 function exampleOf(text, weight) {
   if (text.startsWith("words ")) return { text: text.slice("words ".length), weight };
   const [what, rest] = text.split("~");
-  const example = /^u\d+$/.test(what) ? { upload: what, weight } : { id: Number(what), weight };
+  const example = /^u[\da-z]+(-\d+)?$/.test(what) ? { upload: what, weight } : { id: Number(what), weight };
   if (!example.upload && !Number.isSafeInteger(example.id)) return null;
   const [x, y, w, h] = (rest || "").split(",").map(Number);
   if (rest && [x, y, w, h].every((value) => value >= 0 && value <= 1) && w > 0 && h > 0) {
@@ -82,6 +82,20 @@ export function filterOf(query) {
     else if (Number.isFinite(Number(values[0]))) filter[name] = Number(values[0]);
   }
   return filter;
+}
+
+/** A filter as the server takes it: a word that is no pattern is a part of the name. */
+export const patternOf = (filter) => (filter.name && !/[*?[]/.test(filter.name) ? { ...filter, name: `*${filter.name}*` } : filter);
+
+/** The folder that somebody means, of those that are known: by its path on the disk, or by its own name. */
+export function folderOf(text, roots, known) {
+  const path = text.replaceAll("\\", "/").replace(/^\/+|\/+$/g, "");
+  if (roots.includes(path.split("/")[0])) return path;
+  const root = roots.find((name) => `/${path}/`.includes(`/${name}/`));
+  if (root) return path.slice(`/${path}/`.indexOf(`/${root}/`));
+  const ending = known.filter((folder) => folder.endsWith(`/${path}`));
+  if (ending.length === 1) return ending[0];
+  return roots.length === 1 ? `${roots[0]}/${path}` : path;
 }
 
 /** What else a search is to do, in query parameters or a form. */

@@ -4,6 +4,7 @@ import { byId, bytes, toast } from "./dom.js";
 
 let mostBytes = Infinity;
 const files = new Map();
+const load = [...crypto.getRandomValues(new Uint32Array(2))].map((part) => part.toString(36)).join(""); // addresses of the page as it was loaded before name none of these
 
 /** Take no larger files than the server does. */
 export function setMost(size) {
@@ -12,7 +13,7 @@ export function setMost(size) {
 
 /** Keep a file; returns the name by which the state knows it. */
 export function keep(file) {
-  const key = `u${files.size + 1}`;
+  const key = `u${load}-${files.size + 1}`;
   files.set(key, { file, name: file.name || "Pasted picture", url: URL.createObjectURL(file) });
   return key;
 }
@@ -40,13 +41,16 @@ const mayBePicture = (file) =>
 
 function usable(list) {
   const given = [...list];
-  const pictures = given.filter(mayBePicture).filter((file) => file.size <= mostBytes);
-  if (given.length && !pictures.length) {
-    const tooLarge = given.some((file) => file.size > mostBytes);
-    toast(tooLarge ? `That picture is too large: the limit is ${bytes(mostBytes)}.` : "That is not a picture.", { wrong: true });
-  }
-  return pictures;
+  const pictures = given.filter(mayBePicture);
+  const tooLarge = pictures.filter((file) => file.size > mostBytes);
+  const others = given.filter((file) => !mayBePicture(file));
+  const only = given.length === 1;
+  if (tooLarge.length) toast(`${only ? "That picture" : listed(tooLarge)} is too large: the limit is ${bytes(mostBytes)}.`, { wrong: true });
+  if (others.length) toast(only ? "That is not a picture." : `Not a picture: ${listed(others)}.`, { wrong: true });
+  return pictures.filter((file) => file.size <= mostBytes);
 }
+
+const listed = (some) => (some.length > 3 ? `${some.length} of these` : some.map(({ name }) => name).join(", "));
 
 /** Call `take` with the pictures that somebody drops, pastes or chooses. */
 export function listen(take) {
@@ -79,7 +83,9 @@ function listenToDrops(give) {
     event.preventDefault();
     depth = 0;
     show(false);
-    const items = [...event.dataTransfer.items].filter((item) => item.kind === "file" && !item.webkitGetAsEntry?.()?.isDirectory);
+    const dropped = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+    const items = dropped.filter((item) => !item.webkitGetAsEntry?.()?.isDirectory);
+    if (items.length < dropped.length) toast("Drop pictures, not a folder of them.", { wrong: true });
     give(items.map((item) => item.getAsFile()));
   });
 }

@@ -8,7 +8,7 @@ const dialog = byId("viewer");
 const image = byId("viewer-image");
 const sheet = byId("sheet");
 
-/** The viewer. `actions` are: search, more, less, explain, turn, closed. */
+/** The viewer. `actions` are: search, more, less, explain, locate, turn, closed. */
 export class Viewer {
   #shown = null;
   #beside = null;
@@ -101,7 +101,7 @@ export class Viewer {
       this.#why = !this.#why;
       this.#explain();
     }
-    if (act === "copy") copy(this.#shown.path);
+    if (act === "copy") this.actions.locate(this.#shown).then(copy);
   }
 
   /** Show which places make the two alike, or no longer. */
@@ -147,6 +147,7 @@ export class Viewer {
     if (!this.marker.active) return;
     event.preventDefault(); // the first Escape gives up the region, the second closes
     this.#unmark();
+    dialog.querySelector('[data-act="region"]').focus();
   }
 
   #closed() {
@@ -171,10 +172,22 @@ export class Viewer {
     if (!picture.hasAttribute("src")) return;
     const [next, ...others] = fallbacks.get(picture);
     fallbacks.set(picture, others);
+    if (picture === image && !others.length) this.#lookForFile();
     if (next) picture.src = next;
     else setGone(picture, true);
   }
+
+  /** What is left to be shown is but a small picture: perhaps the file is no longer there. */
+  async #lookForFile() {
+    const shown = this.#shown;
+    if (!shown.image || !(await isGone(shown.image.links.file)) || this.#shown !== shown) return;
+    for (const act of ["open", "download"]) dialog.querySelector(`[data-act="${act}"]`).hidden = true;
+    byId("viewer-why").textContent = "Its file is not there any more: an update of the collection forgets it";
+    announce(byId("viewer-why").textContent);
+  }
 }
+
+const isGone = (address) => fetch(address, { method: "HEAD" }).then(({ status }) => status === 404, () => false);
 
 const fallbacks = new WeakMap();
 
@@ -222,5 +235,5 @@ async function copy(text) {
     document.execCommand("copy");
     area.remove();
   }
-  toast("Path copied");
+  toast(`Path copied: ${text}`);
 }
