@@ -40,7 +40,7 @@ def test_a_compact_page_has_a_row_of_equal_pictures_for_each_section(
     assert boxes[0]
     assert boxes[1]
     for what in ("y", "width", "height"):
-        assert boxes[0][what] == pytest.approx(boxes[1][what], abs=1), what  # type: ignore[literal-required]
+        assert boxes[0][what] == pytest.approx(boxes[1][what], abs=1), what
     assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
     section = first.bounding_box()
     assert section

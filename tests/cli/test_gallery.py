@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ def hit(path: str = "/pictures/a.jpg", score: float = 0.5, width: int | None = 6
     return Hit(record, distance=1 / score - 1 if score else 1.0, score=score)
 
 
-def render(*queries: GalleryQuery, thumbnail: bytes | None = JPEG, **more: str) -> str:
+def render(*queries: GalleryQuery, thumbnail: bytes | None = JPEG, **more: Any) -> str:
     return render_gallery(queries, thumbnail=lambda path: thumbnail, **{"title": "Found", **more})
 
 
