@@ -108,7 +108,7 @@ class FormDataAsQuery {
   }
 }
 
-const field = (label, ...inputs) => make("label", {}, label, ...inputs);
+const field = (label, input) => make("label", {}, label, input);
 
 function pair(label, from, to, className = "") {
   return make("fieldset", { className }, make("legend", { className: "unseen" }, label), make("span", { ariaHidden: "true" }, label), make("div", { className: "pair" }, from, to));
@@ -119,7 +119,7 @@ const text = (name, placeholder) => make("input", { type: "text", name, placehol
 function folder() {
   const path = text("folder", "photos/2024");
   path.setAttribute("list", "folders");
-  return field("Folder", path, make("datalist", { id: "folders" }));
+  return field("Folder", path);
 }
 
 function place() {
