@@ -194,7 +194,7 @@ def test_errors_say_what_to_do(agent: Agent) -> None:
     # what is misspelt is not passed over
     assert "colors" in agent.refusal("search_images", id=1, colors=["red"])
     assert "color" in agent.refusal("search_images", id=1, filter={"color": "red"})
-    assert "not indexed" in agent.refusal("sync_folder", folder=str(agent.place))
+    assert "not an indexed folder" in agent.refusal("sync_folder", folder=str(agent.place))
 
 
 def test_changes_are_made_where_they_are_allowed(agent: Agent) -> None:
