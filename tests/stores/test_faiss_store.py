@@ -265,6 +265,14 @@ def test_filters_and_many_queries_are_answered_in_blocks(monkeypatch: pytest.Mon
     assert {len(ids) for ids in parts} == {7}
 
 
+@pytest.mark.parametrize("kind", ["auto", "hnsw", "IVF4,Flat", "IVF4,SQ8"])
+def test_a_shallow_search_has_candidates_for_all_hits(kind: str) -> None:
+    store = FaissStore(16, "cosine", kind, flat_limit=0)
+    store.upsert(_ids(400), vectors.comparable(_clustered(400, 16), "cosine"))
+    store.look_at(0.01, 0.25)
+    assert all(store.candidates(k) >= k for k in (1, 10, 100, 400))
+
+
 def test_ids_far_apart_are_let_through_as_others_are() -> None:
     rows = vectors.comparable(_clustered(600, 16), "cosine")
     near, far = FaissStore(16, "cosine", flat_limit=0), FaissStore(16, "cosine", flat_limit=0)

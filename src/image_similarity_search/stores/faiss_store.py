@@ -337,11 +337,12 @@ class FaissStore:
         if self._orders:  # half bytes tell nearly all: what a shallow search saves, the scan does
             return ceil(max(1.0, self._depth) * depths.of_half_bytes(k, len(self)))
         if self._keeps_all:
-            return ceil(self._depth * (k + depths.ROUNDING_MARGIN))
-        if self._scans_bits and depths.one_bit_tells(self.metric):
-            bits = depths.of_bits(k, len(self), by_codes=self._scans_codes)
-            return ceil(self._depth * bits)
-        return ceil(self._depth * depths.of_codes(k, len(self), self.metric))
+            usual: float = k + depths.ROUNDING_MARGIN
+        elif self._scans_bits and depths.one_bit_tells(self.metric):
+            usual = depths.of_bits(k, len(self), by_codes=self._scans_codes)
+        else:
+            usual = depths.of_codes(k, len(self), self.metric)
+        return max(k, ceil(self._depth * usual))  # a shallow search has ``k`` hits, too
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
