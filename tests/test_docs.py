@@ -270,11 +270,11 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 # The command line
 
 COMMAND_LINE = DOCS / "command-line.md"
-_IMAGE_FIELDS = "[image fields](../command-line.md#image-fields)"
+IMAGE_FIELDS = "[image fields](../command-line.md#image-fields)"
 _INDEX_FIELDS = "| fields of [`iss index`](#iss-index) | all but `interrupted` |"
 
 
-def _sections() -> dict[str, str]:
+def sections() -> dict[str, str]:
     """The part of the command line's documents that is about each command."""
     sections: dict[str, str] = {}
     for document in sorted(DOCS.glob("cli/*.md")):
@@ -293,11 +293,11 @@ def _fields(text: str) -> set[str]:
 def _described_fields(section: str) -> set[str]:
     """The fields that the section of a command describes, itself or by a link."""
     described = _fields(section)
-    if _IMAGE_FIELDS in section:
+    if IMAGE_FIELDS in section:
         text = COMMAND_LINE.read_text("utf-8")
         described |= _fields(text.split("\n## Image fields\n")[1].split("\n## ")[0])
     if _INDEX_FIELDS in section:
-        described |= _fields(_sections()["index"]) - {"interrupted"}
+        described |= _fields(sections()["index"]) - {"interrupted"}
     return described
 
 
@@ -310,11 +310,11 @@ def test_every_command_is_listed_with_a_link_to_its_section() -> None:
 
 def test_every_command_and_option_is_described_and_no_other() -> None:
     context = click.Context(app)
-    sections = _sections()
+    described_in = sections()
     of_a_filter = getattr(filtered(lambda: None), "__click_params__")  # noqa: B009 - click's own
     conditions = {name for option in of_a_filter for name in option.opts}
-    assert sorted(sections) == sorted(app.list_commands(context))
-    for name, text in sections.items():
+    assert sorted(described_in) == sorted(app.list_commands(context))
+    for name, text in described_in.items():
         command = app.get_command(context, name)
         assert command is not None
         options = {
@@ -394,7 +394,7 @@ def test_every_json_field_is_described() -> None:
         | output.record_as_json(record),
     }
     for name, values in fields.items():
-        assert _described_fields(_sections()[name]) == set(values), name
+        assert _described_fields(sections()[name]) == set(values), name
 
 
 def test_every_exit_status_is_described() -> None:

@@ -107,7 +107,7 @@ def test_what_can_not_be_had_says_why(server: str) -> None:
     for wrong in ("https://", "http://a b/", "http://x:y/", "http:///x", "http://a/\n"):
         with pytest.raises(ConfigError, match="url"):
             fetched(wrong)
-    with _nothing_listening() as port, pytest.raises(ImageUnreadableError, match="be fetched"):
+    with _nothing_listening() as port, pytest.raises(ImageUnreadableError, match="be downloaded"):
         fetched(f"http://127.0.0.1:{port}/", private=True)
 
 

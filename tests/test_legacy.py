@@ -131,7 +131,7 @@ def test_what_can_not_be_used_is_said(tmp_path: Path) -> None:
     with ImageSimilaritySearch("images", model="colour-texture", metric="l2") as searcher:
         with pytest.raises(ImageNotFoundError, match="missing"):
             searcher.find_similar("missing.jpg")
-        with pytest.raises(ImageUnreadableError, match="not a picture"):
+        with pytest.raises(ImageUnreadableError, match="not a supported image format"):
             searcher.add_image_to_index("bad.jpg")
     for place in ("bad.jpg", "bad.jpg/index"):
         with pytest.raises(CollectionUnwritableError, match=r"it is a file: give a folder"):

@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from conftest import draw
-from test_docs import COMMAND_LINE
+from test_docs import COMMAND_LINE, IMAGE_FIELDS, sections
 
 from image_similarity_search.cli.app import app
 
@@ -24,6 +24,7 @@ ELSEWHERE = {"watch", "import-legacy", "move", "join", "map"}
 BY_DATA = {"figures", "tried", "unreadable", "tags", "thresholds", "checked", "problem_counts"}
 
 # the section of one names that of another
+SECTIONS = sections()
 ALSO = {"info": "add", "rebuild": "info"}
 
 RUNS = {
@@ -108,8 +109,9 @@ def test_what_is_done_is_printed(printed: dict[str, list[Any]]) -> None:
 
 def _described(name: str) -> set[str]:
     """What the section of a command has as code, and the names in the JSON that it shows."""
-    parts = re.split(r"^## `iss ([\w-]+)`$", COMMAND_LINE.read_text("utf-8"), flags=re.MULTILINE)
-    section = parts[parts.index(name) + 1].split("\n## ")[0]
+    section = SECTIONS[name]
+    if IMAGE_FIELDS in section:
+        section += COMMAND_LINE.read_text("utf-8").split("\n## Image fields\n")[1].split("\n## ")[0]
     return set(re.findall(r"`(\w+)`", section)) | set(re.findall(r'"(\w+)":', section))
 
 

@@ -266,5 +266,5 @@ def test_threads_that_write_are_alone_and_wait_if_told_to(index: Path) -> None:
             if wait:
                 assert other.result() == 1
             else:
-                with pytest.raises(CollectionLockedError, match=r"^another thread .*one write"):
+                with pytest.raises(CollectionLockedError, match=r"^another thread .*from one"):
                     other.result()

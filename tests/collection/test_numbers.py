@@ -32,6 +32,7 @@ COUNTS: dict[str, Use] = {
     "search_by_examples k": lambda one, n: one.search_by_examples(_OF, n),
     "uploads max_pixels": lambda one, n: one.uploads(max_pixels=n).close(),
     "images after": lambda one, n: one.images(after=n),
+    "skipped after": lambda one, n: one.skipped(after=n),
     "images offset": lambda one, n: one.images(offset=n),
     "images limit": lambda one, n: one.images(limit=n),
     "measure_recall k": lambda one, n: one.measure_recall(n),

@@ -466,6 +466,6 @@ def test_another_collections_file_is_no_damage_of_the_catalog(
     ) as collection:
         collection.add(picture)
     change(index)
-    assert verified(str(index)).counts == {"catalog": 0, "store": 1, "files": 0}
+    assert verified(str(index)).counts == {"catalog": 0, "store": 1, "files": 0, "notes": 0}
     assert Collection.repair(index) == RepairReport(store_rebuilt=True)
     assert not verified(str(index)).problems

@@ -159,7 +159,7 @@ def test_what_can_not_be_searched_by_is_said(filled: Collection, photos: Path) -
     (photos / "bad.jpg").write_bytes(b"no picture")
     with pytest.raises(ImageNotFoundError, match="nowhere"):
         filled.search("nowhere.jpg")
-    with pytest.raises(ImageUnreadableError, match="not a picture"):
+    with pytest.raises(ImageUnreadableError, match="not a supported image format"):
         filled.search(photos / "bad.jpg")
     with pytest.raises(ImageNotFoundError, match="id 999"):
         filled.search(999)

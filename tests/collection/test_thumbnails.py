@@ -113,7 +113,7 @@ def test_what_has_none_says_why(collection: Collection, photos: Path, tmp_path: 
     (photos / "bad.jpg").write_bytes(b"no picture")
     collection.sync(photos)
     bad = next(collection.skipped())
-    with pytest.raises(ImageUnreadableError, match="not a picture"):
+    with pytest.raises(ImageUnreadableError, match="not a supported image format"):
         collection.thumbnail(bad.id)
     with pytest.raises(ImageNotFoundError):
         collection.thumbnail(999)

@@ -140,7 +140,7 @@ def test_a_good_encoder_passes() -> None:
     ("encoder", "complaint"),
     [
         (Double, "float64, not float32"),
-        (ListOfRows, "a list, no array"),
+        (ListOfRows, "a list, not an array"),
         (TooWide, r"shape \(0, 6\), not \(0, 3\)"),
         (NotANumber, "not finite"),
         (PlusTheBatchMean, "depends on the other pictures .*cosine"),

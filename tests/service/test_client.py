@@ -165,6 +165,7 @@ def test_all_that_the_service_offers_to_programs(client: Client, place: Path) ->
         (method.upper(), path)
         for path, operations in document["paths"].items()
         if path not in ("/healthz", "/readyz", "/metrics", "/v1/session")
+        and not path.endswith("/{id}/path")  # for the page: an image has its path in a client
         for method in operations
     }
     missing = {
@@ -208,7 +209,7 @@ def answering(kind: str, body: str) -> Iterator[Client]:
 def test_what_is_no_answer_of_the_service(body: str) -> None:
     with answering("text/html", body) as client:
         for ask in (client.info, client.collections, client.images, client.jobs):
-            with pytest.raises(ServiceError, match="does not answer") as refused:
+            with pytest.raises(ServiceError, match="unexpected answer") as refused:
                 ask()
             assert refused.value.status == 200
 
@@ -226,11 +227,11 @@ def test_a_job_that_is_not_told_to_its_end(shared: httpx.Client, here: str) -> N
     with answering("text/event-stream", stream) as client:
         seen = client.follow(job["id"])
         assert next(seen).state == "running"
-        with pytest.raises(ServiceError, match="any more"):
+        with pytest.raises(ServiceError, match="no longer reports"):
             next(seen)
     with (
         answering("text/event-stream", "data: <html>\n\n") as client,
-        pytest.raises(ServiceError, match="does not answer"),
+        pytest.raises(ServiceError, match="unexpected answer"),
     ):
         list(client.follow("1"))
 

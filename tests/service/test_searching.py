@@ -117,7 +117,7 @@ def test_a_word_for_a_threshold_is_refused_where_nobody_knows_what_it_means(
     assert shared.get(here).json()["thresholds"] is None  # it is not of a network
     answer = shared.get(f"{here}/images/4/similar?threshold=same-object")
     assert answer.status_code == 422
-    assert "was not measured" in answer.json()["detail"]
+    assert "not calibrated" in answer.json()["detail"]
     assert shared.get(f"{here}/images/4/similar?threshold=alike").status_code == 422
     asked = {"examples": [{"id": 4}], "threshold": "same-kind"}
     assert shared.post(f"{here}/search", json=asked).status_code == 422

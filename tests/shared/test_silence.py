@@ -107,3 +107,12 @@ def test_a_service_goes_on_and_ends(
             stopped.enter_context(silenced(server))
             started = time.monotonic()
         assert time.monotonic() - started < 10
+
+
+def test_a_server_that_takes_no_more_connections_answers(server: PostgresServer) -> None:
+    server.execute("CREATE ROLE narrow LOGIN CONNECTION LIMIT 0")
+    server.execute("ALTER ROLE narrow PASSWORD 'narrow'")
+    narrow = f"host=127.0.0.1 port={server.port} user=narrow password=narrow dbname=postgres"
+    assert watched.is_at_work(narrow, os.getpid())
+    nowhere = "host=127.0.0.1 port=1 user=nobody connect_timeout=2"
+    assert not watched.is_at_work(nowhere, os.getpid())

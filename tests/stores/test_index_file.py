@@ -136,23 +136,23 @@ def test_every_flipped_bit_is_noticed(path: Path) -> None:
         damaged = bytearray(whole)
         damaged[at] ^= 1 << at % 8
         path.write_bytes(damaged)
-        _fails(path, "damaged|does not end")
+        _fails(path, "damaged|its end is not")
 
 
 def test_every_truncation_is_noticed(path: Path) -> None:
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        _fails(path, "cut short|does not end")
+        _fails(path, "cut short|its end is not")
 
 
 def test_other_damage(path: Path) -> None:
     whole = path.read_bytes()
     for damaged, reason in [
-        (bytes(len(whole)), "does not end"),
+        (bytes(len(whole)), "its end is not"),
         (bytes(100) + whole[100:], "index is damaged"),
-        (whole[:-100] + bytes(100), "does not end"),
-        (whole + b"\n", "does not end"),
+        (whole[:-100] + bytes(100), "its end is not"),
+        (whole + b"\n", "its end is not"),
         (whole + whole, "bytes of index"),
         (b"x" + whole, "bytes of index"),
         (whole[1:], "bytes of index"),
@@ -176,7 +176,7 @@ def test_an_index_that_is_not_what_the_trailer_says(path: Path) -> None:
         (_written(faiss.IndexFlat(6, cosine)), "does not store ids"),
         (_written(faiss.IndexIDMap(faiss.IndexHNSWFlat(6, 8, cosine))), "not of kind auto"),
         (_written(faiss.IndexIDMap(faiss.IndexFlat(5, cosine))), "dimension 5, not 6"),
-        (_written(faiss.IndexIDMap(faiss.IndexFlat(6, l2))), "does not compare by cosine"),
+        (_written(faiss.IndexIDMap(faiss.IndexFlat(6, l2))), "does not use the metric cosine"),
         (_written(faiss.IndexIDMap(faiss.IndexFlat(6, cosine))), "0 vectors, not 3"),
     ]:
         _forge(path, index)

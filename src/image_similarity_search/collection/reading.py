@@ -16,7 +16,7 @@ from image_similarity_search.errors import ConfigError, ImageNotFoundError, Imag
 from image_similarity_search.filters import Filter
 from image_similarity_search.galleries import Gallery, Tile, gallery, size, tile_of
 from image_similarity_search.reports import CollectionInfo, VerifyReport
-from image_similarity_search.types import FloatArray, ImageRecord, Traits
+from image_similarity_search.types import FloatArray, ImageRecord, Traits, checked_count
 
 
 class ReadableCollection(OpenedCollection):
@@ -127,7 +127,12 @@ class ReadableCollection(OpenedCollection):
         return sorted(self._catalog.places.roots().values())
 
     def skipped(self, *, after: int = 0) -> Iterator[ImageRecord]:
-        """The bad files with an id greater than ``after``, each with its reason, in order of id."""
+        """The bad files with an id greater than ``after``, each with its reason, in order of id.
+
+        Raises:
+            ConfigError: ``after`` is not a whole number, 0 or more.
+        """
+        after = checked_count("after", after, "a whole number, 0 or more", least=0)
         return self._catalog.all_records(skipped=True, after=after)
 
     def info(self) -> CollectionInfo:

@@ -18,6 +18,8 @@ from image_similarity_search.errors import (
     StoreUnavailableError,
 )
 
+_AGAIN = 1.0  # seconds until one that failed is tried again, and
+_SPARED = 10  # times as long as that took
 _PAUSE = 0.1  # seconds between two looks whether another process is done
 
 GoOn: TypeAlias = Callable[[], None]
@@ -36,13 +38,15 @@ class Renewer:
         self._folder = folder
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
+        self._not_before = 0.0
 
     def begin(self, renew: Callable[[GoOn], None]) -> None:
         """Begin to do it; one thread at a time may call this. Nothing where it is going on.
 
         ``renew`` is not kept: who is let go of without ``close`` must be seen to be so.
         """
-        if self._over.is_set() or (self._thread and self._thread.is_alive()):
+        is_at_it = self._thread and self._thread.is_alive()
+        if self._over.is_set() or is_at_it or time.monotonic() < self._not_before:
             return
         thread = threading.Thread(target=self._run, args=(renew,), name="iss-renewing")
         with suppress(RuntimeError):  # no more threads are to be had
@@ -94,11 +98,14 @@ class Renewer:
             yield
 
     def _run(self, renew: Callable[[GoOn], None]) -> None:
+        began = time.monotonic()
         try:
             renew(self._go_on)
         except (ImageSearchError, MemoryError) as error:
-            if not self._over.is_set():
-                reason = error or "there is too little memory"
+            now = time.monotonic()
+            self._not_before = now + _AGAIN + _SPARED * (now - began)
+            if not self._over.is_set() and threading.main_thread().is_alive():
+                reason = str(error) or "there is too little memory"
                 _log.warning("the store is not made anew, and serves as it is: %s", reason)
 
     def _go_on(self) -> None:

@@ -116,7 +116,7 @@ def test_changed_copies_go_only_where_it_is_said(collection: Collection, folder:
     collection.sync(folder)
     groups = collection.duplicates().groups
     (deed,) = collection.resolve_duplicates(groups, "delete", dry_run=False).left
-    assert "it is near" in deed.problem
+    assert "its level is near" in deed.problem
     assert len(os.listdir(folder)) == 2
     assert collection.resolve_duplicates(groups, "delete", level="near", dry_run=False).done
     assert len(os.listdir(folder)) == 1

@@ -396,7 +396,7 @@ def test_what_can_not_be_read_is_told_and_never_near(
     report = collection.duplicates()
     assert report.groups == []
     assert list(report.unreadable) == [str(pictures / "0 poor.jpg")]
-    assert "not a picture" in report.unreadable[str(pictures / "0 poor.jpg")]
+    assert "not a supported image format" in report.unreadable[str(pictures / "0 poor.jpg")]
 
 
 def test_wrong_values_are_named(collection: Collection, pictures: Path) -> None:

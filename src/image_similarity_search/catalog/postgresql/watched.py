@@ -68,6 +68,6 @@ def is_at_work(conninfo: str, pid: int) -> bool:
     try:
         with WatchedConnection.connect(conninfo, autocommit=True) as asking:
             row = asking.execute(_AT_WORK, (pid,)).fetchone()
-    except psycopg.Error:
-        return False
+    except psycopg.Error as error:
+        return "FATAL" in str(error)  # it takes no more connections, say: that is an answer
     return row is not None and bool(row[0])

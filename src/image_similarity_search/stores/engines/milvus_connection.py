@@ -80,7 +80,13 @@ class MilvusConnection:
         options.setdefault("timeout", CALL_SECONDS)
         if self._silence.lasts(self._is_there):
             raise StoreUnavailableError(f"{self.address} can't be used: it does not answer")
-        started = time.monotonic()
+        started = 0.0
+
+        def attempt() -> Any:
+            nonlocal started
+            started = time.monotonic()
+            return getattr(self._client, method)(*arguments, **options)
+
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._may_pass),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE),
@@ -89,7 +95,7 @@ class MilvusConnection:
             reraise=True,
         )
         try:
-            return attempts(getattr(self._client, method), *arguments, **options)
+            return attempts(attempt)
         except Exception as error:  # grpc, Milvus's own, and what the client lets through
             if silence.is_late(started):
                 self._silence.begin()
