@@ -99,7 +99,9 @@ class Renewer:
         except (ImageSearchError, MemoryError) as error:
             if not self._over.is_set():
                 reason = error or "there is too little memory"
-                _log.warning("the store is not made anew, and serves as it is: %s", reason)
+                _log.warning(
+                    "the search index can't be rebuilt now; the present one is used: %s", reason
+                )
 
     def _go_on(self) -> None:
         if self._over.is_set() or not threading.main_thread().is_alive():
