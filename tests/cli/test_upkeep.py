@@ -156,7 +156,6 @@ def test_commands_that_write_wait_for_another_process(
             waited = iss(*command, "--wait", "0.2", status=4).err
             assert "waiting for it" in waited
             assert "add --wait" not in waited
-        assert "add --wait" not in iss("tune", "--recall", "0.9", status=4).err  # which has none
         waiting = [
             subprocess.Popen(
                 [*ISS, *map(str, command), "--wait"],
