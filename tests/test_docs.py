@@ -11,6 +11,7 @@ A block that can't be run has ``<!-- not run: why -->`` on the line above it.
 
 from __future__ import annotations
 
+import ast
 import itertools
 import os
 import re
@@ -395,6 +396,27 @@ def test_every_json_field_is_described() -> None:
     }
     for name, values in fields.items():
         assert _described_fields(sections()[name]) == set(values), name
+
+
+def test_every_message_of_the_questions_is_one_that_is_said() -> None:
+    """In pieces: what stands for a value, as ``model``, and who is writing, are put in."""
+    said = "\n".join(
+        "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values
+        )
+        if isinstance(node, ast.JoinedStr)
+        else str(node.value)
+        for file in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.JoinedStr)
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    )
+    table = (DOCS / "faq.md").read_text(encoding="utf-8").partition("| You see |")[2]
+    messages = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert len(messages) > 8
+    for message in messages:
+        for piece in re.split(r"\.\.\.| N |model|(?= is writing to)", message):
+            assert piece.strip(" :") in said, message
 
 
 def test_every_exit_status_is_described() -> None:

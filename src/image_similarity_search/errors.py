@@ -136,14 +136,14 @@ class UnknownEncoderError(EncoderError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.name = name
         self.known = tuple(known)
-        super().__init__(f"unknown encoder {name!r}; known are: {', '.join(self.known)}")
+        super().__init__(f"unknown model {name!r}; known are: {', '.join(self.known)}")
 
 
 class EncoderUnavailableError(EncoderError):
     """The encoder ``name`` needs something that is missing; ``remedy`` says what to do."""
 
     def __init__(self, name: str, problem: str, remedy: str) -> None:
-        super().__init__(f"encoder {name!r} can't be used: {problem}. {remedy}")
+        super().__init__(f"model {name!r} can't be used: {problem}. {remedy}")
         self.name = name
         self.problem = problem
         self.remedy = remedy
@@ -167,11 +167,12 @@ class CollectionError(ImageSearchError):
 
 
 class CollectionNotFoundError(CollectionError):
-    """Nothing is stored at ``path``."""
+    """Nothing is stored at ``path``; ``said`` is the message, where it is no collection's place."""
 
-    def __init__(self, path: object) -> None:
+    def __init__(self, path: object, said: str = "") -> None:
         super().__init__(
-            f"no collection at {path}: create one with 'iss index FOLDER', or give its"
+            said
+            or f"no collection at {path}: create one with 'iss index FOLDER', or give its"
             " location with --index-dir (index_dir)"
         )
         self.path = path

@@ -279,7 +279,7 @@ def _box(given: object) -> Box | None:
             return south, west, north, east
     expected = (
         "four numbers in degrees: south, west, north, east, such as 45.8,5.9,47.9,10.5;"
-        " south is not above north, latitudes are -90 to 90, longitudes -180 to 180"
+        " south at most north, latitudes from -90 to 90, longitudes from -180 to 180"
     )
     shown = ",".join(f"{value}" for value in given) if isinstance(given, (list, tuple)) else given
     said = f"{shown} is not a box on the earth; give {expected}"

@@ -186,7 +186,7 @@ def test_the_sharper_copy_is_kept_and_it_is_said_why(
     assert keep.endswith(", sharpest)")
     assert ", sharpness 0." in other
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "kept as sharpest" in page
+    assert "kept because of: sharpest" in page
     assert "; Kamera A" in page  # what the files differ in, and no more
     assert "; Kamera B" in page
     assert "; place unknown" not in page
@@ -315,7 +315,7 @@ def test_duplicates_can_be_moved_and_brought_back(
     assert Path(deed["to"]) == tmp_path / "twice" / "copy.jpg"
     assert not copy.exists()
     assert lines(indexed("duplicates")) == []
-    indexed("duplicates", "--undo")
+    assert b"restored: " in indexed("duplicates", "--undo").stderr
     assert copy.read_bytes() == (photos / "picture 0.jpg").read_bytes()
     indexed("duplicates", "--undo", status=exits.USAGE)
 
@@ -509,11 +509,11 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["search", "--id", "999"], 3, "no indexed image has this id"),
         (["search", "--id", "9" * 40], 3, "no indexed image has this id"),
         (["search", "photos/picture 0.jpg", "--threshold", "nan"], 2, "threshold is nan"),
-        (["search", "photos/picture 0.jpg", "--threshold", "90"], 2, "a score, from 0 to 1"),
+        (["search", "photos/picture 0.jpg", "--threshold", "90"], 2, "a score from 0 to 1"),
         (["add", "photos"], 3, "a folder: use 'iss index' or Collection.sync"),
         (["search", "a.jpg", "--index-dir", "none"], 4, "or give its location with --index-dir"),
         (["index", "nowhere"], 3, "nowhere: no such folder"),
-        (["index", "photos/picture 0.jpg"], 3, "a file: 'iss add' takes it"),
+        (["index", "photos/picture 0.jpg"], 3, "a file, not a folder: add it with 'iss add'"),
         (["index", "photos", "--metric", "l2"], 4, "metric is cosine, but l2"),
         (["index", "photos", "--model", "nonsense"], 4, "colour-texture, but nonsense"),
         (["index", "photos", "--model", "nonsense", "--index-dir", "i"], 5, "known are: "),
@@ -522,7 +522,8 @@ def test_rebuild_needs_no_pictures(indexed: Iss, photos: Path) -> None:
         (["index", "photos", "--index-dir", "i", "--time-limit", "0"], 2, "--time-limit is 0.0"),
         (["duplicates", "--between", "photos", "photos/."], 2, "two different folders"),
         (["index", "photos", "--include", "*.txt"], 2, "--include is '*.txt'"),
-        (["index", "photos", "--exclude", "*"], 2, "match at least one indexed picture"),
+        (["restore", "photos"], 4, "not a backup (it has no catalog.sqlite); nothing was changed"),
+        (["index", "photos", "--exclude", "*"], 2, "leave at least one indexed picture"),
         (["add"], 2, "no images given"),
         (["remove"], 2, "no images given"),
         (["remove", ""], 2, "path is ''"),

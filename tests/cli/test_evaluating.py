@@ -129,7 +129,7 @@ def test_what_is_missing_is_told(indexed: Iss, photos: Path) -> None:
     done = indexed("evaluate", "--truth", photos / "groups.csv", "--worst", "2")
     assert done.stderr.decode().count("not in the collection: ") == 2
     assert b"and 1 more" in done.stderr
-    assert b"1 group of one image, such as y\n" in done.stderr
+    assert b"(no other image in the group): 1 group, such as y\n" in done.stderr
 
 
 def test_a_truth_that_makes_no_sense_is_wrong_usage(indexed: Iss) -> None:

@@ -31,7 +31,7 @@ TAKEN = ("import-legacy", "index_data", "--model", "colour-texture")
 def test_an_old_index_is_taken_over_where_it_is(iss: Iss, photos: Path) -> None:
     done = iss(*TAKEN)
     (line,) = lines(done)
-    assert line.startswith("taken over 12, missing 0, to encode 0, repeated 0, not finite 0 in ")
+    assert line.startswith("imported 12, missing 0, to encode 0, repeated 0, not finite 0 in ")
     assert line.endswith(" (metric l2)")
     assert b"faiss.index.legacy and image_paths.pkl.legacy" in done.stderr
     assert b"colour-texture is checked against the embeddings" in done.stderr

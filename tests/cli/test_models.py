@@ -66,7 +66,7 @@ def test_added_files_may_say_the_model_too(iss: Iss, photos: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("--model", "resnet5"), 5, "unknown encoder 'resnet5'"),
+        (("--model", "resnet5"), 5, "unknown model 'resnet5'"),
         (("--model", "mine.onnx"), 5, "can't be read"),
         (("--crop", "0"), 2, "crop is 0"),
         (("--crop", "300", "--fit", "crop"), 2, "crop is 300"),

@@ -83,6 +83,24 @@ def test_a_reader_that_has_seen_enough_is_no_failure(indexed: Path, photos: Path
     assert "rror" not in done.stderr
 
 
+@pytest.mark.parametrize("streams", ["", "2>&1"])
+def test_an_action_is_done_though_nobody_reads_the_groups(
+    indexed: Path, photos: Path, tmp_path: Path, streams: str
+) -> None:
+    copy = photos / "copy.jpg"
+    copy.write_bytes((photos / "picture 0.jpg").read_bytes())
+    iss = " ".join(ISS)
+    subprocess.run([*ISS, "index", photos], cwd=indexed, capture_output=True, check=True)
+    move = f"duplicates --level exact --action move --to '{tmp_path / 'away'}'"
+    piped = f"{iss} {move} --yes {streams} | true"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", piped], cwd=indexed, capture_output=True, check=False
+    )
+    assert done.returncode == exits.OK
+    assert (b"done: 1 file " in done.stderr) is not bool(streams)
+    assert not copy.exists()
+
+
 def _images_kept(catalog: Path) -> int:
     if not catalog.exists():
         return 0

@@ -150,8 +150,12 @@ def test_commands_that_write_wait_for_another_process(
     ]
     with writer_lock(str(iss.folder / "index_data")):
         for command in commands:
-            assert "is writing to" in iss(*command, status=4).err
-            assert "waiting for it" in iss(*command, "--wait", "0.2", status=4).err
+            refused = iss(*command, status=4).err
+            assert "is writing to" in refused
+            assert "iss: add --wait to wait for it\n" in refused
+            waited = iss(*command, "--wait", "0.2", status=4).err
+            assert "waiting for it" in waited
+            assert "add --wait" not in waited
         waiting = [
             subprocess.Popen(
                 [*ISS, *map(str, command), "--wait"],

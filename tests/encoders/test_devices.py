@@ -44,7 +44,7 @@ def test_cuda_without_it_is_refused_at_once_with_what_to_install(
     assert done.returncode == 5
     assert done.stdout == ""
     for part in (
-        "encoder 'efficientnet-lite0-whole' can't be used: CUDA is not available",
+        "model 'efficientnet-lite0-whole' can't be used: CUDA is not available",
         "the installed ONNX Runtime has no CUDA support",
         "pip install 'image-similarity-search[gpu]'",
         "--device cpu",

@@ -106,7 +106,7 @@ def test_without_a_network_both_ways_are_said_and_nothing_is_made(iss: Iss, phot
     iss.hub.hub_port = closed_port()
     _, said = iss("index", photos, "--model", "resnet50", status=5)
     for part in (
-        "encoder 'resnet50' can't be used",
+        "model 'resnet50' can't be used",
         "model.safetensors of timm/resnet50.tv_in1k, 102 MB",
         "Connect to the internet once",
         "--weights FILE",

@@ -160,7 +160,7 @@ def test_two_at_once_get_the_same_file(hub: Hub, home: Path) -> None:
 def assert_refused(process: subprocess.Popen[str], message: str) -> None:
     path, said = end(process)
     assert not path
-    assert "encoder 'mine' can't be used: its weights (" in said
+    assert "model 'mine' can't be used: its weights (" in said
     assert re.search(message, said), said
     assert said.rstrip().endswith("Give a file.")
 

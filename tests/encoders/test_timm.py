@@ -76,14 +76,14 @@ def test_without_a_network_it_is_said_within_seconds(
 ) -> None:
     hub.hub_port = closed_port()
     said = python(hub, tmp_path, _ISS, "index", photos, "--model", f"timm:{_NAME}", status=5)
-    assert f"encoder 'timm:{_NAME}' can't be used: its weights" in said
+    assert f"model 'timm:{_NAME}' can't be used: its weights" in said
     assert "Connection refused" in said
     assert not (tmp_path / "index_data").exists()
 
 
 def test_a_name_that_timm_has_not_is_refused(hub: Hub, tmp_path: Path, photos: Path) -> None:
     said = python(hub, tmp_path, _ISS, "index", photos, "--model", "timm:resnet51", status=5)
-    assert "encoder 'timm:resnet51' can't be used: timm can't create it" in said
+    assert "model 'timm:resnet51' can't be used: timm can't create it" in said
     assert "timm.list_models(pretrained=True) lists the names." in said
 
 

@@ -312,7 +312,7 @@ def test_a_disk_that_is_not_mounted_and_then_is(tmp_path: Path, make_picture: Ma
     disk.mkdir()  # the place where it is mounted
     report = index_of(disk, index)
     assert report["removed"] == 0
-    assert "it is empty, as if a disk is not mounted" in report["unreadable_folders"][0]
+    assert "it is empty, as if its disk were not mounted" in report["unreadable_folders"][0]
     assert index_of(tmp_path / "home", index)["removed"] == 0
     assert len(whole.committed(index)) == 2
     shutil.rmtree(disk)

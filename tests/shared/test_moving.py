@@ -312,7 +312,9 @@ def test_what_was_changed_without_a_turn_is_not_lost(
             with closing(Catalog(str(tmp_path / "there"), url)) as other, other.transaction():
                 other.tags.change([1], ["late"], [])
 
-    with pytest.raises(CollectionCorruptError, match="it was changed meanwhile; move it once more"):
+    with pytest.raises(
+        CollectionCorruptError, match="it was changed meanwhile; run the command again"
+    ):
         filled.move_catalog("file", progress=step)
     assert filled.tags() == {"sea": 2, "été": 2, "late": 1}
 

@@ -83,7 +83,9 @@ def copied(source: AnyDatabase, target: Arrival, report: Report) -> None:
 def check_unchanged(source: AnyDatabase, meta: dict[str, str]) -> None:
     """Raise CollectionCorruptError where ``source`` has no longer the ``meta`` that was copied."""
     if Meta(source).read() != meta:
-        raise CollectionCorruptError(source.path, "it was changed meanwhile", "move it once more")
+        raise CollectionCorruptError(
+            source.path, "it was changed meanwhile", "run the command again"
+        )
 
 
 def _tallies(target: Arrival, report: Report) -> dict[str, Tally]:

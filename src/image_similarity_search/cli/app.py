@@ -17,9 +17,8 @@ import click
 from image_similarity_search._version import __version__
 from image_similarity_search.cli import exits
 from image_similarity_search.cli.naming import named
-from image_similarity_search.cli.output import say
+from image_similarity_search.cli.output import drop_the_rest, say
 from image_similarity_search.errors import (
-    CollectionLockedError,
     ConfigError,
     ImageSearchError,
     reason_of,
@@ -148,8 +147,8 @@ def _status(arguments: Sequence[str] | None) -> int:
         raise
     except ImageSearchError as error:
         say(f"iss: {error}")
-        if isinstance(error, CollectionLockedError):
-            say("iss: with --wait, commands that have this option wait for the other process")
+        for note in getattr(error, "__notes__", ()):
+            say(f"iss: {note}")
         return exits.status_of(error)
     except click.ClickException as error:
         error.show()
@@ -158,8 +157,7 @@ def _status(arguments: Sequence[str] | None) -> int:
         say("iss: interrupted")
         return exits.INTERRUPTED
     except BrokenPipeError:
-        # the reader, such as head, has seen enough; nothing may be flushed into the pipe any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_the_rest()
         return exits.OK
     except OSError as error:  # of its own files and streams: those of the library are translated
         nameless = f"standard output: {reason_of(error)}"  # what has a name says it itself

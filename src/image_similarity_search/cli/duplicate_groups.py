@@ -91,8 +91,8 @@ def _copies(report: DuplicateReport) -> list[Duplicate]:
 
 def _not_now(report: DuplicateReport) -> str:
     """How many groups tell of copies of which nothing goes."""
-    groups = output.count(len(report.staying), "group")
-    words = f"{groups} more of copies that are kept for now"
+    groups = output.count(len(report.staying), "more group")
+    words = f"{groups} of copies that are kept for now"
     if any(_both_stay(group) for group in report.staying):
         words += "; run again after removing the others"
     return words
@@ -168,7 +168,8 @@ def _held(holdings: Holdings, group: DuplicateGroup) -> str:
 
 
 def _pixels(image: ImageRecord) -> str:
-    return f"{image.width} x {image.height}, " if image.width else ""
+    by = "×"  # noqa: RUF001 - a sign of multiplication
+    return f"{image.width} {by} {image.height}, " if image.width else ""
 
 
 def _measured(image: ImageRecord, sharpness: float | None) -> str:
@@ -262,7 +263,7 @@ def write_groups(file: str, report: DuplicateReport) -> None:
             for one in shown
         ]
         looks = f"{_looks(group.keep, group.sharpness)}{_held(group.holdings, group)}"
-        note = f"{group.level}; kept as {group.why}: {looks}"
+        note = f"{group.level}; kept because of: {group.why}: {looks}"
         notes = [
             f"{other.level}: {_details(other)}{_held(other.holdings, group)}" for other in shown
         ]

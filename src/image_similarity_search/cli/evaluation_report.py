@@ -26,10 +26,11 @@ def say_what_is_left_out(report: EvaluationReport, worst: int) -> None:
     if len(report.missing) > worst:
         output.say(f"and {len(report.missing) - worst:,} more")
     if report.gone:
-        output.say(f"not used as queries, removed meanwhile: {output.count(report.gone, 'image')}")
+        output.say(f"not used as queries (removed meanwhile): {output.count(report.gone, 'image')}")
     if alone := sorted(name for name, images in report.sizes.items() if images == 1):
-        groups = output.count(len(alone), "group of one image", "groups of one image")
-        output.say(f"not used as queries, nothing to find: {groups}, such as {alone[0]}")
+        groups = output.count(len(alone), "group")
+        reason = "no other image in the group"
+        output.say(f"not used as queries ({reason}): {groups}, such as {alone[0]}")
 
 
 def tell(report: EvaluationReport, worst: int) -> None:

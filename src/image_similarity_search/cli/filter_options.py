@@ -167,7 +167,7 @@ _OPTIONS = (
         "colours",
         multiple=True,
         metavar="NAME",
-        help="Mainly this colour: red, blue ...; repeatable.",
+        help="A quarter or more has this colour: red, blue ...; repeatable, all must match.",
     ),
 )
 

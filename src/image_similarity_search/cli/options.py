@@ -13,7 +13,7 @@ import click
 from image_similarity_search.cli import exits
 from image_similarity_search.encoders.devices import DEVICES
 from image_similarity_search.encoders.preprocessing import FITS, INTERPOLATIONS
-from image_similarity_search.errors import ConfigError
+from image_similarity_search.errors import CollectionLockedError, ConfigError
 from image_similarity_search.types import (
     DEFAULT_TIME_LIMIT,
     METRICS,
@@ -319,6 +319,15 @@ class WaitingCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, once the value that was left out is put in."""
         return super().parse_args(ctx, list(_with_seconds(args)))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; that another process is writing is told with what to do about it."""
+        try:
+            return super().invoke(ctx)
+        except CollectionLockedError as error:
+            if not ctx.params["wait"]:
+                error.add_note("add --wait to wait for it")
+            raise
 
 
 def _with_seconds(arguments: list[str]) -> Iterator[str]:

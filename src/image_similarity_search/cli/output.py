@@ -6,7 +6,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,26 @@ def say(message: str) -> None:
 def write(line: str) -> None:
     """A line of data for a person, on standard output."""
     print(printable(line))  # noqa: T201 - the one place that writes lines
+
+
+@contextmanager
+def read_or_not(go_on: bool) -> Iterator[None]:
+    """Where asked to ``go_on``, what a closed standard output can't take any more is dropped."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not go_on:
+            raise
+        drop_the_rest()
+
+
+def drop_the_rest() -> None:
+    """Lead standard output nowhere: its reader, such as head, has seen enough."""
+    nowhere, out, err = os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno(), sys.stderr.fileno()
+    if os.path.samestat(os.fstat(out), os.fstat(err)):  # as with 2>&1
+        os.dup2(nowhere, err)
+    os.dup2(nowhere, out)
 
 
 def write_text(text: str) -> None:

@@ -46,7 +46,7 @@ _PICTURES = (
         type=int,
         multiple=True,
         metavar="N",
-        help="Search by image N of the collection.",
+        help="Search by image N of the collection; repeatable.",
     ),
     click.option(
         "--like", multiple=True, metavar="IMAGE", help="Also search by this picture; repeatable."
@@ -70,7 +70,7 @@ _PICTURES = (
         "texts",
         multiple=True,
         metavar="WORDS",
-        help="Search by text (models with a text encoder: see 'iss models').",
+        help="Search by text (models with a text encoder: see 'iss models'); repeatable.",
     ),
     click.option("--clipboard", is_flag=True, help="Search by the picture in the clipboard."),
     options.region,
@@ -225,8 +225,8 @@ def _from_clipboard() -> str | Image.Image:
     try:
         found = ImageGrab.grabclipboard()
     except (NotImplementedError, OSError, ChildProcessError) as error:
-        remedy = "on Linux this needs wl-paste or xclip and a desktop session"
-        raise ImageUnreadableError("clipboard", f"it can't be read ({error}); {remedy}") from error
+        reason = f"it can't be read ({error}); this needs a desktop session"
+        raise ImageUnreadableError("clipboard", reason) from error
     if isinstance(found, list) and found:
         return str(found[0])
     if found is None or isinstance(found, list):

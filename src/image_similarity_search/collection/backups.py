@@ -110,7 +110,9 @@ def restored(backup: str, folder: str, *, wait: float = 0.0) -> str:
     """
     source = os.path.join(backup, FILE_NAME) if os.path.isdir(backup) else backup
     if not os.path.isfile(source):
-        raise CollectionNotFoundError(backup)
+        lacks = f"it has no {FILE_NAME}" if os.path.isdir(backup) else "no such file or folder"
+        said = f"{backup}: not a backup ({lacks}); nothing was changed"
+        raise CollectionNotFoundError(backup, said)
     if not os.access(source, os.R_OK):
         raise CollectionCorruptError(source, "you may not read it", _NOT_USED)
     _refuse_shared(folder)

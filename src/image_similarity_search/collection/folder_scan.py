@@ -25,7 +25,7 @@ def scan_folder(scan: Scan, root_id: int, start: str) -> None:
     unvisited = places.folders_below(root_id, start)
     if unvisited and _is_empty(folder):
         scan.report.unreadable_folders.append(
-            f"{folder}: it is empty, as if a disk is not mounted; its images are kept ('iss"
+            f"{folder}: it is empty, as if its disk were not mounted; its images are kept ('iss"
             " remove' drops them)"
         )
         return
@@ -72,8 +72,8 @@ def _refuse_to_empty(options: WalkOptions) -> None:
     """Refuse patterns that let no picture through, which are a slip more often than a wish."""
     name = "include" if options.include else "exclude"
     expected = (
-        "patterns that match at least one indexed picture of the folder; to drop them all use"
-        " 'iss remove'"
+        "patterns that leave at least one indexed picture of the folder; to drop them all use"
+        " 'iss remove FOLDER'"
     )
     raise ConfigError(name, ", ".join(options.include or options.exclude), expected)
 

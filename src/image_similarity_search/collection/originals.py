@@ -139,7 +139,7 @@ def check_folder(folder: str) -> None:
             raise FolderNotFoundError(folder, f"{_refused(error)}; nothing was changed") from error
         if not S_ISDIR(mode):
             reason = (
-                "a file: 'iss add' takes it, and Collection.add"
+                "a file, not a folder: add it with 'iss add' (Collection.add)"
                 if S_ISREG(mode)
                 else "no such folder"
             )

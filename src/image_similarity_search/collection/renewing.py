@@ -106,7 +106,9 @@ class Renewer:
             self._not_before = now + _AGAIN + _SPARED * (now - began)
             if not self._over.is_set() and threading.main_thread().is_alive():
                 reason = str(error) or "there is too little memory"
-                _log.warning("the store is not made anew, and serves as it is: %s", reason)
+                _log.warning(
+                    "the search index can't be rebuilt now; the present one is used: %s", reason
+                )
 
     def _go_on(self) -> None:
         if self._over.is_set() or not threading.main_thread().is_alive():

@@ -40,7 +40,7 @@ def score_of(identity: Identity, threshold: Threshold | None) -> float | None:
         return None
     bounded, score = identity.metric != "ip", number(threshold)
     if not math.isfinite(score) or (bounded and not 0 <= score <= 1):
-        expected = "a score, from 0 to 1 for the same picture" if bounded else "a score"
+        expected = "a score from 0 to 1 (1 means identical)" if bounded else "a score"
         raise ConfigError("threshold", threshold, expected)
     return score
 

@@ -122,7 +122,9 @@ class Thumbnails:
             ConfigError: they are switched off.
         """
         if not self.wanted:
-            raise ConfigError("thumbnails", "off", "on: turn them on with 'iss thumbnails --on'")
+            remedy = "turn them on with 'iss thumbnails --on'"
+            said = f"thumbnails are off in this collection: {remedy}"
+            raise ConfigError("thumbnails", "off", f"on: {remedy}", said)
         started, report = time.perf_counter(), ThumbnailReport()
         if rebuild:
             self._file.delete()

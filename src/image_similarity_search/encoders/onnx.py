@@ -226,5 +226,5 @@ def _content(name: str, model: str | bytes) -> bytes:
         raise EncoderUnavailableError(
             name,
             f"{model} can't be read ({reason_of(error)})",
-            "Give the path of its ONNX file.",
+            "Check the path given with --weights.",
         ) from error

@@ -275,7 +275,7 @@ def _sha256(name: str, path: str) -> str:
         raise EncoderUnavailableError(
             name,
             f"{path} can't be read ({reason_of(error)})",
-            "Give the path of its ONNX file.",
+            "Check the path given with --weights.",
         ) from error
 
 

@@ -33,9 +33,11 @@ def read_weights(name: str, path: str) -> dict[str, NDArray[Any]]:
             _check_promised_hash(path)
             return read_torch_file(path)
     except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        remedy = "Check the path given with --weights." if missing else f"Give {_KINDS}."
         reason = reason_of(error)
         raise EncoderUnavailableError(
-            name, f"its weights can't be read from {path}: {reason}", f"Give {_KINDS}."
+            name, f"its weights can't be read from {path}: {reason}", remedy
         ) from error
     raise EncoderUnavailableError(
         name, f"its weights are not in a known file format: {path}", f"Give {_KINDS}."

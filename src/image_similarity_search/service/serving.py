@@ -46,7 +46,7 @@ def serve(settings: Settings, *, shared_metrics: str | None = None) -> None:
     listening = listening_socket(settings)
     host, port = listening.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
-    sys.stderr.write(f"serving at http://{where}:{port}/ (Ctrl-C ends it)\n")
+    sys.stderr.write(f"serving at http://{where}:{port}/ (press Ctrl-C to stop)\n")
     sys.stderr.flush()
     with listening, suppress(KeyboardInterrupt):  # uvicorn raises the signal again at the end
         if settings.workers == 1:

@@ -173,7 +173,7 @@ def command(
     if len(dismissed) == 1:
         raise click.UsageError("--dismiss needs two or more images: --dismiss A --dismiss B")
     if action != "report" and exit_code:
-        raise click.UsageError(f"--exit-code does not go with --action {action}")
+        raise click.UsageError(f"--exit-code can't be combined with --action {action}")
     if action == "report" and (yes or to):
         choices = f"{', '.join(DUPLICATE_ACTIONS[:-1])} or {DUPLICATE_ACTIONS[-1]}"
         raise click.UsageError(f"--yes and --to need --action: {choices}")
@@ -191,11 +191,11 @@ def command(
             count = collection.dismiss_duplicates(*dismissed)
             if as_json:
                 output.write_json({"remembered": count})
-            output.say(f"{output.count(count, 'more pair')} marked as not duplicates")
+            output.say(f"{output.count(count, 'pair')} marked as not duplicates")
             return exits.OK
         if undo:
             undone = collection.undo_duplicates()
-            status = _tell_of_deeds(undone, as_json=as_json)
+            status = _tell_of_deeds(undone, "restored", as_json=as_json)
             if undone.done:
                 output.say("run 'iss index' to make the restored files searchable again")
             return status
@@ -232,7 +232,8 @@ def command(
         if as_json and action == "report":
             output.write_json(as_said)
         elif not as_json:
-            tell(collection, report.groups, preview=preview)
+            with output.read_or_not(yes):
+                tell(collection, report.groups, preview=preview)
         sum_up(report)
         if only_same:
             output.say("altered copies are not included; use --level near for them")
@@ -253,7 +254,7 @@ def command(
     elif not yes:
         for deed in deeds.done:
             output.say(f"would {_in_words(deed, to)}")
-    return _tell_of_deeds(deeds, as_json=False)
+    return _tell_of_deeds(deeds, "done" if yes else "dry run", as_json=False)
 
 
 def _check_alone(option: str) -> None:
@@ -276,14 +277,13 @@ def _in_words(deed: Deed, to: str | None) -> str:
     return words.get(deed.action, f"make {deed.path} a {deed.action} to {deed.kept}")
 
 
-def _tell_of_deeds(report: ActionReport, *, as_json: bool) -> int:
-    """What was done, or would be; the exit status."""
+def _tell_of_deeds(report: ActionReport, words: str, *, as_json: bool) -> int:
+    """What was done, or would be, in such ``words``; the exit status."""
     if as_json:
         output.write_json({"deeds": _deeds_as_json(report)})
     for line in left_in_words(report.left):
         output.say(line)
     size = sum(deed.size for deed in report.done)
-    words = "dry run" if report.dry_run else "done"
     output.say(f"{words}: {output.count(len(report.done), 'file')} ({output.size_in_words(size)})")
     if report.dry_run:
         output.say("nothing was changed; add --yes to apply")

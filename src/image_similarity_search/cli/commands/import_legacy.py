@@ -104,8 +104,9 @@ def command(
 
 
 def _tell(report: LegacyImportReport) -> None:
-    counts = ("taken_over", "missing", "to_encode", "repeated", "not_finite")
-    line = ", ".join(f"{name.replace('_', ' ')} {getattr(report, name):,}" for name in counts)
+    counts = ("missing", "to_encode", "repeated", "not_finite")
+    others = ", ".join(f"{name.replace('_', ' ')} {getattr(report, name):,}" for name in counts)
+    line = f"imported {report.taken_over:,}, {others}"
     output.write(f"{line} in {report.seconds:.1f} s (metric {report.metric})")
     if report.missing:
         output.say("missing: the picture files are gone; 'iss index FOLDER' drops them")

@@ -26,7 +26,7 @@ Examples:
     "names",
     multiple=True,
     metavar="NAME",
-    help="Download the weights of this model now, so that it works offline.",
+    help="Download the weights of this model now, so that it works offline; repeatable.",
 )
 @click.option(
     "--text", is_flag=True, help="With --fetch: also download what searching by text needs."

@@ -17,8 +17,8 @@ def checked_cluster(on: str) -> str:
     """
     if not isinstance(on, str) or not _ADDRESS.fullmatch(on):
         expected = (
-            "ray://HOST:PORT of a cluster's client server, or ray for the cluster that this"
-            " computer is a node of, or else a cluster of this computer alone"
+            "ray://HOST:PORT (the cluster's client port), or ray: the cluster of this computer,"
+            " or a new one on it alone"
         )
         raise ConfigError("on", on, expected)
     return on

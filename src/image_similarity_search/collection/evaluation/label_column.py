@@ -22,7 +22,9 @@ def by_column(records: Iterable[ImageRecord], column: str) -> dict[int, str]:
             address, _, name = record.path.rpartition("/")
             rows.setdefault(file_of(address), {})[int(name.partition("-")[0])] = record.id
     if not rows:
-        expected = "images from Parquet files, whose column names their groups"
+        expected = (
+            "a file, folders or folder-names: this collection has no images from Parquet files"
+        )
         raise ConfigError("truth", f"column:{column}", expected)
     found = {}
     for file, ids in rows.items():

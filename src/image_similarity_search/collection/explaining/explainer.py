@@ -71,9 +71,8 @@ class Explainer:
             maps = self._maps(encoder, np.stack([query, hit]), embeddings)
         if maps is None and method == "places":
             expected = (
-                "occlusion, or None: places needs the metric cosine or ip and a network"
-                f" that averages its last features, which {encoder.name} with {self._metric}"
-                " is not"
+                f"occlusion: {encoder.name} with {self._metric} does not support places, which"
+                " needs the metric cosine or ip and a network that averages its last features"
             )
             raise ConfigError("method", method, expected)
         distance = vectors.distances(rows[0], rows[1:], self._metric)

@@ -168,8 +168,9 @@ class _Reader:
         if not np.array_equal(ids[order], np.arange(len(ids))):
             raise ImportSourceError(
                 self._path,
-                "its ids are others than 0 to n - 1, so which path is whose can't be told; its rows"
-                " and a list of paths in their order: 'iss import', import_embeddings",
+                "its ids are not 0 to n - 1, so rows can't be matched with paths: import its"
+                " embeddings and a list of paths in their order with 'iss import'"
+                " (import_embeddings)",
             )
         return offsets[order]
 

@@ -1,4 +1,4 @@
-"""Where an engine is: ``milvus://HOST:PORT/COLLECTION``."""
+"""Where an engine is: ``milvus://HOST:PORT/NAME``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from image_similarity_search.errors import ConfigError
 EMBEDDED = "embedded"
 """The word for the store that comes with the package, where a URL could stand."""
 
-EXPECTED = "milvus://HOST[:PORT]/COLLECTION, or milvus+tls:// for an encrypted connection"
+EXPECTED = f"milvus://HOST[:PORT]/NAME, milvus+tls:// for an encrypted connection, or {EMBEDDED}"
 
 _SCHEMES = {"milvus": False, "milvus+tls": True}
 _PORT = 19530
