@@ -291,7 +291,7 @@ def test_the_place_of_another_is_left_alone(
     client = _client(server)
     name = "theirs"
     client.create_collection(name, dimension=8)
-    with pytest.raises(StoreMismatchError, match="did not make"):
+    with pytest.raises(StoreMismatchError, match="did not create"):
         _made(server.url(name), tmp_path / "i", photos)
     assert not (tmp_path / "i").exists()
     assert client.describe_collection(name)["fields"][1]["params"]["dim"] == 8
@@ -340,7 +340,7 @@ def test_what_is_lost_in_the_engine_is_found_and_mended(
     client.upsert(name, [{"id": 5, "embedding": [0.5] * dim}, {"id": 99, "embedding": [0.1] * dim}])
     done = _iss("verify", "--index-dir", str(index), "--json", status=4)
     told = " ".join(problem["text"] for problem in json.loads(done)["problems"])
-    for problem in ("lacks image 3", "holds image 99, and", "another vector of image 5"):
+    for problem in ("lacks image 3", "holds image 99, which", "another vector of image 5"):
         assert problem in told
     _iss("verify", "--repair", "--index-dir", str(index))
     with Collection.open(index, encoder=CountingEncoder()) as again:
