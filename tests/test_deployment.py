@@ -79,7 +79,7 @@ def test_docker_leaves_out_the_same() -> None:
 
 @pytest.mark.unix
 def test_what_the_container_runs_is_healthy(tmp_path: Path, make_picture: MakePicture) -> None:
-    """Its command and its health check, on a port and in a folder of this machine."""
+    """Its command and its health check, on a port and in a folder on this computer."""
     make_picture(tmp_path / "pictures" / "a.png", 1)
     with Collection.open(tmp_path / "i", encoder="colour-texture", create=True) as collection:
         collection.sync(tmp_path / "pictures")

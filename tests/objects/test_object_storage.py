@@ -307,7 +307,7 @@ def test_single_objects_filters_and_thumbnails(collection: Collection, bucket: B
         bucket.address("holiday/c.png"),
         bucket.address("holiday/beach/d é+%25.png"),
     }
-    with pytest.raises(ConfigError, match="folder of this machine"):
+    with pytest.raises(ConfigError, match="folder on this computer"):
         collection.relocate(bucket.address(), bucket.address("other"))
     collection.keep_thumbnails(True)
     assert collection.make_thumbnails().made == 4
