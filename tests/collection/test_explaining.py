@@ -103,7 +103,7 @@ def test_an_encoder_without_places_is_asked_again_and_again(
     compared = collection.explain(draw(1), draw(2)).compared
     assert compared.method == "occlusion"
     assert encoder.count - before == 2 + 2 * (64 + 1)
-    with pytest.raises(ConfigError, match="occlusion, or None: places needs the metric cosine"):
+    with pytest.raises(ConfigError, match="does not support places, which needs the metric cosine"):
         collection.explain(draw(1), draw(2), method="places")
     with pytest.raises(ConfigError, match="one of places, occlusion"):
         collection.explain(draw(1), draw(2), method="guess")  # type: ignore[arg-type]

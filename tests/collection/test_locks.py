@@ -85,7 +85,7 @@ def test_a_second_writer_is_told_who_writes(index: Path, photos: Path) -> None:
         ]
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         assert f"process {other.pid} (since 20" in told.stderr
-        assert "commands that have this option wait" in told.stderr
+        assert "add --wait to wait for it" in told.stderr
 
 
 def test_a_second_writer_waits_if_it_is_told_to(
