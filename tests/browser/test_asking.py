@@ -110,7 +110,7 @@ def test_one_bad_picture_of_several_is_named_and_left_out(site: Site, visitor: V
     good = {"name": "Fish.jpg", "mimeType": "image/jpeg", "buffer": fish}
     page.locator("#file").set_input_files([good, bad])
     page.get_by_text("bad.jpg: ").wait_for()
-    assert page.locator(".example.bad").get_by_text("Look at bad.jpg").count() == 1
+    assert page.locator(".example.bad").get_by_text("View bad.jpg").count() == 1
     assert page.locator(".example.bad").count() == 1
     page.get_by_role("button", name="Search without it").click()
     wait_for_search(page)
@@ -177,7 +177,7 @@ def test_a_folder_is_known_by_its_name(own_site: Site, visitor: Visitor) -> None
     offered = page.locator("#folders option").evaluate_all("all => all.map(it => it.value)")
     assert offered[:2] == ["drawings", "drawings/Fish"]
     page.goto(f"{own_site.url}/?folder=elsewhere")
-    page.get_by_role("heading", name="This can't be looked for").wait_for()
+    page.get_by_role("heading", name="Invalid search").wait_for()
     page.get_by_text("there are: drawings.").wait_for()
     page.get_by_role("button", name="Filter").click()
     page.locator("#filters").get_by_text("There is no such folder").wait_for()

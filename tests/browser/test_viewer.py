@@ -226,7 +226,7 @@ def test_a_file_is_dragged_over_it(site: Site, visitor: Visitor) -> None:
     page.locator("#file").set_input_files(
         {"name": "a.txt", "mimeType": "text/plain", "buffer": b"no picture"}
     )
-    said = page.get_by_text("That is no picture.")
+    said = page.get_by_text("That is not a picture.")
     said.wait_for()
     assert is_on_top(said)
 
