@@ -178,10 +178,10 @@ def test_a_folder_is_known_by_its_name(own_site: Site, visitor: Visitor) -> None
     assert offered[:2] == ["drawings", "drawings/Fish"]
     page.goto(f"{own_site.url}/?folder=elsewhere")
     page.get_by_role("heading", name="Invalid search").wait_for()
-    page.get_by_text("there are: drawings.").wait_for()
+    page.get_by_text("known are: drawings.").wait_for()
     page.get_by_role("button", name="Filter").click()
     page.locator("#filters").get_by_text("There is no such folder").wait_for()
-    assert page.get_by_role("heading", name="No picture passes the filter").count() == 0
+    assert page.get_by_role("heading", name="No picture matches the filter").count() == 0
 
 
 def test_an_upload_lies_in_no_folder(site: Site, visitor: Visitor) -> None:
